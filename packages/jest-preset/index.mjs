@@ -1,0 +1,15 @@
+/**
+ * Jest runs the compiled ES modules. TypeScript has already checked and emitted them, decorator metadata included, so
+ * no transform is needed and a test runs exactly the code that ships.
+ */
+export const preset = {
+  testEnvironment: 'node',
+  transform: {},
+  testMatch: ['<rootDir>/dist/**/*.test.js'],
+  reporters: ['default', '@keyfare/jest-preset/reporter'],
+  coverageProvider: 'v8',
+  collectCoverageFrom: ['dist/**/*.js', '!dist/**/*.test.js', '!dist/src/main.js'],
+};
+
+/** For the packages that use decorators. */
+export const nestPreset = { ...preset, setupFiles: ['reflect-metadata'] };

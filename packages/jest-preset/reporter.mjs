@@ -1,0 +1,22 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const results = fileURLToPath(new URL('../../jest-results/', import.meta.url));
+
+/** Leaves each workspace's counts where `npm test` adds them up into its closing line. */
+export default class CountReporter {
+  constructor(globalConfig) {
+    this.rootDir = globalConfig.rootDir;
+  }
+
+  onRunComplete(_contexts, run) {
+    mkdirSync(results, { recursive: true });
+    const counts = {
+      passed: run.numPassedTests,
+      failed: run.numFailedTests + run.numRuntimeErrorTestSuites,
+      skipped: run.numPendingTests + run.numTodoTests,
+    };
+    writeFileSync(join(results, `${basename(this.rootDir)}.json`), `${JSON.stringify(counts)}\n`);
+  }
+}
