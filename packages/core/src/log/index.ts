@@ -1,0 +1,13 @@
+export {
+  type EntryKind,
+  type EntryPayloads,
+  type EntryQuestion,
+  parseEntry,
+  signEntry,
+  type TermsPayload,
+  termsPayload,
+  type UnpaidPayload,
+  unpaidPayload,
+  verifyEntry,
+} from './document.js';
+export { type FeedEntry, type FeedUsage, parseFeedEntry } from './feed.js';

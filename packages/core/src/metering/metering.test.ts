@@ -1,0 +1,79 @@
+import { expect, test } from '@jest/globals';
+import * as fc from 'fast-check';
+import { money } from '../money/index.js';
+import { type PlanTerms, quoteTariff, rate } from './index.js';
+
+const units = fc.bigInt({ min: 0n, max: 10n ** 12n });
+const terms = fc.record({
+  planId: fc.constant('plan_1'),
+  slug: fc.constant('team'),
+  version: fc.constant(1),
+  includedUnits: fc.oneof(units, fc.bigInt({ min: 0n, max: 50n })),
+  overage: fc.constantFrom('reject', 'invoice', 'x402'),
+  overagePrice: units.map((atomic) => money('USD', atomic)),
+  monthlyPrice: fc.constant(money('USD', 0n)),
+}) satisfies fc.Arbitrary<PlanTerms>;
+
+test('however the units of a period are split over calls, the sums are those of one whole', () => {
+  const calls = fc.array(fc.oneof(units, fc.bigInt({ min: 0n, max: 9n })), { maxLength: 30 });
+  fc.assert(
+    fc.property(calls, units, terms, (split, before, plan) => {
+      let unitsBefore = before;
+      const sum = { included: 0n, overage: 0n, amount: 0n };
+      for (const part of split) {
+        const rated = rate({ units: part, unitsBefore, terms: plan });
+        unitsBefore += part;
+        sum.included += rated.included;
+        sum.overage += rated.overage;
+        sum.amount += rated.amount.atomic;
+      }
+      const whole = rate({ units: unitsBefore - before, unitsBefore: before, terms: plan });
+      expect(sum).toEqual({ included: whole.included, overage: whole.overage, amount: whole.amount.atomic });
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('no unit is lost or rated twice, and none is overage while the allowance lasts', () => {
+  fc.assert(
+    fc.property(units, units, terms, (count, unitsBefore, plan) => {
+      const { included, overage, amount } = rate({ units: count, unitsBefore, terms: plan });
+      expect(included + overage).toBe(count);
+      expect(included >= 0n && overage >= 0n).toBe(true);
+      expect(overage === 0n || unitsBefore + included >= plan.includedUnits).toBe(true);
+      expect(included === 0n || unitsBefore + included <= plan.includedUnits).toBe(true);
+      expect(amount).toEqual(money('USD', plan.overagePrice.atomic * overage));
+    }),
+  );
+});
+
+test('a call that crosses the limit is split at the limit', () => {
+  const plan: PlanTerms = {
+    planId: 'plan_1',
+    slug: 'team',
+    version: 1,
+    includedUnits: 100n,
+    overage: 'invoice',
+    overagePrice: money('USD', 250n),
+    monthlyPrice: money('USD', 0n),
+  };
+  expect(rate({ units: 10n, unitsBefore: 95n, terms: plan })).toEqual({
+    included: 5n,
+    overage: 5n,
+    amount: money('USD', 1250n),
+  });
+});
+
+test('negative units are a bug, not a refund', () => {
+  fc.assert(
+    fc.property(fc.bigInt({ min: -1000n, max: -1n }), terms, (count, plan) => {
+      expect(() => rate({ units: count, unitsBefore: 0n, terms: plan })).toThrow(RangeError);
+      expect(() => rate({ units: 0n, unitsBefore: count, terms: plan })).toThrow(RangeError);
+    }),
+  );
+});
+
+test('a quote asks for one USDC for each dollar of the tariff', () => {
+  const tariff = { kind: 'priced', sku: 'forecast', price: money('USD', 1000n), units: 2n, scope: 'weather' } as const;
+  expect(quoteTariff(tariff)).toEqual({ sku: 'forecast', units: 2n, price: money('USDC', 1000n), scope: 'weather' });
+});

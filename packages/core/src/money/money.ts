@@ -1,0 +1,62 @@
+import { Problem } from '../problem/index.js';
+
+/** The assets we count: `USD` in micro-dollars, `USDC` in its own six decimals. */
+export type AssetCode = 'USD' | 'USDC';
+
+/** A count of the asset's smallest unit. It never becomes a `number`; negative only as a difference or a credit. */
+export interface Money {
+  readonly asset: AssetCode;
+  readonly atomic: bigint;
+}
+
+/** How many decimals the smallest unit of each asset stands for. Fixed for ever. */
+export const decimalsOf: Readonly<Record<AssetCode, number>> = Object.freeze({ USD: 6, USDC: 6 });
+
+// 72 integer digits and 6 decimals make 78 atomic digits: what a column numeric(78,0) holds.
+const decimal = /^(0|[1-9]\d{0,71})(?:\.(\d+))?$/;
+const longest = 80;
+
+/** `atomic` smallest units of `asset`. Total. */
+export function money(asset: AssetCode, atomic: bigint): Money {
+  return { asset, atomic };
+}
+
+/**
+ * Exactly the amount that the decimal `text` says, such as `0.001`. Refuses a sign, an exponent, leading zeros, more
+ * decimals than the asset has, and anything else that would need a guess: Problem `money/malformed`.
+ */
+export function parseMoney(asset: AssetCode, text: string): Money {
+  const match = text.length <= longest ? decimal.exec(text) : null;
+  if (match === null) {
+    throw new Problem('money/malformed', 'The amount must be a plain decimal such as 0.001, without sign or exponent.');
+  }
+  const decimals = decimalsOf[asset];
+  const [, whole = '', fraction = ''] = match;
+  if (fraction.length > decimals) {
+    throw new Problem('money/malformed', `An amount of ${asset} has at most ${decimals} decimals.`);
+  }
+  return money(asset, BigInt(whole + fraction.padEnd(decimals, '0')));
+}
+
+/** The price that `text` says, such as `$0.001`, in micro-dollars. Refuses any other form: Problem `money/malformed`. */
+export function parsePrice(text: string): Money {
+  if (!text.startsWith('$')) {
+    throw new Problem('money/malformed', 'A price is written with a dollar sign, such as $0.001.');
+  }
+  return parseMoney('USD', text.slice(1));
+}
+
+/** The decimal text of `amount` with all the decimals of its asset: `0.001000`. Total. */
+export function formatMoney(amount: Money): string {
+  const decimals = decimalsOf[amount.asset];
+  const sign = amount.atomic < 0n ? '-' : '';
+  const digits = magnitude(amount.atomic)
+    .toString()
+    .padStart(decimals + 1, '0');
+  return `${sign}${digits.slice(0, -decimals)}.${digits.slice(-decimals)}`;
+}
+
+/** The absolute value of `atomic`. */
+export function magnitude(atomic: bigint): bigint {
+  return atomic < 0n ? -atomic : atomic;
+}

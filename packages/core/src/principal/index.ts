@@ -1,0 +1,1 @@
+export type { AccountPrincipal, PayerPrincipal, Principal } from './principal.js';

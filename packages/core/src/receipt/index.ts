@@ -1,0 +1,13 @@
+export {
+  assembleReceipt,
+  type DocumentType,
+  type Envelope,
+  formatSigningInput,
+  maxDocumentLength,
+  type ProtectedHeader,
+  type ReceiptSigner,
+} from './envelope.js';
+export { type Ed25519Jwk, formatJwk, type Jwks, parseJwks, thumbprint } from './jwks.js';
+export { formatDigest, type KeyReceipt, type ReceiptPayload, receiptPayload, type X402Receipt } from './payload.js';
+export { parseReceipt, signReceipt, verifyReceipt } from './receipt.js';
+export type { Verdict, VerifyEd25519, VerifyOptions } from './verify.js';

@@ -1,0 +1,62 @@
+import type { PaymentRequired, PaymentRequirementsV1 } from '@x402/core/types';
+import { encodeBase64, utf8 } from '../encoding/index.js';
+import type { PaymentTerms } from './payment.js';
+
+/** An offer of version 1. Clients of that version refuse a null, so `outputSchema` is left out. */
+export type OfferV1 = Omit<PaymentRequirementsV1, 'network' | 'outputSchema'> & { readonly network: string };
+
+/** The members of a 402 body that clients of version 1 read. */
+export interface PaymentRequiredV1 {
+  readonly x402Version: 1;
+  readonly error: string;
+  readonly accepts: readonly OfferV1[];
+}
+
+/** One challenge in the forms of both versions. */
+export interface PaymentChallenge {
+  /** The value of the `PAYMENT-REQUIRED` header: base64 of `v2`. */
+  readonly header: string;
+  readonly v2: PaymentRequired;
+  /** For the response body: version 2 leaves the body to us. */
+  readonly v1: PaymentRequiredV1;
+}
+
+interface ChallengeReason {
+  /** Why payment is asked for; a stable word or a sentence that clients show. */
+  readonly error: string;
+}
+
+/**
+ * The challenge of a 402 for both versions in one response: clients of version 2 look at the header first, those of
+ * version 1 at the body (x402 transports http, sections "Payment Required"). Total.
+ */
+export function formatPaymentRequired(terms: PaymentTerms, { error }: ChallengeReason): PaymentChallenge {
+  const { network, asset, payTo, maxTimeoutSeconds, resourceUrl, description, mimeType } = terms;
+  const amount = terms.amount.toString();
+  const common = { payTo, maxTimeoutSeconds, asset: asset.checksumAddress };
+  const v2: PaymentRequired = {
+    x402Version: 2,
+    error,
+    resource: { url: resourceUrl, description, mimeType },
+    accepts: [
+      {
+        scheme: 'exact',
+        network: network.caip2,
+        amount,
+        ...common,
+        extra: { name: asset.name, version: asset.version },
+      },
+    ],
+  };
+  const offer: OfferV1 = {
+    scheme: 'exact',
+    network: network.name,
+    maxAmountRequired: amount,
+    resource: resourceUrl,
+    description,
+    mimeType,
+    ...common,
+    extra: { name: asset.name, version: asset.version },
+  };
+  return { header: encodeBase64(utf8(JSON.stringify(v2))), v2, v1: { x402Version: 1, error, accepts: [offer] } };
+}
