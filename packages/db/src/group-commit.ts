@@ -1,0 +1,115 @@
+import { Problem } from '@keyfare/core/problem';
+import { isRetryable, isUnavailable } from './sql.js';
+
+export interface GroupCommitSettings<Item, Result> {
+  /**
+   * Writes all items in one transaction and answers their results in order. It must be idempotent for each item: after
+   * a lost connection the same items are written again, and must not count twice.
+   */
+  readonly write: (items: readonly Item[]) => Promise<readonly Result[]>;
+  /** At most so many items in one transaction; more wait for the next. Past some hundreds nothing is gained. */
+  readonly maxItems?: number;
+  /** Called for each transaction, for metrics. */
+  readonly onWritten?: (items: number) => void;
+}
+
+interface Waiting<Item, Result> {
+  readonly item: Item;
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const firstPauseMs = 20;
+const longestPauseMs = 500;
+
+/**
+ * Many calls, one transaction: what arrives while a transaction is under way goes out with the next one. There is no
+ * timer, so that a lone call does not wait.
+ *
+ * A caller hears a result only when it is known. When the connection breaks under a transaction, nobody can tell
+ * whether it was committed; the same items are then written again until the database answers, however long that
+ * takes. Items that were not yet sent are refused at once with `service/database-unavailable`.
+ */
+export class GroupCommit<Item, Result> {
+  readonly #settings: GroupCommitSettings<Item, Result>;
+  #waiting: Waiting<Item, Result>[] = [];
+  #running: Promise<void> | undefined;
+  #inDoubt = false;
+  #closed = false;
+
+  constructor(settings: GroupCommitSettings<Item, Result>) {
+    this.#settings = settings;
+  }
+
+  /** Resolves when the item is durable. Rejects with the database's answer, or a 503 when it was never sent. */
+  commit(item: Item): Promise<Result> {
+    if (this.#inDoubt || this.#closed) {
+      return Promise.reject(new Problem(this.#closed ? 'service/shutting-down' : 'service/database-unavailable'));
+    }
+    return new Promise<Result>((resolve, reject) => {
+      this.#waiting.push({ item, resolve, reject });
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Whether a transaction of unknown outcome is being settled: new items are refused meanwhile. */
+  get inDoubt(): boolean {
+    return this.#inDoubt;
+  }
+
+  /** Refuses new items and resolves when all earlier ones are settled. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // Lets the calls of this turn of the event loop join the first transaction.
+    await Promise.resolve();
+    const { maxItems = 500 } = this.#settings;
+    while (this.#waiting.length > 0) await this.#write(this.#waiting.splice(0, maxItems));
+    this.#running = undefined;
+  }
+
+  async #write(group: readonly Waiting<Item, Result>[]): Promise<void> {
+    try {
+      const results = await this.#writeUntilKnown(group.map(({ item }) => item));
+      this.#settings.onWritten?.(group.length);
+      for (const [index, { resolve }] of group.entries()) resolve(results[index] as Result);
+    } catch (error) {
+      const [only] = group;
+      if (group.length === 1 && only !== undefined) only.reject(error);
+      // The database refused the group for the sake of one item: halves find it without punishing the others.
+      else {
+        const middle = group.length >> 1;
+        await this.#write(group.slice(0, middle));
+        await this.#write(group.slice(middle));
+      }
+    }
+  }
+
+  async #writeUntilKnown(items: readonly Item[]): Promise<readonly Result[]> {
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+      try {
+        const results = await this.#settings.write(items);
+        this.#inDoubt = false;
+        return results;
+      } catch (error) {
+        if (isRetryable(error)) continue;
+        if (!isUnavailable(error)) {
+          this.#inDoubt = false;
+          throw error;
+        }
+        this.#inDoubt = true;
+        this.#refuseWaiting(error);
+        await new Promise((wake) => setTimeout(wake, pauseMs));
+      }
+    }
+  }
+
+  #refuseWaiting(cause: unknown): void {
+    const refused = this.#waiting;
+    this.#waiting = [];
+    for (const { reject } of refused) reject(new Problem('service/database-unavailable', undefined, { cause }));
+  }
+}
