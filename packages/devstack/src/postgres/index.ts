@@ -1,0 +1,10 @@
+export { adminQuery, databaseUrl, ensureDatabase, quoteIdentifier } from './client.js';
+export {
+  isPostgresRunning,
+  killPostgres,
+  type PostgresOptions,
+  type PostgresServer,
+  restartPostgres,
+  startPostgres,
+  stopPostgres,
+} from './server.js';
