@@ -1,0 +1,10 @@
+export type { AuthorizationQuestion, AuthorizationUse } from './authorization-use.js';
+export type { BroadcastOutcome } from './broadcast.js';
+export { type Chain, type ChainOptions, openChain } from './chain.js';
+export { ChainError, type ChainErrorKind, ChainUnavailable } from './errors.js';
+export type { CurrentFees, Fees } from './fees.js';
+export type { PayerQuestion, PayerState } from './payer.js';
+export type { TransactionOutcome } from './receipts.js';
+export type { Rpc } from './rpc.js';
+export type { Simulation, SimulationQuestion } from './simulate.js';
+export type { TokenTransfer } from './transfers.js';

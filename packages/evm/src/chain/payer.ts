@@ -1,0 +1,61 @@
+import type { Hex } from '@keyfare/core/encoding';
+import type { Address } from '@keyfare/core/x402';
+import { checkAddress, encodeAuthorizationState, encodeBalanceOf } from './calldata.js';
+import { malformed } from './decode.js';
+import { ChainError, isRevert, toChainFailure } from './errors.js';
+import type { Rpc } from './rpc.js';
+
+/** Which payment to ask about. */
+export interface PayerQuestion {
+  readonly asset: Address;
+  readonly payer: Address;
+  /** Of the authorization; 32 bytes. */
+  readonly nonce: Hex;
+}
+
+/** What the chain says about a payer, at the latest block. */
+export interface PayerState {
+  /** Atomic units of the asset. */
+  readonly balance: bigint;
+  /** The authorization was used or canceled. */
+  readonly authorizationUsed: boolean;
+  /** The payer is a contract, or a key that delegated to one (EIP-7702): the token asks it, not its key (ERC-1271). */
+  readonly hasCode: boolean;
+}
+
+/** Three reads in the batch of this turn. See `Chain.readPayer`. */
+export async function readPayer(rpc: Rpc, { asset, payer, nonce }: PayerQuestion): Promise<PayerState> {
+  const balanceParams = callParams(asset, encodeBalanceOf(payer));
+  const stateParams = callParams(asset, encodeAuthorizationState(payer, nonce));
+  try {
+    const [balance, used, code] = await Promise.all([
+      rpc.call('eth_call', balanceParams),
+      rpc.call('eth_call', stateParams),
+      rpc.call('eth_getCode', `["${payer}","latest"]`),
+    ]);
+    const state = readWord(used, asset);
+    if (state > 1n) throw new ChainError('not-a-token', `${asset} does not answer as an EIP-3009 token`);
+    if (typeof code !== 'string' || !code.startsWith('0x')) throw malformed('code');
+    return { balance: readWord(balance, asset), authorizationUsed: state === 1n, hasCode: code.length > 2 };
+  } catch (error) {
+    if (isRevert(error)) throw new ChainError('not-a-token', `${asset} does not answer as an EIP-3009 token`);
+    throw toChainFailure(error);
+  }
+}
+
+/** The params of an `eth_call` at the latest block, or at another. Throws `TypeError` for a text that is no address. */
+export function callParams(to: Address, data: Hex, block = 'latest'): string {
+  checkAddress(to); // it becomes part of a batch with other callers' calls
+  return `[{"to":"${to}","data":"${data}"},"${block}"]`;
+}
+
+/** One word that a contract returned. Nothing at all is what an address without code returns: no token. */
+export function readWord(value: unknown, asset: Address): bigint {
+  if (value === '0x') throw new ChainError('not-a-token', `${asset} has no code`);
+  if (typeof value !== 'string' || value.length !== 66) throw malformed('word');
+  try {
+    return BigInt(value);
+  } catch {
+    throw malformed('word');
+  }
+}
