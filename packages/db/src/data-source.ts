@@ -1,5 +1,6 @@
 import { DataSource, type EntitySchema, type MigrationInterface } from 'typeorm';
 import { SnakeNamingStrategy } from './naming.js';
+import { DatabaseUnavailable, isConnectionLost } from './sql.js';
 
 /** What a data source needs to know. Entities and migrations are listed by name, never found by a glob. */
 export interface DataSourceSettings {
@@ -19,7 +20,7 @@ export interface DataSourceSettings {
 
 /** A TypeORM data source with our naming, no `synchronize`, and bounded waits. It does not connect by itself. */
 export function createDataSource(settings: DataSourceSettings): DataSource {
-  return new DataSource({
+  const dataSource = new DataSource({
     type: 'postgres',
     url: settings.url,
     schema: settings.schema,
@@ -39,4 +40,23 @@ export function createDataSource(settings: DataSourceSettings): DataSource {
       ...(settings.role === undefined ? {} : { options: `-c role=${settings.role}` }),
     },
   });
+  return sayingUnavailable(dataSource);
+}
+
+/** Every statement of TypeORM goes through a query runner: there a lost connection gets our name for it. */
+function sayingUnavailable(dataSource: DataSource): DataSource {
+  const create = dataSource.createQueryRunner.bind(dataSource);
+  dataSource.createQueryRunner = (mode) => {
+    const runner = create(mode);
+    const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
+    const translated = async (...args: unknown[]): Promise<unknown> => {
+      try {
+        return await query(...args);
+      } catch (error) {
+        throw isConnectionLost(error) ? new DatabaseUnavailable(error, { inDoubt: true }) : error;
+      }
+    };
+    return Object.assign(runner, { query: translated });
+  };
+  return dataSource;
 }

@@ -1,5 +1,5 @@
 import { Problem } from '@keyfare/core/problem';
-import { isRetryable, isUnavailable } from './sql.js';
+import { DatabaseUnavailable, isRetryable } from './sql.js';
 
 export interface GroupCommitSettings<Item, Result> {
   /**
@@ -7,6 +7,11 @@ export interface GroupCommitSettings<Item, Result> {
    * a lost connection the same items are written again, and must not count twice.
    */
   readonly write: (items: readonly Item[]) => Promise<readonly Result[]>;
+  /**
+   * Whether a caller waits while the outcome of its item is in doubt (default), or is refused at once because it can
+   * undo the item by itself.
+   */
+  readonly waitsInDoubt?: boolean;
   /** At most so many items in one transaction; more wait for the next. Past some hundreds nothing is gained. */
   readonly maxItems?: number;
   /** Called for each transaction, for metrics. */
@@ -78,7 +83,10 @@ export class GroupCommit<Item, Result> {
       for (const [index, { resolve }] of group.entries()) resolve(results[index] as Result);
     } catch (error) {
       const [only] = group;
-      if (group.length === 1 && only !== undefined) only.reject(error);
+      if (error instanceof DatabaseUnavailable) {
+        refuse(group, error);
+        refuse(this.#waiting.splice(0), error);
+      } else if (group.length === 1 && only !== undefined) only.reject(error);
       // The database refused the group for the sake of one item: halves find it without punishing the others.
       else {
         const middle = group.length >> 1;
@@ -88,28 +96,28 @@ export class GroupCommit<Item, Result> {
     }
   }
 
+  /** Rejects with `DatabaseUnavailable` when nothing of these items can have been committed, or nobody waits to know. */
   async #writeUntilKnown(items: readonly Item[]): Promise<readonly Result[]> {
-    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
-      try {
-        const results = await this.#settings.write(items);
-        this.#inDoubt = false;
-        return results;
-      } catch (error) {
-        if (isRetryable(error)) continue;
-        if (!isUnavailable(error)) {
-          this.#inDoubt = false;
-          throw error;
+    try {
+      for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+        try {
+          return await this.#settings.write(items);
+        } catch (error) {
+          if (isRetryable(error)) continue;
+          if (!(error instanceof DatabaseUnavailable)) throw error;
+          const { waitsInDoubt = true } = this.#settings;
+          if (!waitsInDoubt || (!error.inDoubt && !this.#inDoubt)) throw error;
+          this.#inDoubt = true;
+          refuse(this.#waiting.splice(0), error);
+          await new Promise((wake) => setTimeout(wake, pauseMs));
         }
-        this.#inDoubt = true;
-        this.#refuseWaiting(error);
-        await new Promise((wake) => setTimeout(wake, pauseMs));
       }
+    } finally {
+      this.#inDoubt = false;
     }
   }
+}
 
-  #refuseWaiting(cause: unknown): void {
-    const refused = this.#waiting;
-    this.#waiting = [];
-    for (const { reject } of refused) reject(new Problem('service/database-unavailable', undefined, { cause }));
-  }
+function refuse(group: readonly { reject: (error: unknown) => void }[], cause: DatabaseUnavailable): void {
+  for (const { reject } of group) reject(new Problem('service/database-unavailable', undefined, { cause }));
 }

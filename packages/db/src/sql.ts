@@ -40,44 +40,75 @@ export class SqlPool implements Sql {
     });
     // An idle connection that breaks is replaced at its next use; the caller of that use hears of it, nobody else.
     this.#pool.on('error', () => undefined);
+    // One that breaks while it is held between two statements must not end the process either.
+    this.#pool.on('connect', (client) => client.on('error', () => undefined));
   }
 
   async query<Row>(statement: Statement): Promise<readonly Row[]> {
-    return run<Row>(await this.#pool.query(forDriver(statement)));
+    const client = await this.#connect();
+    let lost: DatabaseUnavailable | undefined;
+    try {
+      const { rows } = await client.query(forDriver(statement));
+      return rows as readonly Row[];
+    } catch (error) {
+      if (!isConnectionLost(error)) throw error;
+      lost = new DatabaseUnavailable(error, { inDoubt: true });
+      throw lost;
+    } finally {
+      client.release(lost);
+    }
   }
 
   /**
    * Runs the work in one transaction, and rolls back when it throws. No network call belongs inside: a transaction
-   * holds locks that other calls wait for.
+   * holds locks that other calls wait for. Only a connection that breaks under the commit leaves the outcome in doubt.
    */
   async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
-    const client = await this.#pool.connect();
-    let broken: Error | undefined;
+    const client = await this.#connect();
+    let lost: DatabaseUnavailable | undefined;
+    let committing = false;
     try {
       await client.query('begin');
       const result = await work(onClient(client));
+      committing = true;
       await client.query('commit');
       return result;
     } catch (error) {
-      broken = isUnavailable(error) && error instanceof Error ? error : undefined;
-      if (broken === undefined) await client.query('rollback');
-      throw error;
+      if (!isConnectionLost(error)) {
+        await client.query('rollback');
+        throw error;
+      }
+      lost = new DatabaseUnavailable(error, { inDoubt: committing });
+      throw lost;
     } finally {
-      client.release(broken);
+      client.release(lost);
     }
   }
 
   async close(): Promise<void> {
     await this.#pool.end();
   }
+
+  /** Nothing was sent when there is no connection, so nothing is in doubt. */
+  async #connect(): Promise<PoolClient> {
+    try {
+      return await this.#pool.connect();
+    } catch (error) {
+      throw isConnectionLost(error) ? new DatabaseUnavailable(error, { inDoubt: false }) : error;
+    }
+  }
 }
 
-interface DriverResult {
-  readonly rows: unknown[];
-}
+/** The database could not be reached, or went away. The cause is the driver's error. */
+export class DatabaseUnavailable extends Error {
+  override readonly name = 'DatabaseUnavailable';
+  /** Whether what was sent may have been committed all the same. */
+  readonly inDoubt: boolean;
 
-function run<Row>(result: DriverResult): readonly Row[] {
-  return result.rows as Row[];
+  constructor(cause: unknown, { inDoubt }: { inDoubt: boolean }) {
+    super('the database could not be reached', { cause });
+    this.inDoubt = inDoubt;
+  }
 }
 
 function forDriver(statement: Statement): { text: string; name?: string; values?: unknown[] } {
@@ -90,7 +121,10 @@ function forDriver(statement: Statement): { text: string; name?: string; values?
 
 function onClient(client: PoolClient): Sql {
   return {
-    query: async <Row>(statement: Statement) => run<Row>(await client.query(forDriver(statement))),
+    query: async <Row>(statement: Statement) => {
+      const { rows } = await client.query(forDriver(statement));
+      return rows as readonly Row[];
+    },
   };
 }
 
@@ -111,21 +145,24 @@ const driverWords =
   /connection terminated|connection ended|timeout exceeded|read timeout|not queryable|client was closed/i;
 
 /**
- * Whether the error says that the database could not be reached or went away, so that the outcome of the statement is
- * unknown; any other error is the database's answer. PostgreSQL Appendix A: class 08, 57P01–57P05, 53300.
+ * Whether an error of the driver says that the connection was not to be had or broke, rather than being the database's
+ * answer. PostgreSQL Appendix A: class 08, 57P01–57P05, 53300. For errors of the driver only: other clients' sockets
+ * break with the same codes.
  */
-export function isUnavailable(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  if (error instanceof AggregateError) return error.errors.some(isUnavailable);
+export function isConnectionLost(error: unknown): boolean {
+  // Not by `instanceof`: errors of Node's own modules may come from another realm.
+  if (typeof error !== 'object' || error === null) return false;
+  if ('errors' in error && Array.isArray(error.errors)) return error.errors.some(isConnectionLost);
   const code = errorCode(error);
   if (code !== undefined && networkCodes.has(code)) return true;
-  if (code !== undefined && (/^08/.test(code) || /^57P0[1-5]$/.test(code) || code === '53300')) return true;
-  return driverWords.test(error.message) || isUnavailable(error.cause);
+  if (code !== undefined && (code.startsWith('08') || /^57P0[1-5]$/.test(code) || code === '53300')) return true;
+  if ('message' in error && typeof error.message === 'string' && driverWords.test(error.message)) return true;
+  return 'cause' in error && isConnectionLost(error.cause);
 }
 
 /** Whether the database gave up the transaction for another's sake: running it again is right. Class 40. */
 export function isRetryable(error: unknown): boolean {
-  return error instanceof Error && /^40/.test(errorCode(error) ?? '');
+  return errorCode(error)?.startsWith('40') === true;
 }
 
 /** The SQLSTATE or the system's error code, where the error has one. */
@@ -136,6 +173,6 @@ export function errorCode(error: unknown): string | undefined {
 
 /** The same error, or a 503 `service/database-unavailable` in place of a lost connection. */
 export function asProblem(error: unknown): unknown {
-  if (!isUnavailable(error)) return error;
+  if (!(error instanceof DatabaseUnavailable)) return error;
   return new Problem('service/database-unavailable', undefined, { cause: error });
 }

@@ -1,0 +1,181 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { type Clock, systemClock } from '@keyfare/core/time';
+import { findNetwork, type Network } from '@keyfare/core/x402';
+import { z } from 'zod';
+import type { Peppers } from './key/pepper.js';
+import { readSigningKey } from './receipt/signer.js';
+
+/** What a host says of its gate. What it leaves out comes from the environment. */
+export interface GateOptions {
+  /** The address that payments go to. `PAY_TO`. */
+  readonly payTo?: string;
+  /** An x402 network name or CAIP-2 identifier. `NETWORK`, default `base-sepolia`. */
+  readonly network?: string;
+  /** `DATABASE_URL`. */
+  readonly databaseUrl?: string;
+  /** The tests' clock; the machine's by default. */
+  readonly clock?: Clock;
+}
+
+/** The gate's configuration, parsed. */
+export abstract class GateConfig {
+  abstract readonly network: Network;
+  abstract readonly payTo: `0x${string}`;
+  abstract readonly databaseUrl: string;
+  /** A login that may change the schema, where the running gate's may not. */
+  abstract readonly migrationDatabaseUrl: string;
+  /** The origin that callers know: it stands in offers and receipts. */
+  abstract readonly publicUrl: URL;
+  abstract readonly rpcUrl: string;
+  abstract readonly rpcTimeoutMs: number;
+  abstract readonly settlerKey: `0x${string}`;
+  abstract readonly signingKey: KeyObject;
+  abstract readonly peppers: Peppers;
+  /** Which keys are good here. */
+  abstract readonly environment: 'live' | 'test';
+  /** How long a payment authorisation is asked to be valid, and so how long a call may take. */
+  abstract readonly maxTimeoutSeconds: number;
+  /** How long a caller waits for the chain. */
+  abstract readonly settleTimeoutMs: number;
+  /** When higher fees are offered for a transaction that is not mined. */
+  abstract readonly replaceAfterMs: number;
+  abstract readonly keyCacheMaxAgeMs: number;
+  /** When a process that shows no sign of life counts as dead. */
+  abstract readonly replicaTtlMs: number;
+  abstract readonly clock: Clock;
+}
+
+const address = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{40}$/, 'must be an address: 0x and 40 hex digits')
+  .transform((text) => text.toLowerCase() as `0x${string}`);
+const postgresUrl = z.string().regex(/^postgres(?:ql)?:\/\//, 'must be a postgres:// URL');
+const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
+const milliseconds = z.coerce.number().int().min(100).max(600_000);
+
+const network = z.string().transform((name, context) => {
+  const found = findNetwork(name);
+  if (found !== null) return found;
+  context.addIssue({ code: 'custom', message: 'is no network that payments are taken on' });
+  return z.NEVER;
+});
+
+const signingKey = z.string().transform((pem, context) => {
+  try {
+    return readSigningKey(pem);
+  } catch {
+    context.addIssue({ code: 'custom', message: 'must be an Ed25519 private key in PKCS#8 PEM' });
+    return z.NEVER;
+  }
+});
+
+/** `id:secret` pairs, the current one first. The secrets are base64url of at least 32 bytes. */
+const peppers = z.string().transform((text, context): Peppers => {
+  const keys = new Map<string, KeyObject>();
+  for (const pair of text.split(',')) {
+    const [, id, secret] = /^([a-z0-9-]{1,32}):([A-Za-z0-9_-]{43,})$/.exec(pair.trim()) ?? [];
+    if (id === undefined || secret === undefined || keys.has(id)) {
+      context.addIssue({
+        code: 'custom',
+        message: 'must be id:secret pairs, the secret base64url of 32 bytes or more',
+      });
+      return z.NEVER;
+    }
+    keys.set(id, createSecretKey(Buffer.from(secret, 'base64url')));
+  }
+  return { current: keys.keys().next().value ?? '', keys };
+});
+
+const secretKey = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{64}$/, 'must be a private key: 0x and 64 hex digits')
+  .transform((text) => text as `0x${string}`);
+
+/** The gate's part of the environment, by the names that operators set. */
+export const gateEnvironment = z.object({
+  PAY_TO: address,
+  NETWORK: network.default(() => findNetwork('base-sepolia') as Network),
+  DATABASE_URL: postgresUrl,
+  MIGRATION_DATABASE_URL: postgresUrl.optional(),
+  PUBLIC_URL: httpUrl.default('http://localhost:3000'),
+  RPC_URL: httpUrl,
+  RPC_TIMEOUT_MS: milliseconds.default(3_000),
+  SETTLER_PRIVATE_KEY: secretKey,
+  RECEIPT_SIGNING_KEY: signingKey,
+  API_KEY_PEPPERS: peppers,
+  KEY_ENVIRONMENT: z.enum(['live', 'test']).default('test'),
+  MAX_TIMEOUT_SECONDS: z.coerce.number().int().min(10).max(3_600).default(60),
+  SETTLE_TIMEOUT_MS: milliseconds.default(30_000),
+  REPLACE_AFTER_MS: milliseconds.default(60_000),
+  KEY_CACHE_MAX_AGE_MS: z.coerce.number().int().min(0).max(60_000).default(5_000),
+  REPLICA_TTL_MS: milliseconds.default(5_000),
+});
+
+/** Secrets that may come from a file, as container platforms mount them: `NAME_FILE` in place of `NAME`. */
+const fromFile = [
+  'SETTLER_PRIVATE_KEY',
+  'RECEIPT_SIGNING_KEY',
+  'API_KEY_PEPPERS',
+  'DATABASE_URL',
+  'MIGRATION_DATABASE_URL',
+];
+
+/** The environment with the contents of `NAME_FILE` files in their place. Throws when a named file cannot be read. */
+export function withSecretFiles(env: NodeJS.ProcessEnv, names: readonly string[] = fromFile): NodeJS.ProcessEnv {
+  const read = names.flatMap((name) => {
+    const path = env[`${name}_FILE`];
+    return path === undefined || env[name] !== undefined ? [] : [[name, readFileSync(path, 'utf8').trim()] as const];
+  });
+  return { ...env, ...Object.fromEntries(read) };
+}
+
+/** Empty values count as absent: an `.env` file cannot say it otherwise. */
+function present(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+}
+
+/** All faults of a configuration at once, by the names that operators set; never a value. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError';
+
+  constructor(readonly faults: readonly string[]) {
+    super(`The configuration has ${faults.length} fault${faults.length === 1 ? '' : 's'}:\n  ${faults.join('\n  ')}`);
+  }
+}
+
+/** Parses an environment. Throws a `ConfigurationError` that names every fault. */
+export function parseEnvironment<T extends z.ZodType>(schema: T, env: NodeJS.ProcessEnv): z.infer<T> {
+  const parsed = schema.safeParse(present(env));
+  if (parsed.success) return parsed.data;
+  throw new ConfigurationError(
+    parsed.error.issues.map(({ path, message, code }) =>
+      code === 'invalid_type' ? `${path.join('.')} is missing` : `${path.join('.')} ${message}`,
+    ),
+  );
+}
+
+/** The gate's configuration from options and environment. Throws a `ConfigurationError` that names every fault. */
+export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): GateConfig {
+  const given = { PAY_TO: options.payTo, NETWORK: options.network, DATABASE_URL: options.databaseUrl };
+  const values = parseEnvironment(gateEnvironment, { ...withSecretFiles(env), ...present(given) });
+  return Object.freeze({
+    network: values.NETWORK,
+    payTo: values.PAY_TO,
+    databaseUrl: values.DATABASE_URL,
+    migrationDatabaseUrl: values.MIGRATION_DATABASE_URL ?? values.DATABASE_URL,
+    publicUrl: new URL(values.PUBLIC_URL),
+    rpcUrl: values.RPC_URL,
+    rpcTimeoutMs: values.RPC_TIMEOUT_MS,
+    settlerKey: values.SETTLER_PRIVATE_KEY,
+    signingKey: values.RECEIPT_SIGNING_KEY,
+    peppers: values.API_KEY_PEPPERS,
+    environment: values.KEY_ENVIRONMENT,
+    maxTimeoutSeconds: values.MAX_TIMEOUT_SECONDS,
+    settleTimeoutMs: values.SETTLE_TIMEOUT_MS,
+    replaceAfterMs: values.REPLACE_AFTER_MS,
+    keyCacheMaxAgeMs: values.KEY_CACHE_MAX_AGE_MS,
+    replicaTtlMs: values.REPLICA_TTL_MS,
+    clock: options.clock ?? systemClock,
+  });
+}

@@ -1,0 +1,85 @@
+import { createDataSource } from '@keyfare/db/data-source';
+import { migrate } from '@keyfare/db/migrations';
+import { isConnectionLost } from '@keyfare/db/sql';
+import type { DataSource } from 'typeorm';
+import { CreateReplica1795000000800, CreateRoles1795000000000 } from './exchange/exchange.migration.js';
+import { ReplicaEntity } from './exchange/replica.entity.js';
+import { KeyEntity } from './key/key.entity.js';
+import { CreateKey1795000000200 } from './key/key.migration.js';
+import { SecretEntity } from './key/secret.entity.js';
+import { EntryEntity } from './log/entry.entity.js';
+import { CreateFeeds1795000000700, CreateLog1795000000600 } from './log/log.migration.js';
+import { AllowanceEntity } from './meter/allowance.entity.js';
+import { LeaseEntity } from './meter/lease.entity.js';
+import { CreateMeter1795000000300 } from './meter/meter.migration.js';
+import { UsageEntity } from './meter/usage.entity.js';
+import { ExposureEntity } from './payment/exposure.entity.js';
+import { PaymentEntity } from './payment/payment.entity.js';
+import { CreatePayment1795000000400 } from './payment/payment.migration.js';
+import { SettlementEntity } from './payment/settlement.entity.js';
+import { WalletEntity } from './payment/wallet.entity.js';
+import { AccountEntity } from './plan/account.entity.js';
+import { PlanEntity } from './plan/plan.entity.js';
+import { CreatePlan1795000000100 } from './plan/plan.migration.js';
+import { ReceiptEntity } from './receipt/receipt.entity.js';
+import { CreateReceipt1795000000500 } from './receipt/receipt.migration.js';
+import { ReceiptKeyEntity } from './receipt/receipt-key.entity.js';
+import { gateRole, schema } from './schema.js';
+
+const entities = [
+  PlanEntity,
+  AccountEntity,
+  KeyEntity,
+  SecretEntity,
+  ReplicaEntity,
+  AllowanceEntity,
+  LeaseEntity,
+  UsageEntity,
+  PaymentEntity,
+  ExposureEntity,
+  WalletEntity,
+  SettlementEntity,
+  ReceiptEntity,
+  ReceiptKeyEntity,
+  EntryEntity,
+];
+
+/** In the order in which they run. A merged migration is never edited. */
+const migrations = [
+  CreateRoles1795000000000,
+  CreatePlan1795000000100,
+  CreateKey1795000000200,
+  CreateMeter1795000000300,
+  CreatePayment1795000000400,
+  CreateReceipt1795000000500,
+  CreateLog1795000000600,
+  CreateFeeds1795000000700,
+  CreateReplica1795000000800,
+];
+
+/** The gate's data source as a login that owns the schema: for migrations, and for the test that compares them. */
+export function ownerDataSource(url: string): DataSource {
+  return createDataSource({ url, schema, entities, migrations, applicationName: 'keyfare-migrate', poolSize: 2 });
+}
+
+/** The gate's data source with the rights of a running gate, for the rooms that are not on the hot path. */
+export function gateDataSource(url: string): DataSource {
+  return createDataSource({ url, schema, entities, migrations: [], applicationName: 'keyfare', role: gateRole });
+}
+
+/** Brings the schema up to date. A database that is still starting is waited for. */
+export async function migrateGate(url: string, waitMs = 30_000): Promise<readonly string[]> {
+  const deadline = Date.now() + waitMs;
+  for (;;) {
+    const dataSource = ownerDataSource(url);
+    try {
+      await dataSource.initialize();
+      return await migrate(dataSource, schema);
+    } catch (error) {
+      if (!isConnectionLost(error) || Date.now() > deadline) throw error;
+      await new Promise((wake) => setTimeout(wake, 250));
+    } finally {
+      if (dataSource.isInitialized) await dataSource.destroy();
+    }
+  }
+}

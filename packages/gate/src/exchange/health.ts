@@ -1,0 +1,40 @@
+import { SqlPool } from '@keyfare/db/sql';
+import type { Chain } from '@keyfare/evm/chain';
+import { Inject, Injectable } from '@nestjs/common';
+import { evmChain } from '../tokens.js';
+import { ReplicaService } from './replica.service.js';
+
+/** Whether the parts that calls need can be reached. */
+export interface GateReadiness {
+  /** Without it no call is served. */
+  readonly database: 'up' | 'down';
+  /** Without it keys are looked up in the database for every call. */
+  readonly listener: 'up' | 'down';
+  /** Without it the x402 rail answers 503; the key rail is not concerned. */
+  readonly chain: 'up' | 'down';
+}
+
+/** Asks the parts how they are. */
+@Injectable()
+export class GateHealth {
+  constructor(
+    private readonly sql: SqlPool,
+    private readonly replica: ReplicaService,
+    @Inject(evmChain) private readonly chain: Chain,
+  ) {}
+
+  async readiness(): Promise<GateReadiness> {
+    const [database, chain] = await Promise.all([
+      isUp(this.sql.query({ text: 'select 1' })),
+      isUp(this.chain.blockNumber()),
+    ]);
+    return { database, listener: this.replica.listening ? 'up' : 'down', chain };
+  }
+}
+
+async function isUp(question: Promise<unknown>): Promise<'up' | 'down'> {
+  return question.then(
+    () => 'up' as const,
+    () => 'down' as const,
+  );
+}

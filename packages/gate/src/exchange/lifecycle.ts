@@ -1,0 +1,60 @@
+import { SqlPool } from '@keyfare/db/sql';
+import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import passport from 'passport';
+import { DataSource } from 'typeorm';
+import { ApiKeyStrategy } from '../credential/api-key.strategy.js';
+import { X402Strategy } from '../credential/x402.strategy.js';
+import { MeterService } from '../meter/meter.service.js';
+import { GateMetrics } from '../metrics.js';
+import { PaymentService } from '../payment/payment.service.js';
+import { holdOf } from '../payment/payment-row.js';
+import { ReceiptService } from '../receipt/receipt.service.js';
+import { PostOffice } from './post.js';
+import { ExchangeReceipts } from './receipts.js';
+import { ReplicaService } from './replica.service.js';
+import { RouteAudit } from './route-audit.js';
+
+/** Opens the rooms in their order, and closes them in the other, after the last response has left. */
+@Injectable()
+export class GateLifecycle implements OnModuleInit, OnApplicationShutdown {
+  readonly #logger = new Logger('Gate');
+
+  constructor(
+    private readonly routes: RouteAudit,
+    private readonly sql: SqlPool,
+    private readonly dataSource: DataSource,
+    private readonly replica: ReplicaService,
+    private readonly receipts: ReceiptService,
+    private readonly exchangeReceipts: ExchangeReceipts,
+    private readonly meter: MeterService,
+    private readonly payments: PaymentService,
+    private readonly post: PostOffice,
+    private readonly metrics: GateMetrics,
+    private readonly apiKey: ApiKeyStrategy,
+    private readonly x402: X402Strategy,
+  ) {}
+
+  async onModuleInit(): Promise<void> {
+    this.routes.check();
+    passport.use(this.apiKey);
+    passport.use(this.x402);
+    await this.receipts.open();
+    this.payments.onEnd(async (row, outcome) => {
+      if (row.call !== null) await this.exchangeReceipts.postOutcome(holdOf(row), row.call, outcome);
+    });
+    this.metrics.settling.set(0);
+    await this.replica.open();
+    // The chain may be away: then the wallet is opened by the first payment that finds it.
+    void this.payments.openWallet().catch((error: unknown) => this.#logger.warn(error));
+  }
+
+  /** In-flight calls have been answered by now. What they left under way is finished, and what they held given back. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.payments.close();
+    await this.post.close();
+    await this.meter.close();
+    await this.replica.close();
+    await this.dataSource.destroy();
+    await this.sql.close();
+  }
+}

@@ -1,0 +1,41 @@
+import type { PlanTerms, Quote } from '@keyfare/core/metering';
+import { money } from '@keyfare/core/money';
+import type { AccountPrincipal } from '@keyfare/core/principal';
+import { Problem } from '@keyfare/core/problem';
+import { monthOf } from '@keyfare/core/time';
+import { Injectable } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { GateConfig } from '../config.js';
+
+/** What the corridor says of prices and limits to those whose call cannot go on without. */
+@Injectable()
+export class Offers {
+  constructor(private readonly config: GateConfig) {}
+
+  /** The absolute URL that is sold, and a line about it. */
+  resource(request: FastifyRequest, { sku }: Quote): { url: string; description: string } {
+    return { url: this.url(request), description: sku };
+  }
+
+  /** The request's URL as callers know it: the configured origin, so that no Host header gets into what we sign. */
+  url(request: FastifyRequest): string {
+    return `${this.config.publicUrl.origin}${request.raw.url ?? '/'}`;
+  }
+
+  /** What a call beyond the plan costs by wallet: the plan's price for a unit, or the route's where the plan has none. */
+  overage(plan: PlanTerms, quote: Quote): Quote {
+    const price = plan.overagePrice.atomic * quote.units;
+    return price === 0n ? quote : { ...quote, price: money('USDC', price) };
+  }
+
+  /** 429 with the moment at which the allowance is whole again (RFC 9110 §10.2.3). */
+  exhausted(account: AccountPrincipal, now: Date): Problem {
+    const { end } = monthOf(now);
+    const seconds = Math.max(1, Math.ceil((end.getTime() - now.getTime()) / 1_000));
+    return new Problem(
+      'meter/exhausted',
+      `The ${account.plan.includedUnits} units of this month are used up; they are renewed at ${end.toISOString()}.`,
+      { extensions: { resetAt: end.toISOString() }, headers: { 'retry-after': String(seconds) } },
+    );
+  }
+}

@@ -1,0 +1,157 @@
+import { GroupCommit } from '@keyfare/db/group-commit';
+import { SqlPool } from '@keyfare/db/sql';
+import { Injectable } from '@nestjs/common';
+import { GateMetrics } from '../metrics.js';
+import { ReplicaId } from '../replica-id.js';
+import { postKeyCalls, postPaidCalls, postUnpaidCalls } from './post.sql.js';
+
+interface SignedItem {
+  readonly kid: string;
+  readonly jws: string;
+  readonly digest: Buffer;
+  readonly issuedAt: Date;
+}
+
+/** A served call by key, on its way into the books. */
+export interface KeyCallPost extends SignedItem {
+  readonly id: string;
+  readonly accountId: string;
+  readonly keyId: string;
+  readonly sku: string;
+  readonly units: bigint;
+  readonly periodStart: Date;
+  readonly occurredAt: Date;
+  readonly leased: boolean;
+}
+
+/** A served and settled call. */
+export interface PaidCallPost extends SignedItem {
+  readonly id: string;
+  readonly accountId: string | null;
+  readonly keyId: string | null;
+  readonly payer: string;
+  readonly sku: string;
+  readonly units: string;
+  readonly periodStart: string;
+  readonly occurredAt: string;
+  readonly transaction: string;
+}
+
+/** A served call whose payment failed for good. */
+export interface UnpaidCallPost extends SignedItem {
+  readonly id: string;
+  readonly payer: string;
+  readonly transaction: string | null;
+  readonly failure: string;
+}
+
+/** Writes calls into the books, many in one transaction. A call's response leaves when its post is durable. */
+@Injectable()
+export class PostOffice {
+  readonly #keyCalls: GroupCommit<KeyCallPost, true>;
+  readonly #paidCalls: GroupCommit<PaidCallPost, boolean>;
+  readonly #unpaidCalls: GroupCommit<UnpaidCallPost, boolean>;
+
+  constructor(
+    private readonly sql: SqlPool,
+    private readonly replica: ReplicaId,
+    metrics: GateMetrics,
+  ) {
+    const onWritten = (items: number): void => metrics.groupSize.observe(items);
+    this.#keyCalls = new GroupCommit({ write: (items) => this.#writeKeyCalls(items), onWritten });
+    this.#paidCalls = new GroupCommit({ write: (items) => this.#writePaidCalls(items), onWritten });
+    this.#unpaidCalls = new GroupCommit({ write: (items) => this.#writeUnpaidCalls(items) });
+  }
+
+  /** Rejects with SQLSTATE KF001 when the lease behind the hold was taken back. */
+  postKeyCall(call: KeyCallPost): Promise<true> {
+    return this.#keyCalls.commit(call);
+  }
+
+  /** Whether this post ended the payment; false when another process had done so. */
+  postPaidCall(call: PaidCallPost): Promise<boolean> {
+    return this.#paidCalls.commit(call);
+  }
+
+  postUnpaidCall(call: UnpaidCallPost): Promise<boolean> {
+    return this.#unpaidCalls.commit(call);
+  }
+
+  /** Whether the outcome of a transaction is unknown at the moment. */
+  get inDoubt(): boolean {
+    return this.#keyCalls.inDoubt || this.#paidCalls.inDoubt;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#keyCalls.close(), this.#paidCalls.close(), this.#unpaidCalls.close()]);
+  }
+
+  async #writeKeyCalls(items: readonly KeyCallPost[]): Promise<readonly true[]> {
+    await this.sql.query({
+      name: 'keyfare_post_key_calls',
+      text: postKeyCalls,
+      values: [
+        items.map((item) => item.id),
+        items.map((item) => item.accountId),
+        items.map((item) => item.keyId),
+        items.map((item) => item.sku),
+        items.map((item) => item.units.toString()),
+        items.map((item) => item.periodStart.toISOString()),
+        items.map((item) => item.occurredAt.toISOString()),
+        items.map((item) => item.leased),
+        items.map((item) => item.kid),
+        items.map((item) => item.jws),
+        items.map((item) => item.digest),
+        items.map((item) => item.issuedAt.toISOString()),
+        this.replica.id,
+      ],
+    });
+    return items.map(() => true);
+  }
+
+  async #writePaidCalls(items: readonly PaidCallPost[]): Promise<readonly boolean[]> {
+    const moved = await this.sql.query<{ id: string }>({
+      name: 'keyfare_post_paid_calls',
+      text: postPaidCalls,
+      values: [
+        items.map((item) => item.id),
+        items.map((item) => item.accountId),
+        items.map((item) => item.keyId),
+        items.map((item) => item.payer),
+        items.map((item) => item.sku),
+        items.map((item) => item.units),
+        items.map((item) => item.periodStart),
+        items.map((item) => item.occurredAt),
+        items.map((item) => item.kid),
+        items.map((item) => item.jws),
+        items.map((item) => item.digest),
+        items.map((item) => item.issuedAt.toISOString()),
+        items.map((item) => item.transaction),
+      ],
+    });
+    return membership(items, moved);
+  }
+
+  async #writeUnpaidCalls(items: readonly UnpaidCallPost[]): Promise<readonly boolean[]> {
+    const moved = await this.sql.query<{ id: string }>({
+      name: 'keyfare_post_unpaid_calls',
+      text: postUnpaidCalls,
+      values: [
+        items.map((item) => item.id),
+        items.map((item) => item.payer),
+        items.map((item) => item.kid),
+        items.map((item) => item.jws),
+        items.map((item) => item.digest),
+        items.map((item) => item.issuedAt.toISOString()),
+        items.map((item) => item.transaction),
+        items.map((item) => item.failure),
+      ],
+    });
+    return membership(items, moved);
+  }
+}
+
+function membership(items: readonly { id: string }[], moved: readonly { id: string }[]): readonly boolean[] {
+  const ids = new Set(moved.map(({ id }) => id));
+  return items.map(({ id }) => ids.has(id));
+}

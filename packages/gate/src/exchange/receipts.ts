@@ -1,0 +1,240 @@
+import type { Hex } from '@keyfare/core/encoding';
+import type { ReceiptPayload } from '@keyfare/core/receipt';
+import { monthOf, unixSeconds } from '@keyfare/core/time';
+import { findNetwork, formatPaymentResponse, type SettlementHeader } from '@keyfare/core/x402';
+import { Injectable } from '@nestjs/common';
+import { GateConfig } from '../config.js';
+import type { KeyHold } from '../meter/bucket.js';
+import { GateMetrics } from '../metrics.js';
+import type { PaidCall, PaymentHold, PaymentOutcome } from '../payment/call.js';
+import type { Replay } from '../payment/payment.service.js';
+import { ReceiptService } from '../receipt/receipt.service.js';
+import { contentDigest } from '../receipt/signer.js';
+import type { SerializedBody } from './body.js';
+import type { Exchange } from './exchange.js';
+import { PostOffice } from './post.js';
+
+/** What a receipt says of a served call, whatever the rail. */
+export interface ServedCall {
+  readonly method: string;
+  readonly resourceUrl: string;
+  readonly status: number;
+  readonly requestDigest: string | undefined;
+  readonly responseDigest: string;
+  readonly contentType: string | undefined;
+  readonly bytes: Buffer | string;
+}
+
+/** A paid call's receipt, and the x402 header that hands it on. */
+export interface PaidReceipt {
+  readonly jws: string;
+  readonly response: SettlementHeader;
+}
+
+/** Receipts of exchanges: what they say, and their way into the books. */
+@Injectable()
+export class ExchangeReceipts {
+  constructor(
+    private readonly config: GateConfig,
+    private readonly receipts: ReceiptService,
+    private readonly post: PostOffice,
+    private readonly metrics: GateMetrics,
+  ) {}
+
+  describe(
+    exchange: Exchange,
+    {
+      method,
+      resourceUrl,
+      status,
+      body,
+    }: { method: string; resourceUrl: string; status: number; body: SerializedBody },
+  ): ServedCall {
+    return {
+      method,
+      resourceUrl,
+      status,
+      requestDigest: exchange.requestDigest,
+      responseDigest: contentDigest(body.payload),
+      contentType: body.contentType,
+      bytes: body.payload,
+    };
+  }
+
+  /** Signs for a call by key and posts it. The receipt comes back when it is durable. */
+  async postKeyCall(exchange: Exchange, hold: KeyHold, served: ServedCall): Promise<string> {
+    const { principal, quote } = exchange;
+    if (principal?.kind !== 'account' || quote === undefined) throw new Error('a key call without account or quote');
+    const issuedAt = this.config.clock();
+    const signed = this.receipts.sign(
+      'call',
+      {
+        version: 1,
+        id: exchange.id,
+        rail: 'key',
+        principal: principal.accountId,
+        sku: quote.sku,
+        method: served.method,
+        resourceUrl: served.resourceUrl,
+        status: served.status,
+        units: Number(hold.units),
+        ...(served.requestDigest === undefined ? {} : { requestDigest: served.requestDigest }),
+        responseDigest: served.responseDigest,
+        issuedAt: unixSeconds(issuedAt),
+      },
+      issuedAt,
+    );
+    await this.post.postKeyCall({
+      ...signed,
+      id: exchange.id,
+      accountId: principal.accountId,
+      keyId: principal.keyId,
+      sku: quote.sku,
+      units: hold.units,
+      periodStart: hold.bucket.periodStart,
+      occurredAt: exchange.openedAt,
+      leased: hold.leased,
+    });
+    return signed.jws;
+  }
+
+  /** What the receipt of a paid call will say, as it is stored before the broadcast. */
+  paidCall(exchange: Exchange, hold: PaymentHold, served: ServedCall): PaidCall {
+    const { quote, openedAt } = exchange;
+    if (quote === undefined) throw new Error('a paid call without a quote');
+    return {
+      x402Version: hold.x402Version,
+      sku: quote.sku,
+      units: quote.units.toString(),
+      method: served.method,
+      resourceUrl: served.resourceUrl,
+      status: served.status,
+      ...(served.requestDigest === undefined ? {} : { requestDigest: served.requestDigest }),
+      responseDigest: served.responseDigest,
+      ...(served.contentType === undefined ? {} : { contentType: served.contentType }),
+      occurredAt: openedAt.toISOString(),
+      periodStart: monthOf(openedAt).start.toISOString(),
+    };
+  }
+
+  /**
+   * Posts the end of a payment: a settled one with its receipt, a failed one with an entry that says so. Answers the
+   * receipt, which is the stored one when another process was first; null when there is none.
+   */
+  async postOutcome(hold: PaymentHold, call: PaidCall, outcome: PaymentOutcome): Promise<PaidReceipt | null> {
+    if (outcome.kind === 'failed') {
+      await this.#postUnpaid(hold, call, outcome);
+      return null;
+    }
+    const issuedAt = this.config.clock();
+    const payload = this.#paidPayload(hold, call, { transaction: outcome.transaction, issuedAt });
+    const signed = this.receipts.sign('call', payload, issuedAt);
+    const first = await this.post.postPaidCall({
+      ...signed,
+      id: hold.exchangeId,
+      accountId: hold.accountId,
+      keyId: hold.keyId,
+      payer: hold.payer,
+      sku: call.sku,
+      units: call.units,
+      periodStart: call.periodStart,
+      occurredAt: call.occurredAt,
+      transaction: outcome.transaction,
+    });
+    const jws = first ? signed.jws : await this.receipts.find(hold.exchangeId);
+    return { jws, response: this.#response(hold, { transaction: outcome.transaction, jws }) };
+  }
+
+  /** The receipt and header of a call that was served before. */
+  async forReplay(replay: Replay): Promise<PaidReceipt> {
+    const jws = await this.receipts.find(replay.exchangeId);
+    const { payer, amount, transaction } = replay;
+    return {
+      jws,
+      response: this.#response({ payer, amount, x402Version: replay.call.x402Version }, { transaction, jws }),
+    };
+  }
+
+  /** The x402 header of a payment that failed. */
+  failureResponse(hold: PaymentHold, { transaction }: { transaction: Hex | null }): SettlementHeader {
+    return formatPaymentResponse(hold.x402Version, {
+      success: false,
+      network: this.config.network,
+      payer: hold.payer,
+      transaction: transaction ?? undefined,
+      errorReason: 'invalid_transaction_state',
+    });
+  }
+
+  async #postUnpaid(hold: PaymentHold, call: PaidCall, outcome: PaymentOutcome & { kind: 'failed' }): Promise<void> {
+    const issuedAt = this.config.clock();
+    const signed = this.receipts.sign(
+      'unpaid',
+      {
+        version: 1,
+        id: hold.exchangeId,
+        network: hold.network,
+        payer: hold.payer,
+        payTo: hold.payTo,
+        asset: hold.asset,
+        nonce: hold.nonce,
+        amount: hold.amount.toString(),
+        sku: call.sku,
+        method: call.method,
+        resourceUrl: call.resourceUrl,
+        reason: outcome.reason,
+        ...(outcome.transaction === null ? {} : { transaction: outcome.transaction }),
+        issuedAt: unixSeconds(issuedAt),
+      },
+      issuedAt,
+    );
+    const { transaction, reason: failure } = outcome;
+    await this.post.postUnpaidCall({ ...signed, id: hold.exchangeId, payer: hold.payer, transaction, failure });
+    this.metrics.unpaid.inc();
+  }
+
+  #paidPayload(
+    hold: PaymentHold,
+    call: PaidCall,
+    { transaction, issuedAt }: { transaction: Hex; issuedAt: Date },
+  ): ReceiptPayload {
+    return {
+      version: 1,
+      id: hold.exchangeId,
+      rail: 'x402',
+      principal: hold.payer,
+      ...(hold.accountId === null ? {} : { account: hold.accountId }),
+      sku: call.sku,
+      method: call.method,
+      resourceUrl: call.resourceUrl,
+      status: call.status,
+      units: Number(call.units),
+      ...(call.requestDigest === undefined ? {} : { requestDigest: call.requestDigest }),
+      responseDigest: call.responseDigest,
+      issuedAt: unixSeconds(issuedAt),
+      network: hold.network,
+      payer: hold.payer,
+      transaction,
+      asset: hold.asset,
+      decimals: findNetwork(hold.network)?.usdc.decimals ?? 6,
+      amount: hold.amount.toString(),
+      payTo: hold.payTo,
+      nonce: hold.nonce,
+      settlement: 'settled',
+    };
+  }
+
+  #response(
+    { payer, amount, x402Version }: Pick<PaymentHold, 'payer' | 'amount' | 'x402Version'>,
+    { transaction, jws }: { transaction: Hex; jws: string },
+  ): SettlementHeader {
+    return formatPaymentResponse(x402Version, {
+      success: true,
+      transaction,
+      network: this.config.network,
+      payer,
+      amount,
+      receiptJws: jws,
+    });
+  }
+}

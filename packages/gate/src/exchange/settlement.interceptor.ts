@@ -1,0 +1,152 @@
+import { errorCode } from '@keyfare/db/sql';
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { from, lastValueFrom, type Observable } from 'rxjs';
+import type { KeyHold } from '../meter/bucket.js';
+import { MeterService } from '../meter/meter.service.js';
+import { leaseLostStates } from '../meter/post.sql.js';
+import type { PaymentHold } from '../payment/call.js';
+import { PaymentService, type Replay } from '../payment/payment.service.js';
+import { type SerializedBody, serializeBody } from './body.js';
+import { type Exchange, exchangeOf } from './exchange.js';
+import { Offers } from './offers.js';
+import { ExchangeReceipts, type ServedCall } from './receipts.js';
+
+/**
+ * The way out of a priced call: settle, post, and only then let the response go. On any error, and on any answer of
+ * 400 or more, the hold is voided: what was not delivered is not charged. Pipes run inside `next.handle()`, so a body
+ * that fails validation lands there too.
+ */
+@Injectable()
+export class SettlementInterceptor implements NestInterceptor {
+  constructor(
+    private readonly meter: MeterService,
+    private readonly payments: PaymentService,
+    private readonly offers: Offers,
+    private readonly receipts: ExchangeReceipts,
+  ) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const http = context.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    const exchange = exchangeOf(request);
+    if (exchange.hold === undefined) return next.handle();
+    const reply = http.getResponse<FastifyReply>();
+    if (exchange.hold.rail === 'replay') return from(this.#replay(exchange, exchange.hold, reply));
+    return from(this.#serve({ exchange, hold: exchange.hold, request, reply }, next));
+  }
+
+  async #serve(call: Call, next: CallHandler): Promise<unknown> {
+    const { hold, reply } = call;
+    let value: unknown;
+    let body: SerializedBody;
+    try {
+      value = await lastValueFrom(next.handle(), { defaultValue: undefined });
+      if (reply.statusCode >= 400) {
+        this.#void(hold);
+        return value;
+      }
+      body = serializeBody(value, headerText(reply.getHeader('content-type')));
+    } catch (error) {
+      this.#void(hold);
+      throw error;
+    }
+    const served = this.receipts.describe(call.exchange, {
+      method: call.request.method,
+      resourceUrl: this.offers.url(call.request),
+      status: reply.statusCode,
+      body,
+    });
+    await (hold.rail === 'key' ? this.#postUnits(call, hold, served) : this.#settle(call, hold, served));
+    if (body.contentType !== undefined) reply.header('content-type', body.contentType);
+    return body.payload;
+  }
+
+  async #postUnits(call: Call, hold: KeyHold, served: ServedCall): Promise<void> {
+    const { exchange, reply } = call;
+    try {
+      this.#attach(reply, exchange, await this.receipts.postKeyCall(exchange, hold, served));
+    } catch (error) {
+      if (!leaseLostStates.has(errorCode(error) ?? '')) {
+        this.meter.void(hold);
+        throw error;
+      }
+      // Peers took this process for dead and its lease is gone. The call was served: it is counted on a fresh one.
+      this.meter.forget(hold);
+      const again = await this.meter.hold(accountOf(exchange), quoteOf(exchange), exchange.openedAt);
+      if (again === null) throw this.offers.exhausted(accountOf(exchange), exchange.openedAt);
+      this.#attach(reply, exchange, await this.receipts.postKeyCall(exchange, again, served));
+    }
+  }
+
+  async #settle(call: Call, hold: PaymentHold, served: ServedCall): Promise<void> {
+    const { exchange, request, reply } = call;
+    const quote = quoteOf(exchange);
+    const terms = this.payments.terms(quote, this.offers.resource(request, quote));
+    const paid = this.receipts.paidCall(exchange, hold, served);
+    const outcome = await this.payments.settle(hold, paid, Buffer.from(served.bytes), terms);
+    const receipts = await this.#end(hold.exchangeId, () => this.receipts.postOutcome(hold, paid, outcome));
+    if (outcome.kind === 'settled' && receipts !== null) {
+      this.#attach(reply, exchange, receipts.jws);
+      reply.header(receipts.response.header, receipts.response.value);
+      return;
+    }
+    const failure = outcome.kind === 'failed' ? outcome : { transaction: outcome.transaction, reason: 'not-posted' };
+    const { header, value } = this.receipts.failureResponse(hold, failure);
+    throw this.payments.challenge(terms, 'payment/failed', `The settlement failed: ${failure.reason}.`, {
+      [header]: value,
+    });
+  }
+
+  /** A post that is refused leaves a payment that nobody follows; then it is followed like an orphan. */
+  async #end<T>(exchangeId: string, post: () => Promise<T>): Promise<T> {
+    try {
+      return await post();
+    } catch (error) {
+      void this.payments.follow([exchangeId]);
+      throw error;
+    }
+  }
+
+  async #replay(exchange: Exchange, replay: Replay, reply: FastifyReply): Promise<unknown> {
+    const { jws, response } = await this.receipts.forReplay(replay);
+    this.#attach(reply, exchange, jws, replay.exchangeId);
+    reply.header(response.header, response.value);
+    reply.status(replay.call.status);
+    if (replay.call.contentType !== undefined) reply.header('content-type', replay.call.contentType);
+    return replay.body;
+  }
+
+  #attach(reply: FastifyReply, exchange: Exchange, jws: string, receiptId = exchange.id): void {
+    exchange.receiptId = receiptId;
+    reply.header('keyfare-receipt', jws);
+    reply.header('receipt-id', receiptId);
+    reply.header('cache-control', 'private, no-store');
+  }
+
+  #void(hold: KeyHold | PaymentHold): void {
+    if (hold.rail === 'key') this.meter.void(hold);
+    else this.payments.void(hold);
+  }
+}
+
+interface Call {
+  readonly exchange: Exchange;
+  readonly hold: KeyHold | PaymentHold;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+}
+
+function accountOf({ principal }: Exchange) {
+  if (principal?.kind !== 'account') throw new Error('a key call without an account');
+  return principal;
+}
+
+function quoteOf({ quote }: Exchange) {
+  if (quote === undefined) throw new Error('the exchange has no quote');
+  return quote;
+}
+
+function headerText(value: number | string | string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}

@@ -1,0 +1,97 @@
+import { timingSafeEqual } from 'node:crypto';
+import type { AccountPrincipal } from '@keyfare/core/principal';
+import { Problem } from '@keyfare/core/problem';
+import { SqlPool } from '@keyfare/db/sql';
+import { Injectable } from '@nestjs/common';
+import { GateConfig } from '../config.js';
+import { KeyCache } from './key-cache.js';
+import { type KeyParts, keyMaterial, parseKey } from './key-format.js';
+import { type KeyRecord, readKey, type SecretRecord } from './key-record.js';
+import { hashSecret } from './pepper.js';
+
+/** RFC 6750 §3: a refused bearer token is answered with this challenge. */
+const invalidToken = { 'www-authenticate': 'Bearer realm="keyfare", error="invalid_token"' };
+
+/** Proves whose key it is. It counts nothing, limits nothing, and writes only the first use of a rotated-in secret. */
+@Injectable()
+export class KeyResolver {
+  readonly cache: KeyCache;
+
+  constructor(
+    private readonly config: GateConfig,
+    private readonly sql: SqlPool,
+  ) {
+    this.cache = new KeyCache({
+      read: (id) => readKey(sql, id),
+      nowMs: () => performance.now(),
+      maxAgeMs: config.keyCacheMaxAgeMs,
+      maxKeys: 100_000,
+    });
+  }
+
+  /**
+   * The principal behind a presented key. Throws 401 `credential/malformed`, `credential/unknown`,
+   * `credential/revoked` or `credential/expired`; which of the last two is told only to who knows the secret.
+   */
+  async resolve(presented: string): Promise<AccountPrincipal> {
+    const parts = parseKey(presented);
+    if (parts === null) throw new Problem('credential/malformed', undefined, { headers: invalidToken });
+    const record = this.cache.peek(parts.id) ?? (await this.cache.read(parts.id));
+    const secret = record === undefined ? undefined : this.#match(record, parts);
+    if (record === undefined || secret === undefined) {
+      throw new Problem('credential/unknown', undefined, { headers: invalidToken });
+    }
+    this.#checkLife(record, secret);
+    if (secret.activatedAt === null) await this.#activate(record.id, secret.id);
+    return {
+      kind: 'account',
+      accountId: record.accountId,
+      keyId: record.id,
+      secretId: secret.id,
+      environment: record.environment,
+      scopes: record.scopes,
+      suspended: record.suspended,
+      plan: record.plan,
+    };
+  }
+
+  #match(record: KeyRecord, parts: KeyParts): SecretRecord | undefined {
+    if (record.environment !== parts.environment) return undefined;
+    const material = keyMaterial(parts);
+    let hash: Buffer | undefined;
+    let pepperId: string | undefined;
+    for (const secret of record.secrets) {
+      if (hash === undefined || pepperId !== secret.pepperId) {
+        pepperId = secret.pepperId;
+        hash = hashSecret(this.config.peppers, pepperId, material);
+      }
+      if (timingSafeEqual(hash, secret.hash)) return secret;
+    }
+    return undefined;
+  }
+
+  #checkLife(record: KeyRecord, secret: SecretRecord): void {
+    const now = this.config.clock();
+    if (record.revokedAt !== null && record.revokedAt <= now) {
+      throw new Problem('credential/revoked', undefined, { headers: invalidToken });
+    }
+    const ended = (at: Date | null): boolean => at !== null && at <= now;
+    if (ended(record.expiresAt) || ended(secret.expiresAt)) {
+      throw new Problem('credential/expired', undefined, { headers: invalidToken });
+    }
+  }
+
+  /** The first use of a rotated-in secret starts the end of the others. One statement: only one use is the first. */
+  async #activate(keyId: string, secretId: string): Promise<void> {
+    await this.sql.query({
+      text: `
+        with first as (
+          update keyfare.api_key_secret set activated_at = $3
+          where id = $2 and activated_at is null returning grace_seconds)
+        update keyfare.api_key_secret s
+        set expires_at = least(coalesce(s.expires_at, 'infinity'), $3::timestamptz + make_interval(secs => first.grace_seconds))
+        from first where s.key_id = $1 and s.id <> $2`,
+      values: [keyId, secretId, this.config.clock()],
+    });
+  }
+}

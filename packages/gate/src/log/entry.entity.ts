@@ -1,0 +1,32 @@
+import { bigintColumn, timeColumn } from '@keyfare/db/columns';
+import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
+
+/** One line of the log. Append-only, by grants and by a trigger. */
+@Entity({ name: 'entry' })
+@Check('entry_kind', `kind in ('call', 'terms', 'unpaid')`)
+@Check('entry_digest', 'octet_length(digest) = 32')
+@Index('entry_order', ['tx', 'position'])
+export class EntryEntity {
+  @Column({ ...bigintColumn, generated: 'identity', generatedIdentity: 'ALWAYS' })
+  position: bigint;
+
+  /** The transaction that wrote it, for readers: see the view `entry_feed`. */
+  @Column({ ...bigintColumn, default: () => '((pg_current_xact_id())::text)::bigint' })
+  tx: bigint;
+
+  @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'entry_pk' })
+  id: string;
+
+  @Column({ type: 'text' })
+  kind: 'call' | 'terms' | 'unpaid';
+
+  @Column({ type: 'text' })
+  principal: string;
+
+  /** SHA-256 of the signed document. */
+  @Column({ type: 'bytea' })
+  digest: Buffer;
+
+  @Column({ ...timeColumn, default: () => 'now()' })
+  recordedAt: Date;
+}

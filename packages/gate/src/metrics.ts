@@ -1,0 +1,47 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** What the gate counts. The host serves `registry` wherever it likes. */
+export class GateMetrics {
+  readonly registry = new Registry();
+
+  readonly calls = new Counter({
+    name: 'keyfare_calls_total',
+    help: 'Answered requests, by route, rail and status.',
+    labelNames: ['route', 'rail', 'status'],
+    registers: [this.registry],
+  });
+
+  readonly duration = new Histogram({
+    name: 'keyfare_call_duration_seconds',
+    help: 'From the arrival of a request to the end of its response, by rail.',
+    labelNames: ['rail'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    registers: [this.registry],
+  });
+
+  readonly refusals = new Counter({
+    name: 'keyfare_refusals_total',
+    help: 'Refused requests, by the code of the problem.',
+    labelNames: ['code'],
+    registers: [this.registry],
+  });
+
+  readonly groupSize = new Histogram({
+    name: 'keyfare_group_commit_calls',
+    help: 'How many calls went into the books with one transaction.',
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
+    registers: [this.registry],
+  });
+
+  readonly settling = new Gauge({
+    name: 'keyfare_settlements_under_way',
+    help: 'Submitted payments whose outcome this process does not know yet.',
+    registers: [this.registry],
+  });
+
+  readonly unpaid = new Counter({
+    name: 'keyfare_unpaid_calls_total',
+    help: 'Calls that were served and whose payment failed for good.',
+    registers: [this.registry],
+  });
+}

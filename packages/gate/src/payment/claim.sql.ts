@@ -1,0 +1,62 @@
+/**
+ * Claims payments for their exchanges, and adds them to what their payers have open. The insert is the claim: of all
+ * who present one authorisation, in whatever process, one inserts the row. Columns in `claimParameters`' order.
+ */
+export const claimPayments = `
+  with item as materialized (
+    select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[],
+      $8::bytea[], $9::text[], $10::numeric[], $11::bigint[], $12::bigint[], $13::bytea[], $14::timestamptz[])
+    as t(network, asset, payer, nonce, exchange_id, account_id, key_id, fingerprint, pay_to, amount, valid_after,
+      valid_before, signature, claimed_at)),
+  claimed as (
+    insert into keyfare.payment (network, asset, payer, nonce, exchange_id, replica_id, account_id, key_id,
+      fingerprint, pay_to, amount, valid_after, valid_before, signature, claimed_at)
+    select network, asset, payer, nonce, exchange_id, $15::uuid, account_id, key_id, fingerprint, pay_to, amount,
+      valid_after, valid_before, signature, claimed_at
+    from item order by network, asset, payer, nonce
+    on conflict (network, asset, payer, nonce) do nothing
+    returning exchange_id, network, asset, payer, amount),
+  exposed as (
+    insert into keyfare.payer_exposure (network, asset, payer, open)
+    select network, asset, payer, sum(amount) from claimed group by network, asset, payer
+    order by network, asset, payer
+    on conflict (network, asset, payer) do update set open = payer_exposure.open + excluded.open
+    returning network, asset, payer, open)
+  select c.exchange_id, e.open from claimed c join exposed e using (network, asset, payer)`;
+
+/** Gives claims up, with what they held of their payers' exposure. Only what was never submitted can be given up. */
+export const releaseClaims = `
+  with released as (
+    delete from keyfare.payment where exchange_id = any($1::uuid[]) and state = 'claimed'
+    returning network, asset, payer, amount)
+  update keyfare.payer_exposure e set open = e.open - r.amount
+  from (select network, asset, payer, sum(amount) as amount from released group by network, asset, payer) r
+  where e.network = r.network and e.asset = r.asset and e.payer = r.payer`;
+
+/** Gives up the claims of dead processes: nothing of theirs was submitted, so nothing can have moved. */
+export const releaseClaimsOfDead = `
+  with released as (
+    delete from keyfare.payment where replica_id = any($1::uuid[]) and state = 'claimed'
+    returning network, asset, payer, amount)
+  update keyfare.payer_exposure e set open = e.open - r.amount
+  from (select network, asset, payer, sum(amount) as amount from released group by network, asset, payer) r
+  where e.network = r.network and e.asset = r.asset and e.payer = r.payer`;
+
+/** Takes over the submitted payments of dead processes, and of any that no process owns. */
+export const adoptPayments = `
+  update keyfare.payment p set replica_id = $1
+  where state = 'submitted' and replica_id <> $1
+    and (replica_id = any($2::uuid[]) or not exists (select 1 from keyfare.replica r where r.id = p.replica_id))
+  returning exchange_id`;
+
+/** A payment as it stands, by the authorisation. */
+export const selectByAuthorization = `
+  select p.*, coalesce(r.expires_at > now(), false) as owner_alive, coalesce(p.waiting_until > now(), false) as waiting
+  from keyfare.payment p left join keyfare.replica r on r.id = p.replica_id
+  where p.network = $1 and p.asset = $2 and p.payer = $3 and p.nonce = $4`;
+
+/** Payments as they stand, by exchange. */
+export const selectByExchange = `
+  select p.*, coalesce(r.expires_at > now(), false) as owner_alive, coalesce(p.waiting_until > now(), false) as waiting
+  from keyfare.payment p left join keyfare.replica r on r.id = p.replica_id
+  where p.exchange_id = any($1::uuid[])`;

@@ -1,0 +1,155 @@
+import { GroupCommit } from '@keyfare/db/group-commit';
+import type { Sql, SqlPool } from '@keyfare/db/sql';
+import type { PaymentHold } from './call.js';
+import {
+  adoptPayments,
+  claimPayments,
+  releaseClaims,
+  releaseClaimsOfDead,
+  selectByAuthorization,
+  selectByExchange,
+} from './claim.sql.js';
+import type { PaymentRow } from './payment-row.js';
+
+/** A claim that was won, with what the payer has open up to and including it. */
+interface Won {
+  readonly won: true;
+  readonly open: bigint;
+}
+
+/** The claims of this process, in groups. */
+export class Claims {
+  readonly #sql: SqlPool;
+  readonly #claims: GroupCommit<PaymentHold, Won | { readonly won: false }>;
+  readonly #releases: GroupCommit<string, true>;
+
+  constructor(
+    sql: SqlPool,
+    private readonly replicaId: string,
+    private readonly now: () => Date,
+  ) {
+    this.#sql = sql;
+    this.#claims = new GroupCommit({ write: (holds) => this.#write(holds), waitsInDoubt: false });
+    this.#releases = new GroupCommit({
+      write: async (ids) => {
+        await sql.query({ name: 'keyfare_release_claims', text: releaseClaims, values: [ids] });
+        return ids.map(() => true as const);
+      },
+    });
+  }
+
+  /**
+   * Makes the payment this exchange's own: true for exactly one exchange, however many present it. The exposure that
+   * comes back counts this claim and those before it, so that of two claims for one balance the first passes. When it
+   * rejects, release the claim: it may have been made.
+   */
+  claim(hold: PaymentHold): Promise<Won | { readonly won: false }> {
+    return this.#claims.commit(hold);
+  }
+
+  /** Gives the claim up; the authorisation may be presented again. Tried until the database has done it. */
+  async release(exchangeId: string): Promise<void> {
+    for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, 1_000)) {
+      try {
+        await this.#releases.commit(exchangeId);
+        return;
+      } catch {
+        await new Promise((wake) => setTimeout(wake, pauseMs).unref());
+      }
+    }
+  }
+
+  async find(hold: Pick<PaymentHold, 'network' | 'asset' | 'payer' | 'nonce'>): Promise<PaymentRow | undefined> {
+    const values = [hold.network, hold.asset, hold.payer, hold.nonce];
+    const [row] = await this.#sql.query<PaymentRow>({
+      name: 'keyfare_find_payment',
+      text: selectByAuthorization,
+      values,
+    });
+    return row;
+  }
+
+  async findByExchange(ids: readonly string[]): Promise<readonly PaymentRow[]> {
+    return this.#sql.query<PaymentRow>({ name: 'keyfare_find_exchanges', text: selectByExchange, values: [ids] });
+  }
+
+  /** Gives up what dead processes claimed and takes over what they submitted, within the caller's transaction. */
+  async sweep(tx: Sql, deadReplicas: readonly string[]): Promise<readonly string[]> {
+    await tx.query({ text: releaseClaimsOfDead, values: [deadReplicas] });
+    const adopted = await tx.query<{ exchange_id: string }>({
+      text: adoptPayments,
+      values: [this.replicaId, deadReplicas],
+    });
+    return adopted.map(({ exchange_id: id }) => id);
+  }
+
+  async close(): Promise<void> {
+    await this.#claims.close();
+    await this.#releases.close();
+  }
+
+  async #write(holds: readonly PaymentHold[]): Promise<readonly (Won | { readonly won: false })[]> {
+    const rows = await this.#sql.query<{ exchange_id: string; open: string }>({
+      name: 'keyfare_claim_payments',
+      text: claimPayments,
+      values: [...this.#columns(holds), this.replicaId],
+    });
+    const openAfter = new Map(rows.map((row) => [row.exchange_id, BigInt(row.open)]));
+    await this.#recognise(holds, openAfter);
+    return accumulate(holds, openAfter);
+  }
+
+  #columns(holds: readonly PaymentHold[]): readonly unknown[][] {
+    const now = this.now();
+    return [
+      holds.map((hold) => hold.network),
+      holds.map((hold) => hold.asset),
+      holds.map((hold) => hold.payer),
+      holds.map((hold) => hold.nonce),
+      holds.map((hold) => hold.exchangeId),
+      holds.map((hold) => hold.accountId),
+      holds.map((hold) => hold.keyId),
+      holds.map((hold) => hold.fingerprint),
+      holds.map((hold) => hold.payTo),
+      holds.map((hold) => hold.amount.toString()),
+      holds.map((hold) => hold.validAfter.toString()),
+      holds.map((hold) => hold.validBefore.toString()),
+      holds.map((hold) => Buffer.from(hold.signature.slice(2), 'hex')),
+      holds.map(() => now),
+    ];
+  }
+
+  /** After a lost connection the rows may be there because this very group wrote them: those are won too. */
+  async #recognise(holds: readonly PaymentHold[], openAfter: Map<string, bigint>): Promise<void> {
+    const missing = holds.filter((hold) => !openAfter.has(hold.exchangeId)).map((hold) => hold.exchangeId);
+    if (missing.length === 0) return;
+    const rows = await this.#sql.query<{ exchange_id: string; open: string }>({
+      name: 'keyfare_own_claims',
+      text: `select p.exchange_id, e.open from keyfare.payment p
+        join keyfare.payer_exposure e using (network, asset, payer)
+        where p.exchange_id = any($1::uuid[]) and p.state = 'claimed'`,
+      values: [missing],
+    });
+    for (const row of rows) openAfter.set(row.exchange_id, BigInt(row.open));
+  }
+}
+
+/** The exposure after the whole group, turned into the exposure after each claim, in their order. */
+function accumulate(
+  holds: readonly PaymentHold[],
+  openAfter: ReadonlyMap<string, bigint>,
+): readonly (Won | { readonly won: false })[] {
+  const later = new Map<string, bigint>();
+  const results: (Won | { readonly won: false })[] = [];
+  for (const hold of holds.toReversed()) {
+    const open = openAfter.get(hold.exchangeId);
+    if (open === undefined) results.push({ won: false });
+    else {
+      const payer = `${hold.network} ${hold.asset} ${hold.payer}`;
+      const after = later.get(payer) ?? 0n;
+      results.push({ won: true, open: open - after });
+      later.set(payer, after + hold.amount);
+    }
+  }
+  return results.toReversed();
+}

@@ -1,0 +1,114 @@
+import { randomUUID } from 'node:crypto';
+import { type EntryKind, type EntryPayloads, signEntry } from '@keyfare/core/log';
+import { Problem } from '@keyfare/core/problem';
+import { type Ed25519Jwk, type ReceiptSigner, thumbprint } from '@keyfare/core/receipt';
+import { asProblem, type Sql, SqlPool } from '@keyfare/db/sql';
+import { Injectable } from '@nestjs/common';
+import { GateConfig } from '../config.js';
+import { createSigner, documentDigest, publicJwk } from './signer.js';
+import { storeReceipt } from './store.sql.js';
+
+/** A signed document on its way into the books. */
+export interface Signed {
+  readonly kid: string;
+  readonly jws: string;
+  readonly digest: Buffer;
+  readonly issuedAt: Date;
+}
+
+const keysMaxAgeMs = 60_000;
+
+/** Signs, publishes the keys, and finds what was signed. */
+@Injectable()
+export class ReceiptService {
+  #signer: ReceiptSigner | undefined;
+  #keys: { readonly jwks: { readonly keys: readonly Ed25519Jwk[] }; readonly readAtMs: number } | undefined;
+
+  constructor(
+    private readonly config: GateConfig,
+    private readonly sql: SqlPool,
+  ) {}
+
+  /**
+   * Makes the signing key known before its first use. A key keeps the id it was first published under, though the
+   * public URL may change: receipts name their key by that id.
+   */
+  async open(): Promise<void> {
+    const jwk = publicJwk(this.config.signingKey);
+    const kid = `${this.did}#${thumbprint(jwk)}`;
+    const published: Ed25519Jwk = { ...jwk, kid, use: 'sig' };
+    await this.sql.query({
+      text: `insert into keyfare.receipt_key (kid, jwk, created_at) select $1, $2, $3
+        where not exists (select 1 from keyfare.receipt_key where jwk ->> 'x' = $4) on conflict do nothing`,
+      values: [kid, JSON.stringify(published), this.config.clock(), jwk.x],
+    });
+    const { keys } = await this.jwks();
+    const own = keys.find(({ x }) => x === jwk.x);
+    if (own === undefined) throw new Error('the receipt key could not be published');
+    this.#signer = createSigner(this.config.signingKey, own.kid);
+  }
+
+  /** `did:web` of the public URL (W3C did-web §3.1: the port's colon is percent-encoded). */
+  get did(): string {
+    return `did:web:${this.config.publicUrl.host.replace(':', '%3A')}`;
+  }
+
+  /** The signer's key id. */
+  get kid(): string {
+    return this.#open.kid;
+  }
+
+  /** Signs an entry's document. A payload outside its schema is a bug and is not signed: TypeError. */
+  sign<Kind extends EntryKind>(kind: Kind, payload: EntryPayloads[Kind], issuedAt: Date): Signed {
+    const signer = this.#open;
+    const jws = signEntry(kind, payload, signer);
+    return { kid: signer.kid, jws, digest: documentDigest(jws), issuedAt };
+  }
+
+  /** Every key that a receipt may name, the retired ones too. */
+  async jwks(): Promise<{ readonly keys: readonly Ed25519Jwk[] }> {
+    if (this.#keys !== undefined && performance.now() - this.#keys.readAtMs < keysMaxAgeMs) return this.#keys.jwks;
+    const rows = await this.sql
+      .query<{ jwk: Ed25519Jwk }>({ text: 'select jwk from keyfare.receipt_key order by created_at, kid' })
+      .catch((error: unknown) => {
+        throw asProblem(error);
+      });
+    const jwks = { keys: rows.map(({ jwk }) => jwk) };
+    this.#keys = { jwks, readAtMs: performance.now() };
+    return jwks;
+  }
+
+  /** A receipt's text, as it was signed. 404 `receipt/not-found`. */
+  async find(id: string): Promise<string> {
+    const [row] = await this.sql
+      .query<{ jws: string }>({
+        name: 'keyfare_find_receipt',
+        text: `select jws from keyfare.receipt where id = $1 and kind = 'call'`,
+        values: [id],
+      })
+      .catch((error: unknown) => {
+        throw asProblem(error);
+      });
+    if (row === undefined) throw new Problem('receipt/not-found');
+    return row.jws;
+  }
+
+  /** Stores one document within the caller's transaction. */
+  async store(
+    tx: Sql,
+    { id, kind, principal }: { id: string; kind: 'terms'; principal: string },
+    signed: Signed,
+  ): Promise<void> {
+    await tx.query({ text: storeReceipt, values: [id, kind, principal, signed.kid, signed.jws, signed.issuedAt] });
+  }
+
+  /** A fresh id for a document that belongs to no exchange. */
+  newId(): string {
+    return randomUUID();
+  }
+
+  get #open(): ReceiptSigner {
+    if (this.#signer === undefined) throw new Error('the receipt room is not open yet');
+    return this.#signer;
+  }
+}

@@ -1,0 +1,38 @@
+import { createHash, createPrivateKey, createPublicKey, hash, type KeyObject, sign } from 'node:crypto';
+import type { ReceiptSigner } from '@keyfare/core/receipt';
+
+/** The public half of a signing key, as JWKS publishes it. */
+export interface PublicJwk {
+  readonly kty: 'OKP';
+  readonly crv: 'Ed25519';
+  readonly x: string;
+}
+
+/** Reads an Ed25519 private key in PKCS#8 PEM. Throws a `TypeError` for any other key. */
+export function readSigningKey(pem: string): KeyObject {
+  const key = createPrivateKey(pem);
+  if (key.asymmetricKeyType !== 'ed25519') throw new TypeError('the receipt signing key must be an Ed25519 key');
+  return key;
+}
+
+/** The public half, as a JWK (RFC 8037). */
+export function publicJwk(key: KeyObject): PublicJwk {
+  const { x } = createPublicKey(key).export({ format: 'jwk' });
+  if (x === undefined) throw new TypeError('the key has no public half');
+  return { kty: 'OKP', crv: 'Ed25519', x };
+}
+
+/** Signs in OpenSSL: constant time, and the secret stays out of the JavaScript heap. */
+export function createSigner(key: KeyObject, kid: string): ReceiptSigner {
+  return { kid, sign: (bytes) => sign(null, bytes, key) };
+}
+
+/** SHA-256 of a signed document, as the log keeps it. */
+export function documentDigest(jws: string): Buffer {
+  return Buffer.from(hash('sha256', jws, 'hex'), 'hex');
+}
+
+/** RFC 9530 content digest of a body. */
+export function contentDigest(body: string | Uint8Array): string {
+  return `sha-256=:${createHash('sha256').update(body).digest('base64')}:`;
+}

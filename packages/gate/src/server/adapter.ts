@@ -1,0 +1,57 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { Problem, toProblemDocument } from '@keyfare/core/problem';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { type FastifyInstance, LogController } from 'fastify';
+import type { Logger } from 'pino';
+
+export interface AdapterSettings {
+  readonly logger: Logger;
+  readonly bodyLimitBytes?: number;
+}
+
+/** A Fastify adapter with a server's manners: bounded bodies and headers, problems for what never becomes a request. */
+export function createAdapter({ logger, bodyLimitBytes = 1_048_576 }: AdapterSettings): FastifyAdapter {
+  const adapter = new FastifyAdapter({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: bodyLimitBytes,
+    requestTimeout: 60_000,
+    keepAliveTimeout: 72_000,
+    // Calls that come in on open connections while the server closes are answered like others, and their connections
+    // then closed: see below.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => refuseUnreadable(error, socket),
+  });
+  closeConnectionsOnClosing(adapter.getInstance<FastifyInstance>());
+  return adapter;
+}
+
+/** Node ends a request that it cannot read before Fastify sees it (RFC 9110 §15.5.1, RFC 6585 §5). */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'request/header-too-large' : 'request/malformed';
+  const problem = new Problem(code);
+  const body = JSON.stringify(toProblemDocument(problem, { typeBase: '/problems/' }));
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\n` +
+      `Content-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+/** A kept-alive connection would hold the closing server open; the last response on it says that it ends. */
+function closeConnectionsOnClosing(fastify: FastifyInstance): void {
+  let closing = false;
+  fastify.addHook('preClose', (done) => {
+    closing = true;
+    done();
+  });
+  fastify.addHook('onSend', (_request, reply, payload, done) => {
+    if (closing) void reply.header('connection', 'close');
+    done(null, payload);
+  });
+}

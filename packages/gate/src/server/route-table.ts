@@ -1,0 +1,30 @@
+import { Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { FastifyInstance } from 'fastify';
+
+/** Which methods exist at which address, so that a wrong method is told from a wrong address. */
+@Injectable()
+export class RouteTable {
+  readonly #routes: { readonly method: string; readonly pattern: RegExp }[] = [];
+
+  constructor(host: HttpAdapterHost) {
+    const fastify = host.httpAdapter.getInstance<FastifyInstance>();
+    fastify.addHook('onRoute', ({ method, url }) => {
+      for (const name of [method].flat()) this.#routes.push({ method: name, pattern: toPattern(url) });
+    });
+  }
+
+  /** The methods that routes exist for at this URL. */
+  methodsAt(url: string): readonly string[] {
+    const path = url.split('?', 1)[0] ?? '/';
+    return [...new Set(this.#routes.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method))];
+  }
+}
+
+function toPattern(url: string): RegExp {
+  const parts = url.split('/').map((part) => {
+    if (part === '*') return '.*';
+    return part.startsWith(':') ? '[^/]+' : part.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
+  });
+  return new RegExp(`^${parts.join('/')}/?$`);
+}

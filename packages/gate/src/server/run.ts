@@ -1,0 +1,47 @@
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { Logger } from 'pino';
+import { ConfigurationError } from '../config.js';
+import { createAdapter } from './adapter.js';
+import { NestLogger } from './logger.js';
+
+export interface ServerSettings {
+  /** The root module: a class, or what its `forRoot` made. */
+  readonly module: Parameters<typeof NestFactory.create>[0];
+  readonly logger: Logger;
+  readonly host: string;
+  readonly port: number;
+  /** Called between the making of the application and its first request. */
+  readonly prepare?: (app: NestFastifyApplication) => void;
+}
+
+/** Starts a Nest application that ends well: on SIGTERM and SIGINT it answers what is under way, and then stops. */
+export async function startServer(settings: ServerSettings): Promise<NestFastifyApplication> {
+  const { module, logger, host, port, prepare } = settings;
+  const app = await NestFactory.create<NestFastifyApplication>(module, createAdapter({ logger }), {
+    logger: new NestLogger(logger),
+    abortOnError: false,
+  });
+  try {
+    prepare?.(app);
+    app.enableShutdownHooks(['SIGTERM', 'SIGINT']);
+    await app.listen({ host, port });
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+  logger.info({ url: await app.getUrl() }, 'listening');
+  return app;
+}
+
+/** Runs a program's start; what is wrong with it is said once, in full, and the program ends with 1. */
+export async function main(start: () => Promise<unknown>): Promise<void> {
+  try {
+    await start();
+  } catch (error) {
+    const text =
+      error instanceof ConfigurationError ? error.message : error instanceof Error ? error.stack : String(error);
+    process.stderr.write(`${text}\n`);
+    process.exit(1);
+  }
+}

@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
+import { call, rows, settled, withKey } from './requests.js';
+
+interface Allowance {
+  readonly used: string;
+  readonly leased: string;
+}
+
+describe('the allowance', () => {
+  let ground: Ground;
+  let gates: readonly [GateUnderTest, GateUnderTest];
+
+  beforeAll(async () => {
+    ground = await openGround();
+    gates = [await startGate(ground), await startGate(ground)];
+  });
+  afterAll(async () => {
+    await Promise.all(gates.map((gate) => gate.close()));
+    await ground.close();
+  });
+
+  const allowance = async (accountId: string): Promise<Allowance | undefined> => {
+    const [row] = await rows<Allowance & Record<string, string>>(
+      ground.database.url,
+      `select used, leased, (select coalesce(sum(units), 0) from keyfare.usage u where u.account_id = a.account_id) as served,
+        (select coalesce(sum(outstanding), 0) from keyfare.lease l where l.account_id = a.account_id) as outstanding
+        from keyfare.allowance a where account_id = $1`,
+      [accountId],
+    );
+    if (row !== undefined) expect([row['served'], row['outstanding']]).toEqual([row.used, row.leased]);
+    return row && { used: row.used, leased: row.leased };
+  };
+
+  it('is exact when 200 calls race for the last 50 units over two gates', async () => {
+    const { secret, key } = await gates[0].issueKey({ includedUnits: 50n });
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, (_, index) => call(gates[index % 2] ?? gates[0], '/ping', withKey(secret))),
+    );
+    const count = (status: number): number => answers.filter((answer) => answer.status === status).length;
+    expect([count(200), count(429)]).toEqual([50, 150]);
+    expect((await allowance(key.accountId))?.used).toBe('50');
+  });
+
+  it('is used up to the last unit though another gate leased more than it needs', async () => {
+    const { secret, key } = await gates[0].issueKey({ includedUnits: 40n });
+    expect((await call(gates[0], '/ping', withKey(secret))).status).toBe(200);
+    for (let index = 0; index < 39; index += 1)
+      expect((await call(gates[1], '/ping', withKey(secret))).status).toBe(200);
+    expect((await call(gates[1], '/ping', withKey(secret))).status).toBe(429);
+    expect((await allowance(key.accountId))?.used).toBe('40');
+  });
+
+  it('gets back what a failed call held', async () => {
+    const { secret, key } = await gates[0].issueKey({ includedUnits: 2n });
+    for (let index = 0; index < 5; index += 1)
+      expect((await call(gates[0], '/fail/x', withKey(secret))).status).toBe(500);
+    const good = [await call(gates[0], '/ping', withKey(secret)), await call(gates[0], '/ping', withKey(secret))];
+    expect(good.map(({ status }) => status)).toEqual([200, 200]);
+    expect((await allowance(key.accountId))?.used).toBe('2');
+  });
+
+  it('counts calls of several units, and refuses one that no longer fits while a smaller one does', async () => {
+    const { secret } = await gates[0].issueKey({ includedUnits: 3n });
+    const init = {
+      method: 'POST',
+      headers: { ...withKey(secret).headers, 'content-type': 'application/json' },
+      body: '{"text":"a"}',
+    };
+    expect((await call(gates[0], '/echo', init)).status).toBe(200);
+    expect((await call(gates[0], '/echo', init)).status).toBe(429);
+    expect(await settled(async () => (await call(gates[0], '/ping', withKey(secret))).status, 200)).toBe(200);
+    expect((await call(gates[0], '/ping', withKey(secret))).status).toBe(429);
+  });
+
+  it('is whole again when a gate closes: nothing stays leased', async () => {
+    const third = await startGate(ground);
+    const { secret, key } = await third.issueKey({ includedUnits: 1_000n });
+    expect((await call(third, '/ping', withKey(secret))).status).toBe(200);
+    expect(Number((await allowance(key.accountId))?.leased)).toBeGreaterThan(0);
+    await third.close();
+    expect(await allowance(key.accountId)).toEqual({ used: '1', leased: '0' });
+  });
+
+  it('is whole again when a gate dies: its leases return when it is no longer heard of', async () => {
+    const third = await startGate(ground, { env: { REPLICA_TTL_MS: '500' } });
+    const { secret, key } = await third.issueKey({ includedUnits: 1_000n });
+    expect((await call(third, '/ping', withKey(secret))).status).toBe(200);
+    await rows(
+      ground.database.url,
+      `update keyfare.replica set expires_at = now() - interval '1 second'
+      where id = (select replica_id from keyfare.lease where account_id = $1)`,
+      [key.accountId],
+    );
+    expect(await settled(async () => (await allowance(key.accountId))?.leased, '0')).toBe('0');
+    await third.close();
+  });
+
+  it('counts once the call of a process that was taken for dead while it served', async () => {
+    const { secret, key } = await gates[0].issueKey({ includedUnits: 5n });
+    TestController.work.runs = 0;
+    TestController.work.pause();
+    const slow = call(gates[0], '/ping', withKey(secret));
+    await settled(async () => TestController.work.runs, 1);
+    await rows(
+      ground.database.url,
+      `with gone as (delete from keyfare.lease where account_id = $1 returning outstanding)
+      update keyfare.allowance set leased = leased - (select outstanding from gone) where account_id = $1`,
+      [key.accountId],
+    );
+    TestController.work.resume();
+    expect((await slow).status).toBe(200);
+    expect((await allowance(key.accountId))?.used).toBe('1');
+  });
+
+  it('cannot be passed even by a statement of our own', async () => {
+    const { secret, key } = await gates[0].issueKey({ includedUnits: 1n });
+    expect((await call(gates[0], '/ping', withKey(secret))).status).toBe(200);
+    const over = rows(ground.database.url, 'update keyfare.allowance set used = used + 1 where account_id = $1', [
+      key.accountId,
+    ]);
+    await expect(over).rejects.toThrow('allowance_cap');
+  });
+});

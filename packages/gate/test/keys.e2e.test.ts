@@ -1,0 +1,150 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { AccountDesk, AccountService, KeyService, PlanService } from '../src/services.js';
+import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
+import { call, rows, settled, withKey } from './requests.js';
+
+describe('keys', () => {
+  let ground: Ground;
+  let gate: GateUnderTest;
+  let other: GateUnderTest;
+
+  beforeAll(async () => {
+    ground = await openGround();
+    gate = await startGate(ground);
+    other = await startGate(ground);
+  });
+  afterAll(async () => {
+    await gate.close();
+    await other.close();
+    await ground.close();
+  });
+
+  const status = async (at: GateUnderTest, secret: string): Promise<number> =>
+    (await call(at, '/ping', withKey(secret))).status;
+
+  it('is stored as an HMAC and four letters, and nowhere as itself', async () => {
+    const { secret, key } = await gate.issueKey();
+    const stored = await rows(ground.database.url, 'select * from keyfare.api_key_secret where key_id = $1', [key.id]);
+    expect(stored).toEqual([expect.objectContaining({ pepper_id: 'p1', last_four: secret.split('_')[3]?.slice(-4) })]);
+    const dump = await rows<{ text: string }>(
+      ground.database.url,
+      `select query_to_xml('select * from keyfare.api_key_secret', true, false, '')::text
+        || query_to_xml('select * from keyfare.api_key', true, false, '')::text as text`,
+    );
+    expect(dump[0]?.text).not.toContain(secret.split('_')[3]);
+  });
+
+  it('keeps its id, scopes and meter over a rotation; the new secret is active at first use, the old one until its grace ends', async () => {
+    const { secret, key } = await gate.issueKey({ includedUnits: 10n });
+    expect(await status(gate, secret)).toBe(200);
+    const rotated = await gate.app.get(KeyService).rotate(key.id, 0);
+    expect(rotated.key.id).toBe(key.id);
+    expect(rotated.key.secrets.map(({ state }) => state)).toEqual(['active', 'pending']);
+    expect(await status(gate, secret)).toBe(200);
+    expect(await status(gate, rotated.secret)).toBe(200);
+    expect(await settled(() => status(gate, secret), 401)).toBe(401);
+    expect(await settled(() => status(other, secret), 401)).toBe(401);
+    expect(await status(other, rotated.secret)).toBe(200);
+    const used = await rows(ground.database.url, 'select used from keyfare.allowance where account_id = $1', [
+      key.accountId,
+    ]);
+    expect(used).toEqual([{ used: '4' }]);
+  });
+
+  it('keeps the old secret alive for the grace that was asked for', async () => {
+    const { secret, key } = await gate.issueKey();
+    const rotated = await gate.app.get(KeyService).rotate(key.id, 3_600);
+    expect(await status(gate, rotated.secret)).toBe(200);
+    expect(await status(gate, secret)).toBe(200);
+    const { secrets } = await gate.app.get(KeyService).find(key.id);
+    expect(secrets.map(({ state }) => state)).toEqual(['retiring', 'active']);
+  });
+
+  it('replaces a rotation that was never used', async () => {
+    const { key } = await gate.issueKey();
+    const first = await gate.app.get(KeyService).rotate(key.id, 60);
+    const second = await gate.app.get(KeyService).rotate(key.id, 60);
+    expect(await status(gate, first.secret)).toBe(401);
+    expect(await status(gate, second.secret)).toBe(200);
+  });
+
+  it('of which two are rotated in at once, one is pending', async () => {
+    const { key } = await gate.issueKey();
+    const both = await Promise.all([1, 2].map(() => gate.app.get(KeyService).rotate(key.id, 60)));
+    const answers = await Promise.all(both.map(({ secret }) => status(gate, secret)));
+    expect(answers.toSorted((a, b) => a - b)).toEqual([200, 401]);
+  });
+
+  it('is refused where its scopes do not reach, and no unit is taken', async () => {
+    const { secret, key } = await gate.issueKey({ scopes: ['other'] });
+    const answer = await call(gate, '/ping', withKey(secret));
+    expect([answer.status, answer.body['code']]).toEqual([403, 'policy/forbidden']);
+    expect(answer.headers.get('www-authenticate')).toContain('insufficient_scope');
+    expect((await call(gate, '/other', withKey(secret))).status).toBe(200);
+    const used = await rows(ground.database.url, 'select used from keyfare.allowance where account_id = $1', [
+      key.accountId,
+    ]);
+    expect(used).toEqual([{ used: '1' }]);
+  });
+
+  it('of a suspended account is refused everywhere, and served again when the account is active', async () => {
+    const { secret, key } = await gate.issueKey();
+    expect([await status(gate, secret), await status(other, secret)]).toEqual([200, 200]);
+    await gate.app.get(AccountService).setStatus(key.accountId, 'suspended');
+    expect(await settled(() => status(other, secret), 403)).toBe(403);
+    expect(await settled(() => status(gate, secret), 403)).toBe(403);
+    await gate.app.get(AccountService).setStatus(key.accountId, 'active');
+    expect(await settled(() => status(other, secret), 200)).toBe(200);
+  });
+
+  it('follows a change of plan at once, and what was used stays used', async () => {
+    const { secret, key } = await gate.issueKey({ includedUnits: 1n });
+    expect([await status(gate, secret), await status(gate, secret)]).toEqual([200, 429]);
+    await gate.app.get(PlanService).create({
+      slug: 'larger',
+      includedUnits: 3n,
+      overage: 'reject',
+      overagePrice: { asset: 'USD', atomic: 0n },
+      monthlyPrice: { asset: 'USD', atomic: 0n },
+    });
+    await gate.app.get(AccountDesk).changePlan(key.accountId, 'larger');
+    expect(await settled(() => status(gate, secret), 200)).toBe(200);
+    expect([await status(other, secret), await status(other, secret)]).toEqual([200, 429]);
+    const terms = await rows(
+      ground.database.url,
+      `select kind from keyfare.entry where principal = $1 and kind = 'terms'`,
+      [key.accountId],
+    );
+    expect(terms).toHaveLength(2);
+  });
+
+  it('is refused by every process within a second of its revocation', async () => {
+    const { secret, key } = await gate.issueKey();
+    expect([await status(gate, secret), await status(other, secret)]).toEqual([200, 200]);
+    await gate.app.get(KeyService).revoke(key.id);
+    const revokedAt = performance.now();
+    await settled(() => status(other, secret), 401);
+    await settled(() => status(gate, secret), 401);
+    expect(performance.now() - revokedAt).toBeLessThan(1_000);
+  });
+
+  it('is refused at once by a process whose listener was killed, for then it asks the database for every call', async () => {
+    const { secret, key } = await gate.issueKey();
+    expect(await status(other, secret)).toBe(200);
+    const killed = await rows<{ killed: boolean }>(
+      ground.database.url,
+      `select pg_terminate_backend(pid) as killed from pg_stat_activity
+        where application_name = 'keyfare-listener' and datname = current_database()`,
+    );
+    expect(killed).toEqual([{ killed: true }, { killed: true }]);
+    await gate.app.get(KeyService).revoke(key.id);
+    expect(await settled(() => status(other, secret), 401)).toBe(401);
+  });
+
+  it('revoked by hand in the database is refused like any other', async () => {
+    const { secret, key } = await gate.issueKey();
+    expect(await status(other, secret)).toBe(200);
+    await rows(ground.database.url, 'update keyfare.api_key set revoked_at = now() where id = $1', [key.id]);
+    expect(await settled(() => status(other, secret), 401)).toBe(401);
+  });
+});

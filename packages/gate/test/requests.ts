@@ -1,0 +1,71 @@
+import { parseJwks, type ReceiptPayload, verifyReceipt } from '@keyfare/core/receipt';
+import {
+  type AuthorizationRequest,
+  paymentHeaderV1,
+  paymentHeaderV2,
+  signAuthorization,
+  type TestPayer,
+  usdcRequirements,
+} from '@keyfare/testing/payers';
+import type { GateUnderTest, Ground } from './gate-under-test.js';
+
+/** A response, read. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** One request to a gate; the body comes back as the JSON it is. */
+export async function call(gate: { url: string }, path: string, init: RequestInit = {}): Promise<Answer> {
+  const response = await fetch(`${gate.url}${path}`, init);
+  const text = await response.text();
+  const body: unknown = text === '' ? {} : JSON.parse(text);
+  return { status: response.status, headers: response.headers, body: body as Answer['body'] };
+}
+
+/** Headers that present a key. */
+export function withKey(secret: string): { headers: Record<string, string> } {
+  return { headers: { authorization: `Bearer ${secret}` } };
+}
+
+/** Headers that present a payment of `amount` (default the price of /ping) in version 2 and, apart, in version 1. */
+export async function signPayment(
+  ground: Ground,
+  payer: TestPayer,
+  request: Partial<Omit<AuthorizationRequest, 'payer'>> = {},
+): Promise<{ v2: Record<string, string>; v1: Record<string, string>; nonce: string }> {
+  const payload = await signAuthorization({ payer, to: ground.payTo, value: 1_000n, ...request });
+  const accepted = usdcRequirements(request.to ?? ground.payTo, request.value ?? 1_000n);
+  return {
+    v2: { 'payment-signature': paymentHeaderV2({ payload, accepted }) },
+    v1: { 'x-payment': paymentHeaderV1({ payload }) },
+    nonce: payload.authorization.nonce,
+  };
+}
+
+/** What a base64 JSON header says. */
+export function decodeHeader(headers: Headers, name: string): Record<string, unknown> {
+  return JSON.parse(Buffer.from(headers.get(name) ?? '', 'base64').toString()) as Record<string, unknown>;
+}
+
+/** The receipt of an answer, verified against the gate's published keys. */
+export async function verifiedReceipt(gate: GateUnderTest, answer: Answer): Promise<ReceiptPayload> {
+  const jwks = parseJwks((await call(gate, '/.well-known/jwks.json')).body);
+  const verdict = verifyReceipt(answer.headers.get('keyfare-receipt') ?? '', jwks);
+  if (!verdict.ok) throw new Error(`the receipt does not verify: ${verdict.detail}`);
+  return verdict.payload;
+}
+
+/** Rows of a query as the superuser. */
+export { adminQuery as rows } from '@keyfare/devstack/postgres';
+
+/** The value, as soon as it is what was expected; the last one seen when it does not become so in ten seconds. */
+export async function settled<T>(read: () => Promise<T>, expected: T): Promise<T> {
+  const deadline = Date.now() + 10_000;
+  for (;;) {
+    const value = await read();
+    if (value === expected || Date.now() > deadline) return value;
+    await new Promise((wake) => setTimeout(wake, 20));
+  }
+}
