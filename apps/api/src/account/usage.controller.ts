@@ -1,0 +1,52 @@
+import type { AccountPrincipal } from '@keyfare/core/principal';
+import { formatMonth, monthOf } from '@keyfare/core/time';
+import { GateConfig, MeterService } from '@keyfare/gate/services';
+import { Free } from '@keyfare/gate/tariff';
+import { Controller, Get, Req, UseGuards } from '@nestjs/common';
+import { AuthGuard } from '@nestjs/passport';
+import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
+import { z } from 'zod';
+
+const usage = z
+  .object({
+    account: z.string(),
+    key: z.string(),
+    plan: z.string(),
+    month: z.string(),
+    used: z.string(),
+    included: z.string(),
+    overage: z.enum(['reject', 'invoice', 'x402']),
+    renewsAt: z.iso.datetime(),
+  })
+  .meta({ id: 'Usage' });
+
+/** What a customer may ask about themselves, for nothing. */
+@Free()
+@Controller('v1/usage')
+export class UsageController {
+  constructor(
+    private readonly config: GateConfig,
+    private readonly meter: MeterService,
+  ) {}
+
+  /** The account behind the key, and its running month. */
+  @Get()
+  @UseGuards(AuthGuard('api-key'))
+  @ApiBearerAuth()
+  @ApiOkResponse({ standardSchema: usage })
+  async usage(@Req() request: { user: AccountPrincipal }): Promise<z.infer<typeof usage>> {
+    const { accountId, keyId, plan } = request.user;
+    const month = monthOf(this.config.clock());
+    const { used } = await this.meter.summary(accountId, month.start);
+    return {
+      account: accountId,
+      key: keyId,
+      plan: plan.slug,
+      month: formatMonth(month),
+      used: used.toString(),
+      included: plan.includedUnits.toString(),
+      overage: plan.overage,
+      renewsAt: month.end.toISOString(),
+    };
+  }
+}

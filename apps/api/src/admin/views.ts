@@ -1,0 +1,81 @@
+import type { PlanTerms } from '@keyfare/core/metering';
+import { formatMoney } from '@keyfare/core/money';
+import type { Account, KeySummary } from '@keyfare/gate/services';
+import { z } from 'zod';
+
+/** A plan as operators see it; amounts in dollars, counts as strings. */
+export const planView = z
+  .object({
+    id: z.string(),
+    slug: z.string(),
+    version: z.int(),
+    includedUnits: z.string(),
+    overage: z.enum(['reject', 'invoice', 'x402']),
+    overagePrice: z.string(),
+    monthlyPrice: z.string(),
+  })
+  .meta({ id: 'Plan' });
+
+export function viewPlan(plan: PlanTerms): z.infer<typeof planView> {
+  return {
+    id: plan.planId,
+    slug: plan.slug,
+    version: plan.version,
+    includedUnits: plan.includedUnits.toString(),
+    overage: plan.overage,
+    overagePrice: `$${formatMoney(plan.overagePrice)}`,
+    monthlyPrice: `$${formatMoney(plan.monthlyPrice)}`,
+  };
+}
+
+export const accountView = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    plan: planView,
+    status: z.enum(['active', 'suspended']),
+    createdAt: z.iso.datetime(),
+  })
+  .meta({ id: 'Account' });
+
+export function viewAccount({ id, name, plan, status, createdAt }: Account): z.infer<typeof accountView> {
+  return { id, name, plan: viewPlan(plan), status, createdAt: createdAt.toISOString() };
+}
+
+export const keyView = z
+  .object({
+    id: z.string(),
+    account: z.string(),
+    environment: z.enum(['live', 'test']),
+    name: z.string(),
+    scopes: z.array(z.string()),
+    createdAt: z.iso.datetime(),
+    expiresAt: z.iso.datetime().nullable(),
+    revokedAt: z.iso.datetime().nullable(),
+    secrets: z.array(
+      z.object({
+        lastFour: z.string(),
+        state: z.enum(['pending', 'active', 'retiring', 'expired']),
+        expiresAt: z.iso.datetime().nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'Key' });
+
+export function viewKey(key: KeySummary): z.infer<typeof keyView> {
+  return {
+    id: key.id,
+    account: key.accountId,
+    environment: key.environment,
+    name: key.name,
+    scopes: [...key.scopes],
+    createdAt: key.createdAt.toISOString(),
+    expiresAt: key.expiresAt?.toISOString() ?? null,
+    revokedAt: key.revokedAt?.toISOString() ?? null,
+    secrets: key.secrets.map(({ lastFour, state, expiresAt }) => ({
+      lastFour,
+      state,
+      expiresAt: expiresAt?.toISOString() ?? null,
+    })),
+  };
+}

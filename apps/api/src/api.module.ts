@@ -1,0 +1,37 @@
+import { GateModule } from '@keyfare/gate/module';
+import { OperatorGuard, OperatorToken } from '@keyfare/gate/server';
+import { type DynamicModule, Module, StandardSchemaValidationPipe } from '@nestjs/common';
+import { APP_PIPE } from '@nestjs/core';
+import { UsageController } from './account/usage.controller.js';
+import { AccountsController } from './admin/accounts.controller.js';
+import { KeysController } from './admin/keys.controller.js';
+import { PlansController } from './admin/plans.controller.js';
+import type { ApiConfig } from './config.js';
+import { DistancesController } from './products/distances.controller.js';
+import { ForecastController } from './products/forecast.controller.js';
+import { StatusController } from './status/status.controller.js';
+
+/** The API: what it sells, how its operators run it, and how it is doing. The gate does the rest. */
+@Module({})
+export class ApiModule {
+  static forRoot(config: Pick<ApiConfig, 'adminToken'>): DynamicModule {
+    return {
+      module: ApiModule,
+      imports: [GateModule.forRoot()],
+      controllers: [
+        ForecastController,
+        DistancesController,
+        UsageController,
+        PlansController,
+        AccountsController,
+        KeysController,
+        StatusController,
+      ],
+      providers: [
+        { provide: APP_PIPE, useClass: StandardSchemaValidationPipe },
+        { provide: OperatorToken, useValue: new OperatorToken(config.adminToken) },
+        OperatorGuard,
+      ],
+    };
+  }
+}

@@ -1,0 +1,24 @@
+import { gateEnvironment, parseEnvironment, withSecretFiles } from '@keyfare/gate/server';
+import { z } from 'zod';
+
+/** The environment of this program: the gate's part, and its own. */
+export const apiEnvironment = gateEnvironment.extend({
+  HOST: z.string().default('127.0.0.1'),
+  PORT: z.coerce.number().int().min(0).max(65_535).default(3_000),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  ADMIN_TOKEN: z.string().min(32, 'must have at least 32 characters'),
+});
+
+export interface ApiConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly logLevel: z.infer<typeof apiEnvironment>['LOG_LEVEL'];
+  readonly adminToken: string;
+}
+
+/** Parses the whole environment, the gate's part too, so that all faults are told at once. */
+export function readApiConfig(env: NodeJS.ProcessEnv): ApiConfig {
+  const secrets = ['ADMIN_TOKEN'];
+  const values = parseEnvironment(apiEnvironment, withSecretFiles(withSecretFiles(env, secrets)));
+  return { host: values.HOST, port: values.PORT, logLevel: values.LOG_LEVEL, adminToken: values.ADMIN_TOKEN };
+}

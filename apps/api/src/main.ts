@@ -1,0 +1,17 @@
+import 'reflect-metadata';
+import { createLogger, main, startServer } from '@keyfare/gate/server';
+import { ApiModule } from './api.module.js';
+import { readApiConfig } from './config.js';
+import { serveOpenApi } from './openapi.js';
+
+await main(async () => {
+  const config = readApiConfig(process.env);
+  const logger = createLogger({ name: 'api', level: config.logLevel });
+  await startServer({
+    module: ApiModule.forRoot(config),
+    logger,
+    host: config.host,
+    port: config.port,
+    prepare: serveOpenApi,
+  });
+});

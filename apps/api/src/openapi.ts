@@ -1,0 +1,53 @@
+import { formatMoney } from '@keyfare/core/money';
+import { RouteAudit } from '@keyfare/gate/services';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import type { FastifyInstance } from 'fastify';
+
+/** Serves the OpenAPI document, written from the routes and their schemas, with the price of each on it. */
+export function serveOpenApi(app: NestFastifyApplication): void {
+  let document: OpenAPIObject | undefined;
+  const fastify = app.getHttpAdapter().getInstance() as FastifyInstance;
+  fastify.get('/openapi.json', () => {
+    document ??= describe(app);
+    return document;
+  });
+}
+
+/** The document. Prices are written as `x-payment-info`, which agents that pay by x402 look for. */
+export function describe(app: NestFastifyApplication): OpenAPIObject {
+  const config = new DocumentBuilder()
+    .setTitle('Keyfare API')
+    .setVersion('0.1.0')
+    .setDescription(
+      'Call with an API key, or without one and pay by x402: the first answer then is a 402 with the price.',
+    )
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key, or the operator token on /admin.' })
+    .build();
+  const document = SwaggerModule.createDocument(app, config, {
+    operationIdFactory: operationId,
+  });
+  const handlers = app.get(RouteAudit).handlers();
+  const tariffs = new Map(handlers.map(({ controller, method, tariff }) => [operationId(controller, method), tariff]));
+  for (const path of Object.values(document.paths)) {
+    for (const operation of [path.get, path.post]) {
+      const tariff = operation?.operationId === undefined ? undefined : tariffs.get(operation.operationId);
+      if (operation === undefined || tariff?.kind !== 'priced') continue;
+      Object.assign(operation, {
+        security: [{ bearer: [] }, {}],
+        'x-payment-info': {
+          protocols: ['x402'],
+          price: { mode: 'fixed', currency: 'USD', amount: formatMoney(tariff.price) },
+          sku: tariff.sku,
+          units: tariff.units.toString(),
+        },
+      });
+      operation.responses['402'] = { description: 'Payment required: the price, for x402 versions 1 and 2.' };
+    }
+  }
+  return document;
+}
+
+function operationId(controller: string, method: string): string {
+  return `${controller.replace(/Controller$/, '')}_${method}`;
+}

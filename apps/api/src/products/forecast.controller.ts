@@ -1,0 +1,44 @@
+import { Priced } from '@keyfare/gate/tariff';
+import { Controller, Get, Query } from '@nestjs/common';
+import { ApiOkResponse } from '@nestjs/swagger';
+import { getMoonIllumination, getTimes } from 'suncalc';
+import { z } from 'zod';
+
+const forecastQuery = z
+  .object({
+    latitude: z.coerce.number().min(-90).max(90).meta({ example: 52.52 }),
+    longitude: z.coerce.number().min(-180).max(180).meta({ example: 13.4 }),
+    date: z.iso.date().meta({ description: 'The day, UTC', example: '2026-11-21' }),
+  })
+  .meta({ id: 'ForecastQuery' });
+
+const forecast = z
+  .object({
+    date: z.iso.date(),
+    sunrise: z.iso.datetime().nullable(),
+    solarNoon: z.iso.datetime(),
+    sunset: z.iso.datetime().nullable(),
+    daylight: z.enum(['normal', 'polar-day', 'polar-night']),
+    moonFraction: z.number().min(0).max(1),
+  })
+  .meta({ id: 'Forecast' });
+
+/** The sun and the moon of a day, anywhere. */
+@Controller('v1/forecast')
+export class ForecastController {
+  @Priced({ sku: 'forecast', price: '$0.001' })
+  @Get()
+  @ApiOkResponse({ standardSchema: forecast })
+  forecast(@Query({ schema: forecastQuery }) query: z.infer<typeof forecastQuery>): z.infer<typeof forecast> {
+    const noon = new Date(`${query.date}T12:00:00Z`);
+    const times = getTimes(noon, query.latitude, query.longitude);
+    return {
+      date: query.date,
+      sunrise: times.sunrise?.toISOString() ?? null,
+      solarNoon: times.solarNoon.toISOString(),
+      sunset: times.sunset?.toISOString() ?? null,
+      daylight: times.alwaysUp === true ? 'polar-day' : times.alwaysDown === true ? 'polar-night' : 'normal',
+      moonFraction: getMoonIllumination(noon).fraction,
+    };
+  }
+}

@@ -1,0 +1,40 @@
+import { GateHealth, GateMetrics } from '@keyfare/gate/services';
+import { Free } from '@keyfare/gate/tariff';
+import { Controller, Get, Header, Res } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { collectDefaultMetrics } from 'prom-client';
+
+/** For whoever watches the process: whether it lives, whether it can serve, and what it counted. */
+@Free()
+@ApiExcludeController()
+@Controller()
+export class StatusController {
+  constructor(
+    private readonly health: GateHealth,
+    private readonly metrics: GateMetrics,
+  ) {
+    collectDefaultMetrics({ register: metrics.registry });
+  }
+
+  /** The process answers. Nothing else is asked, so that a database in trouble does not get it restarted. */
+  @Get('healthz')
+  healthz(): object {
+    return { status: 'ok' };
+  }
+
+  /** 503 when no call can be served. Without the chain the key rail serves on, so that alone is only told. */
+  @Get('readyz')
+  async readyz(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
+    const parts = await this.health.readiness();
+    const status = parts.database === 'down' ? 'unavailable' : parts.chain === 'down' ? 'degraded' : 'ready';
+    reply.status(status === 'unavailable' ? 503 : 200);
+    return { status, ...parts };
+  }
+
+  @Get('metrics')
+  @Header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
+  async prometheus(): Promise<string> {
+    return this.metrics.registry.metrics();
+  }
+}

@@ -1,0 +1,8 @@
+import { fastify } from 'fastify';
+
+/** The peer: the same answer by Fastify alone, with no framework, no log and no gate. */
+const answer = { city: 'Berlin', sunrise: '2026-11-21T06:33:41.000Z', sunset: '2026-11-21T15:06:12.000Z' };
+const app = fastify();
+app.get('/free', () => answer);
+const url = await app.listen({ host: '127.0.0.1', port: 0 });
+process.send?.({ url, secret: '' });

@@ -1,0 +1,49 @@
+import 'reflect-metadata';
+import type { AddressInfo } from 'node:net';
+import { money } from '@keyfare/core/money';
+import { GateModule } from '@keyfare/gate/module';
+import { createAdapter, createLogger, NestLogger } from '@keyfare/gate/server';
+import { AccountDesk, KeyService, PlanService } from '@keyfare/gate/services';
+import { Free, Priced } from '@keyfare/gate/tariff';
+import { Controller, Get, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+
+const answer = { city: 'Berlin', sunrise: '2026-11-21T06:33:41.000Z', sunset: '2026-11-21T15:06:12.000Z' };
+
+/** One handler, sold and given away. */
+@Controller()
+class BenchController {
+  @Priced({ sku: 'bench', price: '$0.001' })
+  @Get('priced')
+  priced(): object {
+    return answer;
+  }
+
+  @Free()
+  @Get('free')
+  free(): object {
+    return answer;
+  }
+}
+
+@Module({ imports: [GateModule.forRoot()], controllers: [BenchController] })
+class BenchModule {}
+
+const logger = createLogger({ name: 'bench', level: 'info' });
+const app = await NestFactory.create<NestFastifyApplication>(BenchModule, createAdapter({ logger }), {
+  logger: new NestLogger(logger),
+});
+app.enableShutdownHooks();
+await app.listen({ host: '127.0.0.1', port: 0 });
+await app.get(PlanService).create({
+  slug: 'bench',
+  includedUnits: 1_000_000_000n,
+  overage: 'reject',
+  overagePrice: money('USD', 0n),
+  monthlyPrice: money('USD', 0n),
+});
+const account = await app.get(AccountDesk).open({ name: 'Bench', plan: 'bench' });
+const { secret } = await app.get(KeyService).issue(account.id, { name: 'bench' });
+const { port } = app.getHttpServer().address() as AddressInfo;
+process.send?.({ url: `http://127.0.0.1:${port}`, secret });

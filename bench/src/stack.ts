@@ -1,0 +1,94 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { LocalChain } from '@keyfare/devstack/chain';
+import { choosePort } from '@keyfare/devstack/ports';
+import { type PostgresServer, startPostgres, stopPostgres } from '@keyfare/devstack/postgres';
+import { fundEth } from '@keyfare/devstack/usdc';
+import { startTestChain } from '@keyfare/testing/chain';
+import { privateKeyToAccount } from 'viem/accounts';
+
+/** A server under load. */
+export interface Server {
+  readonly url: string;
+  readonly secret: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+/** The real parts: PostgreSQL that flushes to disk, a chain, the gate in a process of its own, and bare Fastify. */
+export interface Stack {
+  readonly postgres: PostgresServer;
+  readonly postgresPid: number;
+  readonly chain: LocalChain;
+  readonly gate: Server;
+  readonly bare: Server;
+  readonly payTo: `0x${string}`;
+  stop(): Promise<void>;
+}
+
+/** Starts everything on free ports, with its data in a folder that goes away again. */
+export async function startStack(): Promise<Stack> {
+  const folder = mkdtempSync(join(tmpdir(), 'keyfare-bench-'));
+  chmodSync(folder, 0o755);
+  const dataDir = join(folder, 'postgres');
+  const postgres = await startPostgres({
+    dataDir,
+    port: await choosePort(),
+    password: randomBytes(16).toString('hex'),
+  });
+  const chain = await startTestChain();
+  const settlerKey = `0x${randomBytes(32).toString('hex')}` as const;
+  await fundEth(chain.rpcUrl, privateKeyToAccount(settlerKey).address, 10n ** 20n);
+  const payTo = `0x${randomBytes(20).toString('hex')}` as const;
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const gate = await startServer('server.js', {
+    DATABASE_URL: postgres.adminUrl,
+    RPC_URL: chain.rpcUrl,
+    PAY_TO: payTo,
+    NETWORK: 'base-sepolia',
+    SETTLER_PRIVATE_KEY: settlerKey,
+    RECEIPT_SIGNING_KEY: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    API_KEY_PEPPERS: `bench:${randomBytes(32).toString('base64url')}`,
+    MAX_TIMEOUT_SECONDS: '3600',
+  });
+  const bare = await startServer('bare.js', {});
+  return {
+    postgres,
+    postgresPid: Number(readFileSync(join(dataDir, 'postmaster.pid'), 'utf8').split('\n', 1)[0]),
+    chain,
+    gate,
+    bare,
+    payTo,
+    stop: async () => {
+      await gate.stop();
+      await bare.stop();
+      await chain.kill();
+      await stopPostgres(postgres);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function startServer(file: string, env: Readonly<Record<string, string>>): Promise<Server> {
+  const path = fileURLToPath(new URL(file, import.meta.url));
+  const child = fork(path, {
+    env: { ...process.env, NODE_ENV: 'production', ...env },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  const ready = await new Promise<{ url: string; secret: string }>((resolve, reject) => {
+    child.once('message', (message) => resolve(message as { url: string; secret: string }));
+    child.once('exit', (code) => reject(new Error(`${file} ended with ${String(code)}`)));
+  });
+  return { ...ready, pid: child.pid ?? 0, stop: () => ended(child) };
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.removeAllListeners('message');
+  child.kill('SIGTERM');
+  await exit;
+}
