@@ -68,9 +68,8 @@ module.exports = {
   ],
   options: {
     parser: 'swc',
-    exclude: { path: '(^|/)dist/' },
     tsPreCompilationDeps: true,
-    doNotFollow: { path: 'node_modules' },
+    doNotFollow: { path: '(node_modules|/dist/)' },
     includeOnly: { path: '^(apps|packages|bench|node_modules)/' },
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['node', 'import', 'default'] },
   },

@@ -7,7 +7,7 @@ import type { FastifyInstance } from 'fastify';
 /** Serves the OpenAPI document, written from the routes and their schemas, with the price of each on it. */
 export function serveOpenApi(app: NestFastifyApplication): void {
   let document: OpenAPIObject | undefined;
-  const fastify = app.getHttpAdapter().getInstance() as FastifyInstance;
+  const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
   fastify.get('/openapi.json', () => {
     document ??= describe(app);
     return document;

@@ -3,8 +3,14 @@ import { readFileSync } from 'node:fs';
 import { type Clock, systemClock } from '@keyfare/core/time';
 import { findNetwork, type Network } from '@keyfare/core/x402';
 import { z } from 'zod';
-import type { Peppers } from './key/pepper.js';
 import { readSigningKey } from './receipt/signer.js';
+
+/** Secrets kept outside the database, without which a stolen or altered table of key hashes proves nothing. */
+export interface Peppers {
+  /** The one that new secrets are hashed with. */
+  readonly current: string;
+  readonly keys: ReadonlyMap<string, KeyObject>;
+}
 
 /** What a host says of its gate. What it leaves out comes from the environment. */
 export interface GateOptions {

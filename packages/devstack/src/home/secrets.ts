@@ -16,6 +16,8 @@ export interface Secrets {
   readonly settlerKey: Hex;
   /** secp256k1 private key of a wallet that plays the paying agent. */
   readonly payerKey: Hex;
+  /** secp256k1 private key of the wallet that payments go to. */
+  readonly payToKey: Hex;
   readonly adminToken: string;
   readonly operatorToken: string;
 }
@@ -26,6 +28,7 @@ const makers: Readonly<Record<keyof Secrets, { readonly file: string; readonly m
   receiptKeyPem: { file: 'receipt-key.pem', make: makeReceiptKey },
   settlerKey: { file: 'settler-key', make: generatePrivateKey },
   payerKey: { file: 'payer-key', make: generatePrivateKey },
+  payToKey: { file: 'pay-to-key', make: generatePrivateKey },
   adminToken: { file: 'admin-token', make: randomToken },
   operatorToken: { file: 'operator-token', make: randomToken },
 };
@@ -39,6 +42,7 @@ export function openSecrets(directory: string): Secrets {
     receiptKeyPem: read('receiptKeyPem'),
     settlerKey: read('settlerKey') as Hex,
     payerKey: read('payerKey') as Hex,
+    payToKey: read('payToKey') as Hex,
     adminToken: read('adminToken'),
     operatorToken: read('operatorToken'),
   };

@@ -11,7 +11,7 @@ export class EntryEntity {
   position: bigint;
 
   /** The transaction that wrote it, for readers: see the view `entry_feed`. */
-  @Column({ ...bigintColumn, default: () => '((pg_current_xact_id())::text)::bigint' })
+  @Column({ ...bigintColumn, default: () => 'keyfare.current_tx()' })
   tx: bigint;
 
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'entry_pk' })

@@ -4,9 +4,12 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 export class CreateLog1795000000600 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`
+      create function keyfare.current_tx() returns bigint language sql volatile
+      return pg_current_xact_id()::text::bigint`);
+    await queryRunner.query(`
       create table keyfare.entry (
         position bigint generated always as identity,
-        tx bigint not null default ((pg_current_xact_id())::text)::bigint,
+        tx bigint not null default keyfare.current_tx(),
         id uuid not null,
         kind text not null,
         principal text not null,

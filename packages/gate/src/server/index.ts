@@ -1,5 +1,4 @@
-export { ConfigurationError, gateEnvironment, parseEnvironment, withSecretFiles } from '../config.js';
-export type { Peppers } from '../key/pepper.js';
+export { ConfigurationError, gateEnvironment, type Peppers, parseEnvironment, withSecretFiles } from '../config.js';
 export { type AdapterSettings, createAdapter } from './adapter.js';
 export { createLogger, NestLogger } from './logger.js';
 export { OperatorGuard, OperatorToken } from './operator.guard.js';

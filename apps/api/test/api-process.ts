@@ -1,0 +1,105 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { LocalChain } from '@keyfare/devstack/chain';
+import { choosePort } from '@keyfare/devstack/ports';
+import { type Service, spawnService } from '@keyfare/devstack/processes';
+import { fundEth } from '@keyfare/devstack/usdc';
+import { startTestChain } from '@keyfare/testing/chain';
+import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
+import { privateKeyToAccount } from 'viem/accounts';
+
+const mainPath = fileURLToPath(new URL('../src/main.js', import.meta.url));
+
+/** What the API processes of one test share. */
+export interface Ground {
+  readonly database: TestDatabase;
+  readonly chain: LocalChain;
+  readonly folder: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly payTo: `0x${string}`;
+  close(): Promise<void>;
+}
+
+/** A database, a chain and the secrets of one deployment. */
+export async function openGround(): Promise<Ground> {
+  const [database, chain] = await Promise.all([createTestDatabase(), startTestChain()]);
+  const folder = mkdtempSync(join(tmpdir(), 'keyfare-api-'));
+  chmodSync(folder, 0o700);
+  const settlerKey = `0x${randomBytes(32).toString('hex')}` as const;
+  await fundEth(chain.rpcUrl, privateKeyToAccount(settlerKey).address);
+  const payTo = `0x${randomBytes(20).toString('hex')}` as const;
+  return {
+    database,
+    chain,
+    folder,
+    payTo,
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      DATABASE_URL: database.url,
+      RPC_URL: chain.rpcUrl,
+      NETWORK: 'base-sepolia',
+      PAY_TO: payTo,
+      ADMIN_TOKEN: randomBytes(32).toString('base64url'),
+      SETTLER_PRIVATE_KEY: settlerKey,
+      RECEIPT_SIGNING_KEY: generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+      API_KEY_PEPPERS: `p1:${randomBytes(32).toString('base64url')}`,
+    },
+    close: async () => {
+      await chain.kill();
+      await database.drop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A running API process. */
+export interface Api {
+  readonly url: string;
+  readonly service: Service;
+  /** What it wrote, so far. */
+  log(): string;
+}
+
+/** Starts the API as it is shipped: `node dist/src/main.js` with nothing but its environment. */
+export async function startApi(ground: Ground, env: Readonly<Record<string, string>> = {}): Promise<Api> {
+  const port = Number(env['PORT'] ?? (await choosePort()));
+  const url = `http://127.0.0.1:${port}`;
+  const logPath = join(ground.folder, `api-${port}.log`);
+  const service = await spawnService({
+    name: `api-${port}`,
+    command: [process.execPath, mainPath],
+    env: { ...ground.env, PUBLIC_URL: url, ...env, PORT: String(port) },
+    readyUrl: `${url}/readyz`,
+    logPath,
+    runDir: join(ground.folder, 'run'),
+  });
+  return { url, service, log: () => readFileSync(logPath, 'utf8') };
+}
+
+/** One request to the admin API. */
+export async function admin<T>(ground: Ground, api: Api, path: string, body?: unknown): Promise<T> {
+  const response = await fetch(`${api.url}/admin${path}`, {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: { authorization: `Bearer ${ground.env['ADMIN_TOKEN']}`, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`);
+  return JSON.parse(text) as T;
+}
+
+/** An account on a plan of its own, and a key. */
+export async function openAccount(
+  ground: Ground,
+  api: Api,
+  plan: { includedUnits: number; overage: string; overagePrice?: string },
+): Promise<{ account: string; keyId: string; secret: string }> {
+  const slug = `plan-${randomBytes(6).toString('hex')}`;
+  await admin(ground, api, '/plans', { slug, ...plan });
+  const { id } = await admin<{ id: string }>(ground, api, '/accounts', { name: 'Test', plan: slug });
+  const { secret, key } = await admin<{ secret: string; key: { id: string } }>(ground, api, `/accounts/${id}/keys`, {});
+  return { account: id, keyId: key.id, secret };
+}

@@ -1,0 +1,16 @@
+// Pays for one call with the official client of x402 version 1: `node pay.mjs <url> <private key>`. Prints one line of
+// JSON with what came back. The chain is the client's business nowhere here: it signs, and the server settles.
+import { privateKeyToAccount } from 'viem/accounts';
+import { decodeXPaymentResponse, wrapFetchWithPayment } from 'x402-fetch';
+
+const [url, privateKey] = process.argv.slice(2);
+const pay = wrapFetchWithPayment(fetch, privateKeyToAccount(privateKey));
+const response = await pay(url);
+const header = response.headers.get('x-payment-response');
+const answer = {
+  status: response.status,
+  body: await response.json(),
+  receipt: response.headers.get('keyfare-receipt'),
+  payment: header === null ? null : decodeXPaymentResponse(header),
+};
+process.stdout.write(`${JSON.stringify(answer)}\n`);

@@ -1,0 +1,117 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { adminQuery } from '@keyfare/devstack/postgres';
+import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
+import { Listener } from '../src/listener.js';
+import { asProblem, DatabaseUnavailable, SqlPool } from '../src/sql.js';
+
+const kill = async (url: string, name: string): Promise<void> => {
+  await adminQuery(
+    url,
+    'select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1 and datname = current_database()',
+    [name],
+  );
+};
+
+/** The states of the connections of that name. */
+async function running(url: string, name: string): Promise<readonly string[]> {
+  const found = await adminQuery<{ state: string }>(
+    url,
+    'select state from pg_stat_activity where application_name = $1 and datname = current_database()',
+    [name],
+  );
+  return found.map(({ state }) => state);
+}
+
+/** Waits, within a bound, for something that will happen. */
+async function until(happened: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!(await happened()) && performance.now() < deadline) await new Promise((wake) => setTimeout(wake, 10));
+}
+
+describe('on a real PostgreSQL', () => {
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    await adminQuery(database.url, 'create table t (id integer primary key)');
+  });
+  afterAll(async () => {
+    await database.drop();
+  });
+
+  it('a transaction is whole or not at all', async () => {
+    const sql = new SqlPool({ url: database.url, applicationName: 'whole' });
+    const failing = sql.transaction(async (tx) => {
+      await tx.query({ text: 'insert into t values (1)' });
+      await tx.query({ text: 'insert into t values (1)' });
+    });
+    await expect(failing).rejects.toMatchObject({ code: '23505' });
+    expect(await sql.query({ text: 'select * from t' })).toEqual([]);
+    await sql.close();
+  });
+
+  it('a connection killed under a statement is unavailability in doubt; under a transaction before its commit it is not', async () => {
+    const sql = new SqlPool({ url: database.url, applicationName: 'doubt', poolSize: 1 });
+    const sleeping = sql.query({ text: 'select pg_sleep(20)' }).catch((error: unknown) => error);
+    await until(async () => (await running(database.url, 'doubt')).includes('active'));
+    await kill(database.url, 'doubt');
+    expect(await sleeping).toMatchObject({ name: 'DatabaseUnavailable', inDoubt: true });
+    const broken = sql.transaction(async (tx) => {
+      await tx.query({ text: 'insert into t values (2)' });
+      await kill(database.url, 'doubt');
+      await tx.query({ text: 'insert into t values (3)' });
+    });
+    await expect(broken).rejects.toMatchObject({ name: 'DatabaseUnavailable', inDoubt: false });
+    expect(await sql.query({ text: 'select * from t' })).toEqual([]);
+    await sql.close();
+  });
+
+  it('an idle connection that is killed ends nothing, and the next statement gets a new one', async () => {
+    const sql = new SqlPool({ url: database.url, applicationName: 'idle', poolSize: 1 });
+    await sql.query({ text: 'select 1' });
+    await sql.transaction(async (tx) => {
+      await tx.query({ text: 'select 1' });
+    });
+    await kill(database.url, 'idle');
+    await until(async () => (await running(database.url, 'idle')).length === 0);
+    expect(await sql.query({ text: 'select 2 as two' })).toEqual([{ two: 2 }]);
+    await sql.close();
+  });
+
+  it('a server that is not there is unavailability, not in doubt, and a 503 to the caller', async () => {
+    const sql = new SqlPool({ url: 'postgres://x@127.0.0.1:9/x', applicationName: 'nowhere' });
+    const error: unknown = await sql.query({ text: 'select 1' }).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(DatabaseUnavailable);
+    expect(error).toMatchObject({ inDoubt: false });
+    expect(asProblem(error)).toMatchObject({ code: 'service/database-unavailable', status: 503 });
+    const other = Object.assign(new Error('another socket'), { code: 'ECONNREFUSED' });
+    expect(asProblem(other)).toBe(other);
+    await sql.close();
+  });
+
+  it('a listener hears, says so when it does not, and hears again', async () => {
+    const heard: string[] = [];
+    const states: boolean[] = [];
+    const listener = new Listener({
+      url: database.url,
+      applicationName: 'ear',
+      channels: ['news'],
+      onNotification: (_channel, payload) => heard.push(payload),
+      onState: (listening) => states.push(listening),
+    });
+    await listener.start();
+    await adminQuery(database.url, `select pg_notify('news', 'one')`);
+    await until(() => heard.length === 1);
+    await kill(database.url, 'ear');
+    await until(() => states.length === 3);
+    expect(states).toEqual([true, false, true]);
+    await adminQuery(database.url, `select pg_notify('news', 'two')`);
+    await until(() => heard.length === 2);
+    expect(heard).toEqual(['one', 'two']);
+    await listener.close();
+  });
+
+  it('a listener takes no channel that is more than a name', () => {
+    const settings = { url: '', applicationName: '', onNotification: () => undefined, onState: () => undefined };
+    expect(() => new Listener({ ...settings, channels: ['a; drop table t'] })).toThrow(TypeError);
+  });
+});

@@ -1,0 +1,158 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Address, parseEther } from 'viem';
+import { privateKeyToAccount } from 'viem/accounts';
+import { callRpc, type LocalChain, startChain } from '../chain/index.js';
+import type { Home } from '../home/index.js';
+import { startPostgres, stopPostgres } from '../postgres/index.js';
+import { endOrphans, type Service, spawnService } from '../processes.js';
+import { fundEth, mintUsdc, usdcAddress, usdcBalance } from '../usdc.js';
+import { type Databases, ensureDatabases } from './databases.js';
+
+/** What runs, and what is needed to use it. */
+export interface Stack {
+  readonly api: string;
+  readonly billing: string;
+  readonly rpc: string;
+  readonly databases: Databases;
+  readonly chain: LocalChain;
+  readonly payTo: Address;
+  readonly asset: Address;
+  readonly payer: { readonly address: Address; readonly privateKey: `0x${string}` };
+  /** Resolves, with the name, when one of the programs ends by itself. */
+  readonly failed: Promise<string>;
+  /** Stops everything, the programs first. */
+  stop(): Promise<void>;
+}
+
+const root = fileURLToPath(new URL('../../../../../', import.meta.url));
+const payerFunds = 100_000_000n;
+
+/** Starts PostgreSQL, the chain, the API and billing, from what the home holds or from nothing. `say` hears each step. */
+export async function startStack(home: Home, say: (step: string) => void): Promise<Stack> {
+  const undo: (() => Promise<unknown>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const step of undo.splice(0).toReversed()) await step();
+  };
+  try {
+    await endOrphans(home.runDir);
+    const databases = await startDatabase(home, undo);
+    say('PostgreSQL is up');
+    const { chain, payer, payTo } = await startFundedChain(home, undo);
+    say(`chain ${String(chain.chainId)} is up, with test USDC`);
+    const api = await startApi(home, { databases, chain, payTo });
+    undo.push(async () => api.service.stop());
+    say(`the API is up at ${api.url}`);
+    const billing = await startBilling(home, { databases, chain, payTo, apiUrl: api.url });
+    undo.push(async () => billing.service.stop());
+    say(`billing is up at ${billing.url}`);
+    const failed = Promise.race([api, billing].map(async ({ service }) => service.ended.then(() => service.name)));
+    return {
+      api: api.url,
+      billing: billing.url,
+      rpc: chain.rpcUrl,
+      databases,
+      chain,
+      payTo,
+      asset: usdcAddress,
+      payer,
+      failed,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function startDatabase(home: Home, undo: (() => Promise<unknown>)[]): Promise<Databases> {
+  const password = home.secrets.postgresPassword;
+  const port = await home.choosePort('postgres');
+  const server = await startPostgres({ dataDir: home.postgresDir, port, password });
+  home.rememberPort('postgres', server.port);
+  undo.push(async () => stopPostgres(server));
+  return ensureDatabases(server.adminUrl, password);
+}
+
+async function startFundedChain(home: Home, undo: (() => Promise<unknown>)[]) {
+  const chain = await startChain({ port: await home.choosePort('chain'), statePath: home.chainStatePath });
+  home.rememberPort('chain', chain.port);
+  undo.push(async () => chain.stop());
+  const privateKey = home.secrets.payerKey;
+  const payer = { address: privateKeyToAccount(privateKey).address, privateKey };
+  const settler = privateKeyToAccount(home.secrets.settlerKey).address;
+  // The provider's till: an address that only receives.
+  const payTo = privateKeyToAccount(home.secrets.payToKey).address;
+  for (const address of [settler, payer.address]) {
+    const balance = BigInt(String(await callRpc(chain.rpcUrl, 'eth_getBalance', [address, 'latest'])));
+    if (balance < parseEther('1')) await fundEth(chain.rpcUrl, address, parseEther('10'));
+  }
+  const balance = await usdcBalance(chain.rpcUrl, payer.address);
+  if (balance < payerFunds / 2n) await mintUsdc(chain.rpcUrl, payer.address, payerFunds - balance);
+  return { chain, payer, payTo };
+}
+
+interface Ground {
+  readonly databases: Databases;
+  readonly chain: LocalChain;
+  readonly payTo: Address;
+}
+
+async function startApi(home: Home, { databases, chain, payTo }: Ground): Promise<{ url: string; service: Service }> {
+  return startProgram(home, 'api', {
+    DATABASE_URL: databases.apiUrl,
+    MIGRATION_DATABASE_URL: databases.ownerUrl,
+    RPC_URL: chain.rpcUrl,
+    NETWORK: 'base-sepolia',
+    PAY_TO: payTo,
+    ADMIN_TOKEN: home.secrets.adminToken,
+    SETTLER_PRIVATE_KEY: home.secrets.settlerKey,
+    RECEIPT_SIGNING_KEY: home.secrets.receiptKeyPem,
+    API_KEY_PEPPERS: `dev:${home.secrets.keyPepper}`,
+  });
+}
+
+async function startBilling(
+  home: Home,
+  { databases, chain, payTo, apiUrl }: Ground & { apiUrl: string },
+): Promise<{ url: string; service: Service }> {
+  return startProgram(home, 'billing', {
+    DATABASE_URL: databases.billingUrl,
+    FEED_DATABASE_URL: databases.billingUrl,
+    API_JWKS_URL: `${apiUrl}/.well-known/jwks.json`,
+    RPC_URL: chain.rpcUrl,
+    NETWORK: 'base-sepolia',
+    PAY_TO: payTo,
+    OPERATOR_TOKEN: home.secrets.operatorToken,
+  });
+}
+
+async function startProgram(
+  home: Home,
+  name: string,
+  env: Readonly<Record<string, string>>,
+): Promise<{ url: string; service: Service }> {
+  const port = await home.choosePort(name);
+  const url = `http://127.0.0.1:${String(port)}`;
+  const { PATH = '' } = process.env;
+  const logPath = join(home.logDir, `${name}.log`);
+  const service = await spawnService({
+    name,
+    command: [process.execPath, join(root, 'apps', name, 'dist', 'src', 'main.js')],
+    env: { PATH, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), PUBLIC_URL: url, ...env },
+    readyUrl: `${url}/readyz`,
+    logPath,
+    runDir: home.runDir,
+  });
+  return { url, service };
+}
+
+/** The end of a program's log, for when it ended by itself. */
+export function lastLines(home: Home, name: string, lines = 20): string {
+  return readFileSync(join(home.logDir, `${name}.log`), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .slice(-lines)
+    .join('\n');
+}

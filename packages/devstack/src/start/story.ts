@@ -1,0 +1,123 @@
+import { parseJwks, verifyReceipt } from '@keyfare/core/receipt';
+import { formatMonth, monthOf } from '@keyfare/core/time';
+import { ExactEvmScheme, toClientEvmSigner } from '@x402/evm';
+import { wrapFetchWithPayment, x402Client } from '@x402/fetch';
+import { createPublicClient, http } from 'viem';
+import { privateKeyToAccount } from 'viem/accounts';
+import { baseSepolia } from 'viem/chains';
+import { transferUsdc } from '../usdc.js';
+import { type Operated, operate } from './client.js';
+import type { Customer } from './customer.js';
+import type { Stack } from './stack.js';
+
+/** Tells a line of the story, with what it took. */
+export type Tell = (line: string, detail?: string) => void;
+
+interface Break {
+  readonly id: string;
+  readonly class: string;
+  readonly amount: string | null;
+}
+
+interface Reconciliation {
+  readonly breaks: readonly Break[];
+  readonly [member: string]: unknown;
+}
+
+const path = '/v1/forecast?latitude=52.52&longitude=13.4&date=2026-11-21';
+
+/** The main job, done for real: both rails, both receipts, the invoice, the chain, the books, and a break that is found. */
+export async function tellStory(
+  stack: Stack,
+  { customer, billing }: { customer: Customer; billing: Operated },
+  tell: Tell,
+): Promise<void> {
+  const byKey = await callByKey(stack, customer, tell);
+  const byWallet = await callByWallet(stack, tell);
+  await verifyOffline(stack, [byKey, byWallet], tell);
+  await draftInvoice(customer, billing, tell);
+  const before = await reconcile(billing);
+  if (before.breaks.length > 0) throw new Error(`the books have breaks: ${JSON.stringify(before.breaks)}`);
+  tell('billing indexes the chain and reconciles receipts, usage, ledger and chain', '0 breaks');
+  await breakOnPurpose(stack, billing, tell);
+}
+
+async function callByKey(stack: Stack, customer: Customer, tell: Tell): Promise<string> {
+  let receipt = '';
+  for (let call = 0; call < 3; call += 1) {
+    const response = await fetch(`${stack.api}${path}`, { headers: { authorization: `Bearer ${customer.key}` } });
+    if (response.status !== 200) throw new Error(`the call by key was answered ${String(response.status)}`);
+    receipt = response.headers.get('keyfare-receipt') ?? '';
+  }
+  tell('a customer with a key calls the priced route three times', '200, receipt by each answer');
+  return receipt;
+}
+
+async function callByWallet(stack: Stack, tell: Tell): Promise<string> {
+  const url = `${stack.api}${path}`;
+  const refused = await fetch(url);
+  const offer = JSON.parse(Buffer.from(refused.headers.get('payment-required') ?? '', 'base64').toString()) as {
+    accepts: { amount: string; network: string }[];
+  };
+  tell(
+    'an agent without a key calls the same route',
+    `${String(refused.status)}, price ${offer.accepts[0]?.amount ?? '?'} atomic USDC on ${offer.accepts[0]?.network ?? '?'}`,
+  );
+  const account = privateKeyToAccount(stack.payer.privateKey);
+  const chain = createPublicClient({ chain: baseSepolia, transport: http(stack.rpc) });
+  const client = new x402Client().register('eip155:*', new ExactEvmScheme(toClientEvmSigner(account, chain)));
+  const response = await wrapFetchWithPayment(fetch, client)(url);
+  if (response.status !== 200)
+    throw new Error(`the paid call was answered ${String(response.status)}: ${await response.text()}`);
+  const settled = JSON.parse(Buffer.from(response.headers.get('payment-response') ?? '', 'base64').toString()) as {
+    transaction: string;
+  };
+  tell('it pays with @x402/fetch and is served', `200, settled in ${settled.transaction}`);
+  return response.headers.get('keyfare-receipt') ?? '';
+}
+
+async function verifyOffline(stack: Stack, receipts: readonly string[], tell: Tell): Promise<void> {
+  const keys = parseJwks(await (await fetch(`${stack.api}/.well-known/jwks.json`)).json());
+  const said = receipts.map((receipt) => {
+    const verdict = verifyReceipt(receipt, keys);
+    if (!verdict.ok) throw new Error(`a receipt does not verify: ${verdict.detail}`);
+    const { payload } = verdict;
+    return payload.rail === 'key'
+      ? `${payload.rail}: ${String(payload.units)} unit`
+      : `${payload.rail}: ${payload.amount} USDC atomic`;
+  });
+  tell('both receipts verify offline against the published keys', said.join('; '));
+}
+
+async function draftInvoice(customer: Customer, billing: Operated, tell: Tell): Promise<void> {
+  // Billing catches up with the log first, so that the draft has what was just called.
+  await reconcile(billing);
+  const month = formatMonth(monthOf(new Date()));
+  const invoice = await operate<{ total: string; lines: readonly unknown[] }>(billing, '/invoices', {
+    body: { account: customer.account, month },
+  });
+  tell(
+    `billing drafts the customer's invoice for ${month}`,
+    `${String(invoice.lines.length)} lines, total ${invoice.total}`,
+  );
+}
+
+async function breakOnPurpose(stack: Stack, billing: Operated, tell: Tell): Promise<void> {
+  await transferUsdc(stack.rpc, { privateKey: stack.payer.privateKey, to: stack.payTo, value: 123_456n });
+  tell('somebody sends 0.123456 USDC that no call was paid with');
+  const { breaks } = await reconcile(billing);
+  const [found] = breaks;
+  if (breaks.length !== 1 || found?.class !== 'unknown-inbound') {
+    throw new Error(`the stray transfer was not found: ${JSON.stringify(breaks)}`);
+  }
+  tell('billing reconciles again and names it', `1 break: ${found.class}, ${found.amount ?? '?'} atomic USDC`);
+  await operate(billing, `/breaks/${found.id}`, {
+    method: 'PATCH',
+    body: { owner: 'operator', resolution: 'accepted', note: 'The transfer of the story.' },
+  });
+  tell('an operator resolves it, with a note that stays in the books');
+}
+
+async function reconcile(billing: Operated): Promise<Reconciliation> {
+  return operate<Reconciliation>(billing, '/reconciliations', { method: 'POST', body: {} });
+}

@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { schemaDrift } from '@keyfare/db/migrations';
+import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
+import { migrateGate, ownerDataSource } from '../src/database.js';
+import { rows } from './requests.js';
+
+describe('the schema', () => {
+  let database: TestDatabase;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+  });
+  afterAll(async () => {
+    await database.drop();
+  });
+
+  it('is made by three processes at once, each migration once', async () => {
+    const ran = await Promise.all([1, 2, 3].map(() => migrateGate(database.url)));
+    const names = ran.flat();
+    expect(names.length).toBeGreaterThan(5);
+    expect(new Set(names).size).toBe(names.length);
+    expect(await migrateGate(database.url)).toEqual([]);
+  });
+
+  it('agrees with the entities: the schema builder has nothing left to do', async () => {
+    const dataSource = await ownerDataSource(database.url).initialize();
+    try {
+      expect(await schemaDrift(dataSource)).toEqual([]);
+    } finally {
+      await dataSource.destroy();
+    }
+  });
+
+  it.each(['entry', 'receipt', 'usage', 'plan'])(
+    'lets nobody change, delete or empty %s: neither the gate nor the owner',
+    async (table) => {
+      await seed(database.url);
+      for (const statement of [
+        `update keyfare.${table} set id = id`,
+        `delete from keyfare.${table}`,
+        `truncate keyfare.${table} cascade`,
+      ]) {
+        await expect(rows(database.url, statement)).rejects.toThrow('append-only');
+        await expect(rows(database.url, `set role keyfare_gate; ${statement}`)).rejects.toThrow('permission denied');
+      }
+    },
+  );
+
+  it('lets billing read its two views and nothing else', async () => {
+    const as = async (statement: string) => rows(database.url, `set role keyfare_billing_reader; ${statement}`);
+    await as('select * from keyfare.entry_feed');
+    await as('select * from keyfare.meter_feed');
+    for (const table of [
+      'entry',
+      'receipt',
+      'usage',
+      'payment',
+      'api_key_secret',
+      'account',
+      'wallet',
+      'receipt_key',
+    ]) {
+      await expect(as(`select * from keyfare.${table}`)).rejects.toThrow('permission denied');
+    }
+  });
+
+  it('shows no entry to the feed while an older transaction may still add one before it', async () => {
+    const entry = `insert into keyfare.entry (id, kind, principal, digest) values (gen_random_uuid(), 'call', 'x', sha256('x'))`;
+    const { Client } = await import('pg');
+    const [slow, quick] = [new Client(database.url), new Client(database.url)];
+    await slow.connect();
+    await quick.connect();
+    const shown = async (): Promise<number> =>
+      (await rows(database.url, `select 1 from keyfare.entry_feed where principal = 'x'`)).length;
+    await slow.query(`begin; ${entry}`);
+    await quick.query(entry);
+    expect(await shown()).toBe(0);
+    await slow.query('commit');
+    expect(await shown()).toBe(2);
+    await slow.end();
+    await quick.end();
+  });
+});
+
+async function seed(url: string): Promise<void> {
+  await rows(url, `insert into keyfare.plan values ('p', 'p', 1, 1, 'reject', 0, 0, now()) on conflict do nothing`);
+  await rows(
+    url,
+    `insert into keyfare.usage values ('00000000-0000-7000-8000-000000000000', 'key', 'a', null, 'k', 's', 1, now(), now()) on conflict do nothing`,
+  );
+  await rows(
+    url,
+    `insert into keyfare.receipt values ('00000000-0000-7000-8000-000000000000', 'call', 'a', 'kid', 'jws', now()) on conflict do nothing`,
+  );
+  await rows(
+    url,
+    `insert into keyfare.entry (id, kind, principal, digest) values ('00000000-0000-7000-8000-000000000000', 'call', 'a', sha256('x')) on conflict do nothing`,
+  );
+}
