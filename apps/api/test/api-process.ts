@@ -44,7 +44,9 @@ export async function openGround(): Promise<Ground> {
       PAY_TO: payTo,
       ADMIN_TOKEN: randomBytes(32).toString('base64url'),
       SETTLER_PRIVATE_KEY: settlerKey,
-      RECEIPT_SIGNING_KEY: generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+      RECEIPT_SIGNING_KEY: generateKeyPairSync('ed25519')
+        .privateKey.export({ type: 'pkcs8', format: 'pem' })
+        .toString(),
       API_KEY_PEPPERS: `p1:${randomBytes(32).toString('base64url')}`,
     },
     close: async () => {

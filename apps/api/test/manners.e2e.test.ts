@@ -5,7 +5,7 @@ import { parseEnv, promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { fundedPayer, paymentHeaderV2, signAuthorization, usdcRequirements } from '@keyfare/testing/payers';
 import { readApiConfig } from '../src/config.js';
-import { admin, type Api, type Ground, openAccount, openGround, startApi } from './api-process.js';
+import { type Api, admin, type Ground, openAccount, openGround, startApi } from './api-process.js';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 const mainPath = fileURLToPath(new URL('../src/main.js', import.meta.url));
@@ -29,14 +29,27 @@ describe('the API process', () => {
   };
 
   it('tells all faults of its configuration at once, by name and without values, and ends with 1', async () => {
-    const env = { PATH: process.env['PATH'] ?? '', PORT: '99999', ADMIN_TOKEN: 'short', SETTLER_PRIVATE_KEY: '0xsecret' };
+    const env = {
+      PATH: process.env['PATH'] ?? '',
+      PORT: '99999',
+      ADMIN_TOKEN: 'short',
+      SETTLER_PRIVATE_KEY: '0xsecret',
+    };
     const run = promisify(execFile)(process.execPath, [mainPath], { env }).then(
       () => ({ code: 0, stderr: '' }),
       (error: { code: number; stderr: string }) => error,
     );
     const { code, stderr } = await run;
     expect(code).toBe(1);
-    for (const name of ['PORT', 'ADMIN_TOKEN', 'SETTLER_PRIVATE_KEY', 'DATABASE_URL', 'PAY_TO', 'RPC_URL', 'RECEIPT_SIGNING_KEY']) {
+    for (const name of [
+      'PORT',
+      'ADMIN_TOKEN',
+      'SETTLER_PRIVATE_KEY',
+      'DATABASE_URL',
+      'PAY_TO',
+      'RPC_URL',
+      'RECEIPT_SIGNING_KEY',
+    ]) {
       expect(stderr).toContain(name);
     }
     expect(stderr).not.toMatch(/0xsecret|short/);
@@ -47,7 +60,9 @@ describe('the API process', () => {
     const text = readFileSync(`${root}.env.example`, 'utf8');
     const env = parseEnv(text) as Record<string, string>;
     expect(() => readApiConfig(env)).not.toThrow();
-    const source = readFileSync(`${root}packages/gate/src/config.ts`, 'utf8') + readFileSync(`${root}apps/api/src/config.ts`, 'utf8');
+    const source =
+      readFileSync(`${root}packages/gate/src/config.ts`, 'utf8') +
+      readFileSync(`${root}apps/api/src/config.ts`, 'utf8');
     const settings = [...source.matchAll(/^ {2}([A-Z][A-Z_]+):/gm)].map(([, name]) => name);
     expect(settings.length).toBeGreaterThan(15);
     expect(settings.filter((name) => name !== undefined && !(name in env))).toEqual([]);
@@ -105,14 +120,26 @@ describe('the API process', () => {
     const headers = { authorization: `Bearer ${secret}`, 'content-type': 'application/json' };
     const body = JSON.stringify({ from: { latitude: 0, longitude: 0 }, to: [{ latitude: 1, longitude: 1 }] });
     await fetch(`${api.url}/v1/distances`, { method: 'POST', headers, body });
-    expect((await json('/v1/usage', { headers })).body).toMatchObject({ account, used: '2', included: '100', overage: 'invoice' });
+    expect((await json('/v1/usage', { headers })).body).toMatchObject({
+      account,
+      used: '2',
+      included: '100',
+      overage: 'invoice',
+    });
     expect(await json('/v1/usage')).toMatchObject({ status: 401, body: { code: 'credential/required' } });
     const bad = { authorization: 'Bearer kf_test_no' };
-    expect(await json('/v1/usage', { headers: bad })).toMatchObject({ status: 401, body: { code: 'credential/malformed' } });
+    expect(await json('/v1/usage', { headers: bad })).toMatchObject({
+      status: 401,
+      body: { code: 'credential/malformed' },
+    });
   });
 
   it('lets nobody but the operator into /admin', async () => {
-    for (const headers of [{}, { authorization: 'Bearer wrong' }, { authorization: `Basic ${ground.env['ADMIN_TOKEN']}` }]) {
+    for (const headers of [
+      {},
+      { authorization: 'Bearer wrong' },
+      { authorization: `Basic ${ground.env['ADMIN_TOKEN']}` },
+    ]) {
       const answer = await json('/admin/accounts', { headers });
       expect(answer).toMatchObject({ status: 401, body: { code: 'operator/unauthorized' } });
     }
@@ -127,11 +154,22 @@ describe('the API process', () => {
         body: JSON.stringify(body),
       });
     const plan = { slug: 'good', includedUnits: 1, overage: 'reject' };
-    for (const bad of [{ ...plan, slug: 'Bad Slug' }, { ...plan, includedUnits: -1 }, { ...plan, overage: 'free' }, { ...plan, overagePrice: '1.5' }]) {
+    for (const bad of [
+      { ...plan, slug: 'Bad Slug' },
+      { ...plan, includedUnits: -1 },
+      { ...plan, overage: 'free' },
+      { ...plan, overagePrice: '1.5' },
+    ]) {
       expect(await post('/plans', bad)).toMatchObject({ status: 400, body: { code: 'request/invalid' } });
     }
-    expect(await post('/accounts', { name: 'A', plan: 'nowhere' })).toMatchObject({ status: 404, body: { code: 'plan/not-found' } });
-    expect(await post('/accounts/acct_no/keys', {})).toMatchObject({ status: 404, body: { code: 'account/not-found' } });
+    expect(await post('/accounts', { name: 'A', plan: 'nowhere' })).toMatchObject({
+      status: 404,
+      body: { code: 'plan/not-found' },
+    });
+    expect(await post('/accounts/acct_no/keys', {})).toMatchObject({
+      status: 404,
+      body: { code: 'account/not-found' },
+    });
     expect(await post('/keys/no/rotate', {})).toMatchObject({ status: 404, body: { code: 'key/not-found' } });
     expect(await post('/keys/no/revoke', {})).toMatchObject({ status: 404, body: { code: 'key/not-found' } });
   });
@@ -142,11 +180,18 @@ describe('the API process', () => {
     const payload = await signAuthorization({ payer, to: ground.payTo, value: 1_000n });
     const payment = paymentHeaderV2({ payload, accepted: usdcRequirements(ground.payTo, 1_000n) });
     const path = '/v1/forecast?latitude=1&longitude=1&date=2026-11-21';
-    for (const headers of [{ 'x-api-key': secret }, { 'payment-signature': payment }, { authorization: 'Bearer kf_test_wrong' }]) {
+    for (const headers of [
+      { 'x-api-key': secret },
+      { 'payment-signature': payment },
+      { authorization: 'Bearer kf_test_wrong' },
+    ]) {
       await fetch(`${api.url}${path}`, { headers });
     }
     const log = api.log();
-    const lines = log.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+    const lines = log
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(lines.filter(({ msg }) => msg === 'exchange').length).toBeGreaterThan(3);
     const secrets = [
       secret,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { adminQuery } from '@keyfare/devstack/postgres';
 import { fundedPayer, paymentHeaderV2, signAuthorization, usdcRequirements } from '@keyfare/testing/payers';
-import { admin, type Api, type Ground, openAccount, openGround, startApi } from './api-process.js';
+import { type Api, admin, type Ground, openAccount, openGround, startApi } from './api-process.js';
 
 const route = '/v1/forecast?latitude=52.52&longitude=13.4&date=2026-11-21';
 
@@ -23,7 +23,9 @@ describe('two API processes', () => {
 
   it('serve exactly the last 50 units when 200 calls race for them', async () => {
     const { secret, account } = await openAccount(ground, apis[0], { includedUnits: 50, overage: 'reject' });
-    const answers = await Promise.all(Array.from({ length: 200 }, (_, index) => status(apis[index % 2] ?? apis[0], secret)));
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, (_, index) => status(apis[index % 2] ?? apis[0], secret)),
+    );
     const count = (wanted: number): number => answers.filter((answer) => answer === wanted).length;
     expect([count(200), count(429)]).toEqual([50, 150]);
     const [row] = await adminQuery(
@@ -40,9 +42,14 @@ describe('two API processes', () => {
   it('move money once and run the handler once for a payment fired 50 times at both', async () => {
     const payer = await fundedPayer(ground.chain, 1);
     const payload = await signAuthorization({ payer, to: ground.payTo, value: 1_000n });
-    const headers = { 'payment-signature': paymentHeaderV2({ payload, accepted: usdcRequirements(ground.payTo, 1_000n) }) };
+    const headers = {
+      'payment-signature': paymentHeaderV2({ payload, accepted: usdcRequirements(ground.payTo, 1_000n) }),
+    };
     const answers = await Promise.all(
-      Array.from({ length: 50 }, async (_, index) => (await fetch(`${(apis[index % 2] ?? apis[0]).url}${route}`, { headers })).status),
+      Array.from(
+        { length: 50 },
+        async (_, index) => (await fetch(`${(apis[index % 2] ?? apis[0]).url}${route}`, { headers })).status,
+      ),
     );
     expect(answers.every((answer) => answer === 200 || answer === 409)).toBe(true);
     const [row] = await adminQuery(
@@ -101,7 +108,11 @@ describe('two API processes', () => {
       [account],
     );
     expect(row).toMatchObject({ leased: 0 });
-    const found = await adminQuery<{ id: string }>(ground.database.url, 'select id from keyfare.usage where account_id = $1', [account]);
+    const found = await adminQuery<{ id: string }>(
+      ground.database.url,
+      'select id from keyfare.usage where account_id = $1',
+      [account],
+    );
     // Whatever was counted was answered: no response was cut off on its way.
     expect(new Set(found.map(({ id }) => id))).toEqual(new Set(served));
     expect(row?.['used']).toBe(found.length);

@@ -46,6 +46,8 @@ export abstract class GateConfig {
   abstract readonly settleTimeoutMs: number;
   /** When higher fees are offered for a transaction that is not mined. */
   abstract readonly replaceAfterMs: number;
+  /** How long a priced handler may take before its hold is voided. */
+  abstract readonly handlerTimeoutMs: number;
   abstract readonly keyCacheMaxAgeMs: number;
   /** When a process that shows no sign of life counts as dead. */
   abstract readonly replicaTtlMs: number;
@@ -114,6 +116,7 @@ export const gateEnvironment = z.object({
   MAX_TIMEOUT_SECONDS: z.coerce.number().int().min(10).max(3_600).default(60),
   SETTLE_TIMEOUT_MS: milliseconds.default(30_000),
   REPLACE_AFTER_MS: milliseconds.default(60_000),
+  HANDLER_TIMEOUT_MS: milliseconds.default(30_000),
   KEY_CACHE_MAX_AGE_MS: z.coerce.number().int().min(0).max(60_000).default(5_000),
   REPLICA_TTL_MS: milliseconds.default(5_000),
 });
@@ -180,6 +183,7 @@ export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): Ga
     maxTimeoutSeconds: values.MAX_TIMEOUT_SECONDS,
     settleTimeoutMs: values.SETTLE_TIMEOUT_MS,
     replaceAfterMs: values.REPLACE_AFTER_MS,
+    handlerTimeoutMs: values.HANDLER_TIMEOUT_MS,
     keyCacheMaxAgeMs: values.KEY_CACHE_MAX_AGE_MS,
     replicaTtlMs: values.REPLICA_TTL_MS,
     clock: options.clock ?? systemClock,

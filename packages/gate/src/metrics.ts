@@ -4,6 +4,9 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 export class GateMetrics {
   readonly registry = new Registry();
 
+  /** Asked when the metrics are read. */
+  countSettling: () => number = () => 0;
+
   readonly calls = new Counter({
     name: 'keyfare_calls_total',
     help: 'Answered requests, by route, rail and status.',
@@ -33,10 +36,11 @@ export class GateMetrics {
     registers: [this.registry],
   });
 
-  readonly settling = new Gauge({
+  readonly settling: Gauge = new Gauge({
     name: 'keyfare_settlements_under_way',
     help: 'Submitted payments whose outcome this process does not know yet.',
     registers: [this.registry],
+    collect: () => this.settling.set(this.countSettling()),
   });
 
   readonly unpaid = new Counter({

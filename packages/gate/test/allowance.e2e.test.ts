@@ -60,6 +60,18 @@ describe('the allowance', () => {
     expect((await allowance(key.accountId))?.used).toBe('2');
   });
 
+  it('gets back what a call held that never ended, and the caller is told: 504', async () => {
+    const hasty = await startGate(ground, { env: { HANDLER_TIMEOUT_MS: '200' } });
+    const { secret, key } = await hasty.issueKey({ includedUnits: 1n });
+    TestController.work.pause();
+    const answer = await call(hasty, '/ping', withKey(secret));
+    TestController.work.resume();
+    expect([answer.status, answer.body['code']]).toEqual([504, 'service/timeout']);
+    expect((await call(hasty, '/ping', withKey(secret))).status).toBe(200);
+    expect((await allowance(key.accountId))?.used).toBe('1');
+    await hasty.close();
+  });
+
   it('counts calls of several units, and refuses one that no longer fits while a smaller one does', async () => {
     const { secret } = await gates[0].issueKey({ includedUnits: 3n });
     const init = {

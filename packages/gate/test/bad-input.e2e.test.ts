@@ -1,7 +1,9 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { catalogue, type ProblemCode } from '@keyfare/core/problem';
-import { Controller, Get } from '@nestjs/common';
+import { Controller, Get, Res, Sse } from '@nestjs/common';
+import { type Observable, of } from 'rxjs';
+import { Priced } from '../src/tariff.js';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
 import { type Answer, call, withKey } from './requests.js';
 
@@ -141,7 +143,7 @@ describe('bad input', () => {
   });
 });
 
-describe('a route that is neither priced nor free', () => {
+describe('the boot', () => {
   @Controller()
   class Bare {
     @Get('bare')
@@ -150,12 +152,51 @@ describe('a route that is neither priced nor free', () => {
     }
   }
 
-  it('stops the boot, and is named', async () => {
+  @Controller()
+  class Past {
+    @Priced({ sku: 'past', price: '$1' })
+    @Get('past')
+    past(@Res() reply: { send: (text: string) => void }): void {
+      reply.send('past the gate');
+    }
+
+    @Priced({ sku: 'through', price: '$1' })
+    @Get('through')
+    through(@Res({ passthrough: true }) _reply: unknown): string {
+      return 'through the gate';
+    }
+
+    @Priced({ sku: 'stream', price: '$1' })
+    @Sse('stream')
+    stream(): Observable<object> {
+      return of({ data: 'past the gate' });
+    }
+  }
+
+  it('stops at a route that is neither priced nor free, and at a priced one that answers past the gate, and names them', async () => {
     const ground = await openGround();
     try {
-      await expect(startGate(ground, { controllers: [Bare] })).rejects.toThrow('Bare.bare');
+      const boot = startGate(ground, { controllers: [Bare, Past] });
+      const message = await boot.then(
+        () => '',
+        (error: Error) => error.message,
+      );
+      expect(message).toContain('neither are: Bare.bare.');
+      expect(message).toContain('have: Past.past, Past.stream.');
     } finally {
       await ground.close();
+    }
+  });
+
+  it('stops at a price, a sku or a number of units that makes no sense', () => {
+    for (const bad of [
+      { sku: 'Ping', price: '$1' },
+      { sku: 'ping', price: '1' },
+      { sku: 'ping', price: '$0' },
+      { sku: 'ping', price: '$0.0000001' },
+      { sku: 'ping', price: '$1', units: 0.5 },
+    ]) {
+      expect(() => Priced(bad)).toThrow();
     }
   });
 });

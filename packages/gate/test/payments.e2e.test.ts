@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { callRpc } from '@keyfare/devstack/chain';
-import { installWallet, mintUsdc, usdcAbi, usdcAddress, usdcBalance } from '@keyfare/devstack/usdc';
+import { fundEth, installWallet, mintUsdc, usdcAbi, usdcAddress, usdcBalance } from '@keyfare/devstack/usdc';
 import { fundedPayer, randomNonce, signAuthorization, type TestPayer } from '@keyfare/testing/payers';
 import { createWalletClient, http, parseSignature } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
@@ -249,6 +249,21 @@ describe('payments', () => {
     expect((await answer).status).toBe(200);
     expect(await verifiedReceipt(keen, await answer)).toMatchObject({ nonce });
     await keen.close();
+  });
+
+  it('is not worked for while the settler has no money for gas: 503, and it is settled when it has', async () => {
+    const settlerKey = `0x${randomBytes(32).toString('hex')}` as const;
+    const poor = await startGate(ground, { env: { SETTLER_PRIVATE_KEY: settlerKey, SETTLE_TIMEOUT_MS: '500' } });
+    const [first, second] = [await signPayment(ground, payer), await signPayment(ground, payer)];
+    expect((await call(poor, '/ping', { headers: first.v2 })).status).toBe(503);
+    const runs = TestController.work.runs;
+    const refused = await call(poor, '/ping', { headers: second.v2 });
+    expect([refused.status, refused.body['code']]).toEqual([503, 'service/chain-unavailable']);
+    expect(TestController.work.runs).toBe(runs);
+    await fundEth(ground.chain.rpcUrl, privateKeyToAccount(settlerKey).address);
+    expect(await settled(async () => (await call(poor, '/ping', { headers: second.v2 })).status, 200)).toBe(200);
+    expect(await state(first.nonce)).toBe('settled');
+    await poor.close();
   });
 
   it('is settled under a fresh nonce when something else used the wallet', async () => {

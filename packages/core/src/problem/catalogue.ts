@@ -199,6 +199,11 @@ export const catalogue = {
     title: 'The service is overloaded',
     remedy: 'Send the same request again after `Retry-After`. Nothing was charged.',
   },
+  'service/timeout': {
+    status: 504,
+    title: 'The call took too long',
+    remedy: 'Send the call again; it cost nothing. On the x402 rail the same payment may be presented again.',
+  },
   'service/internal': {
     status: 500,
     title: 'Something went wrong on our side',

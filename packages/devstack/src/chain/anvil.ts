@@ -15,6 +15,7 @@ export interface AnvilOptions {
   readonly port: number;
   readonly chainId: number;
   readonly slotsInAnEpoch: number;
+  readonly host?: string;
   readonly statePath?: string;
   readonly blockTimeSeconds?: number;
   /** Told of the process, and of the marker it will carry, before anything else is done with it. */
@@ -85,7 +86,7 @@ function removeStaleSockets(): void {
 function argumentsOf(options: AnvilOptions, ipcPath: string): string[] {
   const { port, chainId, slotsInAnEpoch, statePath, blockTimeSeconds } = options;
   const settings: Record<string, string | number> = {
-    host: '127.0.0.1',
+    host: options.host ?? '127.0.0.1',
     port,
     'chain-id': chainId,
     'slots-in-an-epoch': slotsInAnEpoch,

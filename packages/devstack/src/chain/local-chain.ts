@@ -17,6 +17,8 @@ export interface ChainOptions {
   readonly chainId?: number;
   /** Where the chain's state is kept, written every second; without it the chain is forgotten when it ends. */
   readonly statePath?: string;
+  /** Where to listen; default 127.0.0.1. The node has no password: elsewhere it is everybody's. */
+  readonly host?: string;
   /** Default: a block for each transaction, at once. */
   readonly blockTimeSeconds?: number;
   /** Default 1: `safe` is one block behind `latest`, `finalized` two. The node calls 32 an epoch by itself. */

@@ -42,7 +42,7 @@ export class GateLifecycle implements OnModuleInit, OnApplicationShutdown {
     this.payments.onEnd(async (row, outcome) => {
       if (row.call !== null) await this.exchangeReceipts.postOutcome(holdOf(row), row.call, outcome);
     });
-    this.metrics.settling.set(0);
+    this.metrics.countSettling = () => this.payments.underWay;
     await this.replica.open();
     // The chain may be away: then the wallet is opened by the first payment that finds it.
     void this.payments.openWallet().catch((error: unknown) => this.#logger.warn(error));

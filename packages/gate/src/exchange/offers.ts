@@ -10,7 +10,11 @@ import { GateConfig } from '../config.js';
 /** What the corridor says of prices and limits to those whose call cannot go on without. */
 @Injectable()
 export class Offers {
-  constructor(private readonly config: GateConfig) {}
+  readonly #origin: string;
+
+  constructor(config: GateConfig) {
+    this.#origin = config.publicUrl.origin;
+  }
 
   /** The absolute URL that is sold, and a line about it. */
   resource(request: FastifyRequest, { sku }: Quote): { url: string; description: string } {
@@ -19,7 +23,7 @@ export class Offers {
 
   /** The request's URL as callers know it: the configured origin, so that no Host header gets into what we sign. */
   url(request: FastifyRequest): string {
-    return `${this.config.publicUrl.origin}${request.raw.url ?? '/'}`;
+    return `${this.#origin}${request.raw.url ?? '/'}`;
   }
 
   /** What a call beyond the plan costs by wallet: the plan's price for a unit, or the route's where the plan has none. */

@@ -1,25 +1,29 @@
+import { Problem } from '@keyfare/core/problem';
 import { errorCode } from '@keyfare/db/sql';
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { from, lastValueFrom, type Observable } from 'rxjs';
+import { GateConfig } from '../config.js';
 import type { KeyHold } from '../meter/bucket.js';
 import { MeterService } from '../meter/meter.service.js';
 import { leaseLostStates } from '../meter/post.sql.js';
 import type { PaymentHold } from '../payment/call.js';
 import { PaymentService, type Replay } from '../payment/payment.service.js';
+import { within } from '../within.js';
 import { type SerializedBody, serializeBody } from './body.js';
 import { type Exchange, exchangeOf } from './exchange.js';
 import { Offers } from './offers.js';
 import { ExchangeReceipts, type ServedCall } from './receipts.js';
 
 /**
- * The way out of a priced call: settle, post, and only then let the response go. On any error, and on any answer of
- * 400 or more, the hold is voided: what was not delivered is not charged. Pipes run inside `next.handle()`, so a body
+ * The way out of a priced call: settle, post, and only then let the response go. On any error, on any answer of 400 or
+ * more, and when the handler takes too long, the hold is voided: what was not delivered is not charged. Pipes run inside `next.handle()`, so a body
  * that fails validation lands there too.
  */
 @Injectable()
 export class SettlementInterceptor implements NestInterceptor {
   constructor(
+    private readonly config: GateConfig,
     private readonly meter: MeterService,
     private readonly payments: PaymentService,
     private readonly offers: Offers,
@@ -41,7 +45,8 @@ export class SettlementInterceptor implements NestInterceptor {
     let value: unknown;
     let body: SerializedBody;
     try {
-      value = await lastValueFrom(next.handle(), { defaultValue: undefined });
+      const result = lastValueFrom(next.handle(), { defaultValue: undefined });
+      value = await within(result, this.config.handlerTimeoutMs, () => new Problem('service/timeout'));
       if (reply.statusCode >= 400) {
         this.#void(hold);
         return value;

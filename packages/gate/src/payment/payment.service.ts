@@ -10,6 +10,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { GateConfig } from '../config.js';
 import { ReplicaId } from '../replica-id.js';
 import { evmChain, settlerWallet } from '../tokens.js';
+import { within } from '../within.js';
 import type { PaidCall, PaymentHold, PaymentOutcome } from './call.js';
 import { Claims } from './claims.js';
 import { holdOf, type PaymentRow } from './payment-row.js';
@@ -122,6 +123,8 @@ export class PaymentService {
       if (row === undefined) throw this.challenge(request.terms, verdict.code, verdict.detail);
       return this.#answerKnown(row, request);
     }
+    if (this.#watcher.refused)
+      throw new Problem('service/chain-unavailable', 'Settlements are not taken at the moment.');
     for (let attempt = 0; ; attempt += 1) {
       const claim = await this.#claims.claim(hold).catch((error: unknown) => {
         this.void(hold);
@@ -164,7 +167,7 @@ export class PaymentService {
     });
     if (transaction === null) throw outcomeUnknown();
     const outcome = this.#watcher.watch(hold, [transaction]);
-    return withinTimeout(outcome, this.config.settleTimeoutMs, () => {
+    return within(outcome, this.config.settleTimeoutMs, () => {
       void outcome.then((known) => this.#endAlone(hold.exchangeId, known));
       return outcomeUnknown();
     });
@@ -286,16 +289,4 @@ function toProblem(error: unknown): unknown {
 
 function rethrow(error: unknown): never {
   throw asProblem(error);
-}
-
-async function withinTimeout<T>(promise: Promise<T>, timeoutMs: number, onTimeout: () => Problem): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const bound = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(onTimeout()), timeoutMs);
-  });
-  try {
-    return await Promise.race([promise, bound]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -37,6 +37,7 @@ export class Watcher {
   readonly #watched = new Map<string, Watched>();
   #loop: Promise<void> | undefined;
   #wake: (() => void) | undefined;
+  #refused = false;
   #closed = false;
 
   constructor(settings: WatcherSettings) {
@@ -46,6 +47,14 @@ export class Watcher {
   /** How many payments are under way. */
   get size(): number {
     return this.#watched.size;
+  }
+
+  /**
+   * Whether the node refused the settler's latest transaction, for want of gas money as a rule. What is stored is
+   * offered again and again; until one is taken, no new work should be done for a payment.
+   */
+  get refused(): boolean {
+    return this.#refused;
   }
 
   /** Broadcasts and follows. Resolves when the outcome is known; the caller decides how long to wait. */
@@ -126,6 +135,8 @@ export class Watcher {
       const answer = answers[index];
       watched.sentAtMs = nowMs;
       if (answer?.status === 'nonce-too-low') watched.nonceTaken = true;
+      if (answer?.status === 'rejected') this.#refused = true;
+      if (answer?.status === 'accepted') this.#refused = false;
       if (answer?.status === 'rejected' || answer?.status === 'unknown') {
         this.#settings.onTrouble(new Error(`a settlement was not taken: ${answer.message}`));
       }

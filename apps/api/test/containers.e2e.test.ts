@@ -1,0 +1,110 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseEnv, promisify } from 'node:util';
+import { describe, expect, it } from '@jest/globals';
+import { choosePort } from '@keyfare/devstack/ports';
+import { parse } from 'yaml';
+import { type Ground, openGround, startApi } from './api-process.js';
+
+const root = fileURLToPath(new URL('../../../../', import.meta.url));
+
+interface Service {
+  readonly user?: string;
+  readonly image?: string;
+  readonly command?: readonly string[];
+  readonly healthcheck?: { readonly test: readonly string[] };
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** Docker itself is not needed here: what the containers would run is run. */
+describe('docker-compose.yml', () => {
+  const file = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), { merge: true }) as {
+    services: Readonly<Record<string, Service>>;
+  };
+  const services = Object.entries(file.services);
+  const ours = services.filter(([, { image }]) => image === undefined);
+
+  it('has Postgres, the chain, the API and billing, each with a health check', () => {
+    expect(services.map(([name]) => name)).toEqual(['postgres', 'chain', 'api', 'billing']);
+    expect(services.filter(([, { healthcheck }]) => healthcheck === undefined)).toEqual([]);
+  });
+
+  it('runs our programs from one image, not as root, from files that the build makes', () => {
+    expect(ours.map(([name]) => name)).toEqual(['chain', 'api', 'billing']);
+    for (const [, { user, command }] of ours) {
+      expect(user).toBe('node');
+      expect(existsSync(join(root, command?.[1] ?? ''))).toBe(true);
+    }
+    expect(readFileSync(join(root, 'Dockerfile'), 'utf8')).toMatch(/^USER node$/m);
+  });
+
+  it('uses no setting that .env.example does not name', () => {
+    const known = Object.keys(parseEnv(readFileSync(join(root, '.env.example'), 'utf8')));
+    for (const name of ['api', 'billing']) {
+      const settings = Object.keys(file.services[name]?.environment ?? {});
+      expect(settings.filter((setting) => !known.includes(setting))).toEqual([]);
+    }
+  });
+
+  it('checks health by a program that tells a living part from a dead one', async () => {
+    const healthy = async (kind: string, port: string): Promise<boolean> =>
+      promisify(execFile)(process.execPath, [join(root, 'docker/healthy.mjs'), kind, port]).then(
+        () => true,
+        () => false,
+      );
+    const ground: Ground = await openGround();
+    const api = await startApi(ground);
+    try {
+      expect(await healthy('http', new URL(api.url).port)).toBe(true);
+      expect(await healthy('chain', new URL(ground.chain.rpcUrl).port)).toBe(true);
+      const nobody = String(await choosePort());
+      expect([await healthy('http', nobody), await healthy('chain', nobody)]).toEqual([false, false]);
+    } finally {
+      await api.service.stop();
+      await ground.close();
+    }
+  }, 30_000);
+
+  it('runs the chain as a program that keeps its state over a restart', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'keyfare-chain-'));
+    const port = await choosePort();
+    const start = (): ChildProcess =>
+      spawn(process.execPath, [join(root, 'packages/devstack/dist/src/start/container-chain.js')], {
+        env: {
+          PATH: process.env['PATH'] ?? '',
+          CHAIN_PORT: String(port),
+          CHAIN_STATE: join(folder, 'state.json'),
+          SETTLER_PRIVATE_KEY: `0x${'11'.repeat(32)}`,
+        },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+    const listening = async (chain: ChildProcess): Promise<void> => {
+      for await (const line of chain.stdout ?? []) if (String(line).includes('listens')) return;
+    };
+    const stopped = async (chain: ChildProcess): Promise<number | null> => {
+      chain.kill('SIGTERM');
+      return new Promise((resolve) => chain.once('exit', resolve));
+    };
+    const blockNumber = async (): Promise<number> => {
+      const body = '{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":[]}';
+      const response = await fetch(`http://127.0.0.1:${port}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      });
+      return Number(((await response.json()) as { result: string }).result);
+    };
+    const first = start();
+    await listening(first);
+    const before = await blockNumber();
+    expect(await stopped(first)).toBe(0);
+    const second = start();
+    await listening(second);
+    expect(await blockNumber()).toBeGreaterThanOrEqual(before);
+    expect(await stopped(second)).toBe(0);
+    rmSync(folder, { recursive: true, force: true });
+  }, 60_000);
+});

@@ -1,0 +1,87 @@
+import { createReadStream, existsSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { openBrowser } from '@keyfare/testing/browser';
+import { fundedPayer } from '@keyfare/testing/payers';
+import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
+import { call, signPayment, withKey } from './requests.js';
+
+const root = fileURLToPath(new URL('../../../../', import.meta.url));
+const types: Readonly<Record<string, string>> = { '.js': 'text/javascript', '.html': 'text/html' };
+const page = `<!doctype html><title>receipts</title>
+<script type="importmap">{"imports":{
+  "@noble/ed25519":"/node_modules/@noble/ed25519/index.js",
+  "@noble/hashes/":"/node_modules/@noble/hashes/",
+  "zod":"/node_modules/zod/index.js"}}</script>
+<script type="module">
+  import { parseJwks, verifyReceipt } from '/packages/core/dist/src/receipt/index.js';
+  window.verify = (jws, keys) => verifyReceipt(jws, parseJwks(keys));
+  window.ready = true;
+</script>`;
+
+interface Verdict {
+  readonly ok: boolean;
+  readonly payload?: { readonly rail: string; readonly sku: string };
+  readonly reason?: string;
+}
+
+type Verify = (jws: string, keys: unknown) => Verdict;
+
+/** The published modules as they are, without a bundler, in a real Chromium. */
+describe('in a browser', () => {
+  let ground: Ground;
+  let gate: GateUnderTest;
+  let files: Server;
+  let browser: Awaited<ReturnType<typeof openBrowser>>;
+
+  beforeAll(async () => {
+    [ground, browser] = await Promise.all([openGround(), openBrowser()]);
+    gate = await startGate(ground);
+    files = createServer((request, response) => {
+      const path = normalize(join(root, request.url ?? '/'));
+      if (request.url === '/') response.writeHead(200, { 'content-type': 'text/html' }).end(page);
+      else if (!path.startsWith(root) || !existsSync(path)) response.writeHead(404).end();
+      else {
+        response.writeHead(200, { 'content-type': types[extname(path)] ?? 'application/octet-stream' });
+        createReadStream(path).pipe(response);
+      }
+    });
+    await new Promise<void>((resolve) => files.listen(0, '127.0.0.1', () => resolve()));
+  }, 60_000);
+  afterAll(async () => {
+    await browser.close();
+    files.close();
+    await gate.close();
+    await ground.close();
+  });
+
+  it('receipts of both rails verify against the published keys, and one changed letter does not', async () => {
+    const { secret } = await gate.issueKey();
+    const payer = await fundedPayer(ground.chain, 1);
+    const { v2 } = await signPayment(ground, payer);
+    const answers = [await call(gate, '/ping', withKey(secret)), await call(gate, '/ping', { headers: v2 })];
+    const keys = (await call(gate, '/.well-known/jwks.json')).body;
+    const tab = await browser.newPage();
+    await tab.goto(`http://127.0.0.1:${(files.address() as AddressInfo).port}/`);
+    await tab.waitForFunction(() => 'ready' in globalThis);
+    const verify = async (jws: string): Promise<Verdict> =>
+      tab.evaluate(([text, set]) => (globalThis as unknown as { verify: Verify }).verify(text as string, set), [
+        jws,
+        keys,
+      ] as const);
+    const receipts = answers.map(({ headers }) => headers.get('keyfare-receipt') ?? '');
+    const verdicts = await Promise.all(receipts.map(verify));
+    expect(verdicts.map(({ ok, payload }) => [ok, payload?.rail])).toEqual([
+      [true, 'key'],
+      [true, 'x402'],
+    ]);
+    for (const receipt of receipts) {
+      const at = receipt.length - 20;
+      const changed = `${receipt.slice(0, at)}${receipt[at] === 'A' ? 'B' : 'A'}${receipt.slice(at + 1)}`;
+      expect(await verify(changed)).toMatchObject({ ok: false, reason: 'bad-signature' });
+    }
+  }, 30_000);
+});
