@@ -68,7 +68,7 @@ describe('in a browser', () => {
     await tab.goto(`http://127.0.0.1:${(files.address() as AddressInfo).port}/`);
     await tab.waitForFunction(() => 'ready' in globalThis);
     const verify = async (jws: string): Promise<Verdict> =>
-      tab.evaluate(([text, set]) => (globalThis as unknown as { verify: Verify }).verify(text as string, set), [
+      tab.evaluate(([text, set]) => (globalThis as unknown as { verify: Verify }).verify(text, set), [
         jws,
         keys,
       ] as const);

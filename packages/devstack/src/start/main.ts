@@ -10,6 +10,8 @@ export async function start(args: readonly string[]): Promise<void> {
     args: [...args],
     options: { json: { type: 'boolean', default: false }, 'no-story': { type: 'boolean', default: false } },
   });
+  // Who reads our output may go away; that must not keep us from stopping in good order.
+  process.stdout.on('error', () => undefined);
   const startedMs = performance.now();
   let lastMs = startedMs;
   const say = (line: string, detail?: string): void => {

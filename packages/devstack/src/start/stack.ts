@@ -5,6 +5,7 @@ import { type Address, parseEther } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 import { callRpc, type LocalChain, startChain } from '../chain/index.js';
 import type { Home } from '../home/index.js';
+import { choosePort, PortTaken } from '../ports.js';
 import { startPostgres, stopPostgres } from '../postgres/index.js';
 import { endOrphans, type Service, spawnService } from '../processes.js';
 import { fundEth, mintUsdc, usdcAddress, usdcBalance } from '../usdc.js';
@@ -27,6 +28,8 @@ export interface Stack {
 }
 
 const root = fileURLToPath(new URL('../../../../../', import.meta.url));
+/** The ports that people expect, where they are free. */
+const preferredPorts: Readonly<Record<string, number>> = { api: 3_000, billing: 3_001, chain: 8_545 };
 const payerFunds = 100_000_000n;
 
 /** Starts PostgreSQL, the chain, the API and billing, from what the home holds or from nothing. `say` hears each step. */
@@ -68,15 +71,16 @@ export async function startStack(home: Home, say: (step: string) => void): Promi
 
 async function startDatabase(home: Home, undo: (() => Promise<unknown>)[]): Promise<Databases> {
   const password = home.secrets.postgresPassword;
-  const port = await home.choosePort('postgres');
-  const server = await startPostgres({ dataDir: home.postgresDir, port, password });
+  const dataDir = home.postgresDir;
+  const server = await onFreePort(home, 'postgres', async (port) => startPostgres({ dataDir, port, password }));
   home.rememberPort('postgres', server.port);
   undo.push(async () => stopPostgres(server));
   return ensureDatabases(server.adminUrl, password);
 }
 
 async function startFundedChain(home: Home, undo: (() => Promise<unknown>)[]) {
-  const chain = await startChain({ port: await home.choosePort('chain'), statePath: home.chainStatePath });
+  const statePath = home.chainStatePath;
+  const chain = await onFreePort(home, 'chain', async (port) => startChain({ port, statePath }));
   home.rememberPort('chain', chain.port);
   undo.push(async () => chain.stop());
   const privateKey = home.secrets.payerKey;
@@ -133,19 +137,35 @@ async function startProgram(
   name: string,
   env: Readonly<Record<string, string>>,
 ): Promise<{ url: string; service: Service }> {
-  const port = await home.choosePort(name);
-  const url = `http://127.0.0.1:${String(port)}`;
   const { PATH = '' } = process.env;
   const logPath = join(home.logDir, `${name}.log`);
-  const service = await spawnService({
-    name,
-    command: [process.execPath, join(root, 'apps', name, 'dist', 'src', 'main.js')],
-    env: { PATH, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), PUBLIC_URL: url, ...env },
-    readyUrl: `${url}/readyz`,
-    logPath,
-    runDir: home.runDir,
+  return onFreePort(home, name, async (port) => {
+    const url = `http://127.0.0.1:${String(port)}`;
+    const service = await spawnService({
+      name,
+      command: [process.execPath, join(root, 'apps', name, 'dist', 'src', 'main.js')],
+      env: { PATH, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), PUBLIC_URL: url, ...env },
+      readyUrl: `${url}/readyz`,
+      logPath,
+      runDir: home.runDir,
+    });
+    return { url, service };
   });
-  return { url, service };
+}
+
+/** Starts on the port of last time, or the usual one, or any: another program may take a free one before ours does. */
+async function onFreePort<T>(home: Home, name: string, launch: (port: number) => Promise<T>): Promise<T> {
+  let port = await home.choosePort(name, preferredPorts[name]);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await launch(port);
+    } catch (error) {
+      const taken = error instanceof PortTaken || (error instanceof Error && error.message.includes('EADDRINUSE'));
+      if (!taken || attempt === 5) throw error;
+      port = await choosePort();
+      home.rememberPort(name, port);
+    }
+  }
 }
 
 /** The end of a program's log, for when it ended by itself. */

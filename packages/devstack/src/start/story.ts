@@ -110,7 +110,7 @@ async function breakOnPurpose(stack: Stack, billing: Operated, tell: Tell): Prom
   if (breaks.length !== 1 || found?.class !== 'unknown-inbound') {
     throw new Error(`the stray transfer was not found: ${JSON.stringify(breaks)}`);
   }
-  tell('billing reconciles again and names it', `1 break: ${found.class}, ${found.amount ?? '?'} atomic USDC`);
+  tell('billing reconciles again and names it', `1 break: ${found.class}, ${found.amount ?? '?'} USDC`);
   await operate(billing, `/breaks/${found.id}`, {
     method: 'PATCH',
     body: { owner: 'operator', resolution: 'accepted', note: 'The transfer of the story.' },
