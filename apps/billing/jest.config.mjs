@@ -1,0 +1,1 @@
+export { nestPreset as default } from '@keyfare/jest-preset';

@@ -1,0 +1,139 @@
+import { type Clock, systemClock } from '@keyfare/core/time';
+import { SqlPool } from '@keyfare/db/sql';
+import { type Chain, openChain } from '@keyfare/evm/chain';
+import { OperatorGuard, OperatorToken, ProblemFilter, RouteTable } from '@keyfare/gate/server';
+import { type DynamicModule, Module, type Provider, StandardSchemaValidationPipe } from '@nestjs/common';
+import { APP_FILTER, APP_PIPE } from '@nestjs/core';
+import { DataSource } from 'typeorm';
+import { ChainReader } from './chain/chain-reader.js';
+import { ChainStore } from './chain/chain-store.js';
+import { BillingConfig } from './config.js';
+import { billingDataSource, migrateBilling } from './database.js';
+import { EntryStore } from './intake/entry-store.js';
+import { sqlFeed } from './intake/feed.js';
+import { IntakeService } from './intake/intake.service.js';
+import { KeyStore } from './intake/key.service.js';
+import { InvoiceController } from './invoice/invoice.controller.js';
+import { InvoiceService } from './invoice/invoice.service.js';
+import { ChainJob } from './jobs/chain.job.js';
+import { DraftsJob } from './jobs/drafts.job.js';
+import { IntakeJob } from './jobs/intake.job.js';
+import { BillingLifecycle } from './jobs/lifecycle.js';
+import { ReconcileJob } from './jobs/reconcile.job.js';
+import { ReconciliationController } from './jobs/reconciliation.controller.js';
+import { Scheduler } from './jobs/scheduler.js';
+import { LedgerService } from './ledger/ledger.service.js';
+import { RatingService } from './rating/rating.service.js';
+import { BreakController } from './reconcile/break.controller.js';
+import { BreakService } from './reconcile/break.service.js';
+import { ReconcileService } from './reconcile/reconcile.service.js';
+import { ReportController } from './reports/report.controller.js';
+import { ReportService } from './reports/report.service.js';
+import { billingRole, feedReaderRole } from './schema.js';
+import { BillingHealth } from './status/health.js';
+import { BillingMetrics } from './status/metrics.js';
+import { StatusController } from './status/status.controller.js';
+import { clock, evmChain, feedPool, logFeed, reportPool } from './tokens.js';
+
+const applicationName = 'keyfare-billing';
+const bookTimeoutMs = 60_000;
+const reportTimeoutMs = 600_000;
+
+/** Where the data comes from and goes to. */
+const connections: Provider[] = [
+  {
+    // The schema is brought up to date before anything else opens the database.
+    provide: SqlPool,
+    inject: [BillingConfig],
+    useFactory: async (config: BillingConfig) => {
+      await migrateBilling(config.migrationDatabaseUrl);
+      return new SqlPool({
+        url: config.databaseUrl,
+        applicationName,
+        role: billingRole,
+        queryTimeoutMs: bookTimeoutMs,
+      });
+    },
+  },
+  {
+    provide: reportPool,
+    inject: [BillingConfig],
+    useFactory: ({ databaseUrl: url }: BillingConfig) =>
+      new SqlPool({ url, applicationName, role: billingRole, queryTimeoutMs: reportTimeoutMs }),
+  },
+  {
+    provide: DataSource,
+    inject: [BillingConfig, SqlPool],
+    useFactory: (config: BillingConfig) => billingDataSource(config.databaseUrl).initialize(),
+  },
+  {
+    provide: feedPool,
+    inject: [BillingConfig],
+    useFactory: ({ feedDatabaseUrl: url }: BillingConfig) =>
+      new SqlPool({ url, applicationName, role: feedReaderRole, poolSize: 2, queryTimeoutMs: bookTimeoutMs }),
+  },
+  { provide: logFeed, inject: [feedPool], useFactory: sqlFeed },
+  {
+    provide: evmChain,
+    inject: [BillingConfig],
+    useFactory: ({ rpcUrl, network, rpcTimeoutMs }: BillingConfig) =>
+      openChain({ rpcUrl, chainId: network.chainId, timeoutMs: rpcTimeoutMs }),
+  },
+  {
+    provide: ChainReader,
+    inject: [BillingConfig, evmChain, clock],
+    useFactory: (config: BillingConfig, chain: Chain, now: Clock) =>
+      new ChainReader({
+        chain,
+        network: config.network,
+        payTo: config.payTo,
+        startBlock: config.chainStartBlock,
+        confirmations: config.chainConfirmations,
+        clock: now,
+      }),
+  },
+];
+
+/** The rooms, and the jobs that join them. */
+const rooms: Provider[] = [
+  KeyStore,
+  IntakeService,
+  EntryStore,
+  RatingService,
+  LedgerService,
+  ChainStore,
+  InvoiceService,
+  ReconcileService,
+  BreakService,
+  ReportService,
+  IntakeJob,
+  ChainJob,
+  ReconcileJob,
+  DraftsJob,
+  Scheduler,
+  BillingMetrics,
+  BillingHealth,
+  BillingLifecycle,
+];
+
+/** Billing: reads the API's signed entries and the chain, keeps the books, and proves that they agree. */
+@Module({})
+export class BillingModule {
+  static forRoot(config: BillingConfig, now: Clock = systemClock): DynamicModule {
+    return {
+      module: BillingModule,
+      controllers: [InvoiceController, ReconciliationController, BreakController, ReportController, StatusController],
+      providers: [
+        { provide: BillingConfig, useValue: config },
+        { provide: clock, useValue: now },
+        { provide: APP_PIPE, useClass: StandardSchemaValidationPipe },
+        { provide: APP_FILTER, useClass: ProblemFilter },
+        { provide: OperatorToken, useValue: new OperatorToken(config.operatorToken) },
+        OperatorGuard,
+        RouteTable,
+        ...connections,
+        ...rooms,
+      ],
+    };
+  }
+}

@@ -1,0 +1,65 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { ConfigurationError } from '@keyfare/gate/server';
+import { readBillingConfig } from './config.js';
+
+const env = {
+  DATABASE_URL: 'postgres://billing:secret@db/keyfare',
+  API_JWKS_URL: 'http://api:3000/.well-known/jwks.json',
+  RPC_URL: 'http://chain:8545',
+  PAY_TO: '0x000000000000000000000000000000000000dEaD',
+  OPERATOR_TOKEN: 'x'.repeat(32),
+};
+
+describe('the configuration', () => {
+  it('needs five settings, and spells addresses in lower case', () => {
+    expect(readBillingConfig(env)).toMatchObject({
+      payTo: '0x000000000000000000000000000000000000dead',
+      network: { caip2: 'eip155:84532' },
+      feedDatabaseUrl: env.DATABASE_URL,
+      migrationDatabaseUrl: env.DATABASE_URL,
+      intakeIntervalMs: 500,
+      chainIntervalMs: 1_000,
+      chainStartBlock: 0n,
+      chainConfirmations: null,
+      reconcileGraceSeconds: 60,
+    });
+  });
+
+  it('tells all its faults at once, by name, and never a value', () => {
+    const wrong = {
+      ...env,
+      DATABASE_URL: 'mysql://secret',
+      OPERATOR_TOKEN: 'short',
+      PAY_TO: 'me',
+      CHAIN_START_BLOCK: '-1',
+      RPC_URL: '',
+    };
+    const faults = (() => {
+      try {
+        readBillingConfig(wrong);
+        return [];
+      } catch (error) {
+        return error instanceof ConfigurationError ? error.faults : [String(error)];
+      }
+    })();
+    expect(faults.map((fault) => fault.split(' ')[0] ?? '').toSorted((a, b) => a.localeCompare(b))).toEqual([
+      'CHAIN_START_BLOCK',
+      'DATABASE_URL',
+      'OPERATOR_TOKEN',
+      'PAY_TO',
+      'RPC_URL',
+    ]);
+    expect(faults.join()).not.toMatch(/secret|short/);
+  });
+
+  it('reads secrets from files', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'keyfare-config-'));
+    const { OPERATOR_TOKEN: token, ...rest } = env;
+    writeFileSync(join(folder, 'token'), `${token}\n`);
+    expect(readBillingConfig({ ...rest, OPERATOR_TOKEN_FILE: join(folder, 'token') }).operatorToken).toBe(token);
+    rmSync(folder, { recursive: true });
+  });
+});

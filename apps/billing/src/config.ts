@@ -1,0 +1,92 @@
+import type { Network } from '@keyfare/core/x402';
+import { gateEnvironment, parseEnvironment, withSecretFiles } from '@keyfare/gate/server';
+import { z } from 'zod';
+
+const milliseconds = z.coerce.number().int().min(50).max(600_000);
+const seconds = z.coerce.number().int().min(0).max(86_400);
+const blocks = z
+  .string()
+  .regex(/^\d{1,18}$/, 'must be a number of blocks')
+  .transform((text) => BigInt(text));
+const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
+
+/** The environment of this program. What it shares with the gate is spelled as there. */
+export const billingEnvironment = gateEnvironment
+  .pick({ PAY_TO: true, NETWORK: true, DATABASE_URL: true, MIGRATION_DATABASE_URL: true, RPC_URL: true })
+  .extend({
+    FEED_DATABASE_URL: gateEnvironment.shape.DATABASE_URL.optional(),
+    API_JWKS_URL: httpUrl,
+    OPERATOR_TOKEN: z.string().min(32, 'must have at least 32 characters'),
+    HOST: z.string().default('127.0.0.1'),
+    PORT: z.coerce.number().int().min(0).max(65_535).default(3_001),
+    LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+    RPC_TIMEOUT_MS: milliseconds.default(5_000),
+    INTAKE_INTERVAL_MS: milliseconds.default(500),
+    CHAIN_INTERVAL_MS: milliseconds.default(1_000),
+    CHAIN_START_BLOCK: blocks.default(0n),
+    CHAIN_CONFIRMATIONS: blocks.optional(),
+    CHAIN_DOUBT_SECONDS: seconds.default(10),
+    RECONCILE_GRACE_SECONDS: seconds.default(60),
+    RECEIPT_KEY_GRACE_SECONDS: seconds.default(120),
+  });
+
+/** Billing's configuration, parsed. */
+export abstract class BillingConfig {
+  abstract readonly network: Network;
+  /** The wallet that payments go to. */
+  abstract readonly payTo: `0x${string}`;
+  /** The books. */
+  abstract readonly databaseUrl: string;
+  /** A login that may change the schema, where the running program's may not. */
+  abstract readonly migrationDatabaseUrl: string;
+  /** The API's database, of which two views are read. */
+  abstract readonly feedDatabaseUrl: string;
+  abstract readonly apiJwksUrl: string;
+  abstract readonly rpcUrl: string;
+  abstract readonly rpcTimeoutMs: number;
+  abstract readonly operatorToken: string;
+  abstract readonly host: string;
+  abstract readonly port: number;
+  abstract readonly logLevel: z.infer<typeof billingEnvironment>['LOG_LEVEL'];
+  abstract readonly intakeIntervalMs: number;
+  abstract readonly chainIntervalMs: number;
+  /** The first block whose transfers count; what the wallet held before it is its opening balance. */
+  abstract readonly chainStartBlock: bigint;
+  /** After so many blocks a transfer counts as final. Null: the chain says what is final. */
+  abstract readonly chainConfirmations: bigint | null;
+  /** How long a node must contradict what it showed before (fewer blocks, or others for final ones) to be believed. */
+  abstract readonly chainDoubtMs: number;
+  /** How long one side may know of a payment before the other does. */
+  abstract readonly reconcileGraceSeconds: number;
+  /** How long the API may take to publish a key that it signs with already. */
+  abstract readonly receiptKeyGraceMs: number;
+}
+
+/** Secrets that may come from a file: a URL may hold a password or a provider's key. */
+const fromFile = ['OPERATOR_TOKEN', 'DATABASE_URL', 'MIGRATION_DATABASE_URL', 'FEED_DATABASE_URL', 'RPC_URL'];
+
+/** The configuration from an environment. Throws a `ConfigurationError` that names every fault. */
+export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
+  const values = parseEnvironment(billingEnvironment, withSecretFiles(env, fromFile));
+  return Object.freeze({
+    network: values.NETWORK,
+    payTo: values.PAY_TO,
+    databaseUrl: values.DATABASE_URL,
+    migrationDatabaseUrl: values.MIGRATION_DATABASE_URL ?? values.DATABASE_URL,
+    feedDatabaseUrl: values.FEED_DATABASE_URL ?? values.DATABASE_URL,
+    apiJwksUrl: values.API_JWKS_URL,
+    rpcUrl: values.RPC_URL,
+    rpcTimeoutMs: values.RPC_TIMEOUT_MS,
+    operatorToken: values.OPERATOR_TOKEN,
+    host: values.HOST,
+    port: values.PORT,
+    logLevel: values.LOG_LEVEL,
+    intakeIntervalMs: values.INTAKE_INTERVAL_MS,
+    chainIntervalMs: values.CHAIN_INTERVAL_MS,
+    chainStartBlock: values.CHAIN_START_BLOCK,
+    chainConfirmations: values.CHAIN_CONFIRMATIONS ?? null,
+    chainDoubtMs: values.CHAIN_DOUBT_SECONDS * 1_000,
+    reconcileGraceSeconds: values.RECONCILE_GRACE_SECONDS,
+    receiptKeyGraceMs: values.RECEIPT_KEY_GRACE_SECONDS * 1_000,
+  });
+}

@@ -1,0 +1,121 @@
+import { createDataSource } from '@keyfare/db/data-source';
+import { migrate } from '@keyfare/db/migrations';
+import { isConnectionLost } from '@keyfare/db/sql';
+import type { DataSource } from 'typeorm';
+import { CreateChain1796000000400 } from './chain/chain.migration.js';
+import { ChainBlockEntity } from './chain/chain-block.entity.js';
+import { ChainCursorEntity } from './chain/chain-cursor.entity.js';
+import { ChainTransferEntity } from './chain/chain-transfer.entity.js';
+import { EntryEntity } from './intake/entry.entity.js';
+import { FeedCursorEntity } from './intake/feed-cursor.entity.js';
+import { CreateIntake1796000000100 } from './intake/intake.migration.js';
+import { PaymentEntity } from './intake/payment.entity.js';
+import { ReceiptKeyEntity } from './intake/receipt-key.entity.js';
+import { InvoiceEntity } from './invoice/invoice.entity.js';
+import { CreateInvoice1796000000500 } from './invoice/invoice.migration.js';
+import { InvoiceLineEntity } from './invoice/invoice-line.entity.js';
+import { migrateJobs } from './jobs/queues.js';
+import { JournalEntity } from './ledger/journal.entity.js';
+import { CreateLedger1796000000300 } from './ledger/ledger.migration.js';
+import { LedgerAccountEntity } from './ledger/ledger-account.entity.js';
+import { PostingEntity } from './ledger/posting.entity.js';
+import { ChargeEntity } from './rating/charge.entity.js';
+import { PeriodTotalEntity } from './rating/period-total.entity.js';
+import { PriceBookEntity } from './rating/price-book.entity.js';
+import { CreateRating1796000000200 } from './rating/rating.migration.js';
+import { BreakEntity } from './reconcile/break.entity.js';
+import { CreateReconcile1796000000600 } from './reconcile/reconcile.migration.js';
+import { ReconciliationEntity } from './reconcile/reconciliation.entity.js';
+import { CreateBillingRoles1796000000000 } from './roles.migration.js';
+import { billingRole, schema } from './schema.js';
+
+const entities = [
+  EntryEntity,
+  PaymentEntity,
+  FeedCursorEntity,
+  ReceiptKeyEntity,
+  PriceBookEntity,
+  ChargeEntity,
+  PeriodTotalEntity,
+  LedgerAccountEntity,
+  JournalEntity,
+  PostingEntity,
+  ChainCursorEntity,
+  ChainBlockEntity,
+  ChainTransferEntity,
+  InvoiceEntity,
+  InvoiceLineEntity,
+  BreakEntity,
+  ReconciliationEntity,
+];
+
+/** In the order in which they run. A merged migration is never edited. */
+const migrations = [
+  CreateBillingRoles1796000000000,
+  CreateIntake1796000000100,
+  CreateRating1796000000200,
+  CreateLedger1796000000300,
+  CreateChain1796000000400,
+  CreateInvoice1796000000500,
+  CreateReconcile1796000000600,
+];
+
+const jobsLock = 0x6b66_6a62;
+
+/** Billing's data source as a login that owns the schema: for migrations, and for the test that compares them. */
+export function ownerDataSource(url: string): DataSource {
+  return createDataSource({
+    url,
+    schema,
+    entities,
+    migrations,
+    applicationName: 'keyfare-billing-migrate',
+    poolSize: 2,
+  });
+}
+
+/** Billing's data source with the rights of a running billing, for what people ask one by one. */
+export function billingDataSource(url: string): DataSource {
+  return createDataSource({
+    url,
+    schema,
+    entities,
+    migrations: [],
+    applicationName: 'keyfare-billing',
+    role: billingRole,
+  });
+}
+
+/** Brings billing's schemas up to date, its own and that of its jobs. A database that is still starting is waited for. */
+export async function migrateBilling(url: string, waitMs = 30_000): Promise<readonly string[]> {
+  const deadline = Date.now() + waitMs;
+  for (;;) {
+    const dataSource = ownerDataSource(url);
+    try {
+      await dataSource.initialize();
+      const ran = await migrate(dataSource, schema);
+      await migrateJobsInTurn(dataSource, url);
+      return ran;
+    } catch (error) {
+      if (!isConnectionLost(error) || Date.now() > deadline) throw error;
+      await new Promise((wake) => setTimeout(wake, 250));
+    } finally {
+      if (dataSource.isInitialized) await dataSource.destroy();
+    }
+  }
+}
+
+/** Two processes that start together take turns. */
+async function migrateJobsInTurn(dataSource: DataSource, url: string): Promise<void> {
+  const lock = dataSource.createQueryRunner();
+  await lock.connect();
+  try {
+    await lock.query('select pg_advisory_lock($1)', [jobsLock]);
+    await migrateJobs(url, async (statements) => {
+      for (const statement of statements) await lock.query(statement);
+    });
+  } finally {
+    await lock.query('select pg_advisory_unlock($1)', [jobsLock]).catch(() => undefined);
+    await lock.release();
+  }
+}

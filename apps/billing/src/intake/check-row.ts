@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto';
+import { type FeedEntry, type FeedUsage, parseFeedEntry, verifyEntry } from '@keyfare/core/log';
+import { isProblem } from '@keyfare/core/problem';
+import type { Jwks, ReceiptPayload, VerifyEd25519 } from '@keyfare/core/receipt';
+import { monthOf } from '@keyfare/core/time';
+import { findNetwork } from '@keyfare/core/x402';
+import type { EntryFault, GoodEntry } from '../entry.js';
+import type { FeedRow } from './feed.js';
+
+/** Whether an entry may go into the books. With an unknown key that cannot be said yet. */
+export type Verdict =
+  | { readonly outcome: 'good'; readonly entry: GoodEntry }
+  | { readonly outcome: 'bad'; readonly fault: EntryFault; readonly detail: string }
+  | { readonly outcome: 'unknown-key'; readonly detail: string };
+
+/** What rows are checked with. */
+export interface Checker {
+  readonly keys: Jwks;
+  readonly verifyEd25519: VerifyEd25519;
+}
+
+// The last second of the year 9999: later ones have no common spelling, and no business in a receipt.
+const lastSecond = 253_402_300_799;
+
+/**
+ * Checks one row of the feed: its digest, its signature, and whether the receipt, the entry and the usage tell one
+ * story. Total: whatever the row holds, it answers.
+ */
+export function checkRow(row: FeedRow, checker: Checker): Verdict {
+  let entry: FeedEntry;
+  try {
+    entry = parseFeedEntry(row);
+  } catch (error) {
+    if (!isProblem(error)) throw error;
+    return bad(hasWrongUsage(row) ? 'usage-mismatch' : 'receipt-invalid', error.detail);
+  }
+  const { jws } = entry;
+  if (jws === null) return bad('receipt-missing', 'The entry has no document.');
+  if (!createHash('sha256').update(jws).digest().equals(entry.digest)) {
+    return bad('digest-mismatch', 'The document is not the one whose digest the log holds.');
+  }
+  if (entry.kind === 'terms') return checkTerms({ ...entry, jws }, checker);
+  return entry.kind === 'unpaid' ? checkUnpaid({ ...entry, jws }, checker) : checkCall({ ...entry, jws }, checker);
+}
+
+type Signed = FeedEntry & { readonly jws: string };
+
+function checkCall(entry: Signed, checker: Checker): Verdict {
+  const verdict = verifyEntry(entry.jws, { kind: 'call', ...checker });
+  if (!verdict.ok) return unverified(verdict);
+  const { payload: receipt } = verdict;
+  const { tx, position, id, usage } = entry;
+  const wrong = wrongName(entry, receipt, receipt.principal) ?? (receipt.rail === 'x402' ? wrongMoney(receipt) : null);
+  if (wrong !== null) return bad('receipt-invalid', wrong);
+  const difference = usage === null ? 'a call without usage' : compareUsage(usage, receipt);
+  if (usage === null || difference !== null) {
+    return bad('usage-mismatch', `The usage and the receipt differ: ${difference ?? ''}.`);
+  }
+  return { outcome: 'good', entry: { kind: 'call', tx, position, id, usage, receipt } };
+}
+
+function checkTerms(entry: Signed, checker: Checker): Verdict {
+  const verdict = verifyEntry(entry.jws, { kind: 'terms', ...checker });
+  if (!verdict.ok) return unverified(verdict);
+  const { payload: terms } = verdict;
+  const { tx, position, id } = entry;
+  const wrong = wrongName(entry, terms, terms.account);
+  if (wrong !== null) return bad('receipt-invalid', wrong);
+  if (terms.effectiveAt > lastSecond) return bad('receipt-invalid', 'The terms apply from no time that can be told.');
+  return { outcome: 'good', entry: { kind: 'terms', tx, position, id, terms } };
+}
+
+function checkUnpaid(entry: Signed, checker: Checker): Verdict {
+  const verdict = verifyEntry(entry.jws, { kind: 'unpaid', ...checker });
+  if (!verdict.ok) return unverified(verdict);
+  const { payload: unpaid } = verdict;
+  const { tx, position, id } = entry;
+  const wrong = wrongName(entry, unpaid, unpaid.payer) ?? wrongMoney(unpaid);
+  if (wrong !== null) return bad('receipt-invalid', wrong);
+  return { outcome: 'good', entry: { kind: 'unpaid', tx, position, id, unpaid } };
+}
+
+function unverified({ reason, detail }: { reason: string; detail: string }): Verdict {
+  return reason === 'unknown-key' ? { outcome: 'unknown-key', detail } : bad('receipt-invalid', detail);
+}
+
+/** A genuine document under another entry's id, or of another principal, would be counted for the wrong call. */
+function wrongName(
+  entry: FeedEntry,
+  document: { readonly id: string; readonly issuedAt: number },
+  principal: string,
+): string | null {
+  if (document.id !== entry.id) return `The document is that of ${document.id}.`;
+  if (principal !== entry.principal) return 'The document and the entry name different principals.';
+  return document.issuedAt > lastSecond ? 'The document was issued at no time that can be told.' : null;
+}
+
+/** Only the USDC of a network that we know is counted as USDC. */
+function wrongMoney(payment: {
+  readonly network: string;
+  readonly asset: string;
+  readonly decimals?: number;
+}): string | null {
+  const token = findNetwork(payment.network)?.usdc;
+  if (token?.address !== payment.asset) return `The asset ${payment.asset} of ${payment.network} is not known as USDC.`;
+  return payment.decimals === undefined || payment.decimals === token.decimals
+    ? null
+    : 'The receipt counts the asset in other units than the asset has.';
+}
+
+/** The first difference between what was metered and what was signed; null when they agree. */
+function compareUsage(usage: FeedUsage, receipt: ReceiptPayload): string | null {
+  if (usage.rail !== receipt.rail) return `rail ${usage.rail} and ${receipt.rail}`;
+  const account = receipt.rail === 'key' ? receipt.principal : (receipt.account ?? null);
+  if (usage.account !== account) return `account ${usage.account ?? 'none'} and ${account ?? 'none'}`;
+  const payer = receipt.rail === 'key' ? null : receipt.payer;
+  if (usage.payer !== payer) return `payer ${usage.payer ?? 'none'} and ${payer ?? 'none'}`;
+  if (usage.sku !== receipt.sku) return `product ${usage.sku} and ${receipt.sku}`;
+  if (usage.units !== BigInt(receipt.units)) return `${usage.units} and ${receipt.units} units`;
+  const month = monthOf(usage.occurredAt).start;
+  if (usage.periodStart.getTime() !== month.getTime()) {
+    return `counted in the month of ${usage.periodStart.toISOString()}, made at ${usage.occurredAt.toISOString()}`;
+  }
+  return null;
+}
+
+/** Whether it is the usage alone that keeps the row from being read: it is missing, in part, or where none belongs. */
+function hasWrongUsage(row: FeedRow): boolean {
+  if (!['call', 'terms', 'unpaid'].includes(row.kind)) return false;
+  try {
+    parseFeedEntry({ ...row, ...noUsage, kind: 'terms' });
+    return true;
+  } catch (error) {
+    if (isProblem(error)) return false;
+    throw error;
+  }
+}
+
+const noUsage = {
+  usage_rail: null,
+  usage_account: null,
+  usage_payer: null,
+  usage_sku: null,
+  usage_units: null,
+  usage_period_start: null,
+  usage_occurred_at: null,
+};
+
+function bad(fault: EntryFault, detail: string): Verdict {
+  return { outcome: 'bad', fault, detail };
+}

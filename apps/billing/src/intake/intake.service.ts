@@ -1,0 +1,134 @@
+import type { Clock } from '@keyfare/core/time';
+import type { Sql } from '@keyfare/db/sql';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { BillingConfig } from '../config.js';
+import type { FeedPlace } from '../entry.js';
+import { clock } from '../tokens.js';
+import { checkRow } from './check-row.js';
+import type { CheckedRow } from './entry-store.js';
+import type { FeedRow } from './feed.js';
+import { KeyStore } from './key.service.js';
+import { verifyInOpenSsl } from './verify-ed25519.js';
+
+/** Rows that are checked, up to the first that cannot be checked yet. */
+export interface CheckedRows {
+  readonly rows: readonly CheckedRow[];
+  /** The API's keys must be read (again) before the rest can be checked. */
+  readonly waiting: boolean;
+}
+
+/** How far the feed was read, and what is known to be complete. */
+export interface FeedCursor extends FeedPlace {
+  readonly horizon: bigint;
+  readonly completeAsOf: Date | null;
+  readonly awaited: { readonly tx: bigint; readonly since: Date } | null;
+}
+
+interface CursorRow {
+  readonly tx: string;
+  readonly position: string;
+  readonly horizon: string;
+  readonly complete_as_of: Date | null;
+  readonly awaited_tx: string | null;
+  readonly awaited_since: Date | null;
+}
+
+const feed = 'api';
+const start: FeedCursor = { tx: 0n, position: 0n, horizon: 0n, completeAsOf: null, awaited: null };
+/** Verification is work without a pause; after so many rows others get their turn of the event loop. */
+const rowsInOneGo = 50;
+
+/** Reads the log: where it stopped, and whether what comes next is genuine. */
+@Injectable()
+export class IntakeService {
+  readonly #logger = new Logger('Intake');
+  #waitingFor: { readonly id: string; readonly since: Date } | undefined;
+
+  constructor(
+    private readonly config: BillingConfig,
+    private readonly keys: KeyStore,
+    @Inject(clock) private readonly now: Clock,
+  ) {}
+
+  /** The cursor; with `lock`, nobody else can move it before the transaction ends. */
+  async cursor(sql: Sql, { lock = false }: { lock?: boolean } = {}): Promise<FeedCursor> {
+    const [row] = await sql.query<CursorRow>({
+      text: `select tx, position, horizon, complete_as_of, awaited_tx, awaited_since
+        from billing.feed_cursor where feed = $1 ${lock ? 'for update' : ''}`,
+      values: [feed],
+    });
+    if (row === undefined) return start;
+    const { complete_as_of: completeAsOf, awaited_tx: tx, awaited_since: since } = row;
+    return {
+      tx: BigInt(row.tx),
+      position: BigInt(row.position),
+      horizon: BigInt(row.horizon),
+      completeAsOf,
+      awaited: tx === null || since === null ? null : { tx: BigInt(tx), since },
+    };
+  }
+
+  /** Checks rows one after the other. Needs the network when a key is new; so never call it in a transaction. */
+  async check(rows: readonly FeedRow[]): Promise<CheckedRows> {
+    const checked: CheckedRow[] = [];
+    for (const [index, row] of rows.entries()) {
+      if (index % rowsInOneGo === rowsInOneGo - 1) await new Promise((next) => setImmediate(next));
+      const found = await this.#check(row);
+      if (found === null) return { rows: checked, waiting: true };
+      checked.push(found);
+    }
+    return { rows: checked, waiting: false };
+  }
+
+  /** Moves the cursor, within the transaction that stores what was read. */
+  async advance(tx: Sql, cursor: FeedCursor): Promise<void> {
+    await tx.query({
+      name: 'billing_advance_feed',
+      text: `insert into billing.feed_cursor (feed, tx, position, horizon, complete_as_of, awaited_tx, awaited_since)
+        values ($1, $2, $3, $4, $5, $6, $7)
+        on conflict (feed) do update set tx = excluded.tx, position = excluded.position, horizon = excluded.horizon,
+          complete_as_of = greatest(feed_cursor.complete_as_of, excluded.complete_as_of), awaited_tx = excluded.awaited_tx,
+          awaited_since = excluded.awaited_since`,
+      values: [
+        feed,
+        cursor.tx.toString(),
+        cursor.position.toString(),
+        cursor.horizon.toString(),
+        cursor.completeAsOf,
+        cursor.awaited?.tx.toString() ?? null,
+        cursor.awaited?.since ?? null,
+      ],
+    });
+  }
+
+  /** Null when the answer must wait for the API's keys. */
+  async #check(row: FeedRow): Promise<CheckedRow | null> {
+    let verdict = this.#verdict(row, await this.keys.known());
+    if (verdict.outcome === 'unknown-key') {
+      await this.keys.refresh();
+      verdict = this.#verdict(row, await this.keys.known());
+    }
+    if (verdict.outcome === 'good') return { row, entry: verdict.entry, fault: null, detail: null };
+    if (verdict.outcome === 'bad') return { row, entry: null, fault: verdict.fault, detail: verdict.detail };
+    return this.#isKeyMissing(row) ? { row, entry: null, fault: 'receipt-invalid', detail: verdict.detail } : null;
+  }
+
+  #verdict(row: FeedRow, keys: Awaited<ReturnType<KeyStore['known']>>): ReturnType<typeof checkRow> {
+    return checkRow(row, { keys, verifyEd25519: verifyInOpenSsl });
+  }
+
+  /**
+   * A key is missing when a key set that was read well after the entry was written lacks it. A replica of the API may
+   * show a key set that is some time old, and an entry that is given up for bad is never billed: so this takes its time.
+   */
+  #isKeyMissing(row: FeedRow): boolean {
+    if (this.#waitingFor?.id !== row.id) {
+      this.#logger.warn(`entry ${row.id} is signed by a key that the API does not show; the log waits for it`);
+      this.#waitingFor = { id: row.id, since: this.now() };
+    }
+    const { fetchedAt } = this.keys;
+    // An entry may be dated in the future; it waits no longer for that.
+    const since = Math.min(row.recorded_at.getTime(), this.#waitingFor.since.getTime());
+    return fetchedAt !== undefined && fetchedAt.getTime() >= since + this.config.receiptKeyGraceMs;
+  }
+}

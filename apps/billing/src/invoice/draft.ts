@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '@keyfare/core/encoding';
+import { money, toCents } from '@keyfare/core/money';
+import type { Period } from '@keyfare/core/time';
+
+/** Terms of an account, as far as an invoice needs them; prices in micro-dollars. */
+export interface InvoicedTerms {
+  readonly accountName: string;
+  readonly planSlug: string;
+  readonly planVersion: bigint;
+  readonly monthlyPrice: bigint;
+  readonly effectiveAt: Date;
+}
+
+/** The calls by key of one product at one price, added up. */
+export interface InvoicedCalls {
+  readonly sku: string;
+  readonly unitPrice: bigint;
+  readonly included: bigint;
+  readonly overage: bigint;
+}
+
+export interface DraftInput {
+  readonly account: string;
+  readonly period: Period;
+  /** In the order in which they apply; those from before the month too. */
+  readonly terms: readonly InvoicedTerms[];
+  readonly calls: readonly InvoicedCalls[];
+  readonly receipts: bigint;
+  readonly firstEntry: string | null;
+  readonly lastEntry: string | null;
+}
+
+export interface InvoiceLine {
+  readonly kind: 'included' | 'overage' | 'plan';
+  readonly description: string;
+  readonly sku: string | null;
+  readonly quantity: bigint;
+  /** Micro-dollars. */
+  readonly unitPrice: bigint;
+  readonly amount: bigint;
+}
+
+/** A drawn-up invoice; amounts in micro-dollars, and what is to be paid in cents. */
+export interface InvoiceDraft {
+  readonly account: string;
+  readonly accountName: string;
+  readonly period: Period;
+  readonly lines: readonly InvoiceLine[];
+  readonly total: bigint;
+  readonly payableCents: bigint;
+  readonly receipts: bigint;
+  readonly firstEntry: string | null;
+  readonly lastEntry: string | null;
+  readonly digest: Buffer;
+}
+
+/**
+ * Draws up an invoice: the units that the plan includes at nothing, the units beyond it by product and price, and the
+ * plan's monthly price. Depends on its input alone. Null when no terms of the account apply to the month.
+ */
+export function draftInvoice(input: DraftInput): InvoiceDraft | null {
+  const { account, period, receipts, firstEntry, lastEntry } = input;
+  const spans = planSpans(input.terms, period);
+  const current = spans.at(-1);
+  if (current === undefined) return null;
+  const { accountName } = current.terms;
+  const lines = [
+    ...includedLine(input.calls),
+    ...overageLines(input.calls),
+    ...spans.flatMap((span) => planLine(span, period)),
+  ];
+  const total = lines.reduce((sum, { amount }) => sum + amount, 0n);
+  const payableCents = toCents(money('USD', total), 'halfEven');
+  const content = { account, accountName, period, lines, total, payableCents, receipts, firstEntry, lastEntry };
+  return { ...content, digest: digestOf(content) };
+}
+
+interface Span {
+  readonly terms: InvoicedTerms;
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/**
+ * Which terms hold for which part of the month. The first ones hold from its start, also for an account that was opened
+ * in its course: a month is billed whole. The last ones are taken to hold to its end, so that the draft of a running
+ * month does not change with the clock.
+ */
+function planSpans(terms: readonly InvoicedTerms[], { start, end }: Period): readonly Span[] {
+  const applicable = terms.filter(({ effectiveAt }) => effectiveAt < end);
+  const before = applicable.findLastIndex(({ effectiveAt }) => effectiveAt <= start);
+  const held = applicable.slice(Math.max(before, 0));
+  const spans = held.map((each, index) => ({
+    terms: each,
+    fromMs: index === 0 ? start.getTime() : each.effectiveAt.getTime(),
+    toMs: held[index + 1]?.effectiveAt.getTime() ?? end.getTime(),
+  }));
+  return spans.filter(({ fromMs, toMs }) => fromMs < toMs);
+}
+
+function includedLine(calls: readonly InvoicedCalls[]): readonly InvoiceLine[] {
+  const quantity = calls.reduce((sum, { included }) => sum + included, 0n);
+  if (quantity === 0n) return [];
+  return [{ kind: 'included', description: 'Included units', sku: null, quantity, unitPrice: 0n, amount: 0n }];
+}
+
+function overageLines(calls: readonly InvoicedCalls[]): readonly InvoiceLine[] {
+  const byProduct = calls
+    .filter(({ overage }) => overage > 0n)
+    .toSorted((a, b) => (a.sku === b.sku ? compare(a.unitPrice, b.unitPrice) : compare(a.sku, b.sku)));
+  return byProduct.map(({ sku, unitPrice, overage: quantity }) => ({
+    kind: 'overage',
+    description: `Units beyond the plan: ${sku}`,
+    sku,
+    quantity,
+    unitPrice,
+    amount: quantity * unitPrice,
+  }));
+}
+
+/**
+ * A plan's price for its part of the month. The parts are cut at their ends, not by their lengths: however a month is
+ * divided, the parts of one price come to that price exactly.
+ */
+function planLine({ terms, fromMs, toMs }: Span, { start, end }: Period): readonly InvoiceLine[] {
+  const { planSlug, planVersion, monthlyPrice } = terms;
+  const wholeMs = BigInt(end.getTime() - start.getTime());
+  const until = (ms: number): bigint => (monthlyPrice * BigInt(ms - start.getTime())) / wholeMs;
+  const amount = until(toMs) - until(fromMs);
+  const name = `Plan ${planSlug}, version ${planVersion}`;
+  const whole = fromMs === start.getTime() && toMs === end.getTime();
+  const part = `${new Date(fromMs).toISOString()} to ${new Date(toMs).toISOString()}`;
+  const description = whole ? name : `${name}: ${part}`;
+  return [{ kind: 'plan', description, sku: null, quantity: 1n, unitPrice: amount, amount }];
+}
+
+function compare<T extends string | bigint>(a: T, b: T): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+function digestOf({ period, lines, total, payableCents, receipts, ...rest }: Omit<InvoiceDraft, 'digest'>): Buffer {
+  const content = {
+    ...rest,
+    periodStart: period.start.toISOString(),
+    periodEnd: period.end.toISOString(),
+    lines: lines.map(({ quantity, unitPrice, amount, ...line }) => ({
+      ...line,
+      quantity: quantity.toString(),
+      unitPrice: unitPrice.toString(),
+      amount: amount.toString(),
+    })),
+    total: total.toString(),
+    payableCents: payableCents.toString(),
+    receipts: receipts.toString(),
+  };
+  return createHash('sha256').update(canonicalJson(content)).digest();
+}

@@ -1,0 +1,137 @@
+import { formatMoney, money } from '@keyfare/core/money';
+import { Problem } from '@keyfare/core/problem';
+import { formatMonth, parseMonth } from '@keyfare/core/time';
+import { OperatorGuard } from '@keyfare/gate/server';
+import { Body, Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
+import { z } from 'zod';
+import type { InvoiceEntity } from './invoice.entity.js';
+import { type Invoice, InvoiceService } from './invoice.service.js';
+import type { InvoiceLineEntity } from './invoice-line.entity.js';
+
+const summary = z.object({
+  id: z.string(),
+  number: z.string().nullable(),
+  state: z.enum(['draft', 'final', 'paid', 'void']),
+  account: z.string(),
+  accountName: z.string(),
+  month: z.string(),
+  periodStart: z.iso.datetime(),
+  periodEnd: z.iso.datetime(),
+  currency: z.literal('USD'),
+  /** With six decimals, exact. */
+  total: z.string(),
+  /** With two decimals: what is to be paid. */
+  payable: z.string(),
+  receipts: z.string(),
+  firstEntry: z.string().nullable(),
+  lastEntry: z.string().nullable(),
+  digest: z.string(),
+  createdAt: z.iso.datetime(),
+  updatedAt: z.iso.datetime(),
+});
+const invoiceSummary = summary.meta({ id: 'InvoiceSummary' });
+const invoiceView = summary
+  .extend({
+    lines: z.array(
+      z.object({
+        kind: z.enum(['included', 'overage', 'plan']),
+        description: z.string(),
+        sku: z.string().nullable(),
+        quantity: z.string(),
+        unitPrice: z.string(),
+        amount: z.string(),
+      }),
+    ),
+  })
+  .meta({ id: 'Invoice' });
+
+const draftRequest = z
+  .strictObject({ account: z.string().min(1).max(200), month: z.string() })
+  .meta({ id: 'InvoiceDraftRequest' });
+const invoiceQuery = z.object({
+  account: z.string().min(1).max(200).optional(),
+  month: z.string().optional(),
+  limit: z.coerce.number().int().min(1).max(1_000).default(200),
+  offset: z.coerce.number().int().min(0).max(1_000_000).default(0),
+});
+
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** What customers owe, by month. */
+@UseGuards(OperatorGuard)
+@ApiBearerAuth()
+@Controller('invoices')
+export class InvoiceController {
+  constructor(private readonly invoices: InvoiceService) {}
+
+  /** Draws up the draft of a month, or draws it up again. Asking twice changes nothing. */
+  @Post()
+  @HttpCode(200)
+  @ApiOkResponse({ standardSchema: invoiceView })
+  async draft(
+    @Body({ schema: draftRequest }) { account, month }: z.infer<typeof draftRequest>,
+  ): Promise<z.infer<typeof invoiceView>> {
+    return viewInvoice(await this.invoices.draft(account, parseMonth(month)));
+  }
+
+  @Get()
+  @ApiOkResponse({ standardSchema: z.array(invoiceSummary) })
+  async list(
+    @Query({ schema: invoiceQuery }) query: z.infer<typeof invoiceQuery>,
+  ): Promise<z.infer<typeof invoiceSummary>[]> {
+    const { account, month, limit, offset } = query;
+    const periodStart = month === undefined ? undefined : parseMonth(month).start;
+    return (await this.invoices.list({ account, periodStart, limit, offset })).map(viewSummary);
+  }
+
+  @Get(':id')
+  @ApiOkResponse({ standardSchema: invoiceView })
+  async find(@Param('id') id: string): Promise<z.infer<typeof invoiceView>> {
+    if (!uuid.test(id)) throw new Problem('invoice/not-found');
+    return viewInvoice(await this.invoices.find(id));
+  }
+}
+
+function viewInvoice({ invoice, lines }: Invoice): z.infer<typeof invoiceView> {
+  return { ...viewSummary(invoice), lines: lines.map(viewLine) };
+}
+
+function viewLine(line: InvoiceLineEntity): z.infer<typeof invoiceView>['lines'][number] {
+  return {
+    kind: line.kind,
+    description: line.description,
+    sku: line.sku,
+    quantity: line.quantity.toString(),
+    unitPrice: formatMoney(money('USD', line.unitPrice)),
+    amount: formatMoney(money('USD', line.amount)),
+  };
+}
+
+function viewSummary(invoice: InvoiceEntity): z.infer<typeof invoiceSummary> {
+  return {
+    id: invoice.id,
+    number: invoice.number,
+    state: invoice.state,
+    account: invoice.account,
+    accountName: invoice.accountName,
+    month: formatMonth({ start: invoice.periodStart, end: invoice.periodEnd }),
+    periodStart: invoice.periodStart.toISOString(),
+    periodEnd: invoice.periodEnd.toISOString(),
+    currency: 'USD',
+    total: formatMoney(money('USD', invoice.total)),
+    payable: formatCents(invoice.payableCents),
+    receipts: invoice.receipts.toString(),
+    firstEntry: invoice.firstEntry,
+    lastEntry: invoice.lastEntry,
+    digest: invoice.digest.toString('hex'),
+    createdAt: invoice.createdAt.toISOString(),
+    updatedAt: invoice.updatedAt.toISOString(),
+  };
+}
+
+/** `12.30`: an invoice never goes below zero, for nothing on it is taken off. */
+function formatCents(cents: bigint): string {
+  const digits = cents.toString().padStart(3, '0');
+  return `${digits.slice(0, -2)}.${digits.slice(-2)}`;
+}

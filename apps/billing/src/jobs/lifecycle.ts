@@ -1,0 +1,56 @@
+import { SqlPool } from '@keyfare/db/sql';
+import type { Chain } from '@keyfare/evm/chain';
+import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { BillingConfig } from '../config.js';
+import { evmChain, feedPool, reportPool } from '../tokens.js';
+import { ChainJob } from './chain.job.js';
+import { IntakeJob } from './intake.job.js';
+import { Loop } from './loop.js';
+import { Scheduler } from './scheduler.js';
+
+/** Keeps the books up to date while the program runs, and leaves them whole when it ends. */
+@Injectable()
+export class BillingLifecycle implements OnApplicationBootstrap, OnApplicationShutdown {
+  readonly #logger = new Logger('Billing');
+  readonly #loops: readonly Loop[];
+
+  constructor(
+    { intakeIntervalMs, chainIntervalMs }: BillingConfig,
+    intake: IntakeJob,
+    chain: ChainJob,
+    private readonly scheduler: Scheduler,
+    private readonly sql: SqlPool,
+    private readonly dataSource: DataSource,
+    @Inject(feedPool) private readonly feedSql: SqlPool,
+    @Inject(reportPool) private readonly reportSql: SqlPool,
+    @Inject(evmChain) private readonly evm: Chain,
+  ) {
+    this.#loops = [
+      this.#loop('intake', { step: async () => (await intake.step()) === 'more', intervalMs: intakeIntervalMs }),
+      this.#loop('chain', { step: async () => (await chain.step()) === 'more', intervalMs: chainIntervalMs }),
+    ];
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.scheduler.start();
+    for (const loop of this.#loops) loop.start();
+  }
+
+  /** Requests have been answered by now. What is under way is finished, and then the connections are closed. */
+  async onApplicationShutdown(): Promise<void> {
+    await Promise.all([this.scheduler.stop(), ...this.#loops.map((loop) => loop.stop())]);
+    this.evm.close();
+    await Promise.all([this.dataSource.destroy(), this.sql.close(), this.feedSql.close(), this.reportSql.close()]);
+    this.#logger.log('the books are closed');
+  }
+
+  #loop(name: string, { step, intervalMs }: { step: () => Promise<boolean>; intervalMs: number }): Loop {
+    return new Loop({
+      step,
+      intervalMs,
+      onError: (error) => this.#logger.error({ err: error, msg: `the ${name} failed, and is tried again` }),
+      onRecovered: () => this.#logger.log(`the ${name} goes on`),
+    });
+  }
+}

@@ -1,0 +1,51 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
+export interface LoopSettings {
+  /** One step. Whether there is more to do at once. */
+  readonly step: () => Promise<boolean>;
+  readonly onError: (error: unknown) => void;
+  /** Called when a step succeeds after one that did not. */
+  readonly onRecovered: () => void;
+  readonly intervalMs: number;
+}
+
+const longestPauseMs = 10_000;
+
+/** Does a job over and over: at once while there is more, then in intervals; ever more slowly while it fails. */
+export class Loop {
+  readonly #settings: LoopSettings;
+  readonly #stopping = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(settings: LoopSettings) {
+    this.#settings = settings;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Resolves when the step that is under way has ended. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { step, onError, onRecovered, intervalMs } = this.#settings;
+    const { signal } = this.#stopping;
+    for (let failures = 0; !signal.aborted; ) {
+      let more = false;
+      try {
+        more = await step();
+        if (failures > 0) onRecovered();
+        failures = 0;
+      } catch (error) {
+        failures += 1;
+        if (failures === 1) onError(error);
+      }
+      const backoffMs = Math.min(intervalMs * 2 ** Math.min(failures, 10), longestPauseMs);
+      if (!more) await pause(failures > 0 ? backoffMs : intervalMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import { atomicColumn, bigintColumn, timeColumn } from '@keyfare/db/columns';
+import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
+
+/** A rated call. Append-only. */
+@Entity({ name: 'charge' })
+@Check('charge_rail', `rail in ('key', 'x402')`)
+@Check('charge_amount', 'units >= 0 and included >= 0 and overage >= 0 and amount >= 0')
+@Check(
+  'charge_split',
+  `case rail when 'key' then asset = 'USD' and included + overage = units and amount = overage * unit_price and price_book_id is not null and account is not null else asset = 'USDC' and included = 0 and overage = 0 and payer is not null end`,
+)
+@Index('charge_account', ['account', 'periodStart', 'tx', 'position'], { where: `rail = 'key'` })
+@Index('charge_period', ['periodStart'])
+export class ChargeEntity {
+  /** The entry, and so the exchange and the receipt. */
+  @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'charge_pk' })
+  entryId: string;
+
+  @Column({ type: 'text' })
+  rail: 'key' | 'x402';
+
+  @Column({ type: 'text', nullable: true })
+  account: string | null;
+
+  @Column({ type: 'text', nullable: true })
+  payer: string | null;
+
+  @Column({ type: 'text' })
+  sku: string;
+
+  @Column(bigintColumn)
+  units: bigint;
+
+  /** Of the units, those that the plan includes; none on the x402 rail, where each call is paid. */
+  @Column(bigintColumn)
+  included: bigint;
+
+  @Column(bigintColumn)
+  overage: bigint;
+
+  /** Micro-dollars for a unit of overage; null on the x402 rail. */
+  @Column({ ...atomicColumn, nullable: true })
+  unitPrice: bigint | null;
+
+  /** `USD` counts micro-dollars. */
+  @Column({ type: 'text' })
+  asset: 'USD' | 'USDC';
+
+  @Column(atomicColumn)
+  amount: bigint;
+
+  /** The terms it was rated by; null on the x402 rail. */
+  @Column({ type: 'uuid', nullable: true })
+  priceBookId: string | null;
+
+  /** The month, in UTC. */
+  @Column(timeColumn)
+  periodStart: Date;
+
+  @Column(timeColumn)
+  occurredAt: Date;
+
+  /** The entry's place in the feed: the order in which units fill the plan. */
+  @Column(bigintColumn)
+  tx: bigint;
+
+  @Column(bigintColumn)
+  position: bigint;
+}

@@ -1,0 +1,50 @@
+import { atomicColumn, bigintColumn, timeColumn } from '@keyfare/db/columns';
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+
+/** The terms of one account from one moment on, as a signed entry says. Append-only: new terms are a new row. */
+@Entity({ name: 'price_book' })
+@Index('price_book_account', ['account', 'effectiveAt', 'tx', 'position'])
+export class PriceBookEntity {
+  /** The entry. */
+  @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'price_book_pk' })
+  id: string;
+
+  @Column({ type: 'text' })
+  account: string;
+
+  @Column({ type: 'text' })
+  accountName: string;
+
+  @Column({ type: 'text' })
+  planId: string;
+
+  @Column({ type: 'text' })
+  planSlug: string;
+
+  @Column(bigintColumn)
+  planVersion: bigint;
+
+  @Column(atomicColumn)
+  includedUnits: bigint;
+
+  @Column({ type: 'text' })
+  overage: 'reject' | 'invoice' | 'x402';
+
+  /** Micro-dollars for each unit beyond the included ones. */
+  @Column(atomicColumn)
+  overagePrice: bigint;
+
+  /** Micro-dollars for each month. */
+  @Column(atomicColumn)
+  monthlyPrice: bigint;
+
+  @Column(timeColumn)
+  effectiveAt: Date;
+
+  /** The entry's place in the feed: a call is rated by terms that were read before it. */
+  @Column(bigintColumn)
+  tx: bigint;
+
+  @Column(bigintColumn)
+  position: bigint;
+}

@@ -1,0 +1,176 @@
+import { describe, expect, it } from '@jest/globals';
+import { monthOf } from '@keyfare/core/time';
+import * as fc from 'fast-check';
+import type { CallEntry, GoodEntry, TermsEntry } from '../entry.js';
+import { type Charge, periodKey, type RatingState, rateEntries } from './rate-entries.js';
+
+const empty: RatingState = { book: [], totals: new Map() };
+const start = new Date('2026-11-01T00:00:00Z');
+
+function terms(position: number, overrides: Partial<TermsEntry['terms']> = {}): TermsEntry {
+  const id = `terms-${position}`;
+  return {
+    kind: 'terms',
+    tx: 1n,
+    position: BigInt(position),
+    id,
+    terms: {
+      version: 1,
+      id,
+      account: 'a',
+      accountName: 'A',
+      plan: { id: 'plan_s', slug: 's', version: 1 },
+      includedUnits: '10',
+      overage: 'invoice',
+      overagePrice: '7',
+      monthlyPrice: '0',
+      effectiveAt: start.getTime() / 1_000,
+      issuedAt: start.getTime() / 1_000,
+      ...overrides,
+    },
+  };
+}
+
+function keyCall(position: number, units: number, { at = start, account = 'a' } = {}): CallEntry {
+  const usage = {
+    rail: 'key' as const,
+    account,
+    payer: null,
+    sku: 'forecast',
+    units: BigInt(units),
+    periodStart: monthOf(at).start,
+    occurredAt: at,
+  };
+  const receipt = { rail: 'key', principal: account } as CallEntry['receipt'];
+  return { kind: 'call', tx: 1n, position: BigInt(position), id: `call-${position}`, usage, receipt };
+}
+
+function sum(charges: readonly Charge[], of: (charge: Charge) => bigint): bigint {
+  return charges.reduce((total, charge) => total + of(charge), 0n);
+}
+
+describe('rating', () => {
+  it('fills the plan first, bills the rest, and splits the call that crosses the line', () => {
+    const { charges } = rateEntries([terms(1), keyCall(2, 8), keyCall(3, 5), keyCall(4, 1)], empty);
+    expect(charges.map(({ included, overage, amount }) => [included, overage, amount])).toEqual([
+      [8n, 0n, 0n],
+      [2n, 3n, 21n],
+      [0n, 1n, 7n],
+    ]);
+  });
+
+  it('begins a month anew, in UTC', () => {
+    const lastInstant = new Date('2026-11-30T23:59:59.999Z');
+    const next = new Date('2026-12-01T00:00:00.000Z');
+    const { charges, totals } = rateEntries(
+      [terms(1), keyCall(2, 10, { at: lastInstant }), keyCall(3, 10, { at: next }), keyCall(4, 1, { at: lastInstant })],
+      empty,
+    );
+    expect(charges.map(({ overage }) => overage)).toEqual([0n, 0n, 1n]);
+    expect([...totals]).toEqual([
+      [periodKey('a', start), 11n],
+      [periodKey('a', next), 10n],
+    ]);
+  });
+
+  it('prices a call by the terms that were in force when it was made', () => {
+    const later = new Date('2026-11-10T00:00:00Z');
+    const before = new Date(later.getTime() - 1);
+    const dearer = terms(2, { overagePrice: '100', includedUnits: '0', effectiveAt: later.getTime() / 1_000 });
+    const { charges } = rateEntries(
+      [terms(1, { includedUnits: '0' }), dearer, keyCall(3, 1, { at: later }), keyCall(4, 1, { at: before })],
+      empty,
+    );
+    expect(charges.map(({ amount, priceBookId }) => [amount, priceBookId])).toEqual([
+      [100n, 'terms-2'],
+      [7n, 'terms-1'],
+    ]);
+  });
+
+  it('takes the terms that the log tells of last when two begin at the same second', () => {
+    const { charges } = rateEntries([terms(1), terms(2, { includedUnits: '0' }), keyCall(3, 1)], empty);
+    expect(charges[0]?.priceBookId).toBe('terms-2');
+  });
+
+  it('prices a call from just before the first terms by these: clocks of two machines differ', () => {
+    const early = new Date(start.getTime() - 3_000);
+    const { charges, unrated } = rateEntries(
+      [terms(1), terms(2, { includedUnits: '0' }), keyCall(3, 1, { at: early })],
+      empty,
+    );
+    expect(charges.map(({ priceBookId, periodStart }) => [priceBookId, periodStart])).toEqual([
+      ['terms-1', new Date('2026-10-01T00:00:00Z')],
+    ]);
+    expect(unrated.size).toBe(0);
+  });
+
+  it('does not price a call by terms that the log had not told of before it', () => {
+    const { charges, unrated } = rateEntries([keyCall(1, 1), terms(2), keyCall(3, 1)], empty);
+    expect([...unrated.keys()]).toEqual(['call-1']);
+    expect(charges.map(({ entryId }) => entryId)).toEqual(['call-3']);
+  });
+
+  it('refuses a price that is beyond any sum of money, and goes on', () => {
+    const absurd = terms(1, { includedUnits: '0', overagePrice: '9'.repeat(78) });
+    const { charges, unrated } = rateEntries([absurd, keyCall(2, 2), keyCall(3, 1)], empty);
+    expect([...unrated.keys()]).toEqual(['call-2']);
+    expect(charges).toHaveLength(1);
+  });
+
+  const calls = fc.array(
+    fc.record({
+      units: fc.integer({ min: 1, max: 50 }),
+      account: fc.constantFrom('a', 'b'),
+      day: fc.integer({ min: 0, max: 60 }),
+    }),
+    { maxLength: 40 },
+  );
+  const entriesOf = (list: readonly { units: number; account: string; day: number }[]): GoodEntry[] => [
+    terms(1, { includedUnits: '100' }),
+    terms(2, { account: 'b', includedUnits: '60', overagePrice: '3' }),
+    ...list.map(({ units, account, day }, index) =>
+      keyCall(index + 3, units, { account, at: new Date(start.getTime() + day * 86_400_000) }),
+    ),
+  ];
+
+  it('comes to the same however the entries are divided into batches', () => {
+    fc.assert(
+      fc.property(calls, fc.array(fc.nat({ max: 42 }), { maxLength: 5 }), (list, cuts) => {
+        const entries = entriesOf(list);
+        const whole = rateEntries(entries, empty);
+        const edges = [0, ...cuts.toSorted((a, b) => a - b), entries.length];
+        let state: RatingState = empty;
+        const charges: Charge[] = [];
+        for (const [index, from] of edges.slice(0, -1).entries()) {
+          const part = rateEntries(entries.slice(from, edges[index + 1]), state);
+          charges.push(...part.charges);
+          state = { book: [...state.book, ...part.terms], totals: new Map([...state.totals, ...part.totals]) };
+        }
+        expect(charges).toEqual(whole.charges);
+        expect(state.totals).toEqual(whole.totals);
+      }),
+    );
+  });
+
+  it('conserves units, and bills a month what its whole comes to', () => {
+    fc.assert(
+      fc.property(calls, (list) => {
+        const { charges } = rateEntries(entriesOf(list), empty);
+        expect(sum(charges, ({ included, overage }) => included + overage)).toBe(
+          BigInt(list.reduce((n, { units }) => n + units, 0)),
+        );
+        for (const account of ['a', 'b']) {
+          for (const month of new Set(charges.map(({ periodStart }) => periodStart.getTime()))) {
+            const own = charges.filter(
+              (charge) => charge.account === account && charge.periodStart.getTime() === month,
+            );
+            const units = sum(own, (charge) => charge.units);
+            const [included, price] = account === 'a' ? [100n, 7n] : [60n, 3n];
+            const overage = units > included ? units - included : 0n;
+            expect(sum(own, ({ amount }) => amount)).toBe(overage * price);
+          }
+        }
+      }),
+    );
+  });
+});

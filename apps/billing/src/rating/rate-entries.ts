@@ -1,0 +1,187 @@
+import { type PlanTerms, type Rail, rate } from '@keyfare/core/metering';
+import { type AssetCode, type Money, money } from '@keyfare/core/money';
+import type { CallEntry, GoodEntry, TermsEntry } from '../entry.js';
+
+/** Terms of an account, and from when they apply. */
+export interface BookedTerms {
+  readonly id: string;
+  readonly account: string;
+  readonly accountName: string;
+  readonly effectiveAt: Date;
+  readonly terms: PlanTerms;
+  readonly tx: bigint;
+  readonly position: bigint;
+}
+
+/** A rated call. */
+export interface Charge {
+  readonly entryId: string;
+  readonly rail: Rail;
+  readonly account: string | null;
+  readonly payer: string | null;
+  readonly sku: string;
+  readonly units: bigint;
+  readonly included: bigint;
+  readonly overage: bigint;
+  readonly unitPrice: bigint | null;
+  readonly asset: AssetCode;
+  readonly amount: bigint;
+  readonly priceBookId: string | null;
+  readonly periodStart: Date;
+  readonly occurredAt: Date;
+  readonly tx: bigint;
+  readonly position: bigint;
+}
+
+/** What was rated before: the price book of the accounts concerned, and how far their months are filled. */
+export interface RatingState {
+  readonly book: readonly BookedTerms[];
+  readonly totals: ReadonlyMap<string, bigint>;
+}
+
+/** What rating makes of entries. */
+export interface Rated {
+  readonly terms: readonly BookedTerms[];
+  readonly charges: readonly Charge[];
+  /** The new running totals, of the months that changed. */
+  readonly totals: ReadonlyMap<string, bigint>;
+  /** Calls of accounts without terms, and calls whose price is beyond any sum of money. */
+  readonly unrated: ReadonlyMap<string, string>;
+}
+
+// What a column numeric(78,0) holds.
+const largestAmount = 10n ** 78n - 1n;
+
+/** The key of a month's running total. */
+export function periodKey(account: string, periodStart: Date): string {
+  return `${periodStart.toISOString()} ${account}`;
+}
+
+/**
+ * Rates entries, one after the other in the order of the feed. A call by key takes its units where the month's earlier
+ * calls ended; it is priced by the terms in force when it was made, as far as the feed had told of them before the call.
+ * So the outcome depends on the entries and their order alone, not on how they were divided into batches.
+ */
+export function rateEntries(entries: readonly GoodEntry[], state: RatingState): Rated {
+  const book = [...state.book];
+  const terms: BookedTerms[] = [];
+  const charges: Charge[] = [];
+  const totals = new Map<string, bigint>();
+  const unrated = new Map<string, string>();
+  for (const entry of entries) {
+    if (entry.kind === 'terms') {
+      const booked = bookTerms(entry);
+      book.push(booked);
+      terms.push(booked);
+    } else if (entry.kind === 'call' && entry.receipt.rail === 'x402') {
+      charges.push(chargePaidCall(entry, BigInt(entry.receipt.amount)));
+    } else if (entry.kind === 'call') {
+      const key = periodKey(entry.receipt.principal, entry.usage.periodStart);
+      const before = totals.get(key) ?? state.totals.get(key) ?? 0n;
+      const inForce = findTerms(book, entry.receipt.principal, entry.usage.occurredAt);
+      const charge = inForce === undefined ? undefined : chargeKeyCall(entry, inForce, before);
+      if (charge === undefined) {
+        unrated.set(entry.id, 'No terms of the account were known when the call was read.');
+      } else if (charge.amount > largestAmount) {
+        unrated.set(entry.id, 'The price of the call is beyond any sum of money.');
+      } else {
+        charges.push(charge);
+        totals.set(key, before + charge.units);
+      }
+    }
+  }
+  return { terms, charges, totals, unrated };
+}
+
+function bookTerms({ id, tx, position, terms }: TermsEntry): BookedTerms {
+  return {
+    id,
+    account: terms.account,
+    accountName: terms.accountName,
+    effectiveAt: new Date(terms.effectiveAt * 1_000),
+    terms: {
+      planId: terms.plan.id,
+      slug: terms.plan.slug,
+      version: terms.plan.version,
+      includedUnits: BigInt(terms.includedUnits),
+      overage: terms.overage,
+      overagePrice: usd(terms.overagePrice),
+      monthlyPrice: usd(terms.monthlyPrice),
+    },
+    tx,
+    position,
+  };
+}
+
+function usd(microDollars: string): Money {
+  return money('USD', BigInt(microDollars));
+}
+
+/**
+ * The newest terms that apply at `at`; of those that began at the same moment, the ones that the feed told of last. The
+ * first terms hold for what came before them too: the call was served, by a clock that was behind.
+ */
+function findTerms(book: readonly BookedTerms[], account: string, at: Date): BookedTerms | undefined {
+  let first: BookedTerms | undefined;
+  let found: BookedTerms | undefined;
+  for (const candidate of book) {
+    if (candidate.account !== account) continue;
+    if (first === undefined || isBefore(candidate, first)) first = candidate;
+    if (candidate.effectiveAt > at) continue;
+    if (found === undefined || !isBefore(candidate, found)) found = candidate;
+  }
+  return found ?? first;
+}
+
+function isBefore(a: BookedTerms, b: BookedTerms): boolean {
+  if (a.effectiveAt.getTime() !== b.effectiveAt.getTime()) return a.effectiveAt < b.effectiveAt;
+  return a.tx === b.tx ? a.position < b.position : a.tx < b.tx;
+}
+
+function chargeKeyCall(
+  { id, tx, position, usage }: CallEntry,
+  { id: priceBookId, terms }: BookedTerms,
+  before: bigint,
+): Charge {
+  const { included, overage, amount } = rate({ units: usage.units, unitsBefore: before, terms });
+  return {
+    entryId: id,
+    rail: 'key',
+    account: usage.account,
+    payer: null,
+    sku: usage.sku,
+    units: usage.units,
+    included,
+    overage,
+    unitPrice: terms.overagePrice.atomic,
+    asset: 'USD',
+    amount: amount.atomic,
+    priceBookId,
+    periodStart: usage.periodStart,
+    occurredAt: usage.occurredAt,
+    tx,
+    position,
+  };
+}
+
+/** A paid call costs what was paid for it; the plan of an account that it is linked to has no part in that. */
+function chargePaidCall({ id, tx, position, usage }: CallEntry, amount: bigint): Charge {
+  return {
+    entryId: id,
+    rail: 'x402',
+    account: usage.account,
+    payer: usage.payer,
+    sku: usage.sku,
+    units: usage.units,
+    included: 0n,
+    overage: 0n,
+    unitPrice: null,
+    asset: 'USDC',
+    amount,
+    priceBookId: null,
+    periodStart: usage.periodStart,
+    occurredAt: usage.occurredAt,
+    tx,
+    position,
+  };
+}

@@ -1,0 +1,165 @@
+import type { Overage } from '@keyfare/core/metering';
+import { money } from '@keyfare/core/money';
+import type { Sql } from '@keyfare/db/sql';
+import { Injectable } from '@nestjs/common';
+import type { GoodEntry } from '../entry.js';
+import { type BookedTerms, type Charge, periodKey, type Rated, rateEntries } from './rate-entries.js';
+
+interface PriceBookRow {
+  readonly id: string;
+  readonly account: string;
+  readonly account_name: string;
+  readonly plan_id: string;
+  readonly plan_slug: string;
+  readonly plan_version: string;
+  readonly included_units: string;
+  readonly overage: Overage;
+  readonly overage_price: string;
+  readonly monthly_price: string;
+  readonly effective_at: Date;
+  readonly tx: string;
+  readonly position: string;
+}
+
+/** Keeps the price book, and turns calls into charges. */
+@Injectable()
+export class RatingService {
+  /** What the entries come to after all that was rated before. Writes nothing. */
+  async rate(tx: Sql, entries: readonly GoodEntry[]): Promise<Rated> {
+    const calls = entries.flatMap((entry) => (entry.kind === 'call' && entry.receipt.rail === 'key' ? [entry] : []));
+    const book = await readPriceBook(tx, [...new Set(calls.map(({ receipt }) => receipt.principal))]);
+    const totals = await this.#readTotals(
+      tx,
+      new Map(
+        calls.map(({ receipt, usage }) => [
+          periodKey(receipt.principal, usage.periodStart),
+          [receipt.principal, usage.periodStart] as const,
+        ]),
+      ),
+    );
+    return rateEntries(entries, { book, totals });
+  }
+
+  /** Writes what `rate` answered, within the same transaction. */
+  async store(tx: Sql, { terms, charges, totals }: Rated): Promise<void> {
+    await this.#storeTerms(tx, terms);
+    await this.#storeCharges(tx, charges);
+    const periods = [...totals.keys()].map(splitKey);
+    if (periods.length === 0) return;
+    await tx.query({
+      name: 'billing_store_totals',
+      text: `insert into billing.period_total (account, period_start, units)
+        select * from unnest($1::text[], $2::timestamptz[], $3::numeric[])
+        on conflict (account, period_start) do update set units = excluded.units`,
+      values: [
+        periods.map(([account]) => account),
+        periods.map(([, periodStart]) => periodStart),
+        [...totals.values()].map((units) => units.toString()),
+      ],
+    });
+  }
+
+  async #readTotals(
+    tx: Sql,
+    periods: ReadonlyMap<string, readonly [string, Date]>,
+  ): Promise<ReadonlyMap<string, bigint>> {
+    const wanted = [...periods.values()];
+    if (wanted.length === 0) return new Map();
+    const rows = await tx.query<{ account: string; period_start: Date; units: string }>({
+      name: 'billing_read_totals',
+      text: `select account, period_start, units from billing.period_total
+        join unnest($1::text[], $2::timestamptz[]) as wanted (account, period_start) using (account, period_start)`,
+      values: [wanted.map(([account]) => account), wanted.map(([, periodStart]) => periodStart.toISOString())],
+    });
+    return new Map(rows.map((row) => [periodKey(row.account, row.period_start), BigInt(row.units)]));
+  }
+
+  async #storeTerms(tx: Sql, terms: readonly BookedTerms[]): Promise<void> {
+    if (terms.length === 0) return;
+    await tx.query({
+      name: 'billing_store_terms',
+      text: `insert into billing.price_book (id, account, account_name, plan_id, plan_slug, plan_version,
+          included_units, overage, overage_price, monthly_price, effective_at, tx, position)
+        select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::numeric[],
+          $8::text[], $9::numeric[], $10::numeric[], $11::timestamptz[], $12::bigint[], $13::bigint[])`,
+      values: [
+        terms.map((row) => row.id),
+        terms.map((row) => row.account),
+        terms.map((row) => row.accountName),
+        terms.map((row) => row.terms.planId),
+        terms.map((row) => row.terms.slug),
+        terms.map((row) => row.terms.version.toString()),
+        terms.map((row) => row.terms.includedUnits.toString()),
+        terms.map((row) => row.terms.overage),
+        terms.map((row) => row.terms.overagePrice.atomic.toString()),
+        terms.map((row) => row.terms.monthlyPrice.atomic.toString()),
+        terms.map((row) => row.effectiveAt.toISOString()),
+        terms.map((row) => row.tx.toString()),
+        terms.map((row) => row.position.toString()),
+      ],
+    });
+  }
+
+  async #storeCharges(tx: Sql, charges: readonly Charge[]): Promise<void> {
+    if (charges.length === 0) return;
+    await tx.query({
+      name: 'billing_store_charges',
+      text: `insert into billing.charge (entry_id, rail, account, payer, sku, units, included, overage, unit_price,
+          asset, amount, price_book_id, period_start, occurred_at, tx, position)
+        select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
+          $8::bigint[], $9::numeric[], $10::text[], $11::numeric[], $12::uuid[], $13::timestamptz[],
+          $14::timestamptz[], $15::bigint[], $16::bigint[])`,
+      values: [
+        charges.map((charge) => charge.entryId),
+        charges.map((charge) => charge.rail),
+        charges.map((charge) => charge.account),
+        charges.map((charge) => charge.payer),
+        charges.map((charge) => charge.sku),
+        charges.map((charge) => charge.units.toString()),
+        charges.map((charge) => charge.included.toString()),
+        charges.map((charge) => charge.overage.toString()),
+        charges.map((charge) => charge.unitPrice?.toString() ?? null),
+        charges.map((charge) => charge.asset),
+        charges.map((charge) => charge.amount.toString()),
+        charges.map((charge) => charge.priceBookId),
+        charges.map((charge) => charge.periodStart.toISOString()),
+        charges.map((charge) => charge.occurredAt.toISOString()),
+        charges.map((charge) => charge.tx.toString()),
+        charges.map((charge) => charge.position.toString()),
+      ],
+    });
+  }
+}
+
+/** The terms of these accounts, in the order of the feed. */
+export async function readPriceBook(tx: Sql, accounts: readonly string[]): Promise<readonly BookedTerms[]> {
+  if (accounts.length === 0) return [];
+  const rows = await tx.query<PriceBookRow>({
+    name: 'billing_read_price_book',
+    text: 'select * from billing.price_book where account = any($1::text[]) order by tx, position',
+    values: [accounts],
+  });
+  return rows.map((row) => ({
+    id: row.id,
+    account: row.account,
+    accountName: row.account_name,
+    effectiveAt: row.effective_at,
+    terms: {
+      planId: row.plan_id,
+      slug: row.plan_slug,
+      version: Number(row.plan_version),
+      includedUnits: BigInt(row.included_units),
+      overage: row.overage,
+      overagePrice: money('USD', BigInt(row.overage_price)),
+      monthlyPrice: money('USD', BigInt(row.monthly_price)),
+    },
+    tx: BigInt(row.tx),
+    position: BigInt(row.position),
+  }));
+}
+
+/** The inverse of `periodKey`. */
+function splitKey(key: string): readonly [account: string, periodStart: string] {
+  const [periodStart = '', account = ''] = key.split(' ', 2);
+  return [account, periodStart];
+}

@@ -1,0 +1,71 @@
+import { atomicColumn, timeColumn } from '@keyfare/db/columns';
+import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
+
+/** A difference that reconciliation found. It has one identity for as long as the books exist. */
+@Entity({ name: 'break' })
+@Check('break_status', `status in ('open', 'resolved')`)
+@Check('break_side', `side in ('receipt', 'usage', 'ledger', 'chain')`)
+@Check(
+  'break_resolution',
+  `case status when 'open' then resolution is null and resolved_by is null and resolved_at is null else resolution is not null and resolved_by in ('system', 'operator') and resolved_at is not null end`,
+)
+@Index('break_by_status', ['status', 'firstSeen', 'id'])
+export class BreakEntity {
+  /** SHA-256 of the class and of what it is about. */
+  @PrimaryColumn({ type: 'text', primaryKeyConstraintName: 'break_pk' })
+  id: string;
+
+  @Column({ type: 'text' })
+  class: string;
+
+  /** What it is about: ids, and the key of a payment. */
+  @Column({ type: 'jsonb' })
+  keys: Record<string, string>;
+
+  @Column({ type: 'text', nullable: true })
+  asset: 'USD' | 'USDC' | null;
+
+  /** What is at stake, never negative, where that is an amount. */
+  @Column({ ...atomicColumn, nullable: true })
+  amount: bigint | null;
+
+  /** The side that has what the other lacks, or that is wrong by itself. */
+  @Column({ type: 'text' })
+  side: 'receipt' | 'usage' | 'ledger' | 'chain';
+
+  /** A sentence for people. */
+  @Column({ type: 'text' })
+  detail: string;
+
+  @Column({ type: 'text' })
+  status: 'open' | 'resolved';
+
+  @Column({ type: 'text', nullable: true })
+  owner: string | null;
+
+  @Column({ type: 'text', nullable: true })
+  resolution: string | null;
+
+  @Column({ type: 'text', nullable: true })
+  note: string | null;
+
+  @Column({ type: 'text', nullable: true })
+  resolvedBy: 'system' | 'operator' | null;
+
+  @Column({ ...timeColumn, nullable: true })
+  resolvedAt: Date | null;
+
+  @Column(timeColumn)
+  firstSeen: Date;
+
+  @Column(timeColumn)
+  lastSeen: Date;
+
+  /** Whether the last run that looked for it found it. */
+  @Column({ type: 'boolean' })
+  present: boolean;
+
+  /** The run that found it last. */
+  @Column({ type: 'uuid' })
+  runId: string;
+}

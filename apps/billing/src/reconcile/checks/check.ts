@@ -1,0 +1,31 @@
+/** Every class of break. A class keeps its name for ever. */
+export const breakClasses = [
+  'receipt-invalid',
+  'receipt-missing',
+  'digest-mismatch',
+  'usage-mismatch',
+  'terms-missing',
+  'meter-mismatch',
+  'entry-unposted',
+  'posting-without-entry',
+  'ledger-mismatch',
+  'recorded-not-settled',
+  'settled-not-recorded',
+  'amount-mismatch',
+  'duplicate-settlement',
+  'unknown-inbound',
+  'balance-mismatch',
+] as const;
+
+export type BreakClass = (typeof breakClasses)[number];
+
+/**
+ * One comparison, as a query over the books. Each row is a difference: `class`, `subject` (what it is about, one text
+ * for each), `keys` (the same for people), `asset` and `amount` (or nulls), `side` and `detail`. Nothing in a subject
+ * may change from run to run while the difference stays. Parameters begin at $3; $1 and $2 are the run and its time.
+ */
+export interface Check {
+  readonly classes: readonly BreakClass[];
+  readonly text: string;
+  readonly values: readonly unknown[];
+}

@@ -1,0 +1,136 @@
+import type { Check } from './check.js';
+
+/** Entries that came to nothing in the books. */
+export function checkPosted(): Check {
+  return {
+    classes: ['entry-unposted'],
+    text: `
+      select 'entry-unposted' as class, e.id::text as subject,
+        jsonb_build_object('entry', e.id, 'kind', e.kind, 'principal', e.principal) as keys,
+        null::text as asset, null::numeric as amount, 'receipt' as side,
+        case e.kind when 'call' then 'The call was not rated, or its payment not noted.'
+          when 'terms' then 'The terms are not in the price book.'
+          else 'The failed payment was not noted.' end as detail
+      from billing.entry e
+      left join billing.charge c on c.entry_id = e.id
+      left join billing.price_book b on b.id = e.id
+      left join billing.payment p on p.entry_id = e.id
+      where e.fault is null and case e.kind
+        when 'call' then c.entry_id is null or (e.usage_rail = 'x402' and p.entry_id is null)
+        when 'terms' then b.id is null
+        else p.entry_id is null end`,
+    values: [],
+  };
+}
+
+/** Charges against the entries and the terms that they come from: every one is rated again. */
+export function checkCharges(): Check {
+  return {
+    classes: ['posting-without-entry', 'ledger-mismatch'],
+    text: `
+      with calls as (
+        select id, usage_rail, usage_account, usage_payer, usage_sku, usage_units, usage_period_start,
+          coalesce(sum(usage_units) over (
+            partition by usage_rail, usage_account, usage_period_start order by tx, position
+            rows between unbounded preceding and 1 preceding), 0) as units_before
+        from billing.entry where fault is null and kind = 'call'),
+      rated as (
+        select c.*, e.id as found, p.amount as paid, b.included_units, b.overage_price, e.units_before,
+          e.usage_rail, e.usage_account, e.usage_payer, e.usage_sku, e.usage_units, e.usage_period_start,
+          case when c.rail = 'key' then coalesce(
+            (select t.id from billing.price_book t
+              where t.account = c.account and t.effective_at <= c.occurred_at and (t.tx, t.position) < (c.tx, c.position)
+              order by t.effective_at desc, t.tx desc, t.position desc limit 1),
+            (select t.id from billing.price_book t
+              where t.account = c.account and (t.tx, t.position) < (c.tx, c.position)
+              order by t.effective_at, t.tx, t.position limit 1)) end as in_force
+        from billing.charge c
+        left join calls e on e.id = c.entry_id
+        left join billing.payment p on p.entry_id = c.entry_id
+        left join billing.price_book b on b.id = c.price_book_id)
+      select case when found is null then 'posting-without-entry' else 'ledger-mismatch' end as class,
+        'charge:' || entry_id as subject, jsonb_build_object('entry', entry_id, 'product', sku) as keys,
+        asset, amount, 'ledger' as side,
+        case when found is null then 'The charge comes from no entry.'
+          else 'The charge is not what the entry and its terms or payment come to.' end as detail
+      from rated
+      where found is null
+        or (rail, account, payer, sku, units, period_start) is distinct from
+          (usage_rail, usage_account, usage_payer, usage_sku, usage_units, usage_period_start)
+        or case rail
+          when 'x402' then amount is distinct from paid
+          else price_book_id is distinct from in_force
+            or included is distinct from least(units, greatest(included_units - units_before, 0))
+            or amount is distinct from overage * overage_price end`,
+    values: [],
+  };
+}
+
+/**
+ * The whole ledger, account by account: what each charge, transfer and opening should come to against what the journals
+ * of that source come to. A difference has no place to hide, for every journal has a source.
+ */
+export function checkLedger(): Check {
+  return {
+    classes: ['entry-unposted', 'posting-without-entry', 'ledger-mismatch'],
+    text: `
+      with expected as (
+        ${expectedPostings}),
+      should as (
+        select source, account, asset, sum(amount) as amount from expected group by 1, 2, 3 having sum(amount) <> 0),
+      have as (
+        select j.source, p.account, p.asset, sum(p.amount) as amount
+        from billing.journal j join billing.posting p on p.journal_id = j.id
+        group by 1, 2, 3 having sum(p.amount) <> 0),
+      different as (
+        select source, max(coalesce(h.asset, s.asset)) as asset,
+          max(abs(coalesce(h.amount, 0) - coalesce(s.amount, 0))) as amount,
+          count(s.account) as wanted, count(h.account) as written
+        from should s full join have h using (source, account)
+        where h.amount is distinct from s.amount or h.asset is distinct from s.asset
+        group by source)
+      select case
+          when written = 0 and source like 'call:%' then 'entry-unposted'
+          when wanted = 0 and not exists (select 1 from expected e where e.source = d.source)
+            then 'posting-without-entry'
+          else 'ledger-mismatch' end as class,
+        source as subject, jsonb_build_object('source', source) as keys, asset, amount,
+        case when written = 0 then 'receipt' else 'ledger' end as side,
+        case when written = 0 then 'The ledger has no journal of it.'
+          when wanted = 0 then 'The ledger has a journal of it that nothing explains.'
+          else 'The journals of it do not come to what they should.' end as detail
+      from different d`,
+    values: [],
+  };
+}
+
+/**
+ * The rules of `ledger/flows.ts` once more, written apart from them: the ledger is not checked by what wrote it. A source
+ * that comes to nothing is in it too, with zeros: it is known, and explains no posting.
+ */
+const expectedPostings = `
+  select 'call:' || c.entry_id as source,
+    case c.rail when 'key' then 'unbilled-receivable:' || c.account else 'x402-receivable:' || p.network end as account,
+    c.asset, c.amount
+  from billing.charge c left join billing.payment p on p.entry_id = c.entry_id
+  union all
+  select 'call:' || entry_id, 'revenue:' || rail || ':' || sku, asset, -amount from billing.charge
+  union all
+  select 'transfer:' || t.id, line.account, 'USDC',
+    case when t.orphaned_at is null and (t.from_address <> t.to_address or t.authorizer is not null)
+      then line.sign * t.value else 0 end
+  from billing.chain_transfer t
+  cross join lateral (values
+    ('usdc:' || t.network || ':' || t.pay_to, 1, t.to_address),
+    (case when exists (
+        select 1 from billing.payment p where p.outcome = 'settled' and p.network = t.network and p.asset = t.asset
+          and p.payer = t.authorizer and p.nonce = t.nonce)
+      then 'x402-receivable:' || t.network else 'unidentified-receipts' end, -1, t.to_address),
+    ('treasury-out', 1, t.from_address),
+    ('usdc:' || t.network || ':' || t.pay_to, -1, t.from_address)) as line (account, sign, party)
+  where line.party = t.pay_to
+  union all
+  select 'opening:usdc:' || network || ':' || pay_to, line.account, 'USDC', line.sign * opening_balance
+  from billing.chain_cursor
+  cross join lateral (values ('usdc:' || network || ':' || pay_to, 1), ('opening-balance', -1)) as line (account, sign)
+  where opening_balance is not null`;

@@ -1,0 +1,71 @@
+import { type PaymentJudgement, paymentParameters, payments } from '../payment-status.sql.js';
+import type { Check } from './check.js';
+
+const keys = `jsonb_build_object('network', p.network, 'asset', p.asset, 'payer', p.payer, 'nonce', p.nonce)`;
+
+/** The entries' payments against the chain's transfers. */
+export function checkPayments(judgement: PaymentJudgement): Check {
+  return {
+    classes: ['recorded-not-settled', 'settled-not-recorded', 'amount-mismatch'],
+    text: `
+      with ${payments(3)}
+      select status as class, concat_ws('/', network, asset, payer, nonce) as subject,
+        ${keys} || jsonb_strip_nulls(jsonb_build_object('entry', entry_id,
+          'transaction', coalesce(settled_transaction, recorded_transaction))) as keys,
+        'USDC' as asset,
+        case status when 'amount-mismatch' then abs(recorded_amount - settled_amount)
+          else coalesce(recorded_amount, settled_amount) end as amount,
+        case when status = 'settled-not-recorded' or settled_amount > recorded_amount then 'chain'
+          else 'receipt' end as side,
+        case
+          when status = 'amount-mismatch'
+            then format('The entry says %s atomic units, the chain moved %s.', recorded_amount, settled_amount)
+          when status = 'recorded-not-settled' then case
+            when watch is null then 'The payment went to a wallet whose transfers are not read here.'
+            when orphaned_at is not null then 'The transfer was on the chain, and its block is gone.'
+            else 'The entry says settled; the chain has no such transfer.' end
+          when exists (
+              select 1 from billing.payment u
+              where u.outcome = 'unpaid' and (u.network, u.asset, u.payer, u.nonce) = (p.network, p.asset, p.payer, p.nonce))
+            then 'The money came in; the entry says that the payment failed.'
+          else 'The money came in by an authorization that no entry records.' end as detail
+      from payments p where status not in ('matched', 'awaiting-settlement', 'awaiting-record')`,
+    values: paymentParameters(judgement),
+  };
+}
+
+/** What one payment was counted for twice, and money that came in by no payment. */
+export function checkTransfers(): Check {
+  return {
+    classes: ['duplicate-settlement', 'unknown-inbound'],
+    text: `
+      select 'duplicate-settlement' as class, 'entry:' || p.entry_id as subject,
+        ${keys} || jsonb_build_object('entry', p.entry_id, 'first', p.first) as keys,
+        'USDC' as asset, p.amount, 'receipt' as side, 'Another entry records the same payment.' as detail
+      from (
+        select *, first_value(entry_id) over (
+          partition by network, asset, payer, nonce order by tx, position) as first
+        from billing.payment where outcome = 'settled') p
+      where p.entry_id <> p.first
+      union all
+      select 'duplicate-settlement', 'transfer:' || p.id,
+        ${keys} || jsonb_build_object('transaction', p.transaction, 'first', p.first),
+        'USDC', p.value, 'chain', 'Another transfer was made by the same authorization.'
+      from (
+        select *, authorizer as payer, row_number() over key as place, first_value(transaction) over key as first
+        from billing.chain_transfer where orphaned_at is null and authorizer is not null and to_address = pay_to
+        window key as (partition by network, asset, authorizer, nonce order by block_number, log_index)) p
+      where p.place > 1
+      union all
+      select 'unknown-inbound', concat_ws('/', p.network, p.transaction, p.place),
+        jsonb_build_object('network', p.network, 'asset', p.asset, 'from', p.from_address,
+          'transaction', p.transaction, 'place', p.place::text),
+        'USDC', p.value, 'chain', 'Money came in by no authorization, and no entry can explain it.'
+      from (
+        -- Its place among the transaction's transfers: a transaction that is mined again keeps it, a log index may not.
+        select *, row_number() over (partition by network, transaction order by log_index) as place
+        from billing.chain_transfer where orphaned_at is null) p
+      where p.authorizer is null and p.to_address = p.pay_to and p.from_address <> p.pay_to`,
+    values: [],
+  };
+}

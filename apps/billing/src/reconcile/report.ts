@@ -1,0 +1,52 @@
+import { type AssetCode, formatMoney, money } from '@keyfare/core/money';
+import { z } from 'zod';
+
+const count = z.int().nonnegative();
+/** A decimal amount, such as `0.001000`. */
+const amount = z.string().regex(/^-?\d+\.\d{6}$/);
+const asset = z.enum(['USD', 'USDC']);
+
+/** What one run found: the two sides of everything that is compared, and the breaks that are open after it. */
+export const reconciliationReport = z
+  .object({
+    /** How far the log was read. Not complete when a transaction of the API, or a key, was still waited for. */
+    entries: z.object({
+      complete: z.boolean(),
+      place: z.string(),
+      good: count,
+      bad: count,
+    }),
+    /** Rated calls and what they come to. */
+    calls: z.array(z.object({ rail: z.enum(['key', 'x402']), count, units: z.string(), asset, amount })),
+    /** Payments by what entries and chain say of them together. */
+    payments: z.array(z.object({ status: z.string(), count, recorded: amount, settled: amount })),
+    unpaid: z.object({ count, amount }),
+    /** The wallet, up to the block that was read last. `balance` is what the chain says it holds, when it could be asked. */
+    chain: z.object({
+      state: z.enum(['current', 'behind', 'unavailable', 'diverged']),
+      network: z.string(),
+      wallet: z.string(),
+      block: z.string().nullable(),
+      finalized: z.string().nullable(),
+      opening: amount.nullable(),
+      in: amount,
+      out: amount,
+      explained: amount.nullable(),
+      balance: amount.nullable(),
+    }),
+    /** The ledger's balances by the type of account: debits less credits. Each asset sums to zero. */
+    ledger: z.array(z.object({ asset, type: z.string(), balance: amount })),
+    /** Open breaks by class. */
+    breaks: z.array(z.object({ class: z.string(), asset: asset.nullable(), count, amount: amount.nullable() })),
+    /** Classes that could not be looked for: their breaks stay as they were. */
+    unchecked: z.array(z.string()),
+  })
+  .meta({ id: 'ReconciliationReport' });
+
+export type ReconciliationReport = z.infer<typeof reconciliationReport>;
+
+/** The decimal text of an amount that the database gives as text; null stays null. */
+export function decimal<T extends string | null>(assetCode: AssetCode, atomic: T): T extends null ? null : string;
+export function decimal(assetCode: AssetCode, atomic: string | null): string | null {
+  return atomic === null ? null : formatMoney(money(assetCode, BigInt(atomic)));
+}

@@ -1,0 +1,71 @@
+import { type AssetCode, formatMoney, money } from '@keyfare/core/money';
+import { formatMonth, type Period } from '@keyfare/core/time';
+import { z } from 'zod';
+import type { Table } from './table.js';
+
+/** What one customer's calls of one product came to in a month. */
+export const revenueRow = z.object({
+  month: z.string(),
+  rail: z.enum(['key', 'x402']),
+  product: z.string(),
+  /** The account, or the wallet of a caller without one. */
+  customer: z.string(),
+  customerName: z.string().nullable(),
+  calls: z.string(),
+  units: z.string(),
+  included: z.string(),
+  overage: z.string(),
+  asset: z.enum(['USD', 'USDC']),
+  amount: z.string(),
+});
+
+type RevenueView = z.infer<typeof revenueRow>;
+
+interface RevenueRow {
+  readonly rail: 'key' | 'x402';
+  readonly sku: string;
+  readonly customer: string;
+  readonly customer_name: string | null;
+  readonly calls: string;
+  readonly units: string;
+  readonly included: string;
+  readonly overage: string;
+  readonly asset: AssetCode;
+  readonly amount: string;
+}
+
+/** Revenue from calls, by rail, product and customer. The monthly prices of plans are on the invoices. */
+export function revenueTable(period: Period): Table<RevenueRow, RevenueView> {
+  const month = formatMonth(period);
+  return {
+    name: `revenue-${month}`,
+    columns: Object.keys(revenueRow.shape) as (keyof RevenueView)[],
+    statement: {
+      text: `
+        with summed as (
+          select rail, sku, coalesce(account, payer) as customer, account, asset, count(*) as calls, sum(units) as units,
+            sum(included) as included, sum(overage) as overage, sum(amount) as amount
+          from billing.charge where period_start = $1 group by rail, sku, account, coalesce(account, payer), asset)
+        select s.rail, s.sku, s.customer, n.account_name as customer_name, s.calls::text, s.units::text,
+          s.included::text, s.overage::text, s.asset, s.amount::text
+        from summed s left join lateral (
+          select account_name from billing.price_book b where b.account = s.account
+          order by effective_at desc, tx desc, position desc limit 1) n on true
+        order by s.rail, s.sku, s.customer`,
+      values: [period.start],
+    },
+    view: (row) => ({
+      month,
+      rail: row.rail,
+      product: row.sku,
+      customer: row.customer,
+      customerName: row.customer_name,
+      calls: row.calls,
+      units: row.units,
+      included: row.included,
+      overage: row.overage,
+      asset: row.asset,
+      amount: formatMoney(money(row.asset, BigInt(row.amount))),
+    }),
+  };
+}

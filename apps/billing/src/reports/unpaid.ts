@@ -1,0 +1,65 @@
+import { formatMoney, money } from '@keyfare/core/money';
+import { formatMonth, type Period } from '@keyfare/core/time';
+import { z } from 'zod';
+import type { Table } from './table.js';
+
+/** One call that was served and not paid for: no revenue, and no receivable. */
+export const unpaidRow = z.object({
+  entry: z.string(),
+  issuedAt: z.string(),
+  product: z.string(),
+  resource: z.string(),
+  network: z.string(),
+  token: z.string(),
+  payer: z.string(),
+  nonce: z.string(),
+  /** What it would have cost, in USDC. */
+  amount: z.string(),
+  reason: z.string(),
+  transaction: z.string().nullable(),
+});
+
+type UnpaidView = z.infer<typeof unpaidRow>;
+
+interface UnpaidRow {
+  readonly entry_id: string;
+  readonly issued_at: Date;
+  readonly sku: string;
+  readonly resource_url: string;
+  readonly network: string;
+  readonly asset: string;
+  readonly payer: string;
+  readonly nonce: string;
+  readonly amount: string;
+  readonly reason: string;
+  readonly transaction: string | null;
+}
+
+/** The calls of a month that were given away. */
+export function unpaidTable(period: Period): Table<UnpaidRow, UnpaidView> {
+  return {
+    name: `unpaid-${formatMonth(period)}`,
+    columns: Object.keys(unpaidRow.shape) as (keyof UnpaidView)[],
+    statement: {
+      text: `
+        select entry_id, issued_at, sku, resource_url, network, asset, payer, nonce, amount, coalesce(reason, '') as reason,
+          transaction
+        from billing.payment where outcome = 'unpaid' and issued_at >= $1 and issued_at < $2
+        order by issued_at, entry_id`,
+      values: [period.start, period.end],
+    },
+    view: (row) => ({
+      entry: row.entry_id,
+      issuedAt: row.issued_at.toISOString(),
+      product: row.sku,
+      resource: row.resource_url,
+      network: row.network,
+      token: row.asset,
+      payer: row.payer,
+      nonce: row.nonce,
+      amount: formatMoney(money('USDC', BigInt(row.amount))),
+      reason: row.reason,
+      transaction: row.transaction,
+    }),
+  };
+}

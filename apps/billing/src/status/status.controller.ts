@@ -1,0 +1,51 @@
+import { catalogue, isProblemCode, Problem } from '@keyfare/core/problem';
+import { Controller, Get, Header, Param, Res } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { collectDefaultMetrics } from 'prom-client';
+import { BillingHealth } from './health.js';
+import { BillingMetrics } from './metrics.js';
+
+/** For whoever watches the process, and for whoever it refused something. The only routes without a token. */
+@ApiExcludeController()
+@Controller()
+export class StatusController {
+  constructor(
+    private readonly health: BillingHealth,
+    metrics: BillingMetrics,
+  ) {
+    collectDefaultMetrics({ register: metrics.registry });
+  }
+
+  /** The process answers. Nothing else is asked, so that a database in trouble does not get it restarted. */
+  @Get('healthz')
+  healthz(): object {
+    return { status: 'ok' };
+  }
+
+  /** 503 without the books. Without the API or the chain they are answered from, as of an earlier moment. */
+  @Get('readyz')
+  async readyz(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
+    const parts = await this.health.readiness();
+    const degraded = parts.feed === 'down' || parts.chain === 'down';
+    const status = parts.database === 'down' ? 'unavailable' : degraded ? 'degraded' : 'ready';
+    reply.status(status === 'unavailable' ? 503 : 200);
+    return { status, ...parts };
+  }
+
+  @Get('metrics')
+  @Header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
+  async prometheus(): Promise<string> {
+    return this.health.prometheus();
+  }
+
+  /** The page that a problem's `type` leads to. */
+  @Get('problems/:room/:code')
+  @Header('cache-control', 'public, max-age=3600')
+  page(@Param('room') room: string, @Param('code') name: string): object {
+    const code = `${room}/${name}`;
+    if (!isProblemCode(code)) throw new Problem('request/not-found');
+    const { status, title, remedy } = catalogue[code];
+    return { code, status, title, remedy };
+  }
+}

@@ -1,0 +1,7 @@
+/** Injection tokens of what is built by functions, not by classes. */
+export const clock = Symbol('billing:clock');
+export const feedPool = Symbol('billing:feed-pool');
+export const logFeed = Symbol('billing:log-feed');
+export const evmChain = Symbol('billing:chain');
+/** For statements over the whole of the books, which may take minutes. */
+export const reportPool = Symbol('billing:report-pool');

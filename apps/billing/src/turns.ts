@@ -1,0 +1,25 @@
+import type { Sql } from '@keyfare/db/sql';
+
+// The first key of every advisory lock of billing; the second says which. They are locks of one database.
+const family = 0x6b66_6269;
+
+/** Work that one process does at a time. */
+export const turns = { intake: 1, chain: 2, books: 3 } as const;
+
+/** Takes the turn for the rest of the transaction, or says that another process has it. */
+export async function tryTurn(tx: Sql, turn: (typeof turns)[keyof typeof turns]): Promise<boolean> {
+  const [row] = await tx.query<{ taken: boolean }>({
+    text: 'select pg_try_advisory_xact_lock($1, $2) as taken',
+    values: [family, turn],
+  });
+  return row?.taken === true;
+}
+
+/**
+ * Waits for the turn to write to the books, and keeps it for the rest of the transaction. Intake looks for transfers
+ * that were waiting for an entry, and the chain's writer for entries that were waiting for a transfer: if both wrote at
+ * once, neither would see the other's row, and the two would never meet.
+ */
+export async function awaitBooks(tx: Sql): Promise<void> {
+  await tx.query({ text: 'select pg_advisory_xact_lock($1, $2)', values: [family, turns.books] });
+}

@@ -1,0 +1,265 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { LocalChain } from '@keyfare/devstack/chain';
+import { mintUsdc, transferUsdc } from '@keyfare/devstack/usdc';
+import type { TestPayer } from '@keyfare/testing/payers';
+import { sha256 } from './log-writer.js';
+import { goodBusiness, type Market, merchant, openMarket, payTo } from './market.js';
+import { settle } from './payments.js';
+import type { World } from './world.js';
+
+let market: Market;
+let world: World;
+let node: LocalChain;
+let payer: TestPayer;
+
+beforeEach(async () => {
+  market = await openMarket();
+  ({ world, node, payer } = market);
+}, 60_000);
+afterEach(async () => market.close());
+
+describe('each class of break is found, by its name', () => {
+  it('entries that are not what they say: receipt-invalid, receipt-missing, digest-mismatch, usage-mismatch, terms-missing', async () => {
+    const { log } = world;
+    await goodBusiness(market);
+    await log.keyCall('acct_1', {}, (written) => {
+      const forged = `${written.jws?.slice(0, -4) ?? ''}AAAA`;
+      Object.assign(written, { jws: forged, digest: sha256(forged) });
+    });
+    await log.keyCall('acct_1', {}, (written) => {
+      written.jws = null;
+    });
+    await log.keyCall('acct_1', {}, (written) => {
+      written.digest = sha256('another');
+    });
+    await log.keyCall('acct_1', {}, (written) => {
+      written.usage = written.usage && { ...written.usage, units: 9 };
+    });
+    await log.keyCall('acct_3');
+    const { report } = await market.run();
+    expect(await market.openBreaks()).toEqual([
+      'digest-mismatch',
+      'receipt-invalid',
+      'receipt-missing',
+      'terms-missing',
+      'usage-mismatch',
+    ]);
+    expect(report.entries).toMatchObject({ good: 14, bad: 5 });
+  });
+
+  it('a stored copy that is no longer what the log holds: digest-mismatch', async () => {
+    await goodBusiness(market);
+    await market.run();
+    await market.tamper(
+      `update billing.entry set jws = jws || 'x' where (tx, position) = (select tx, position from billing.entry limit 1)`,
+    );
+    await market.run();
+    expect(await market.openBreaks()).toEqual(['digest-mismatch']);
+  });
+
+  it('a counter of the API that is not what the entries come to: meter-mismatch', async () => {
+    await goodBusiness(market);
+    await world.log.keyCall('acct_1', { units: 3, metered: false });
+    await market.run();
+    expect(await market.openBreaks()).toEqual(['meter-mismatch']);
+    expect(await world.rows('select keys, detail from billing.break')).toEqual([
+      {
+        keys: { account: 'acct_1', month: world.clock().toISOString().slice(0, 7) },
+        detail: 'The API counts 8 units, the entries come to 11.',
+      },
+    ]);
+  });
+
+  it('a counter for which there is no entry at all: meter-mismatch', async () => {
+    await goodBusiness(market);
+    await world.rows(
+      `insert into keyfare.allowance (account_id, period_start, used) values ('acct_9', '2026-10-01Z', 4)`,
+    );
+    await market.run();
+    expect(await market.openBreaks()).toEqual(['meter-mismatch']);
+  });
+
+  it('an entry that came to nothing, without charge, price or journal: entry-unposted', async () => {
+    await goodBusiness(market);
+    await market.run();
+    await market.tamper(
+      `delete from billing.charge where entry_id = (select entry_id from billing.charge where amount = 0 limit 1)`,
+      `delete from billing.posting where journal_id = (select id from billing.journal where kind = 'call' limit 1)`,
+      `delete from billing.journal j where not exists (select 1 from billing.posting p where p.journal_id = j.id)`,
+      `delete from billing.payment where outcome = 'unpaid'`,
+    );
+    await market.run();
+    expect((await market.openBreaks()).map((text) => text.split(':')[0])).toEqual([
+      'entry-unposted',
+      'entry-unposted',
+      'entry-unposted',
+    ]);
+  });
+
+  it('a posting or a charge that no entry explains: posting-without-entry', async () => {
+    await goodBusiness(market);
+    await market.run();
+    const id = '00000000-0000-8000-8000-000000000009';
+    await world.sql.transaction(async (tx) => {
+      await tx.query({
+        text: `insert into billing.journal (id, kind, source, occurred_at, digest) values ($1, 'call', 'call:${id}', now(), '\\x00')`,
+        values: [id],
+      });
+      await tx.query({
+        text: `insert into billing.posting values ($1, 0, 'x402-receivable:eip155:84532', 'USDC', 50), ($1, 1, 'revenue:x402:forecast', 'USDC', -50)`,
+        values: [id],
+      });
+      await tx.query({
+        text: `insert into billing.charge select $1, rail, account, payer, sku, units, included, overage, unit_price, asset, 0,
+            price_book_id, period_start, occurred_at, 1, 1 from billing.charge where rail = 'x402' limit 1`,
+        values: ['00000000-0000-8000-8000-00000000000a'],
+      });
+    });
+    await market.run();
+    expect(await market.openBreaks()).toEqual(['posting-without-entry: 0', 'posting-without-entry: 50']);
+  });
+
+  it('journals and charges with other amounts than they should have: ledger-mismatch', async () => {
+    await goodBusiness(market);
+    await market.run();
+    await market.tamper(
+      `update billing.posting set amount = amount * 2 where journal_id =
+        (select id from billing.journal where kind = 'settlement' order by id limit 1)`,
+      `update billing.charge set overage = overage - 1, included = included + 1, amount = amount - unit_price
+        where entry_id = (select entry_id from billing.charge where rail = 'key' and overage > 0 order by tx, position limit 1)`,
+    );
+    await market.run();
+    const classes = (await market.openBreaks()).map((text) => text.split(':')[0]);
+    expect(new Set(classes)).toEqual(new Set(['ledger-mismatch']));
+    expect(classes.length).toBeGreaterThanOrEqual(2);
+  });
+
+  it('a charge by terms that were not in force: ledger-mismatch', async () => {
+    await goodBusiness(market);
+    await market.run();
+    await market.tamper(`update billing.charge set price_book_id = (
+        select id from billing.price_book where account = 'acct_2') where account = 'acct_1' and rail = 'key'
+          and amount > 0`);
+    await market.run();
+    const breaks = await market.openBreaks();
+    expect(breaks.length).toBeGreaterThan(0);
+    expect(breaks.every((text) => text.startsWith('ledger-mismatch'))).toBe(true);
+  });
+
+  it('a price book, a payment or units that are not what was signed: ledger-mismatch', async () => {
+    await goodBusiness(market);
+    await market.run();
+    await market.tamper(
+      `update billing.price_book set overage_price = overage_price - 1 where account = 'acct_1'`,
+      `update billing.payment set nonce = '0x' || repeat('0', 64) where outcome = 'unpaid'`,
+      `update billing.entry set usage_units = 1 where id = (select id from billing.entry where usage_units = 2 order by tx, position limit 1)`,
+    );
+    await market.run();
+    const found = await world.rows<{ kind: string }>(
+      `select keys ->> 'kind' as kind from billing.break where class = 'ledger-mismatch' and keys ? 'kind' order by 1`,
+    );
+    expect(found.map(({ kind }) => kind)).toEqual(['call', 'terms', 'unpaid']);
+  });
+
+  it('an entry that says settled where the chain has nothing: recorded-not-settled', async () => {
+    await goodBusiness(market);
+    const longAgo = new Date(world.clock().getTime() - 120_000);
+    const entry = await world.log.paidCall({ payer: payer.address, payTo, amount: 4_200n, at: longAgo });
+    await node.mine(1);
+    const { report } = await market.run();
+    expect(await market.openBreaks()).toEqual(['recorded-not-settled: 4200']);
+    expect(await world.rows('select asset, side, keys from billing.break')).toMatchObject([
+      { asset: 'USDC', side: 'receipt', keys: { entry, payer: payer.address.toLowerCase() } },
+    ]);
+    expect(report.payments).toContainEqual({
+      status: 'recorded-not-settled',
+      count: 1,
+      recorded: '0.004200',
+      settled: '0.000000',
+    });
+  });
+
+  it('a payment to a wallet that is not read here: recorded-not-settled, at once', async () => {
+    await world.log.paidCall({ payer: payer.address, payTo: payer.address });
+    await market.run();
+    expect(await market.openBreaks()).toEqual(['recorded-not-settled: 1000']);
+  });
+
+  it('money that came by an authorization that no entry records: settled-not-recorded', async () => {
+    await goodBusiness(market);
+    const [lost] = await settle(node, [{ payer, payTo, amount: 3_300n }]);
+    world.clock.advance(120_000);
+    await market.run();
+    expect(await market.openBreaks()).toEqual(['settled-not-recorded: 3300']);
+    if (lost !== undefined) await world.log.paidCall(lost);
+    await market.run();
+    expect(await market.openBreaks()).toEqual([]);
+    expect(await world.rows('select status, resolution, resolved_by from billing.break')).toEqual([
+      { status: 'resolved', resolution: 'gone: a reconciliation no longer finds it', resolved_by: 'system' },
+    ]);
+  });
+
+  it('money that came though the entry says that the payment failed: settled-not-recorded, and says so', async () => {
+    const [payment] = await settle(node, [{ payer, payTo, amount: 3_300n }]);
+    if (payment !== undefined) await world.log.unpaidCall(payment);
+    world.clock.advance(120_000);
+    await market.run();
+    expect(await market.openBreaks()).toEqual(['settled-not-recorded: 3300']);
+    expect(await world.rows('select detail from billing.break')).toEqual([
+      { detail: 'The money came in; the entry says that the payment failed.' },
+    ]);
+  });
+
+  it('another amount than the entry says: amount-mismatch', async () => {
+    const [less, more] = await settle(node, [
+      { payer, payTo, amount: 900n },
+      { payer, payTo, amount: 1_200n },
+    ]);
+    if (less === undefined || more === undefined) throw new Error('no payments');
+    await world.log.paidCall({ ...less, amount: 1_000n });
+    await world.log.paidCall({ ...more, amount: 1_000n });
+    await market.run();
+    expect(await market.openBreaks()).toEqual(['amount-mismatch: 100', 'amount-mismatch: 200']);
+    expect(await world.rows('select side from billing.break order by amount')).toEqual([
+      { side: 'receipt' },
+      { side: 'chain' },
+    ]);
+  });
+
+  it('two entries for one payment: duplicate-settlement', async () => {
+    const [payment] = await settle(node, [{ payer, payTo, amount: 900n }]);
+    if (payment === undefined) throw new Error('no payment');
+    await world.log.paidCall(payment);
+    await world.log.paidCall(payment);
+    await market.run();
+    expect(await market.openBreaks()).toEqual(['duplicate-settlement: 900']);
+  });
+
+  it('two transfers by one authorization, as only a broken token has them: duplicate-settlement', async () => {
+    const [payment] = await settle(node, [{ payer, payTo, amount: 900n }]);
+    if (payment === undefined) throw new Error('no payment');
+    await world.log.paidCall(payment);
+    await market.run();
+    await market.tamper(`insert into billing.chain_transfer select gen_random_uuid(), watch, network, asset, pay_to, from_address, to_address,
+      value, authorizer, nonce, block_number, block_hash, block_time, transaction, log_index + 1, sender, seen_at, null
+      from billing.chain_transfer`);
+    await market.run();
+    expect(await market.openBreaks()).toContain('duplicate-settlement: 900');
+  });
+
+  it('money that came by no authorization: unknown-inbound, without any grace', async () => {
+    await transferUsdc(node.rpcUrl, { privateKey: payer.privateKey, to: merchant.address, value: 123_456n });
+    await mintUsdc(node.rpcUrl, merchant.address, 5n);
+    await market.run();
+    expect(await market.openBreaks()).toEqual(['unknown-inbound: 5', 'unknown-inbound: 123456']);
+  });
+
+  it('a wallet that holds another amount than its transfers explain: balance-mismatch', async () => {
+    await goodBusiness(market);
+    await market.run();
+    await market.tamper(`delete from billing.chain_transfer where value = 2500`);
+    await market.run();
+    const breaks = await market.openBreaks();
+    expect(breaks).toContain('balance-mismatch: 2500');
+  });
+});

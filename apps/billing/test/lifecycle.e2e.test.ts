@@ -1,0 +1,216 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { choosePort } from '@keyfare/devstack/ports';
+import { DraftsJob } from '../src/jobs/drafts.job.js';
+import { type Service, settled, startService } from './service.js';
+import { openWorld, type World } from './world.js';
+
+const main = fileURLToPath(new URL('../src/main.js', import.meta.url));
+let world: World;
+const services: Service[] = [];
+
+beforeEach(async () => {
+  world = await openWorld();
+}, 60_000);
+afterEach(async () => {
+  await Promise.all(services.splice(0).map(async (service) => service.close()));
+  await world.close();
+});
+
+async function start(env: Readonly<Record<string, string>> = {}): Promise<Service> {
+  const service = await startService(world, env);
+  services.push(service);
+  return service;
+}
+
+describe('the program', () => {
+  it('starts without the API and the chain, answers from the books, and says what is away', async () => {
+    await world.rows('drop view keyfare.entry_feed');
+    const service = await start({
+      API_JWKS_URL: 'http://127.0.0.1:9/',
+      FEED_DATABASE_URL: 'postgres://nobody@127.0.0.1:9/none',
+    });
+    const ready = await service.call('/readyz', { token: null });
+    expect(ready).toMatchObject({
+      status: 200,
+      body: { status: 'degraded', database: 'up', feed: 'down', chain: 'down' },
+    });
+    expect((await service.call('/reports/trial-balance')).status).toBe(200);
+    const { body } = await service.call('/reconciliations', { body: {} });
+    expect(body).toMatchObject({
+      report: { entries: { complete: false }, chain: { state: 'unavailable', block: null } },
+      breaks: [],
+    });
+  }, 30_000);
+
+  it('goes on by itself when the log is back', async () => {
+    await world.rows('alter view keyfare.entry_feed rename to away');
+    await start();
+    await world.log.terms('acct_1');
+    const entries = async (): Promise<number> => (await world.rows('select 1 from billing.entry')).length;
+    expect(await entries()).toBe(0);
+    await world.rows('alter view keyfare.away rename to entry_feed');
+    expect(await settled(entries, 1)).toBe(1);
+  }, 30_000);
+
+  it('is two programs without harm: each entry is booked once', async () => {
+    await Promise.all([start(), start()]);
+    await world.log.terms('acct_1', { includedUnits: '0' });
+    for (let call = 0; call < 20; call += 1) await world.log.keyCall('acct_1');
+    const charges = async (): Promise<number> => (await world.rows('select 1 from billing.charge')).length;
+    expect(await settled(charges, 20)).toBe(20);
+    expect(await world.rows('select sum(amount)::text as sum from billing.posting where amount > 0')).toEqual([
+      { sum: '5000' },
+    ]);
+  }, 30_000);
+
+  it('drafts the month that is over, for every account, as often as it is asked', async () => {
+    const service = await start();
+    await world.log.terms('acct_1');
+    await world.log.terms('acct_2', { monthlyPrice: '5000000' });
+    await world.log.keyCall('acct_1', { units: 120 });
+    await service.call('/reconciliations', { body: {} });
+    const period = { start: startOfMonth(world.clock()), end: startOfMonth(world.clock(), 1) };
+    const drafts = service.app.get(DraftsJob);
+    expect(await drafts.run(period)).toBe(2);
+    const before = await world.rows('select * from billing.invoice order by account');
+    expect(before.map((invoice) => invoice['total'])).toEqual(['10005000', '5000000']);
+    world.clock.advance(1_000);
+    expect(await drafts.run(period)).toBe(2);
+    expect(await world.rows('select * from billing.invoice order by account')).toEqual(before);
+  }, 30_000);
+
+  it('has its calendar in the database: a reconciliation each night, drafts each month, by UTC', async () => {
+    await start();
+    expect(await world.rows('select name, cron, timezone from billing_jobs.schedule order by name')).toEqual([
+      { name: 'drafts', cron: '0 3 1 * *', timezone: 'UTC' },
+      { name: 'reconcile', cron: '30 0 * * *', timezone: 'UTC' },
+    ]);
+  });
+
+  it('does in the morning what nobody was there to do in the night', async () => {
+    const first = await start();
+    await first.call('/reconciliations', { body: {} });
+    await first.close();
+    services.splice(0);
+    world.clock.advance(25 * 3_600_000);
+    await start();
+    const scheduled = async (): Promise<number> =>
+      (await world.rows(`select 1 from billing.reconciliation where trigger = 'schedule'`)).length;
+    expect(await settled(scheduled, 1)).toBe(1);
+  }, 30_000);
+
+  it('answers 503 without its database, and comes back with it', async () => {
+    const service = await start();
+    // Connections of the program are ended, and new ones refused, as in a restart of the server.
+    await world.rows(`update pg_database set datallowconn = false where datname = $1`, [world.database.name]);
+    await world.rows(
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and application_name like 'keyfare-billing%'`,
+      [world.database.name],
+    );
+    expect((await service.call('/readyz', { token: null })).status).toBe(503);
+    for (const path of [
+      '/breaks',
+      '/invoices',
+      '/reports/revenue',
+      '/reports/revenue.csv',
+      '/reconciliations/latest',
+    ]) {
+      const { status, body } = await service.call(path);
+      expect([path, status, body]).toEqual([
+        path,
+        503,
+        expect.objectContaining({ code: 'service/database-unavailable' }),
+      ]);
+    }
+    await world.rows(`update pg_database set datallowconn = true where datname = $1`, [world.database.name]);
+    expect(await settled(async () => (await service.call('/readyz', { token: null })).status, 200)).toBe(200);
+    await world.log.terms('acct_1');
+    expect(await settled(async () => (await world.rows('select 1 from billing.entry')).length, 1)).toBe(1);
+  }, 30_000);
+});
+
+function startOfMonth(at: Date, offset = 0): Date {
+  return new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + offset));
+}
+
+describe('the process', () => {
+  it('starts from its environment, and on SIGTERM ends when the books are closed', async () => {
+    const port = await choosePort();
+    const child = spawn(process.execPath, [main], {
+      env: { PATH: process.env['PATH'] ?? '', ...world.env, PORT: String(port) },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    child.stdout.on('data', (chunk) => {
+      output += String(chunk);
+    });
+    const exited = once(child, 'close');
+    const up = async (): Promise<number> =>
+      fetch(`http://127.0.0.1:${port}/healthz`).then(
+        ({ status }) => status,
+        () => 0,
+      );
+    expect(await settled(up, 200)).toBe(200);
+    await world.log.terms('acct_1');
+    expect(await settled(async () => (await world.rows('select 1 from billing.entry')).length, 1)).toBe(1);
+    child.kill('SIGTERM');
+    // Nest raises the signal again when everything has been closed.
+    expect(await exited).toEqual([null, 'SIGTERM']);
+    expect(output).toContain('the books are closed');
+    expect(output).not.toContain(world.env['OPERATOR_TOKEN']);
+    expect(
+      await world.rows(
+        `select 1 from pg_stat_activity where datname = $1 and application_name like 'keyfare-billing%'`,
+        [world.database.name],
+      ),
+    ).toEqual([]);
+  }, 30_000);
+
+  it('that is killed in the middle of a long log goes on where it stopped: every call is billed, and none twice', async () => {
+    const calls = 6_000;
+    await world.log.terms('acct_1', { includedUnits: '1000' });
+    await world.log.keyCalls('acct_1', calls);
+    const charged = async (): Promise<number> =>
+      (await world.rows<{ n: number }>('select count(*)::int as n from billing.charge'))[0]?.n ?? 0;
+    const kills: number[] = [];
+    for (let life = 0; life < 3; life += 1) {
+      const child = spawn(process.execPath, [main], {
+        env: { PATH: process.env['PATH'] ?? '', ...world.env, PORT: String(await choosePort()), LOG_LEVEL: 'silent' },
+        stdio: 'ignore',
+      });
+      const exited = once(child, 'exit');
+      const before = await charged();
+      expect(await settled(async () => (await charged()) > before, true)).toBe(true);
+      child.kill('SIGKILL');
+      await exited;
+      kills.push(await charged());
+    }
+    expect(kills[0]).toBeLessThan(calls);
+    await start();
+    expect(await settled(charged, calls)).toBe(calls);
+    const [sums] = await world.rows(
+      `select (select sum(units) from billing.charge)::text as units, (select sum(overage) from billing.charge)::text as overage,
+        (select sum(amount) from billing.posting where amount > 0)::text as posted,
+        (select units from billing.period_total)::text as total`,
+    );
+    expect(sums).toEqual({ units: '6000', overage: '5000', posted: String(5_000 * 250), total: '6000' });
+  }, 60_000);
+
+  it('that is configured wrongly says everything that is wrong, and ends with 1', async () => {
+    const child = spawn(process.execPath, [main], {
+      env: { PATH: process.env['PATH'] ?? '' },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let errors = '';
+    child.stderr.on('data', (chunk) => {
+      errors += String(chunk);
+    });
+    const exited = once(child, 'exit');
+    expect((await exited)[0]).toBe(1);
+    for (const name of ['DATABASE_URL', 'API_JWKS_URL', 'RPC_URL', 'PAY_TO', 'OPERATOR_TOKEN'])
+      expect(errors).toContain(name);
+  }, 30_000);
+});

@@ -1,0 +1,63 @@
+import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
+import { batcherAbi, fundEth, installBatcher, usdcAbi, usdcAddress } from '@keyfare/devstack/usdc';
+import { signAuthorization, type TestPayer, testPayer } from '@keyfare/testing/payers';
+import { type Address, encodeFunctionData, type Hex, parseSignature } from 'viem';
+import { randomNonce } from './log-writer.js';
+
+const batcher: Address = '0x0000000000000000000000000000000000ba7c4e';
+const relayer = testPayer(90).address;
+
+/** A payment that was settled on the chain. */
+export interface Settled {
+  readonly payer: string;
+  readonly payTo: string;
+  readonly nonce: Hex;
+  readonly amount: bigint;
+  readonly transaction: Hex;
+}
+
+/** Settles payments by authorization, all of them in one transaction, as the API does in bulk. */
+export async function settle(
+  chain: LocalChain,
+  requests: readonly { payer: TestPayer; payTo: string; amount?: bigint; nonce?: Hex }[],
+): Promise<readonly Settled[]> {
+  await fundEth(chain.rpcUrl, relayer);
+  await callRpc(chain.rpcUrl, 'anvil_impersonateAccount', [relayer]);
+  await installBatcher(chain.rpcUrl, batcher);
+  const signed = await Promise.all(
+    requests.map(async ({ payer, payTo, amount = 1_000n, nonce = randomNonce() as Hex }) => ({
+      payer: payer.address.toLowerCase(),
+      payTo: payTo.toLowerCase(),
+      nonce,
+      amount,
+      data: await transferData({ payer, payTo: payTo as Address, amount, nonce }),
+    })),
+  );
+  const data = encodeFunctionData({
+    abi: batcherAbi,
+    functionName: 'run',
+    args: [signed.map((each) => ({ target: usdcAddress, data: each.data }))],
+  });
+  const hash = (await callRpc(chain.rpcUrl, 'eth_sendTransaction', [
+    { from: relayer, to: batcher, data, gas: '0x800000' },
+  ])) as Hex;
+  let receipt: { status: Hex } | null = null;
+  while (receipt === null) {
+    receipt = (await callRpc(chain.rpcUrl, 'eth_getTransactionReceipt', [hash])) as { status: Hex } | null;
+  }
+  if (receipt.status !== '0x1') throw new Error('the settlement reverted');
+  return signed.map(({ payer, payTo, nonce, amount }) => ({ payer, payTo, nonce, amount, transaction: hash }));
+}
+
+async function transferData(request: { payer: TestPayer; payTo: Address; amount: bigint; nonce: Hex }): Promise<Hex> {
+  const { payer, payTo: to, amount: value, nonce } = request;
+  // The clock of a test chain may have been set forward.
+  const validBefore = BigInt(Math.floor(Date.now() / 1_000)) + 100_000_000n;
+  const { signature } = await signAuthorization({ payer, to, value, nonce, validBefore });
+  const { r, s, v, yParity } = parseSignature(signature);
+  return encodeFunctionData({
+    abi: usdcAbi,
+    functionName: 'transferWithAuthorization',
+    args: [payer.address, to, value, 0n, validBefore, nonce, Number(v ?? BigInt(yParity) + 27n), r, s],
+  });
+}

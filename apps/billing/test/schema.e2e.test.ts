@@ -1,0 +1,220 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { schemaDrift } from '@keyfare/db/migrations';
+import { errorCode, SqlPool } from '@keyfare/db/sql';
+import { migrateGate } from '@keyfare/gate/database';
+import { createTestDatabase } from '@keyfare/testing/database';
+import { migrateBilling, ownerDataSource } from '../src/database.js';
+import { billingRole, feedReaderRole } from '../src/schema.js';
+import { openWorld, type World } from './world.js';
+
+const uuid = '00000000-0000-8000-8000-000000000001';
+let world: World;
+const pools: SqlPool[] = [];
+
+beforeAll(async () => {
+  world = await openWorld();
+}, 60_000);
+afterAll(async () => {
+  await Promise.all(pools.map(async (pool) => pool.close()));
+  await world.close();
+});
+
+function poolAs(role?: string, url = world.database.url): SqlPool {
+  const pool = new SqlPool({ url, applicationName: 'test', ...(role !== undefined && { role }), poolSize: 1 });
+  pools.push(pool);
+  return pool;
+}
+
+/** The SQLSTATE that a statement is refused with. */
+async function refusal(sql: SqlPool, text: string): Promise<string | undefined> {
+  return sql.query({ text }).then(
+    () => undefined,
+    (error: unknown) => errorCode(error),
+  );
+}
+
+describe('the schema', () => {
+  it('is what the entities say: the schema builder has nothing left to do', async () => {
+    const dataSource = await ownerDataSource(world.database.url).initialize();
+    try {
+      expect(await schemaDrift(dataSource)).toEqual([]);
+    } finally {
+      await dataSource.destroy();
+    }
+  });
+
+  it('is brought up by several processes at once, each migration once', async () => {
+    const database = await createTestDatabase();
+    try {
+      const ran = await Promise.all([1, 2, 3].map(async () => migrateBilling(database.url)));
+      expect(ran.flat()).toHaveLength(7);
+      expect(await migrateBilling(database.url)).toEqual([]);
+    } finally {
+      await database.drop();
+    }
+  }, 60_000);
+
+  it('is brought up by a login without CREATEROLE that runs billing itself, as npm start has it', async () => {
+    const database = await createTestDatabase();
+    const admin = poolAs(undefined, database.url);
+    const login = `login_${randomBytes(6).toString('hex')}`;
+    try {
+      await migrateGate(database.url);
+      await admin.query({ text: `create role ${login} login password 'secret'` });
+      await admin.query({ text: `grant ${feedReaderRole}, ${billingRole} to ${login}` });
+      await admin.query({ text: `grant create on database ${database.name} to ${login}` });
+      const url = new URL(database.url);
+      url.username = login;
+      url.password = 'secret';
+      expect(await migrateBilling(url.href)).toHaveLength(7);
+      const own = poolAs(billingRole, url.href);
+      await own.query({ text: 'select * from billing.entry' });
+      await poolAs(feedReaderRole, url.href).query({ text: 'select * from keyfare.entry_feed' });
+    } finally {
+      await Promise.all(pools.splice(pools.indexOf(admin)).map(async (pool) => pool.close()));
+      await database.drop();
+      await poolAs().query({ text: `drop role ${login}` });
+    }
+  }, 60_000);
+});
+
+describe('the role that reads the API', () => {
+  it('can read the two feed views, and nothing else of the API or of the books', async () => {
+    const relations = await world.rows<{ name: string; readable: boolean; writable: boolean }>(
+      `select format('%s.%s', n.nspname, c.relname) as name,
+          has_table_privilege($1, c.oid, 'select') and has_schema_privilege($1, n.oid, 'usage') as readable,
+          has_table_privilege($1, c.oid, 'insert, update, delete, truncate') as writable
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname in ('keyfare', 'billing', 'billing_jobs') and c.relkind in ('r', 'v', 'm', 'p', 'f')`,
+      [feedReaderRole],
+    );
+    expect(relations.length).toBeGreaterThan(30);
+    const readable = relations.filter((relation) => relation.readable).map(({ name }) => name);
+    expect(readable.toSorted()).toEqual(['keyfare.entry_feed', 'keyfare.meter_feed']);
+    expect(relations.filter(({ writable }) => writable)).toEqual([]);
+  });
+
+  it('is refused by PostgreSQL when it tries', async () => {
+    const reader = poolAs(feedReaderRole);
+    await reader.query({ text: 'select * from keyfare.entry_feed' });
+    await reader.query({ text: 'select * from keyfare.meter_feed' });
+    for (const table of ['receipt', 'usage', 'entry', 'account', 'api_key_secret', 'payment']) {
+      expect(await refusal(reader, `select * from keyfare.${table}`)).toBe('42501');
+    }
+    expect(await refusal(reader, 'select * from billing.entry')).toBe('42501');
+    expect(await refusal(reader, 'delete from keyfare.entry_feed')).toMatch(/42501|55000/);
+  });
+});
+
+describe('the books', () => {
+  const appendOnly = [
+    'entry',
+    'payment',
+    'receipt_key',
+    'price_book',
+    'charge',
+    'ledger_account',
+    'journal',
+    'posting',
+    'reconciliation',
+  ];
+
+  it('cannot be changed or emptied by the running program', async () => {
+    const own = poolAs(billingRole);
+    for (const table of appendOnly) {
+      expect(await refusal(own, `delete from billing.${table}`)).toBe('42501');
+      expect(await refusal(own, `truncate billing.${table} cascade`)).toBe('42501');
+      expect(await refusal(own, `update billing.${table} set ${await firstColumn(table)} = null`)).toBe('42501');
+    }
+    expect(await refusal(own, 'delete from billing.chain_transfer')).toBe('42501');
+    expect(await refusal(own, 'update billing.chain_transfer set value = 0')).toBe('42501');
+  });
+
+  it('cannot be changed or emptied by their owner either', async () => {
+    const owner = poolAs();
+    for (const table of appendOnly) {
+      expect(await refusal(owner, `delete from billing.${table}`)).toBe('KF002');
+      expect(await refusal(owner, `truncate billing.${table} cascade`)).toBe('KF002');
+      expect(await refusal(owner, `update billing.${table} set ${await firstColumn(table)} = null`)).toBe('KF002');
+    }
+  });
+
+  it('take no transfer back: it may be orphaned once, and nothing else of it changes', async () => {
+    const owner = poolAs();
+    await owner.query({
+      text: `insert into billing.chain_transfer (id, watch, network, asset, pay_to, from_address, to_address, value,
+          block_number, block_hash, block_time, transaction, log_index, sender, seen_at)
+        values ($1, 'w', 'n', 'a', 'p', 'f', 'p', 1, 1, 'h', now(), 't', 0, 's', now())`,
+      values: [uuid],
+    });
+    expect(await refusal(owner, 'update billing.chain_transfer set value = 2')).toBe('KF002');
+    expect(await refusal(owner, 'delete from billing.chain_transfer')).toBe('KF002');
+    const own = poolAs(billingRole);
+    await own.query({ text: 'update billing.chain_transfer set orphaned_at = now()' });
+    expect(await refusal(own, 'update billing.chain_transfer set orphaned_at = null')).toBe('KF002');
+    expect(await refusal(own, 'update billing.chain_transfer set orphaned_at = now()')).toBe('KF002');
+  });
+
+  async function firstColumn(table: string): Promise<string> {
+    const [row] = await world.rows<{ name: string }>(
+      `select column_name as name from information_schema.columns where table_schema = 'billing' and table_name = $1
+        order by ordinal_position limit 1`,
+      [table],
+    );
+    return row?.name ?? '';
+  }
+});
+
+describe('the ledger', () => {
+  const journal = (id: string): string =>
+    `insert into billing.journal (id, kind, source, occurred_at, digest) values ('${id}', 'call', 'call:x', now(), '\\x00')`;
+  const posting = (id: string, line: number, account: string, amount: number): string =>
+    `insert into billing.posting (journal_id, line, account, asset, amount)
+      select '${id}', ${line}, code, asset, ${amount} from billing.ledger_account where code = '${account}'`;
+
+  beforeAll(async () => {
+    await poolAs().query({
+      text: `insert into billing.ledger_account values ('cash', 'USDC', 'asset'), ('sales', 'USDC', 'income'), ('dollars', 'USD', 'asset')`,
+    });
+  });
+
+  /** What the commit of these statements is refused with. */
+  async function commit(role: string | undefined, statements: readonly string[]): Promise<string | undefined> {
+    return poolAs(role)
+      .transaction(async (tx) => {
+        for (const text of statements) await tx.query({ text });
+      })
+      .then(
+        () => undefined,
+        (error: unknown) => errorCode(error),
+      );
+  }
+
+  it.each([undefined, billingRole])('refuses a journal that does not balance, whoever writes it (%s)', async (role) => {
+    expect(await commit(role, [journal(uuid), posting(uuid, 0, 'cash', 5), posting(uuid, 1, 'sales', -4)])).toBe(
+      'KF003',
+    );
+    expect(await commit(role, [journal(uuid), posting(uuid, 0, 'cash', 5)])).toBe('KF003');
+    expect(await commit(role, [journal(uuid)])).toBe('KF003');
+    expect(await world.rows('select * from billing.journal')).toEqual([]);
+  });
+
+  it('refuses a journal that balances only over two assets', async () => {
+    expect(await commit(undefined, [journal(uuid), posting(uuid, 0, 'cash', 5), posting(uuid, 1, 'dollars', -5)])).toBe(
+      'KF003',
+    );
+  });
+
+  it('refuses a line that is added to a journal later, and one in an asset that the account does not count', async () => {
+    const good = '00000000-0000-8000-8000-000000000002';
+    expect(
+      await commit(undefined, [journal(good), posting(good, 0, 'cash', 5), posting(good, 1, 'sales', -5)]),
+    ).toBeUndefined();
+    expect(await commit(undefined, [posting(good, 2, 'cash', 1)])).toBe('KF003');
+    expect(await commit(undefined, [`insert into billing.posting values ('${good}', 2, 'cash', 'USD', 1)`])).toBe(
+      '23503',
+    );
+    expect(await commit(undefined, [posting(good, 2, 'cash', 0)])).toBe('23514');
+  });
+});

@@ -1,0 +1,169 @@
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '@keyfare/core/time';
+import { SqlPool } from '@keyfare/db/sql';
+import { type Chain, openChain } from '@keyfare/evm/chain';
+import { migrateGate } from '@keyfare/gate/database';
+import { type FixedClock, fixedClock } from '@keyfare/testing/clock';
+import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
+import { Logger } from '@nestjs/common';
+import { ChainReader } from '../src/chain/chain-reader.js';
+import { ChainStore } from '../src/chain/chain-store.js';
+import { type BillingConfig, readBillingConfig } from '../src/config.js';
+import { migrateBilling } from '../src/database.js';
+import { EntryStore } from '../src/intake/entry-store.js';
+import { type LogFeed, sqlFeed } from '../src/intake/feed.js';
+import { IntakeService } from '../src/intake/intake.service.js';
+import { KeyStore } from '../src/intake/key.service.js';
+import { ChainJob } from '../src/jobs/chain.job.js';
+import { IntakeJob } from '../src/jobs/intake.job.js';
+import { ReconcileJob } from '../src/jobs/reconcile.job.js';
+import { LedgerService } from '../src/ledger/ledger.service.js';
+import { RatingService } from '../src/rating/rating.service.js';
+import { ReconcileService } from '../src/reconcile/reconcile.service.js';
+import { billingRole, feedReaderRole } from '../src/schema.js';
+import { BillingMetrics } from '../src/status/metrics.js';
+import { type KeyServer, LogWriter, serveKeys } from './log-writer.js';
+
+/** A database with the schemas of gate and billing, the API's keys over HTTP, and a hand that writes the log. */
+export interface World {
+  readonly database: TestDatabase;
+  readonly log: LogWriter;
+  readonly keys: KeyServer;
+  readonly clock: FixedClock;
+  readonly env: Readonly<Record<string, string>>;
+  /** As the superuser, past every grant. */
+  readonly sql: SqlPool;
+  rows<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<readonly Row[]>;
+  close(): Promise<void>;
+}
+
+// What the jobs say of reorganizations and of a chain that is away belongs to the tests that make them.
+Logger.overrideLogger(false);
+
+const migrateAll = async (url: string): Promise<void> => {
+  await migrateGate(url);
+  await migrateBilling(url);
+};
+
+export async function openWorld(env: Readonly<Record<string, string>> = {}): Promise<World> {
+  const database = await createTestDatabase({ template: { name: 'billing', migrate: migrateAll } });
+  const clock = fixedClock(new Date().toISOString());
+  const log = new LogWriter(database.url, clock);
+  const keys = await serveKeys(log.keys);
+  const sql = new SqlPool({ url: database.url, applicationName: 'test', poolSize: 2 });
+  return {
+    database,
+    log,
+    keys,
+    clock,
+    sql,
+    env: {
+      DATABASE_URL: database.url,
+      API_JWKS_URL: keys.url,
+      RPC_URL: 'http://127.0.0.1:9',
+      NETWORK: 'base-sepolia',
+      PAY_TO: `0x${randomBytes(20).toString('hex')}`,
+      OPERATOR_TOKEN: randomBytes(32).toString('hex'),
+      ...env,
+    },
+    rows: async (text, values = []) => sql.query({ text, values }),
+    close: async () => {
+      await Promise.all([log.close(), keys.close(), sql.close()]);
+      await database.drop();
+    },
+  };
+}
+
+/** One process of billing without its loops: a test says when a step is taken. */
+export interface Books {
+  readonly config: BillingConfig;
+  readonly sql: SqlPool;
+  readonly intakeJob: IntakeJob;
+  readonly chainJob: ChainJob;
+  readonly reconcileJob: ReconcileJob;
+  readonly keyStore: KeyStore;
+  /** Books every entry that was committed before. */
+  readAll(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function openBooks(world: World, options: BooksOptions = {}): Books {
+  const config = readBillingConfig({ ...world.env, ...options.env });
+  const clock: Clock = options.clock ?? world.clock;
+  const pool = (role: string): SqlPool =>
+    new SqlPool({ url: config.databaseUrl, applicationName: 'test-billing', role, poolSize: 4 });
+  const sql = pool(billingRole);
+  const feedSql = pool(feedReaderRole);
+  const chain: Chain = openChain({ rpcUrl: config.rpcUrl, chainId: config.network.chainId, timeoutMs: 2_000 });
+  const { network, payTo } = config;
+  const reader = new ChainReader({
+    chain,
+    network,
+    payTo,
+    startBlock: config.chainStartBlock,
+    confirmations: config.chainConfirmations,
+    clock,
+  });
+  const ledger = new LedgerService();
+  const keyStore = new KeyStore(config, sql, clock);
+  const intake = new IntakeService(config, keyStore, clock);
+  const entries = new EntryStore(clock);
+  const feed = options.feed?.(sqlFeed(feedSql)) ?? sqlFeed(feedSql);
+  const store = new ChainStore(config);
+  const rating = options.rating ?? new RatingService();
+  const intakeJob = new IntakeJob(sql, intake, entries, rating, ledger, new BillingMetrics(), feed, clock);
+  const chainJob = new ChainJob(config, sql, reader, store, ledger, clock);
+  const reconcile = new ReconcileService(config, sql, clock);
+  const reconcileJob = new ReconcileJob(sql, feedSql, intakeJob, chainJob, reader, store, reconcile, clock);
+  return {
+    config,
+    sql,
+    intakeJob,
+    chainJob,
+    reconcileJob,
+    keyStore,
+    readAll: async () => {
+      const newest = await newestTransaction(world);
+      if (!(await intakeJob.catchUp(newest, 20_000))) throw new Error('the intake did not catch up');
+    },
+    close: async () => {
+      chain.close();
+      await Promise.all([sql.close(), feedSql.close()]);
+    },
+  };
+}
+
+export interface BooksOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly clock?: Clock;
+  readonly feed?: (feed: LogFeed) => LogFeed;
+  readonly rating?: RatingService;
+}
+
+async function newestTransaction(world: World): Promise<bigint> {
+  const [row] = await world.rows<{ newest: string }>('select pg_snapshot_xmax(pg_current_snapshot())::text as newest');
+  return BigInt(row?.newest ?? 0);
+}
+
+/** Everything that the books say, without what a second reading may change: ids, times of writing. */
+export async function bookContent(world: World): Promise<Readonly<Record<string, unknown>>> {
+  const charges =
+    await world.rows(`select entry_id, rail, account, payer, sku, units, included, overage, unit_price, asset, amount, period_start
+    from billing.charge order by tx, position`);
+  const journals = await world.rows(
+    `select id, kind, source, occurred_at, reverses, digest from billing.journal order by id`,
+  );
+  const postings = await world.rows('select * from billing.posting order by journal_id, line');
+  const entries = await world.rows('select id, kind, fault, usage_units from billing.entry order by tx, position');
+  const totals = await world.rows('select * from billing.period_total order by account, period_start');
+  const book = await world.rows('select * from billing.price_book order by tx, position');
+  return { charges, journals, postings, entries, totals, book };
+}
+
+/** Balances by account, as text. */
+export async function balances(world: World): Promise<Readonly<Record<string, string>>> {
+  const rows = await world.rows<{ account: string; amount: string }>(
+    `select account, sum(amount)::text as amount from billing.posting group by account having sum(amount) <> 0 order by account`,
+  );
+  return Object.fromEntries(rows.map(({ account, amount }) => [account, amount]));
+}
