@@ -6,7 +6,7 @@ import { verifyTypedData } from 'viem';
 import { cpuMicroseconds } from './cpu.js';
 
 /** CPU microseconds of one run of `work` in this process, after a warm-up. */
-export async function costOf(work: (index: number) => unknown, milliseconds: number): Promise<number> {
+async function costOf(work: (index: number) => unknown, milliseconds: number): Promise<number> {
   const until = async (deadline: number): Promise<number> => {
     let runs = 0;
     while (performance.now() < deadline) {

@@ -12,7 +12,7 @@ import { startTestChain } from '@keyfare/testing/chain';
 import { privateKeyToAccount } from 'viem/accounts';
 
 /** A server under load. */
-export interface Server {
+interface Server {
   readonly url: string;
   readonly secret: string;
   readonly pid: number;

@@ -3,28 +3,19 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseEnv, promisify } from 'node:util';
+import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { choosePort } from '@keyfare/devstack/ports';
-import { parse } from 'yaml';
+import { containerEnvironment, readComposeServices, readEnvExample } from '@keyfare/testing/compose';
+import { apiEnvironment, readApiConfig } from '../src/config.js';
 import { type Ground, openGround, startApi } from './api-process.js';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 
-interface Service {
-  readonly user?: string;
-  readonly image?: string;
-  readonly command?: readonly string[];
-  readonly healthcheck?: { readonly test: readonly string[] };
-  readonly environment?: Readonly<Record<string, string>>;
-}
-
 /** Docker itself is not needed here: what the containers would run is run. */
 describe('docker-compose.yml', () => {
-  const file = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), { merge: true }) as {
-    services: Readonly<Record<string, Service>>;
-  };
-  const services = Object.entries(file.services);
+  const compose = readComposeServices();
+  const services = Object.entries(compose);
   const ours = services.filter(([, { image }]) => image === undefined);
 
   it('has Postgres, the chain, the API and billing, each with a health check', () => {
@@ -41,10 +32,19 @@ describe('docker-compose.yml', () => {
     expect(readFileSync(join(root, 'Dockerfile'), 'utf8')).toMatch(/^USER node$/m);
   });
 
+  it('gives the API good settings, and no address that means itself: in a container 127.0.0.1 is nobody else', () => {
+    const inside = containerEnvironment('api');
+    expect(() => readApiConfig(inside)).not.toThrow();
+    const wrong = Object.keys(apiEnvironment.shape).filter(
+      (name) => name !== 'PUBLIC_URL' && /127\.0\.0\.1|localhost/.test(inside[name] ?? ''),
+    );
+    expect(wrong).toEqual([]);
+  });
+
   it('uses no setting that .env.example does not name', () => {
-    const known = Object.keys(parseEnv(readFileSync(join(root, '.env.example'), 'utf8')));
+    const known = Object.keys(readEnvExample());
     for (const name of ['api', 'billing']) {
-      const settings = Object.keys(file.services[name]?.environment ?? {});
+      const settings = Object.keys(compose[name]?.environment ?? {});
       expect(settings.filter((setting) => !known.includes(setting))).toEqual([]);
     }
   });

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { ConfigurationError } from '@keyfare/gate/server';
-import { readBillingConfig } from './config.js';
+import { containerEnvironment, readEnvExample } from '@keyfare/testing/compose';
+import { billingEnvironment, readBillingConfig } from './config.js';
 
+const example = readEnvExample();
 const env = {
   DATABASE_URL: 'postgres://billing:secret@db/keyfare',
   API_JWKS_URL: 'http://api:3000/.well-known/jwks.json',
@@ -53,6 +55,18 @@ describe('the configuration', () => {
       'RPC_URL',
     ]);
     expect(faults.join()).not.toMatch(/secret|short/);
+  });
+
+  it('starts with the settings of .env.example, and .env.example names every setting', () => {
+    expect(readBillingConfig(example).chainConfirmations).toBeNull();
+    expect(Object.keys(billingEnvironment.shape).filter((name) => !(name in example))).toEqual([]);
+  });
+
+  it('is good in docker-compose.yml, where 127.0.0.1 would be nobody else', () => {
+    const inside = containerEnvironment('billing');
+    expect(() => readBillingConfig(inside)).not.toThrow();
+    const settings = Object.keys(billingEnvironment.shape);
+    expect(settings.filter((name) => /127\.0\.0\.1|localhost/.test(inside[name] ?? ''))).toEqual([]);
   });
 
   it('reads secrets from files', () => {

@@ -48,6 +48,15 @@ function sayingUnavailable(dataSource: DataSource): DataSource {
   const create = dataSource.createQueryRunner.bind(dataSource);
   dataSource.createQueryRunner = (mode) => {
     const runner = create(mode);
+    const connect = runner.connect.bind(runner) as () => Promise<unknown>;
+    // Whatever keeps a connection from being made, the database is not to be had: nothing was sent.
+    const connected = async (): Promise<unknown> => {
+      try {
+        return await connect();
+      } catch (error) {
+        throw new DatabaseUnavailable(error, { inDoubt: false });
+      }
+    };
     const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
     const translated = async (...args: unknown[]): Promise<unknown> => {
       try {
@@ -56,7 +65,7 @@ function sayingUnavailable(dataSource: DataSource): DataSource {
         throw isConnectionLost(error) ? new DatabaseUnavailable(error, { inDoubt: true }) : error;
       }
     };
-    return Object.assign(runner, { query: translated });
+    return Object.assign(runner, { connect: connected, query: translated });
   };
   return dataSource;
 }

@@ -89,12 +89,12 @@ export class SqlPool implements Sql {
     await this.#pool.end();
   }
 
-  /** Nothing was sent when there is no connection, so nothing is in doubt. */
+  /** Whatever keeps a connection from being made, nothing was sent, so nothing is in doubt. */
   async #connect(): Promise<PoolClient> {
     try {
       return await this.#pool.connect();
     } catch (error) {
-      throw isConnectionLost(error) ? new DatabaseUnavailable(error, { inDoubt: false }) : error;
+      throw new DatabaseUnavailable(error, { inDoubt: false });
     }
   }
 }

@@ -3,6 +3,3 @@ export const schema = 'keyfare';
 
 /** The role that a running gate takes on: it may append to the log, and neither change nor delete a line of it. */
 export const gateRole = 'keyfare_gate';
-
-/** The role of billing: it may read the two feed views, and nothing else. */
-export const billingReaderRole = 'keyfare_billing_reader';

@@ -28,7 +28,7 @@ import { AccountDesk, type IssuedKey, KeyService, PlanService } from '../src/ser
 import { CurrentPrincipal, Free, Priced } from '../src/tariff.js';
 
 /** Lets a test stop a handler in the middle, and see how often it ran. */
-export class Work {
+class Work {
   runs = 0;
   #gate: Promise<void> | undefined;
   #open: (() => void) | undefined;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { schemaDrift } from '@keyfare/db/migrations';
+import { SqlPool } from '@keyfare/db/sql';
 import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
 import { migrateGate, ownerDataSource } from '../src/database.js';
 import { rows } from './requests.js';
@@ -66,19 +67,16 @@ describe('the schema', () => {
 
   it('shows no entry to the feed while an older transaction may still add one before it', async () => {
     const entry = `insert into keyfare.entry (id, kind, principal, digest) values (gen_random_uuid(), 'call', 'x', sha256('x'))`;
-    const { Client } = await import('pg');
-    const [slow, quick] = [new Client(database.url), new Client(database.url)];
-    await slow.connect();
-    await quick.connect();
+    const quick = new SqlPool({ url: database.url, applicationName: 'test' });
     const shown = async (): Promise<number> =>
       (await rows(database.url, `select 1 from keyfare.entry_feed where principal = 'x'`)).length;
-    await slow.query(`begin; ${entry}`);
-    await quick.query(entry);
-    expect(await shown()).toBe(0);
-    await slow.query('commit');
+    await quick.transaction(async (slow) => {
+      await slow.query({ text: entry });
+      await quick.query({ text: entry });
+      expect(await shown()).toBe(0);
+    });
     expect(await shown()).toBe(2);
-    await slow.end();
-    await quick.end();
+    await quick.close();
   });
 });
 

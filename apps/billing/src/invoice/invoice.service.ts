@@ -5,7 +5,6 @@ import { isRetryable, type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { deriveId } from '../derive-id.js';
-import { reach } from '../reach.js';
 import { clock, reportPool } from '../tokens.js';
 import { draftInvoice, type InvoiceDraft, type InvoicedCalls, type InvoicedTerms } from './draft.js';
 import { InvoiceEntity } from './invoice.entity.js';
@@ -69,24 +68,22 @@ export class InvoiceService {
   /** 404 `invoice/not-found`. */
   async find(id: string): Promise<Invoice> {
     const { manager } = this.dataSource;
-    const invoice = await reach(manager.findOneBy(InvoiceEntity, { id }));
+    const invoice = await manager.findOneBy(InvoiceEntity, { id });
     if (invoice === null) throw new Problem('invoice/not-found');
     return {
       invoice,
-      lines: await reach(manager.find(InvoiceLineEntity, { where: { invoiceId: id }, order: { line: 'ASC' } })),
+      lines: await manager.find(InvoiceLineEntity, { where: { invoiceId: id }, order: { line: 'ASC' } }),
     };
   }
 
   /** The newest month first. */
   async list({ account, periodStart, limit, offset }: InvoiceQuery): Promise<readonly InvoiceEntity[]> {
-    return reach(
-      this.dataSource.manager.find(InvoiceEntity, {
-        where: { ...(account !== undefined && { account }), ...(periodStart !== undefined && { periodStart }) },
-        order: { periodStart: 'DESC', account: 'ASC' },
-        take: limit,
-        skip: offset,
-      }),
-    );
+    return this.dataSource.manager.find(InvoiceEntity, {
+      where: { ...(account !== undefined && { account }), ...(periodStart !== undefined && { periodStart }) },
+      order: { periodStart: 'DESC', account: 'ASC' },
+      take: limit,
+      skip: offset,
+    });
   }
 
   async #draft(tx: Sql, account: string, period: Period): Promise<string> {

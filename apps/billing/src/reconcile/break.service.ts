@@ -2,7 +2,6 @@ import { Problem } from '@keyfare/core/problem';
 import type { Clock } from '@keyfare/core/time';
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { reach } from '../reach.js';
 import { clock } from '../tokens.js';
 import { BreakEntity } from './break.entity.js';
 
@@ -32,19 +31,17 @@ export class BreakService {
 
   /** The oldest first. */
   async list({ status, class: name, limit, offset }: BreakQuery): Promise<readonly BreakEntity[]> {
-    return reach(
-      this.dataSource.manager.find(BreakEntity, {
-        where: { ...(status && { status }), ...(name && { class: name }) },
-        order: { firstSeen: 'ASC', id: 'ASC' },
-        take: limit,
-        skip: offset,
-      }),
-    );
+    return this.dataSource.manager.find(BreakEntity, {
+      where: { ...(status && { status }), ...(name && { class: name }) },
+      order: { firstSeen: 'ASC', id: 'ASC' },
+      take: limit,
+      skip: offset,
+    });
   }
 
   /** 404 `break/not-found`. */
   async find(id: string): Promise<BreakEntity> {
-    const found = await reach(this.dataSource.manager.findOneBy(BreakEntity, { id }));
+    const found = await this.dataSource.manager.findOneBy(BreakEntity, { id });
     if (found === null) throw new Problem('break/not-found');
     return found;
   }
@@ -58,7 +55,7 @@ export class BreakService {
           ? { status: 'open' as const, resolution: null, resolvedBy: null, resolvedAt: null }
           : { status: 'resolved' as const, resolution, resolvedBy: 'operator' as const, resolvedAt: this.now() };
     const changes = { ...(owner !== undefined && { owner }), ...(note !== undefined && { note }), ...resolved };
-    await reach(this.dataSource.manager.update(BreakEntity, { id }, changes));
+    await this.dataSource.manager.update(BreakEntity, { id }, changes);
     return this.find(id);
   }
 }

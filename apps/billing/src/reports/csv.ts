@@ -33,9 +33,11 @@ export async function streamCsv<Row, View extends Readonly<Record<string, Cell>>
   const gone = new AbortController();
   csv.once('close', () => gone.abort());
   return new Promise((resolve, reject) => {
+    let taken = false;
     const work = async (tx: Sql): Promise<void> => {
       await openCursor(tx, table.statement);
       let rows = await fetchRows<Row>(tx);
+      taken = true;
       resolve(csv);
       for (const row of lead) csv.write(row);
       for (; rows.length > 0; rows = await fetchRows<Row>(tx)) {
@@ -48,7 +50,8 @@ export async function streamCsv<Row, View extends Readonly<Record<string, Cell>>
     };
     sql.transaction(work).catch((error: unknown) => {
       reject(error);
-      csv.destroy(error instanceof Error ? error : new Error(String(error)));
+      // A stream that nobody has yet must end in silence: its error event would end the process.
+      csv.destroy(taken ? (error instanceof Error ? error : new Error(String(error))) : undefined);
     });
   });
 }

@@ -5,7 +5,6 @@ import { SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { BillingConfig } from '../config.js';
-import { reach } from '../reach.js';
 import { BreakEntity } from '../reconcile/break.entity.js';
 import type { PaymentJudgement } from '../reconcile/payment-status.sql.js';
 import type { Run } from '../reconcile/reconcile.service.js';
@@ -58,9 +57,7 @@ export class ReportService {
 
   /** The last run. 404 `report/not-found` before the first. */
   async latestRun(): Promise<Run> {
-    const [run] = await reach(
-      this.dataSource.manager.find(ReconciliationEntity, { order: { finishedAt: 'DESC' }, take: 1 }),
-    );
+    const [run] = await this.dataSource.manager.find(ReconciliationEntity, { order: { finishedAt: 'DESC' }, take: 1 });
     if (run === undefined) throw new Problem('report/not-found', 'No reconciliation has run yet.');
     return run;
   }
@@ -71,13 +68,11 @@ export class ReportService {
   }
 
   async #openBreaks(limit: number): Promise<readonly BreakEntity[]> {
-    return reach(
-      this.dataSource.manager.find(BreakEntity, {
-        where: { status: 'open' },
-        order: { firstSeen: 'ASC', id: 'ASC' },
-        take: limit,
-      }),
-    );
+    return this.dataSource.manager.find(BreakEntity, {
+      where: { status: 'open' },
+      order: { firstSeen: 'ASC', id: 'ASC' },
+      take: limit,
+    });
   }
 
   async #judgement(): Promise<PaymentJudgement> {

@@ -88,12 +88,14 @@ const promised: Readonly<Record<number, string>> = {
   405: 'request/method-not-allowed',
   409: 'account/conflict payment/in-progress plan/conflict',
   413: 'request/too-large',
+  414: 'request/uri-too-long',
   415: 'request/unsupported-media-type',
   429: 'meter/exhausted',
   431: 'request/header-too-large',
   500: 'config/invalid service/internal',
   503: `payment/outcome-unknown service/chain-unavailable service/database-unavailable service/overloaded
     service/shutting-down`,
+  504: 'service/timeout',
 };
 
 test('the codes and their statuses are those that were promised', () => {

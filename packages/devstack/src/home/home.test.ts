@@ -35,9 +35,9 @@ describe('openHome', () => {
     expect(second.secrets).toEqual(first.secrets);
     second.release();
     const files = readdirSync(join(path, 'secrets'));
-    expect(files).toHaveLength(7);
+    expect(files).toHaveLength(8);
     for (const file of files) expect(mode(join(path, 'secrets', file))).toBe(0o600);
-    expect(new Set(Object.values(first.secrets)).size).toBe(7);
+    expect(new Set(Object.values(first.secrets)).size).toBe(8);
     const other = openHome(newPath());
     expect(Object.values(other.secrets).filter((value) => Object.values(first.secrets).includes(value))).toEqual([]);
     other.release();

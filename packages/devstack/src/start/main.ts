@@ -5,7 +5,7 @@ import { lastLines, type Stack, startStack } from './stack.js';
 import { tellStory } from './story.js';
 
 /** `npm start`: everything up, the story told, and then up until Ctrl-C. */
-export async function start(args: readonly string[]): Promise<void> {
+async function start(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
     options: { json: { type: 'boolean', default: false }, 'no-story': { type: 'boolean', default: false } },

@@ -16,9 +16,6 @@ const secretLength = 32;
 const checksumLength = 6;
 const shape = /^kf_(live|test)_([0-9A-Za-z]{12})_([0-9A-Za-z]{32})_([0-9A-Za-z]{6})$/;
 
-/** Anything that looks like one of our keys, for finding keys where none belong. */
-export const keyLike = /(?:^|[^0-9A-Za-z])kf_(?:live|test)_/;
-
 function randomText(length: number): string {
   return Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join('');
 }

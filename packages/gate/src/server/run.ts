@@ -15,7 +15,10 @@ export interface ServerSettings {
   readonly prepare?: (app: NestFastifyApplication) => void;
 }
 
-/** Starts a Nest application that ends well: on SIGTERM and SIGINT it answers what is under way, and then stops. */
+/**
+ * Starts a Nest application that ends well: on SIGTERM and SIGINT it answers what is under way, stops, and exits with 0.
+ * It exits rather than raise the signal again, for the logger writes its last lines at the exit.
+ */
 export async function startServer(settings: ServerSettings): Promise<NestFastifyApplication> {
   const { module, logger, host, port, prepare } = settings;
   const app = await NestFactory.create<NestFastifyApplication>(module, createAdapter({ logger }), {
@@ -24,7 +27,7 @@ export async function startServer(settings: ServerSettings): Promise<NestFastify
   });
   try {
     prepare?.(app);
-    app.enableShutdownHooks(['SIGTERM', 'SIGINT']);
+    app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
     await app.listen({ host, port });
   } catch (error) {
     await app.close();
