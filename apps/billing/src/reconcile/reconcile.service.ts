@@ -10,6 +10,7 @@ import { type BalanceReading, checkBalance } from './checks/balance.sql.js';
 import { breakClasses, type Check } from './checks/check.js';
 import { checkDocuments, checkEntries } from './checks/entries.sql.js';
 import { checkCharges, checkLedger, checkPosted } from './checks/ledger.sql.js';
+import { checkLimits } from './checks/limits.sql.js';
 import { checkMeter, type MeterCount } from './checks/meter.sql.js';
 import { checkPayments, checkTransfers } from './checks/payments.sql.js';
 import type { PaymentJudgement } from './payment-status.sql.js';
@@ -147,6 +148,7 @@ function checksOf({ meter, balance }: RunInput, judgement: PaymentJudgement): re
     checkDocuments(),
     checkPosted(),
     checkCharges(),
+    checkLimits(),
     checkLedger(),
     checkPayments(judgement),
     checkTransfers(),

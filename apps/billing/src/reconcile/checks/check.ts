@@ -6,6 +6,7 @@ export const breakClasses = [
   'usage-mismatch',
   'terms-missing',
   'meter-mismatch',
+  'units-over-limit',
   'entry-unposted',
   'posting-without-entry',
   'ledger-mismatch',
