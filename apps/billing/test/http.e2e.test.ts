@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { monthOf } from '@keyfare/core/time';
 import type { LocalChain } from '@keyfare/devstack/chain';
 import { fundEth, transferUsdc } from '@keyfare/devstack/usdc';
 import { startTestChain } from '@keyfare/testing/chain';
@@ -22,7 +23,9 @@ beforeAll(async () => {
   month = world.clock().toISOString().slice(0, 7);
   service = await startService(world, { RPC_URL: node.rpcUrl });
   const { log } = world;
-  await log.terms('acct_1', { includedUnits: '3', accountName: '=Acme, "Inc."' });
+  // The account is as old as the month, so that its plan costs a whole month.
+  const effectiveAt = monthOf(world.clock()).start.getTime() / 1_000;
+  await log.terms('acct_1', { effectiveAt, includedUnits: '3', accountName: '=Acme, "Inc."' });
   await log.terms('acct_2', { includedUnits: '0', overagePrice: '3333', monthlyPrice: '0' });
   for (let call = 0; call < 5; call += 1) await log.keyCall('acct_1');
   await log.keyCall('acct_2', { sku: 'distances', units: 2 });

@@ -17,6 +17,7 @@ export class CreateInvoice1796000000500 implements MigrationInterface {
         receipts bigint not null,
         first_entry uuid,
         last_entry uuid,
+        terms bigint not null,
         digest bytea not null,
         created_at timestamptz not null,
         updated_at timestamptz not null,

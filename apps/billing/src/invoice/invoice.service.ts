@@ -1,12 +1,12 @@
 import { Problem } from '@keyfare/core/problem';
-import type { Clock } from '@keyfare/core/time';
-import { type Period } from '@keyfare/core/time';
+import type { Clock, Period } from '@keyfare/core/time';
 import { isRetryable, type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { deriveId } from '../derive-id.js';
 import { clock, reportPool } from '../tokens.js';
 import { draftInvoice, type InvoiceDraft, type InvoicedCalls, type InvoicedTerms } from './draft.js';
+import { type DueDraft, readDueDrafts } from './due.js';
 import { InvoiceEntity } from './invoice.entity.js';
 import { InvoiceLineEntity } from './invoice-line.entity.js';
 
@@ -55,14 +55,9 @@ export class InvoiceService {
     }
   }
 
-  /** The accounts that had terms before the end of a period, some at a time, after the one named. */
-  async accounts(period: Period, after: string): Promise<readonly string[]> {
-    const rows = await this.sql.query<{ account: string }>({
-      text: `select distinct account from billing.price_book where effective_at < $1 and account > $2
-        order by account limit 500`,
-      values: [period.end, after],
-    });
-    return rows.map(({ account }) => account);
+  /** The account's months that are over and whose drafts are to be drawn up, see `dueDrafts`. */
+  async due(): Promise<readonly DueDraft[]> {
+    return readDueDrafts(this.sql, this.now());
   }
 
   /** 404 `invoice/not-found`. */
@@ -160,11 +155,11 @@ export class InvoiceService {
   async #store(tx: Sql, id: string, draft: InvoiceDraft): Promise<boolean> {
     const written = await tx.query({
       text: `insert into billing.invoice as i (id, state, account, account_name, period_start, period_end, total,
-          payable_cents, receipts, first_entry, last_entry, digest, created_at, updated_at)
-        values ($1, 'draft', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)
+          payable_cents, receipts, first_entry, last_entry, terms, digest, created_at, updated_at)
+        values ($1, 'draft', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
         on conflict (id) do update set account_name = excluded.account_name, total = excluded.total,
           payable_cents = excluded.payable_cents, receipts = excluded.receipts, first_entry = excluded.first_entry,
-          last_entry = excluded.last_entry, digest = excluded.digest, updated_at = excluded.updated_at
+          last_entry = excluded.last_entry, terms = excluded.terms, digest = excluded.digest, updated_at = excluded.updated_at
         where i.state = 'draft' and i.digest <> excluded.digest
         returning id`,
       values: [
@@ -178,6 +173,7 @@ export class InvoiceService {
         draft.receipts.toString(),
         draft.firstEntry,
         draft.lastEntry,
+        draft.terms.toString(),
         draft.digest,
         this.now(),
       ],

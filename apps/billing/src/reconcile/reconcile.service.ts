@@ -9,6 +9,7 @@ import { recordBreaks, resolveGone } from './breaks.sql.js';
 import { type BalanceReading, checkBalance } from './checks/balance.sql.js';
 import { breakClasses, type Check } from './checks/check.js';
 import { checkDocuments, checkEntries } from './checks/entries.sql.js';
+import { checkInvoices } from './checks/invoices.sql.js';
 import { checkCharges, checkLedger, checkPosted } from './checks/ledger.sql.js';
 import { checkLimits } from './checks/limits.sql.js';
 import { checkMeter, type MeterCount } from './checks/meter.sql.js';
@@ -150,6 +151,7 @@ function checksOf({ meter, balance }: RunInput, judgement: PaymentJudgement): re
     checkCharges(),
     checkLimits(),
     checkLedger(),
+    checkInvoices(),
     checkPayments(judgement),
     checkTransfers(),
     ...(meter === null ? [] : [checkMeter(meter)]),

@@ -10,6 +10,7 @@ export const breakClasses = [
   'entry-unposted',
   'posting-without-entry',
   'ledger-mismatch',
+  'invoice-stale',
   'recorded-not-settled',
   'settled-not-recorded',
   'amount-mismatch',
