@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { errorCode } from '@keyfare/db/sql';
 import { DraftsJob } from '../src/jobs/drafts.job.js';
 import { ReconcileJob } from '../src/jobs/reconcile.job.js';
 import { type Service, settled, startService } from './service.js';
@@ -10,6 +11,8 @@ const services: Service[] = [];
 beforeEach(async () => {
   world = await openWorld();
   world.clock.set('2026-10-01T00:00:00Z');
+  // Months are those of UTC, wherever the server of the database believes to be.
+  await world.rows(`alter database ${world.database.name} set timezone to 'Pacific/Auckland'`);
 }, 60_000);
 afterEach(async () => {
   await Promise.all(services.splice(0).map(async (service) => service.close()));
@@ -190,6 +193,26 @@ describe('reconciliation of invoices', () => {
     clock.set('2026-11-03T00:00:00Z');
     expect(await reconcile(service)).toEqual(['invoice-stale 250']);
   }, 30_000);
+});
+
+describe('an invoice that is no draft any more', () => {
+  it('changes in nothing but its state, and that goes forward only, whoever writes', async () => {
+    const service = await start();
+    await world.log.terms('acct_1');
+    await reconcile(service);
+    await service.call('/invoices', { body: { account: 'acct_1', month: '2026-10' } });
+    const refusal = async (change: string): Promise<string | undefined> =>
+      world.rows(`update billing.invoice set ${change}`).then(
+        () => undefined,
+        (error: unknown) => errorCode(error),
+      );
+    expect(await refusal(`state = 'final', number = '2026-0001'`)).toBeUndefined();
+    for (const change of ['total = 0', `number = '2026-0002'`, `state = 'draft', number = null`, 'payable_cents = 1']) {
+      expect([change, await refusal(change)]).toEqual([change, 'KF002']);
+    }
+    expect(await refusal(`state = 'paid'`)).toBeUndefined();
+    expect(await refusal(`state = 'final'`)).toBe('KF002');
+  });
 });
 
 describe('a unit beyond a plan that does not invoice it', () => {

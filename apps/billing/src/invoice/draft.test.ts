@@ -164,7 +164,7 @@ describe('a draft', () => {
     );
   });
 
-  it('is the sum of its lines', () => {
+  it('is the sum of its lines, and has every unit that was rated on one of them', () => {
     const calls = fc.array(
       fc.record({
         sku: fc.constantFrom('a', 'b', 'c'),
@@ -179,6 +179,11 @@ describe('a draft', () => {
         const overage = list.reduce((sum, each) => sum + each.overage * each.unitPrice, 0n);
         expect(draft?.total).toBe(overage + starter.monthlyPrice);
         expect(draft?.lines.reduce((sum, { amount }) => sum + amount, 0n)).toBe(draft?.total);
+        expect(draft?.lines.every(({ quantity, unitPrice, amount }) => amount === quantity * unitPrice)).toBe(true);
+        const units = draft?.lines
+          .filter(({ kind }) => kind !== 'plan')
+          .reduce((sum, { quantity }) => sum + quantity, 0n);
+        expect(units).toBe(list.reduce((sum, { included, overage: beyond }) => sum + included + beyond, 0n));
       }),
     );
   });

@@ -5,10 +5,11 @@ import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { deriveId } from '../derive-id.js';
 import { clock, reportPool } from '../tokens.js';
-import { draftInvoice, type InvoiceDraft, type InvoicedCalls, type InvoicedTerms } from './draft.js';
+import { draftInvoice, type InvoiceDraft } from './draft.js';
 import { type DueDraft, readDueDrafts } from './due.js';
 import { InvoiceEntity } from './invoice.entity.js';
 import { InvoiceLineEntity } from './invoice-line.entity.js';
+import { readCalls, readTerms } from './read-month.js';
 
 /** An invoice with its lines. */
 export interface Invoice {
@@ -21,12 +22,6 @@ export interface InvoiceQuery {
   readonly periodStart?: Date | undefined;
   readonly limit: number;
   readonly offset: number;
-}
-
-interface Counted {
-  readonly receipts: string;
-  readonly first_entry: string | null;
-  readonly last_entry: string | null;
 }
 
 /** Draws up invoices from the charges and the price book. */
@@ -84,71 +79,13 @@ export class InvoiceService {
   async #draft(tx: Sql, account: string, period: Period): Promise<string> {
     await tx.query({ text: 'set transaction isolation level repeatable read' });
     const id = deriveId(`invoice:${account}:${period.start.toISOString()}`);
-    const terms = await this.#terms(tx, account);
+    const terms = await readTerms(tx, account);
     if (terms.length === 0) throw new Problem('account/not-found', 'No terms of this account are known.');
-    const draft = draftInvoice({ account, period, terms, ...(await this.#calls(tx, account, period)) });
+    const draft = draftInvoice({ account, period, terms, ...(await readCalls(tx, account, period)) });
     if (draft === null) throw new Problem('invoice/not-found', 'No terms of the account apply to this month.');
     const changed = await this.#store(tx, id, draft);
     if (changed) await this.#storeLines(tx, id, draft);
     return id;
-  }
-
-  async #terms(tx: Sql, account: string): Promise<readonly InvoicedTerms[]> {
-    const rows = await tx.query<{
-      account_name: string;
-      plan_slug: string;
-      plan_version: string;
-      monthly_price: string;
-      effective_at: Date;
-    }>({
-      text: `select account_name, plan_slug, plan_version, monthly_price, effective_at from billing.price_book
-        where account = $1 order by effective_at, tx, position`,
-      values: [account],
-    });
-    return rows.map((row) => ({
-      accountName: row.account_name,
-      planSlug: row.plan_slug,
-      planVersion: BigInt(row.plan_version),
-      monthlyPrice: BigInt(row.monthly_price),
-      effectiveAt: row.effective_at,
-    }));
-  }
-
-  async #calls(
-    tx: Sql,
-    account: string,
-    { start }: Period,
-  ): Promise<{
-    calls: readonly InvoicedCalls[];
-    receipts: bigint;
-    firstEntry: string | null;
-    lastEntry: string | null;
-  }> {
-    const rows = await tx.query<{ sku: string; unit_price: string; included: string; overage: string }>({
-      text: `select sku, unit_price, sum(included)::text as included, sum(overage)::text as overage
-        from billing.charge where rail = 'key' and account = $1 and period_start = $2 group by sku, unit_price`,
-      values: [account, start],
-    });
-    const [counted] = await tx.query<Counted>({
-      text: `with covered as (
-          select entry_id, tx, position from billing.charge
-          where rail = 'key' and account = $1 and period_start = $2)
-        select (select count(*) from covered)::text as receipts,
-          (select entry_id from covered order by tx, position limit 1) as first_entry,
-          (select entry_id from covered order by tx desc, position desc limit 1) as last_entry`,
-      values: [account, start],
-    });
-    return {
-      calls: rows.map((row) => ({
-        sku: row.sku,
-        unitPrice: BigInt(row.unit_price),
-        included: BigInt(row.included),
-        overage: BigInt(row.overage),
-      })),
-      receipts: BigInt(counted?.receipts ?? 0),
-      firstEntry: counted?.first_entry ?? null,
-      lastEntry: counted?.last_entry ?? null,
-    };
   }
 
   /** Whether there was anything to write: a draft that is the same stays as it is, and so does what is no draft. */
