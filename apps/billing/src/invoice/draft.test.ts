@@ -141,7 +141,10 @@ describe('a draft', () => {
       fc.property(fc.array(moment, { minLength: 1, maxLength: 8 }), (moments) => {
         const terms = moments
           .toSorted((a, b) => a.second - b.second)
-          .map(({ second, monthlyPrice }) => ({ ...starter, monthlyPrice, effectiveAt: new Date(second * 1_000) }));
+          .map(({ second, monthlyPrice }): InvoicedTerms => {
+            const { accountName, planSlug, planVersion } = starter;
+            return { accountName, planSlug, planVersion, monthlyPrice, effectiveAt: new Date(second * 1_000) };
+          });
         const ends = [...terms.slice(1).map(({ effectiveAt }) => effectiveAt), period.end];
         const lengths = terms.map(({ effectiveAt }, index) => {
           const from = Math.max(effectiveAt.getTime(), period.start.getTime());

@@ -148,8 +148,10 @@ function digestOf(content: Omit<InvoiceDraft, 'digest'>): Buffer {
     ...rest,
     periodStart: period.start.toISOString(),
     periodEnd: period.end.toISOString(),
-    lines: lines.map(({ quantity, unitPrice, amount, ...line }) => ({
-      ...line,
+    lines: lines.map(({ kind, description, sku, quantity, unitPrice, amount }) => ({
+      kind,
+      description,
+      sku,
       quantity: quantity.toString(),
       unitPrice: unitPrice.toString(),
       amount: amount.toString(),
