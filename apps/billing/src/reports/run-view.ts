@@ -22,6 +22,8 @@ export const runView = z
     report: reconciliationReport,
     /** The breaks that are open now, the oldest first; at most a thousand. */
     breaks: z.array(breakView),
+    /** Whether more are open than are listed: the CSV and `/breaks` have them all. */
+    truncated: z.boolean(),
   })
   .meta({ id: 'Reconciliation' });
 
@@ -29,9 +31,11 @@ export const runView = z
 export interface RunWithBreaks {
   readonly run: Run;
   readonly breaks: readonly BreakEntity[];
+  /** Whether more are open. */
+  readonly truncated: boolean;
 }
 
-export function viewRun({ run, breaks }: RunWithBreaks, now: Date): z.infer<typeof runView> {
+export function viewRun({ run, breaks, truncated }: RunWithBreaks, now: Date): z.infer<typeof runView> {
   return {
     id: run.id,
     trigger: run.trigger,
@@ -42,6 +46,7 @@ export function viewRun({ run, breaks }: RunWithBreaks, now: Date): z.infer<type
     digest: run.digest.toString('hex'),
     report: run.report,
     breaks: breaks.map((found) => viewBreak(found, now)),
+    truncated,
   };
 }
 
