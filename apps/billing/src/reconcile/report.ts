@@ -21,9 +21,12 @@ export const reconciliationReport = z
     /** Payments by what entries and chain say of them together. */
     payments: z.array(z.object({ status: z.string(), count, recorded: amount, settled: amount })),
     unpaid: z.object({ count, amount }),
-    /** The wallet, up to the block that was read last. `balance` is what the chain says it holds, when it could be asked. */
+    /**
+     * The configured wallet, up to the block that was read last. `balance` is what the chain says it holds, when it could
+     * be asked.
+     */
     chain: z.object({
-      state: z.enum(['current', 'behind', 'unavailable', 'diverged']),
+      state: z.enum(['current', 'behind', 'unavailable', 'rewritten', 'diverged']),
       network: z.string(),
       wallet: z.string(),
       block: z.string().nullable(),
