@@ -156,7 +156,12 @@ describe('when PAY_TO changes', () => {
     expect(report).toMatchObject({
       unchecked: [],
       payments: [{ status: 'matched', count: 3, recorded: '0.000330', settled: '0.000330' }],
-      chain: { wallet: next, in: '0.000300', balance: '0.000300' },
+      chain: {
+        wallet: next,
+        balance: '0.000300',
+        explained: '0.000300',
+        earlier: [{ wallet: payTo, balance: '0.000030', explained: '0.000030' }],
+      },
     });
     expect(await balances(world)).toMatchObject({
       [`usdc:eip155:84532:${payTo}`]: '30',

@@ -6,7 +6,6 @@ import { Inject, Injectable } from '@nestjs/common';
 import { BillingConfig } from '../config.js';
 import { Standstills } from '../standstills.js';
 import { clock, reportPool } from '../tokens.js';
-import { watchOf } from '../watch.js';
 import { recordBreaks, resolveGone } from './breaks.sql.js';
 import { type BalanceReading, canCheckBalances, checkBalances } from './checks/balance.sql.js';
 import { breakClasses, type Check } from './checks/check.js';
@@ -96,13 +95,11 @@ export class ReconcileService {
     }
     const checked = new Set(checks.flatMap(({ classes }) => classes));
     await tx.query({ text: resolveGone, values: [id, at, [...checked]] });
-    const watch = watchOf(this.config.network, this.config.payTo);
     const { report, chainAsOf } = await summarize(tx, {
       entriesComplete: input.entriesComplete,
       place: feed.place,
       chainState: input.chainState,
-      watch,
-      balance: input.balances.find((reading) => reading.watch === watch)?.balance ?? null,
+      balances: new Map(input.balances.map(({ watch, balance }) => [watch, balance])),
       unchecked: breakClasses.filter((name) => !checked.has(name)),
       judgement,
     });

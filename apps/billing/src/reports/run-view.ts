@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { BreakEntity } from '../reconcile/break.entity.js';
 import { breakView, viewBreak } from '../reconcile/break-view.js';
 import type { Run } from '../reconcile/reconcile.service.js';
-import { decimal, reconciliationReport } from '../reconcile/report.js';
+import { decimal, reconciliationReport, type WalletFigures } from '../reconcile/report.js';
 import type { Cell, Table } from './table.js';
 
 /** A run of the reconciliation, as it is answered. */
@@ -100,8 +100,15 @@ export function openBreaksTable(): Table<BreakRow, Readonly<Record<(typeof runCo
 
 type RunRow = Readonly<Partial<Record<(typeof runColumns)[number], Cell>>>;
 
-function wallet(item: string, amount: string | null): RunRow {
-  return { section: 'chain', item, asset: 'USDC', amount };
+function walletRows(figures: WalletFigures): readonly RunRow[] {
+  const items = ['opening', 'in', 'out', 'explained', 'balance'] as const;
+  return items.map((item) => ({
+    section: 'chain',
+    item,
+    asset: 'USDC',
+    amount: figures[item],
+    detail: figures.wallet,
+  }));
 }
 
 /** A run as rows: its figures, without the breaks. */
@@ -119,11 +126,7 @@ export function runRows({ report }: Run): readonly RunRow[] {
     ]),
     { section: 'payments', item: 'unpaid', asset: 'USDC', count: unpaid.count, amount: unpaid.amount },
     { section: 'chain', item: 'block', status: chain.state, detail: chain.block },
-    wallet('opening', chain.opening),
-    wallet('in', chain.in),
-    wallet('out', chain.out),
-    wallet('explained', chain.explained),
-    wallet('balance', chain.balance),
+    ...[chain, ...chain.earlier].flatMap(walletRows),
     ...ledger.map(({ asset, type, balance }) => {
       const credit = balance.startsWith('-');
       return {
