@@ -65,7 +65,7 @@ describe('each class of break is found, by its name', () => {
     expect(await world.rows('select keys, detail from billing.break')).toEqual([
       {
         keys: { account: 'acct_1', month: world.clock().toISOString().slice(0, 7) },
-        detail: 'The API counts 8 units, the entries come to 11.',
+        detail: 'The API counts 3 units fewer than the entries come to.',
       },
     ]);
   });

@@ -207,7 +207,25 @@ describe('a reconciliation', () => {
     expect((await service.call('/breaks?status=open')).body).toEqual([]);
     expect((await service.call('/breaks?status=resolved')).body).toMatchObject([{ id: breaks[0]?.id }]);
     const reopened = await service.call(path, { method: 'PATCH', body: { resolution: null } });
-    expect(reopened.body).toMatchObject({ status: 'open', resolution: null, resolvedAt: null, note: 'top-up' });
+    expect(reopened.body).toMatchObject({
+      status: 'open',
+      resolution: null,
+      resolvedAt: null,
+      note: 'top-up',
+      history: [{ why: 'an operator opened it', amount: '0.123456', resolution: 'accepted', resolvedBy: 'operator' }],
+    });
+  });
+
+  it('lists a thousand open breaks, and says when there are more', async () => {
+    const latest = async (): Promise<{ breaks: unknown[]; truncated: boolean }> =>
+      (await service.call('/reports/reconciliation')).body;
+    expect(await latest()).toMatchObject({ truncated: false });
+    await world.rows(`insert into billing.break (id, class, keys, side, detail, status, history, first_seen, last_seen, present, run_id)
+      select 'many-' || n, 'receipt-missing', '{}', 'receipt', 'one of many', 'open', '[]', now(), now(), false, gen_random_uuid()
+      from generate_series(1, 1000) n`);
+    const { breaks, truncated } = await latest();
+    expect([breaks.length, truncated]).toEqual([1_000, true]);
+    await world.rows(`delete from billing.break where id like 'many-%'`);
   });
 });
 
