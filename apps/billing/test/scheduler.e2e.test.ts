@@ -3,6 +3,7 @@ import { readBillingConfig } from '../src/config.js';
 import { DraftsJob } from '../src/jobs/drafts.job.js';
 import { ReconcileJob } from '../src/jobs/reconcile.job.js';
 import { Scheduler } from '../src/jobs/scheduler.js';
+import { BillingMetrics } from '../src/status/metrics.js';
 import { settled } from './service.js';
 import { openWorld, type World } from './world.js';
 
@@ -17,7 +18,7 @@ afterEach(async () => world.close());
 function scheduler(run: () => Promise<number>): Scheduler {
   const drafts = Object.assign(Object.create(DraftsJob.prototype) as DraftsJob, { run });
   const reconcile = Object.create(ReconcileJob.prototype) as ReconcileJob;
-  return new Scheduler(readBillingConfig(world.env), reconcile, drafts, world.sql, world.clock);
+  return new Scheduler(readBillingConfig(world.env), reconcile, drafts, new BillingMetrics(), world.sql, world.clock);
 }
 
 async function jobs(): Promise<readonly string[]> {

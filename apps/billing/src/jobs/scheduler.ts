@@ -4,9 +4,10 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import PgBoss from 'pg-boss';
 import { BillingConfig } from '../config.js';
 import { billingRole, jobsSchema } from '../schema.js';
+import { BillingMetrics } from '../status/metrics.js';
 import { clock } from '../tokens.js';
 import { DraftsJob } from './drafts.job.js';
-import { Loop } from './loop.js';
+import { isLoud, Loop } from './loop.js';
 import { queues } from './queues.js';
 import { ReconcileJob } from './reconcile.job.js';
 
@@ -26,6 +27,7 @@ export class Scheduler {
     config: BillingConfig,
     private readonly reconcile: ReconcileJob,
     private readonly drafts: DraftsJob,
+    private readonly metrics: BillingMetrics,
     private readonly sql: SqlPool,
     @Inject(clock) private readonly now: Clock,
   ) {
@@ -76,7 +78,10 @@ export class Scheduler {
     return new Loop({
       step: () => this.#work(queue, run),
       intervalMs: pollingIntervalMs,
-      onError: (error) => this.#logger.error({ err: error, msg: `the queue ${queue} is away` }),
+      onFailure: (error, failures) => {
+        this.metrics.stepFailures.inc({ loop: queue });
+        if (isLoud(failures)) this.#logger.error({ err: error, failures, msg: `the queue ${queue} is away` });
+      },
       onRecovered: () => this.#logger.log(`the queue ${queue} is back`),
     });
   }

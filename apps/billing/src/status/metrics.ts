@@ -46,7 +46,7 @@ export class BillingMetrics {
 
   readonly stepFailures = new Counter({
     name: 'keyfare_billing_step_failures_total',
-    help: 'Steps of the intake or the chain that failed in this process, by loop.',
+    help: 'Steps of the intake, the chain or a queue of jobs that failed in this process, by loop.',
     labelNames: ['loop'],
     registers: [this.registry],
   });
