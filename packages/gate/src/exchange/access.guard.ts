@@ -11,12 +11,14 @@ import { requestFingerprint } from '../payment/fingerprint.js';
 import { PaymentService } from '../payment/payment.service.js';
 import { admit } from '../policy/admit.js';
 import { type Exchange, exchangeOf } from './exchange.js';
+import { Holds } from './holds.js';
 import { Offers } from './offers.js';
 import { tariffOf } from './tariff.js';
 
 /**
- * The one guard, for both rails. Its lines are the walk of a request: quote, credential, policy, hold. The hold is
- * last, so that nothing after it can strand one; nothing is taken here, for the body is not yet validated.
+ * The one guard, for both rails. Its lines are the walk of a request: quote, credential, policy, hold. Nothing
+ * is taken here, for the body is not yet validated. Guards and interceptors of the host's may still refuse after the
+ * hold: `Holds` voids what the settlement interceptor does not take over.
  *
  * A key goes first and decides: a bad one is refused whatever else was presented, and only a good one whose plan says
  * so is let pay by wallet.
@@ -29,6 +31,7 @@ export class AccessGuard implements CanActivate {
     private readonly meter: MeterService,
     private readonly payments: PaymentService,
     private readonly offers: Offers,
+    private readonly holds: Holds,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -44,6 +47,7 @@ export class AccessGuard implements CanActivate {
     const account = (await prove(this.apiKey, request)) as AccountPrincipal | null;
     if (account === null) await this.#holdPayment(exchange, request);
     else await this.#holdUnits(exchange, request, account);
+    this.holds.check(exchange);
     this.#announceReplay(exchange, http.getResponse<FastifyReply>());
     return true;
   }

@@ -6,11 +6,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GateConfig } from '../config.js';
 import { GateMetrics } from '../metrics.js';
 import { type Exchange, exchangeOf, newExchangeId } from './exchange.js';
+import { Holds } from './holds.js';
 
 /**
  * The gate's middleware, as Fastify hooks: it opens the exchange of every request, digests the body while it is read,
- * and writes the access line when the response closes. Neither a guard's refusal nor a lost connection escapes that
- * line, as both would escape an interceptor.
+ * and when the response closes it voids a hold that nobody took over and writes the access line. Neither a guard's
+ * refusal nor a lost connection escapes that moment, as both would escape an interceptor.
  */
 @Injectable()
 export class ExchangeHooks {
@@ -18,6 +19,7 @@ export class ExchangeHooks {
     host: HttpAdapterHost,
     private readonly config: GateConfig,
     private readonly metrics: GateMetrics,
+    private readonly holds: Holds,
   ) {
     if (host.httpAdapter.getType() !== 'fastify') throw new TypeError('Keyfare needs the Fastify adapter of Nest');
     const fastify = host.httpAdapter.getInstance<FastifyInstance>();
@@ -65,6 +67,7 @@ export class ExchangeHooks {
   /** One line for each request, with what may be known and nothing that may not: no header, no body, no query. */
   #close(request: FastifyRequest, reply: FastifyReply): void {
     const exchange = exchangeOf(request);
+    this.holds.close(exchange);
     const route = request.routeOptions.url ?? 'unmatched';
     const rail = exchange.hold === undefined ? 'none' : exchange.hold.rail === 'key' ? 'key' : 'x402';
     const status = reply.raw.statusCode;

@@ -12,6 +12,7 @@ import { PaymentService, type Replay } from '../payment/payment.service.js';
 import { within } from '../within.js';
 import { type SerializedBody, serializeBody } from './body.js';
 import { type Exchange, exchangeOf } from './exchange.js';
+import { Holds } from './holds.js';
 import { Offers } from './offers.js';
 import { ExchangeReceipts, type ServedCall } from './receipts.js';
 
@@ -28,6 +29,7 @@ export class SettlementInterceptor implements NestInterceptor {
     private readonly payments: PaymentService,
     private readonly offers: Offers,
     private readonly receipts: ExchangeReceipts,
+    private readonly holds: Holds,
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -35,6 +37,7 @@ export class SettlementInterceptor implements NestInterceptor {
     const request = http.getRequest<FastifyRequest>();
     const exchange = exchangeOf(request);
     if (exchange.hold === undefined) return next.handle();
+    this.holds.take(exchange);
     const reply = http.getResponse<FastifyReply>();
     if (exchange.hold.rail === 'replay') return from(this.#replay(exchange, exchange.hold, reply));
     return from(this.#serve({ exchange, hold: exchange.hold, request, reply }, next));
@@ -130,8 +133,7 @@ export class SettlementInterceptor implements NestInterceptor {
   }
 
   #void(hold: KeyHold | PaymentHold): void {
-    if (hold.rail === 'key') this.meter.void(hold);
-    else this.payments.void(hold);
+    this.holds.void(hold);
   }
 }
 
