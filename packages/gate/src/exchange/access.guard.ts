@@ -57,11 +57,14 @@ export class AccessGuard implements CanActivate {
     exchange.principal = account;
     admit(account, quote);
     const hold = await this.meter.hold(account, quote, exchange.openedAt);
-    if (hold !== null) {
+    if (typeof hold !== 'string') {
       exchange.hold = hold;
       return;
     }
-    if (account.plan.overage !== 'x402') throw this.offers.exhausted(account, exchange.openedAt);
+    // While others may still leave units unused, nobody is asked to pay for what the plan includes.
+    if (hold === 'contended' || account.plan.overage !== 'x402') {
+      throw this.offers.refused(hold, account, exchange.openedAt);
+    }
     exchange.account = { accountId: account.accountId, keyId: account.keyId };
     exchange.quote = this.offers.overage(account.plan, quote);
     await this.#holdPayment(exchange, request);
