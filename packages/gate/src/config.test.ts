@@ -92,6 +92,15 @@ describe('the configuration', () => {
     expect(faults.toSorted()).toEqual(['RPC_URL is missing', text].toSorted());
   });
 
+  it('lets any page call by default, or those of the origins named, or leaves it to the host', () => {
+    expect(readGateConfig({}, good).corsOrigins).toBe('*');
+    expect(readGateConfig({}, { ...good, CORS_ORIGINS: 'none' }).corsOrigins).toBeNull();
+    const origins = 'https://app.example, http://localhost:5173';
+    expect(readGateConfig({}, { ...good, CORS_ORIGINS: origins }).corsOrigins).toEqual(origins.split(', '));
+    for (const wrong of ['app.example', 'https://app.example/', '*,https://app.example'])
+      expect(() => readGateConfig({}, { ...good, CORS_ORIGINS: wrong })).toThrow('CORS_ORIGINS must be');
+  });
+
   it('takes a public URL with or without its last slash', () => {
     for (const url of ['https://api.example', 'https://api.example/', 'http://localhost:3000'])
       expect(readGateConfig({}, { ...good, PUBLIC_URL: url }).publicUrl.origin).toBe(url.replace(/\/$/, ''));

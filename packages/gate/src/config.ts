@@ -33,6 +33,8 @@ export abstract class GateConfig {
   abstract readonly migrationDatabaseUrl: string;
   /** The origin that callers know: it stands in offers and receipts. */
   abstract readonly publicUrl: URL;
+  /** Origins whose pages may call; `*` for any, null to leave it to the host. */
+  abstract readonly corsOrigins: '*' | readonly string[] | null;
   abstract readonly rpcUrl: string;
   abstract readonly rpcTimeoutMs: number;
   abstract readonly settlerKey: `0x${string}`;
@@ -66,6 +68,15 @@ const httpOrigin = httpUrl.refine(
   (text) => !URL.canParse(text) || new URL(text).href === `${new URL(text).origin}/`,
   'must be an origin: scheme, host and port, and no path, query or login',
 );
+/** `*`, `none`, or origins as browsers send them (RFC 6454 §6.1). */
+const corsOrigins = z.string().transform((text, context): GateConfig['corsOrigins'] => {
+  if (text === '*') return '*';
+  if (text === 'none') return null;
+  const origins = text.split(',').map((part) => part.trim());
+  if (origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin)) return origins;
+  context.addIssue({ code: 'custom', message: 'must be *, none, or origins with commas between them' });
+  return z.NEVER;
+});
 const milliseconds = z.coerce.number().int().min(100).max(600_000);
 
 const network = z.string().transform((name, context) => {
@@ -120,6 +131,7 @@ export const gateEnvironment = z.object({
   DATABASE_URL: postgresUrl,
   MIGRATION_DATABASE_URL: postgresUrl.optional(),
   PUBLIC_URL: httpOrigin.default('http://localhost:3000'),
+  CORS_ORIGINS: corsOrigins.default('*'),
   RPC_URL: httpUrl,
   RPC_TIMEOUT_MS: milliseconds.default(3_000),
   SETTLER_PRIVATE_KEY: secretKey,
@@ -209,6 +221,7 @@ export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): Ga
     databaseUrl: values.DATABASE_URL,
     migrationDatabaseUrl: values.MIGRATION_DATABASE_URL ?? values.DATABASE_URL,
     publicUrl: new URL(values.PUBLIC_URL),
+    corsOrigins: values.CORS_ORIGINS,
     rpcUrl: values.RPC_URL,
     rpcTimeoutMs: values.RPC_TIMEOUT_MS,
     settlerKey: values.SETTLER_PRIVATE_KEY,

@@ -5,6 +5,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GateConfig } from '../config.js';
 import { GateMetrics } from '../metrics.js';
+import { allowOrigins } from './cors.js';
 import { type Exchange, exchangeOf, newExchangeId } from './exchange.js';
 import { Holds } from './holds.js';
 
@@ -22,6 +23,7 @@ export class ExchangeHooks {
     private readonly holds: Holds,
   ) {
     if (host.httpAdapter.getType() !== 'fastify') throw new TypeError('Keyfare needs the Fastify adapter of Nest');
+    allowOrigins(host.httpAdapter, config.corsOrigins);
     const fastify = host.httpAdapter.getInstance<FastifyInstance>();
     fastify.decorateRequest('keyfare', null);
     fastify.addHook('onRequest', (request, reply, done) => {

@@ -10,6 +10,8 @@ export class RouteTable {
   constructor(host: HttpAdapterHost) {
     const fastify = host.httpAdapter.getInstance<FastifyInstance>();
     fastify.addHook('onRoute', ({ method, url }) => {
+      // The route that answers preflights is at every address and makes none.
+      if (url === '*') return;
       for (const name of [method].flat()) this.#routes.push({ method: name, pattern: toPattern(url) });
     });
   }
