@@ -10,9 +10,11 @@ import { MeterService } from '../meter/meter.service.js';
 import { requestFingerprint } from '../payment/fingerprint.js';
 import { PaymentService } from '../payment/payment.service.js';
 import { admit } from '../policy/admit.js';
+import { RouteTable } from '../server/route-table.js';
 import { type Exchange, exchangeOf } from './exchange.js';
 import { Holds } from './holds.js';
 import { Offers } from './offers.js';
+import { checkSellable } from './sellable.js';
 import { tariffOf } from './tariff.js';
 
 /**
@@ -32,6 +34,7 @@ export class AccessGuard implements CanActivate {
     private readonly payments: PaymentService,
     private readonly offers: Offers,
     private readonly holds: Holds,
+    private readonly routes: RouteTable,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -40,7 +43,7 @@ export class AccessGuard implements CanActivate {
     if (tariff === undefined) throw new Error('a route without a tariff came through the boot');
     const http = context.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
-    checkUrl(request.raw.url ?? '/');
+    checkSellable(request, () => this.routes.methodsAt(request.raw.url ?? '/'));
     const exchange = exchangeOf(request);
     exchange.tariff = tariff;
     exchange.quote = quoteTariff(tariff);
@@ -99,12 +102,6 @@ export class AccessGuard implements CanActivate {
   #announceReplay(exchange: Exchange, reply: FastifyReply): void {
     if (exchange.hold?.rail === 'replay') reply.header('idempotent-replay', 'true');
   }
-}
-
-/** The URL goes into what is signed, so it must be of a length and of letters that a receipt can hold. */
-function checkUrl(url: string): void {
-  if (url.length > 1_900) throw new Problem('request/uri-too-long');
-  if (!/^[\x21-\x7e]+$/.test(url)) throw new Problem('request/malformed', 'The URL must be printable ASCII.');
 }
 
 function missing(): never {

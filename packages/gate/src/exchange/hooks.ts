@@ -8,6 +8,7 @@ import { GateMetrics } from '../metrics.js';
 import { allowOrigins } from './cors.js';
 import { type Exchange, exchangeOf, newExchangeId } from './exchange.js';
 import { Holds } from './holds.js';
+import { readsBody } from './sellable.js';
 
 /**
  * The gate's middleware, as Fastify hooks: it opens the exchange of every request, digests the body while it is read,
@@ -31,10 +32,7 @@ export class ExchangeHooks {
       done();
     });
     fastify.addHook('preParsing', (request, _reply, payload, done) => {
-      const hasBody =
-        request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
-      if (!hasBody || request.headers['content-length'] === '0') done(null, payload);
-      else done(null, payload.pipe(this.#digest(request)));
+      done(null, readsBody(request) ? payload.pipe(this.#digest(request)) : payload);
     });
   }
 
