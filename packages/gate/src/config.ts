@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { type Clock, systemClock } from '@keyfare/core/time';
 import { findNetwork, type Network } from '@keyfare/core/x402';
 import { z } from 'zod';
-import { readSigningKey } from './receipt/signer.js';
+import { readSigningKey } from './signing-key.js';
 
 /** Secrets kept outside the database, without which a stolen or altered table of key hashes proves nothing. */
 export interface Peppers {

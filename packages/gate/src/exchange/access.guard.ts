@@ -10,12 +10,12 @@ import { MeterService } from '../meter/meter.service.js';
 import { requestFingerprint } from '../payment/fingerprint.js';
 import { PaymentService } from '../payment/payment.service.js';
 import { admit } from '../policy/admit.js';
+import { tariffOf } from '../route-tariff.js';
 import { RouteTable } from '../server/route-table.js';
 import { type Exchange, exchangeOf } from './exchange.js';
 import { Holds } from './holds.js';
 import { Offers } from './offers.js';
 import { checkSellable } from './sellable.js';
-import { tariffOf } from './tariff.js';
 
 /**
  * The one guard, for both rails. Its lines are the walk of a request: quote, credential, policy, hold. Nothing
