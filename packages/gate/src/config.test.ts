@@ -73,6 +73,11 @@ describe('the configuration', () => {
       'SETTLER_PRIVATE_KEY must be a private key: over zero, under the order of secp256k1',
     ],
     [
+      'a private key that is none',
+      { SETTLER_PRIVATE_KEY: '0xsecret' },
+      'SETTLER_PRIVATE_KEY must be a private key: 0x and 64 hex digits',
+    ],
+    [
       'the zero address',
       { PAY_TO: `0x${'0'.repeat(40)}` },
       'PAY_TO must not be the zero address: what is paid to it is lost',

@@ -117,7 +117,7 @@ const curveOrder = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd03
 
 const secretKey = z
   .string()
-  .regex(/^0x[0-9a-fA-F]{64}$/, 'must be a private key: 0x and 64 hex digits')
+  .regex(/^0x[0-9a-fA-F]{64}$/, { error: 'must be a private key: 0x and 64 hex digits', abort: true })
   .refine(
     (text) => BigInt(text) > 0n && BigInt(text) < curveOrder,
     'must be a private key: over zero, under the order of secp256k1',
