@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { money } from '@keyfare/core/money';
 import { DatabaseUnavailable, SqlPool, type Statement } from '@keyfare/db/sql';
-import { MeterService } from '../src/services.js';
+import { AccountService, MeterService } from '../src/services.js';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
 import { call, rows, settled, withKey } from './requests.js';
 
@@ -88,18 +89,20 @@ describe('the allowance', () => {
   });
 
   it('serves a small call that came after a large one for which too little is left', async () => {
-    const { secret } = await gates[0].issueKey({ includedUnits: 1n });
-    const large = {
-      method: 'POST',
-      headers: { ...withKey(secret).headers, 'content-type': 'application/json' },
-      body: '{"text":"a"}',
-    };
-    const calls = [
-      call(gates[0], '/echo', large),
-      call(gates[0], '/echo', large),
-      call(gates[0], '/ping', withKey(secret)),
-    ];
-    expect((await Promise.all(calls)).map(({ status }) => status)).toEqual([429, 429, 200]);
+    const { key } = await gates[0].issueKey({ includedUnits: 1n });
+    const account = await gates[0].app.get(AccountService).find(key.accountId);
+    const meter = gates[0].app.get(MeterService);
+    const [large, small] = await Promise.all(
+      [2n, 1n].map((units) =>
+        meter.hold(
+          { accountId: account.id, plan: account.plan },
+          { sku: 'ping', units, price: money('USDC', 1n), scope: 'ping' },
+          new Date(),
+        ),
+      ),
+    );
+    expect(large).toBe('exhausted');
+    expect(small).toMatchObject({ rail: 'key', units: 1n });
   });
 
   it.each(['reject', 'x402'] as const)(

@@ -17,9 +17,7 @@ export class Leases {
 
   /** Sees to it that those in line get units or a refusal. */
   serve(bucket: Bucket): void {
-    bucket.asking ??= this.#ask(bucket).finally(() => {
-      bucket.asking = undefined;
-    });
+    bucket.asking ??= this.#ask(bucket);
   }
 
   /** Returns all of the lease that no call holds, unless units are just being asked for. */
@@ -56,6 +54,9 @@ export class Leases {
     } catch (error) {
       bucket.doubtful = true;
       bucket.fail(asProblem(error));
+    } finally {
+      // In the same turn as the last look at the line: whoever comes to it later begins a new request.
+      bucket.asking = undefined;
     }
   }
 
