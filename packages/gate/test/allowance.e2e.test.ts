@@ -93,7 +93,7 @@ describe('the allowance', () => {
     const account = await gates[0].app.get(AccountService).find(key.accountId);
     const meter = gates[0].app.get(MeterService);
     const [large, small] = await Promise.all(
-      [2n, 1n].map((units) =>
+      [2n, 1n].map(async (units) =>
         meter.hold(
           { accountId: account.id, plan: account.plan },
           { sku: 'ping', units, price: money('USDC', 1n), scope: 'ping' },
