@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { parseJwks, type ReceiptPayload, verifyReceipt } from '@keyfare/core/receipt';
 import {
   type AuthorizationRequest,
@@ -55,6 +56,21 @@ export async function verifiedReceipt(gate: GateUnderTest, answer: Answer): Prom
   const verdict = verifyReceipt(answer.headers.get('keyfare-receipt') ?? '', jwks);
   if (!verdict.ok) throw new Error(`the receipt does not verify: ${verdict.detail}`);
   return verdict.payload;
+}
+
+/** Sends bytes and reads what comes back until the connection ends. */
+export async function raw(gate: { url: string }, text: string): Promise<string> {
+  const { port, hostname } = new URL(gate.url);
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname, () => socket.write(text));
+    let answer = '';
+    socket.setEncoding('utf8');
+    socket.on('data', (chunk: string) => {
+      answer += chunk;
+    });
+    socket.on('close', () => resolve(answer));
+    socket.on('error', reject);
+  });
 }
 
 /** Rows of a query as the superuser. */
