@@ -168,7 +168,9 @@ describe('reconciliation of invoices', () => {
     expect(await reconcile(service)).toEqual([]);
     clock.set('2026-11-03T00:01:00Z');
     expect(await reconcile(service)).toEqual(['invoice-stale 750']);
-    expect(await world.rows(`select keys, detail from billing.break where status = 'open'`)).toEqual([
+    expect(
+      await world.rows(`select keys, detail from billing.break where class = 'invoice-stale' and status = 'open'`),
+    ).toEqual([
       {
         keys: { account: 'acct_1', month: '2026-10', invoice: expect.any(String) },
         detail:
@@ -229,7 +231,7 @@ describe('a unit beyond a plan that does not invoice it', () => {
     await log.keyCall('acct_1', { units: 2 });
     await log.keyCall('acct_1', { units: 3 });
     expect(await reconcile(service)).toEqual(['units-over-limit']);
-    expect(await world.rows('select keys, detail from billing.break')).toMatchObject([
+    expect(await world.rows(`select keys, detail from billing.break where class = 'units-over-limit'`)).toMatchObject([
       {
         keys: { account: 'acct_1', day: '2026-10-05', plan: 'starter' },
         detail: 'Units were served beyond the limit of the plan, which does not invoice them: 5.',
