@@ -155,7 +155,7 @@ export interface GateUnderTest {
 
 /** Starts a gate on the ground, listening on a port of its own. */
 export async function startGate(
-  ground: Ground,
+  ground: Pick<Ground, 'env'>,
   options: { controllers?: Type[]; env?: Readonly<Record<string, string>> } = {},
 ): Promise<GateUnderTest> {
   @Module({

@@ -7,11 +7,8 @@ export interface TcpProxy {
   cut(): void;
   /** Takes connections again. */
   mend(): void;
-  /**
-   * Breaks the connection over which the server says `text`, as soon as it does: the client never hears it. Resolves when it
-   * happened; from then on the wire is cut.
-   */
-  cutAt(text: string): Promise<void>;
+  /** Cuts the wire as soon as the server says `text`: just before the client hears it, or just after. Resolves then. */
+  cutAt(text: string, when: 'before' | 'after'): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -19,7 +16,7 @@ export interface TcpProxy {
 export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let isCut = false;
-  let trap: { readonly text: string; readonly sprung: () => void } | undefined;
+  let trap: { readonly text: string; readonly when: 'before' | 'after'; readonly sprung: () => void } | undefined;
   const cut = () => {
     isCut = true;
     for (const socket of sockets) socket.destroy();
@@ -43,11 +40,17 @@ export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
     }
     client.on('data', (chunk) => void target.write(chunk));
     target.on('data', (chunk) => {
-      if (trap !== undefined && chunk.includes(trap.text)) {
-        trap.sprung();
-        trap = undefined;
-        cut();
-      } else client.write(chunk);
+      if (trap === undefined || !chunk.includes(trap.text)) {
+        client.write(chunk);
+        return;
+      }
+      const { when, sprung } = trap;
+      trap = undefined;
+      // Nothing new gets through, and what was said is on its way before the connection ends.
+      isCut = true;
+      if (when === 'before') cut();
+      else client.end(chunk, () => setTimeout(cut, 20));
+      sprung();
     });
   });
   return {
@@ -56,9 +59,9 @@ export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
     mend: () => {
       isCut = false;
     },
-    cutAt: async (text) =>
+    cutAt: async (text, when) =>
       new Promise((sprung) => {
-        trap = { text, sprung };
+        trap = { text, when, sprung };
       }),
     close: async () => {
       cut();
