@@ -74,8 +74,13 @@ export class GroupCommit<Item, Result> {
    */
   async close(graceMs = closingGraceMs): Promise<void> {
     this.#closed = true;
-    this.#giveUpAtMs = performance.now() + graceMs;
+    this.limitDoubt(graceMs);
     await this.#running;
+  }
+
+  /** The process is about to end: whoever waits in doubt is told so after `graceMs`. New items are still taken. */
+  limitDoubt(graceMs = closingGraceMs): void {
+    this.#giveUpAtMs = Math.min(this.#giveUpAtMs, performance.now() + graceMs);
   }
 
   async #run(): Promise<void> {

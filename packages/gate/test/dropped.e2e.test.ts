@@ -7,7 +7,7 @@ import { openProxy, type Proxy } from '@keyfare/testing/proxy';
 import { openTcpProxy, type TcpProxy } from '@keyfare/testing/tcp-proxy';
 import { ReplicaId } from '../src/replica-id.js';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
-import { call, rows, settled, signPayment, verifiedReceipt } from './requests.js';
+import { call, rows, settled, signPayment, verifiedReceipt, withKey } from './requests.js';
 
 /** A payment whose process lost the database, or lost sight of it, at the worst moments. */
 describe('a payment that nobody holds', () => {
@@ -134,6 +134,31 @@ describe('a payment that nobody holds', () => {
   }, 30_000);
 });
 
+describe('a gate that is told to end', () => {
+  it('ends, and answers the call in doubt with 503, though the database has gone away under it', async () => {
+    const ground = await openGround();
+    const url = new URL(ground.database.url);
+    const wire = await openTcpProxy(Number(url.port));
+    url.hostname = '127.0.0.1';
+    url.port = String(wire.port);
+    const env = { MIGRATION_DATABASE_URL: ground.database.url, DATABASE_URL: url.href, REPLICA_TTL_MS: '60000' };
+    const gate = await startGate(ground, { env });
+    const { secret } = await gate.issueKey();
+    expect((await call(gate, '/ping', withKey(secret))).status).toBe(200);
+    TestController.work.pause();
+    const runs = TestController.work.runs;
+    const answer = call(gate, '/ping', withKey(secret));
+    await settled(async () => TestController.work.runs, runs + 1);
+    const cut = wire.cutAt('SELECT 1', 'before');
+    TestController.work.resume();
+    await cut;
+    await gate.close();
+    expect((await answer).status).toBe(503);
+    await wire.close();
+    await ground.close();
+  }, 40_000);
+});
+
 describe('a sweep', () => {
   let ground: Ground;
   let gate: GateUnderTest;
@@ -165,18 +190,19 @@ describe('a sweep', () => {
     const { v2, payload } = await signPayment(ground, payer);
     const { from, to, value, validAfter, validBefore, nonce } = payload.authorization;
     const values = ['eip155:84532', '0x036cbd53842c5426634e7929541ec2318f3dcf7e', from.toLowerCase(), nonce, replica];
+    // The exposure first, for a sweep may come between the two.
+    await rows(
+      ground.database.url,
+      `insert into keyfare.payer_exposure values ($1, $2, $3, $4) on conflict (network, asset, payer)
+       do update set open = payer_exposure.open + excluded.open`,
+      [values[0], values[1], values[2], value],
+    );
     await rows(
       ground.database.url,
       `insert into keyfare.payment (network, asset, payer, nonce, exchange_id, replica_id, fingerprint, pay_to, amount,
         valid_after, valid_before, signature, claimed_at)
        values ($1, $2, $3, $4, gen_random_uuid(), $5, $6, $7, $8, $9, $10, $11, now())`,
       [...values, randomBytes(32), to, value, validAfter, validBefore, Buffer.from(payload.signature.slice(2), 'hex')],
-    );
-    await rows(
-      ground.database.url,
-      `insert into keyfare.payer_exposure values ($1, $2, $3, $4) on conflict (network, asset, payer)
-       do update set open = payer_exposure.open + excluded.open`,
-      [values[0], values[1], values[2], value],
     );
     return v2;
   }

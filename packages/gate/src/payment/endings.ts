@@ -1,10 +1,13 @@
 import { Logger } from '@nestjs/common';
+import { within } from '../within.js';
 import type { PaymentOutcome } from './call.js';
 import type { Claims } from './claims.js';
 import type { PaymentRow } from './payment-row.js';
 
 /** What a payment's end is posted with; the corridor opens that transaction. */
 export type EndPayment = (row: PaymentRow, outcome: PaymentOutcome) => Promise<void>;
+
+const closingGraceMs = 3_000;
 
 /**
  * The ends of payments that no caller waits for, or whose caller could not be answered because the database was away: the
@@ -37,10 +40,13 @@ export class Endings {
     this.#underWay.delete(exchangeId);
   }
 
-  /** Lets each end try once more. */
+  /** Lets each end try once more, if that does not take long. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all(this.#underWay.values());
+    const all = Promise.all(this.#underWay.values());
+    await within(all, closingGraceMs, () => new Error('ends of payments are left to a peer')).catch((error: unknown) =>
+      this.#logger.warn(error),
+    );
   }
 
   async #end(exchangeId: string, outcome: PaymentOutcome): Promise<void> {

@@ -212,6 +212,11 @@ export class PaymentService {
     await this.#submissions.open();
   }
 
+  /** The process is about to end: nobody waits for long any more to learn of an outcome. */
+  limitDoubt(): void {
+    this.#submissions.limitDoubt();
+  }
+
   /** Bounded, though database and chain be away: what is left under way is in the database, for a peer. */
   async close(): Promise<void> {
     await Promise.all([this.#claims.close(), this.#submissions.close(), this.#watcher.close()]);

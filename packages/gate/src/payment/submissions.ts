@@ -138,6 +138,11 @@ export class Submissions {
     });
   }
 
+  /** The process is about to end: nobody waits for long any more to learn of an outcome. */
+  limitDoubt(): void {
+    this.#group.limitDoubt();
+  }
+
   async close(): Promise<void> {
     await this.#group.close();
   }
