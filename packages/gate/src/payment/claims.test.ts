@@ -1,4 +1,4 @@
-import { it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { SqlPool } from '@keyfare/db/sql';
 import { Claims } from './claims.js';
 
@@ -7,6 +7,6 @@ it('the release of a claim ends with the process, though the database does not c
   const claims = new Claims(sql, '00000000-0000-4000-8000-000000000000', () => new Date());
   const releasing = claims.release('00000000-0000-4000-8000-000000000001');
   await claims.close();
-  await releasing;
+  await expect(releasing).resolves.toBeUndefined();
   await sql.close();
 });

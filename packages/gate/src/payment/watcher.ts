@@ -86,13 +86,7 @@ export class Watcher {
   watch(hold: PaymentHold, transactions: readonly SignedTransaction[]): Watch {
     const known = this.#watched.get(hold.exchangeId);
     if (known !== undefined) return known;
-    const { promise: ended, resolve: end } = deferred<PaymentOutcome>();
-    const { promise: reverted, resolve: revert } = deferred<null>();
-    const watched: Watched = {
-      ...{ hold, transactions, sentAtMs: never, offeredAtMs: performance.now() },
-      ...{ refused: false, nonceTaken: false, isDue: false, open: undefined },
-      ...{ ended, end, reverted, revert },
-    };
+    const watched = newWatched(hold, transactions);
     this.#watched.set(hold.exchangeId, watched);
     this.#wake?.();
     this.#loop ??= this.#run();
@@ -112,11 +106,11 @@ export class Watcher {
       try {
         await this.#broadcast();
         await this.#look();
-        pauseMs = this.#pauseMs();
+        pauseMs = this.#all().some(({ sentAtMs }) => sentAtMs === never) ? 0 : this.#pauseMs();
       } catch (error) {
         this.#report(error);
       }
-      if (this.#watched.size > 0 && !this.#closed) await this.#sleep(pauseMs);
+      if (pauseMs > 0 && this.#watched.size > 0 && !this.#closed) await this.#sleep(pauseMs);
     }
     // In the same turn as the last look at the size: a newcomer finds either this loop or none.
     this.#loop = undefined;
@@ -124,7 +118,6 @@ export class Watcher {
 
   /** A newcomer ends the sleep, so that its broadcast does not wait for the others' next turn. */
   async #sleep(forMs: number): Promise<void> {
-    if (this.#all().some(({ sentAtMs }) => sentAtMs === never) && forMs < this.#settings.longestPollMs) return;
     const { promise, resolve } = deferred<null>();
     const timer = setTimeout(() => resolve(null), forMs);
     this.#wake = () => resolve(null);
@@ -167,7 +160,10 @@ export class Watcher {
       watched.nonceTaken = true;
       watched.isDue = true;
     }
-    if (answer.status === 'underpaid') watched.offeredAtMs = never;
+    // The fees that are known may be old: more is offered when they have been asked for again, not at every turn.
+    if (answer.status === 'underpaid') {
+      watched.offeredAtMs = nowMs + this.#settings.retryAfterMs - this.#settings.replaceAfterMs;
+    }
     if ('message' in answer) this.#settings.onTrouble(new Error(`a settlement was not taken: ${answer.message}`));
   }
 
@@ -232,6 +228,25 @@ export class Watcher {
   #report(error: unknown): void {
     if (!(error instanceof ChainUnavailable)) this.#settings.onTrouble(error);
   }
+}
+
+function newWatched(hold: PaymentHold, transactions: readonly SignedTransaction[]): Watched {
+  const { promise: ended, resolve: end } = deferred<PaymentOutcome>();
+  const { promise: reverted, resolve: revert } = deferred<null>();
+  return {
+    hold,
+    transactions,
+    sentAtMs: transactions.length === 0 ? performance.now() : never,
+    offeredAtMs: performance.now(),
+    refused: false,
+    nonceTaken: false,
+    isDue: false,
+    open: undefined,
+    ended,
+    end,
+    reverted,
+    revert,
+  };
 }
 
 function deferred<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
