@@ -17,11 +17,11 @@ describe('which credential wins', () => {
     ground = await openGround();
     gate = await startGate(ground);
     payer = await fundedPayer(ground.chain, 1);
-  });
+  }, 30_000);
   afterAll(async () => {
     await gate.close();
     await ground.close();
-  });
+  }, 30_000);
   beforeEach(() => {
     TestController.work.runs = 0;
   });

@@ -21,11 +21,11 @@ describe('payments', () => {
     ground = await openGround();
     gates = [await startGate(ground), await startGate(ground)];
     payer = await fundedPayer(ground.chain, 1);
-  });
+  }, 30_000);
   afterAll(async () => {
     await Promise.all(gates.map((gate) => gate.close()));
     await ground.close();
-  });
+  }, 30_000);
   beforeEach(() => {
     TestController.work.runs = 0;
   });
@@ -72,7 +72,7 @@ describe('payments', () => {
     const served = answers.filter(({ status }) => status === 200);
     expect(new Set(served.map(({ headers }) => headers.get('receipt-id'))).size).toBe(1);
     expect(served.filter(({ headers }) => !headers.has('idempotent-replay'))).toHaveLength(1);
-  });
+  }, 30_000);
 
   it('a hundred different ones at once are all settled, each with its own transaction and receipt', async () => {
     const before = await paid();
@@ -87,7 +87,7 @@ describe('payments', () => {
     const receipts = await Promise.all(answers.map((answer) => verifiedReceipt(gates[0], answer)));
     expect(new Set(receipts.map((receipt) => (receipt.rail === 'x402' ? receipt.transaction : ''))).size).toBe(100);
     expect(await exposure(payer)).toBe('0');
-  });
+  }, 30_000);
 
   it('a wallet with funds for one payment that sends twenty at once is served once, and works for nobody else', async () => {
     const poor = await fundedPayer(ground.chain, 2, 1_500n);

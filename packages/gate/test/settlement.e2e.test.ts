@@ -87,7 +87,7 @@ describe('a settlement', () => {
     const next = await signPayment(ground, payer);
     expect((await call(gate, '/ping', { headers: next.v2 })).status).toBe(200);
     expect(await settled(async () => (await call(gate, '/ping', { headers: v2 })).status, 200)).toBe(200);
-  });
+  }, 30_000);
 
   it('costs questions by the block, not by the payment: without a block no receipt is asked for twice', async () => {
     const payments = await Promise.all(Array.from({ length: 6 }, () => signPayment(ground, payer)));
@@ -118,7 +118,7 @@ describe('a settlement', () => {
     expect((await first).status).toBe(503);
     node.reset();
     expect(await settled(async () => (await call(gate, '/ping', { headers: odd.v2 })).status, 200)).toBe(200);
-  });
+  }, 30_000);
 
   it('that reverts while the authorization is good is no failure: 503 until somebody’s submission moves the money, then served', async () => {
     const spender = await fundedPayer(ground.chain, 21, 1_000n);
