@@ -8,7 +8,7 @@ create role keyfare_billing login password :'password';
 create role keyfare_gate nologin;
 create role keyfare_billing_reader nologin;
 grant keyfare_gate to keyfare_owner, keyfare_api;
+grant keyfare_billing to keyfare_owner;
 grant keyfare_billing_reader to keyfare_billing;
 alter database keyfare owner to keyfare_owner;
-grant create on database keyfare to keyfare_billing;
 SQL

@@ -13,6 +13,7 @@ const checks = [
   ['directions', ['npx', '--no-install', 'depcruise', 'apps', 'packages', 'bench']],
   ['dead code', ['npx', '--no-install', 'knip']],
   ['problem pages', ['node', 'scripts/problems.mjs', '--check']],
+  ['links', ['node', 'scripts/links.mjs']],
 ];
 const failed = checks.filter(([name, [command, ...args]]) => {
   process.stdout.write(`check: ${name}\n`);

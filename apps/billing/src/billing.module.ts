@@ -1,12 +1,11 @@
 import { type Clock, systemClock } from '@keyfare/core/time';
 import { SqlPool } from '@keyfare/db/sql';
-import { type Chain, openChain } from '@keyfare/evm/chain';
+import { openChain } from '@keyfare/evm/chain';
 import { OperatorGuard, OperatorToken, ProblemFilter, RouteTable } from '@keyfare/gate/server';
 import { type DynamicModule, Module, type Provider, StandardSchemaValidationPipe } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { DataSource } from 'typeorm';
-import { ChainReader } from './chain/chain-reader.js';
-import { ChainStore } from './chain/chain-store.js';
+import { Wallets } from './chain/wallets.js';
 import { BillingConfig } from './config.js';
 import { billingDataSource, migrateBilling } from './database.js';
 import { EntryStore } from './intake/entry-store.js';
@@ -30,6 +29,7 @@ import { ReconcileService } from './reconcile/reconcile.service.js';
 import { ReportController } from './reports/report.controller.js';
 import { ReportService } from './reports/report.service.js';
 import { billingRole, feedReaderRole } from './schema.js';
+import { Standstills } from './standstills.js';
 import { BillingHealth } from './status/health.js';
 import { BillingMetrics } from './status/metrics.js';
 import { StatusController } from './status/status.controller.js';
@@ -79,19 +79,6 @@ const connections: Provider[] = [
     useFactory: ({ rpcUrl, network, rpcTimeoutMs }: BillingConfig) =>
       openChain({ rpcUrl, chainId: network.chainId, timeoutMs: rpcTimeoutMs }),
   },
-  {
-    provide: ChainReader,
-    inject: [BillingConfig, evmChain, clock],
-    useFactory: (config: BillingConfig, chain: Chain, now: Clock) =>
-      new ChainReader({
-        chain,
-        network: config.network,
-        payTo: config.payTo,
-        startBlock: config.chainStartBlock,
-        confirmations: config.chainConfirmations,
-        clock: now,
-      }),
-  },
 ];
 
 /** The rooms, and the jobs that join them. */
@@ -101,8 +88,9 @@ const rooms: Provider[] = [
   EntryStore,
   RatingService,
   LedgerService,
-  ChainStore,
+  Wallets,
   InvoiceService,
+  Standstills,
   ReconcileService,
   BreakService,
   ReportService,

@@ -27,6 +27,8 @@ describe('the configuration', () => {
       chainStartBlock: 0n,
       chainConfirmations: null,
       reconcileGraceSeconds: 60,
+      chainMayLoseBlocks: false,
+      stalledAfterMs: 300_000,
     });
   });
 

@@ -26,6 +26,9 @@ export const billingEnvironment = gateEnvironment
     CHAIN_START_BLOCK: blocks.default(0n),
     CHAIN_CONFIRMATIONS: blocks.optional(),
     CHAIN_DOUBT_SECONDS: seconds.default(10),
+    CHAIN_MAY_LOSE_BLOCKS: z.enum(['true', 'false']).default('false'),
+    STALLED_AFTER_SECONDS: seconds.min(10).default(300),
+    RECONCILE_WAIT_SECONDS: seconds.default(30),
     RECONCILE_GRACE_SECONDS: seconds.default(60),
     RECEIPT_KEY_GRACE_SECONDS: seconds.default(120),
   });
@@ -54,8 +57,17 @@ export abstract class BillingConfig {
   abstract readonly chainStartBlock: bigint;
   /** After so many blocks a transfer counts as final. Null: the chain says what is final. */
   abstract readonly chainConfirmations: bigint | null;
-  /** How long a node must contradict what it showed before (fewer blocks, or others for final ones) to be believed. */
+  /**
+   * How long a node must contradict what it showed before. Then other blocks for final ones are said to be a break; of a
+   * chain that may lose blocks, what the node shows is believed.
+   */
   abstract readonly chainDoubtMs: number;
+  /** Whether the chain is a local one, which loses its newest blocks, final or not, when its node is killed. */
+  abstract readonly chainMayLoseBlocks: boolean;
+  /** For how long the books may be behind the log or the chain before that is said to be a break. */
+  abstract readonly stalledAfterMs: number;
+  /** How long a reconciliation waits for the log, and for the chain, to come up to the present. */
+  abstract readonly reconcileWaitMs: number;
   /** How long one side may know of a payment before the other does. */
   abstract readonly reconcileGraceSeconds: number;
   /** How long the API may take to publish a key that it signs with already. */
@@ -86,6 +98,9 @@ export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
     chainStartBlock: values.CHAIN_START_BLOCK,
     chainConfirmations: values.CHAIN_CONFIRMATIONS ?? null,
     chainDoubtMs: values.CHAIN_DOUBT_SECONDS * 1_000,
+    chainMayLoseBlocks: values.CHAIN_MAY_LOSE_BLOCKS === 'true',
+    stalledAfterMs: values.STALLED_AFTER_SECONDS * 1_000,
+    reconcileWaitMs: values.RECONCILE_WAIT_SECONDS * 1_000,
     reconcileGraceSeconds: values.RECONCILE_GRACE_SECONDS,
     receiptKeyGraceMs: values.RECEIPT_KEY_GRACE_SECONDS * 1_000,
   });

@@ -65,7 +65,7 @@ describe('each class of break is found, by its name', () => {
     expect(await world.rows('select keys, detail from billing.break')).toEqual([
       {
         keys: { account: 'acct_1', month: world.clock().toISOString().slice(0, 7) },
-        detail: 'The API counts 8 units, the entries come to 11.',
+        detail: 'The API counts 3 units fewer than the entries come to.',
       },
     ]);
   });
@@ -102,7 +102,7 @@ describe('each class of break is found, by its name', () => {
     const id = '00000000-0000-8000-8000-000000000009';
     await world.sql.transaction(async (tx) => {
       await tx.query({
-        text: `insert into billing.journal (id, kind, source, occurred_at, digest) values ($1, 'call', 'call:${id}', now(), '\\x00')`,
+        text: `insert into billing.journal (id, kind, source, occurred_at, lines, digest) values ($1, 'call', 'call:${id}', now(), 2, '\\x00')`,
         values: [id],
       });
       await tx.query({

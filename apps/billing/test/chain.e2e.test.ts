@@ -16,6 +16,8 @@ const merchant = testPayer(80);
 const payTo = merchant.address.toLowerCase();
 const cash = `usdc:${network}:${payTo}`;
 const receivable = `x402-receivable:${network}`;
+/** A node of this machine forgets its newest blocks when it is killed, whatever it called final. */
+const local = { CHAIN_MAY_LOSE_BLOCKS: 'true' };
 let node: LocalChain;
 let payer: TestPayer;
 let world: World;
@@ -192,11 +194,11 @@ describe('a reorganization', () => {
     expect(await balances(world)).toEqual({ [receivable]: '20', 'revenue:x402:forecast': '-20' });
   });
 
-  it('by which the chain lost its newest blocks counts as one when the node does not catch up', async () => {
+  it('by which a local chain lost its newest blocks counts as one when the node does not catch up', async () => {
     const snapshot = await callRpc(node.rpcUrl, 'evm_snapshot');
     await settle(node, [{ payer, payTo, amount: 20n }]);
     await node.mine(3);
-    const reader = books();
+    const reader = books({ env: local });
     await reader.chainJob.catchUp(10_000);
     await expectBalance();
     await callRpc(node.rpcUrl, 'evm_revert', [snapshot]);
@@ -212,12 +214,12 @@ describe('a reorganization', () => {
     await expectBalance();
   });
 
-  it('is found at its block among hundreds, and below blocks that were called final', async () => {
+  it('of a local chain is found at its block among hundreds, and below blocks that were called final', async () => {
     await settle(node, [{ payer, payTo, amount: 1n }]);
     const snapshot = await callRpc(node.rpcUrl, 'evm_snapshot');
     await settle(node, [{ payer, payTo, amount: 2n }]);
     await node.mine(150);
-    const reader = books();
+    const reader = books({ env: local });
     await reader.chainJob.catchUp(20_000);
     await callRpc(node.rpcUrl, 'evm_revert', [snapshot]);
     await node.mine(200);
@@ -287,7 +289,7 @@ describe('the local chain of a home', () => {
       await settle(one, [{ payer: rich, payTo, amount: 10n }]);
       await transferUsdc(other.rpcUrl, { privateKey: await funded(other, rich), to: merchant.address, value: 3n });
       await other.mine(1);
-      const at = (chain: LocalChain): Books => books({ env: { RPC_URL: chain.rpcUrl } });
+      const at = (chain: LocalChain): Books => books({ env: { ...local, RPC_URL: chain.rpcUrl } });
       const seen: unknown[] = [];
       for (const chain of [one, other, one, other, one]) {
         expect(await at(chain).chainJob.catchUp(10_000)).toBe('current');
@@ -316,14 +318,14 @@ describe('the local chain of a home', () => {
       await settle(home, [{ payer: rich, payTo, amount: 10n }]);
       await home.stop();
       home = await start();
-      const before = books({ env: { RPC_URL: home.rpcUrl } });
+      const before = books({ env: { ...local, RPC_URL: home.rpcUrl } });
       await before.chainJob.catchUp(10_000);
       expect(await balances(world)).toMatchObject({ [cash]: '10' });
       await settle(home, [{ payer: rich, payTo, amount: 20n }]);
       await before.chainJob.catchUp(10_000);
       await home.kill();
       home = await start();
-      const after = books({ env: { RPC_URL: home.rpcUrl } });
+      const after = books({ env: { ...local, RPC_URL: home.rpcUrl } });
       await after.chainJob.step();
       world.clock.advance(11_000);
       expect(await after.chainJob.catchUp(10_000)).toBe('current');

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { monthOf } from '@keyfare/core/time';
 import type { LocalChain } from '@keyfare/devstack/chain';
 import { fundEth, transferUsdc } from '@keyfare/devstack/usdc';
 import { startTestChain } from '@keyfare/testing/chain';
@@ -22,7 +23,9 @@ beforeAll(async () => {
   month = world.clock().toISOString().slice(0, 7);
   service = await startService(world, { RPC_URL: node.rpcUrl });
   const { log } = world;
-  await log.terms('acct_1', { includedUnits: '3', accountName: '=Acme, "Inc."' });
+  // The account is as old as the month, so that its plan costs a whole month.
+  const effectiveAt = monthOf(world.clock()).start.getTime() / 1_000;
+  await log.terms('acct_1', { effectiveAt, includedUnits: '3', accountName: '=Acme, "Inc."' });
   await log.terms('acct_2', { includedUnits: '0', overagePrice: '3333', monthlyPrice: '0' });
   for (let call = 0; call < 5; call += 1) await log.keyCall('acct_1');
   await log.keyCall('acct_2', { sku: 'distances', units: 2 });
@@ -204,7 +207,25 @@ describe('a reconciliation', () => {
     expect((await service.call('/breaks?status=open')).body).toEqual([]);
     expect((await service.call('/breaks?status=resolved')).body).toMatchObject([{ id: breaks[0]?.id }]);
     const reopened = await service.call(path, { method: 'PATCH', body: { resolution: null } });
-    expect(reopened.body).toMatchObject({ status: 'open', resolution: null, resolvedAt: null, note: 'top-up' });
+    expect(reopened.body).toMatchObject({
+      status: 'open',
+      resolution: null,
+      resolvedAt: null,
+      note: 'top-up',
+      history: [{ why: 'an operator opened it', amount: '0.123456', resolution: 'accepted', resolvedBy: 'operator' }],
+    });
+  });
+
+  it('lists a thousand open breaks, and says when there are more', async () => {
+    const latest = async (): Promise<{ breaks: unknown[]; truncated: boolean }> =>
+      (await service.call('/reports/reconciliation')).body;
+    expect(await latest()).toMatchObject({ truncated: false });
+    await world.rows(`insert into billing.break (id, class, keys, side, detail, status, history, first_seen, last_seen, present, run_id)
+      select 'many-' || n, 'receipt-missing', '{}', 'receipt', 'one of many', 'open', '[]', now(), now(), false, gen_random_uuid()
+      from generate_series(1, 1000) n`);
+    const { breaks, truncated } = await latest();
+    expect([breaks.length, truncated]).toEqual([1_000, true]);
+    await world.rows(`delete from billing.break where id like 'many-%'`);
   });
 });
 

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { DatabaseUnavailable } from '@keyfare/db/sql';
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
-import { transferUsdc } from '@keyfare/devstack/usdc';
 import type { TestPayer } from '@keyfare/testing/payers';
 import { randomNonce } from './log-writer.js';
-import { goodBusiness, type Market, merchant, openMarket, payTo } from './market.js';
+import { goodBusiness, type Market, openMarket, payTo } from './market.js';
 import { settle } from './payments.js';
 import type { World } from './world.js';
 
@@ -147,7 +147,7 @@ describe('what is under way is no break', () => {
     await settle(node, [{ payer, payTo, amount: 500n }]);
     const deaf = market.books({
       feed: () => async () => {
-        throw new Error('the feed is away');
+        throw new DatabaseUnavailable(undefined, { inDoubt: false });
       },
     });
     world.clock.advance(3_600_000);
@@ -155,7 +155,7 @@ describe('what is under way is no break', () => {
     expect(report.entries.complete).toBe(false);
     expect(report.unchecked).toEqual(['meter-mismatch']);
     expect(report.payments).toContainEqual(expect.objectContaining({ status: 'awaiting-record', count: 1 }));
-    expect(await market.openBreaks()).toEqual([]);
+    expect(await market.openBreaks()).toEqual(['intake-stalled']);
   });
 
   it('anything at all, while the chain cannot be reached: the report says as of which block', async () => {
@@ -167,7 +167,7 @@ describe('what is under way is no break', () => {
     const { report } = await cut.reconcileJob.run('manual');
     expect(report.chain).toMatchObject({ state: 'unavailable', block: before.chain.block, balance: null });
     expect(report.unchecked).toEqual(['balance-mismatch']);
-    expect(await market.openBreaks()).toEqual([]);
+    expect(await market.openBreaks()).toEqual(['chain-stalled']);
   });
 
   it('a payment of a wallet that no node has ever shown', async () => {
@@ -176,65 +176,8 @@ describe('what is under way is no break', () => {
     world.clock.advance(3_600_000);
     const { report } = await cut.reconcileJob.run('manual');
     expect(report.chain).toMatchObject({ state: 'unavailable', block: null });
-    expect(await market.openBreaks()).toEqual([]);
-  });
-});
-
-describe('the life of a break', () => {
-  const state = async (): Promise<unknown> =>
-    (await world.rows('select status, resolution, resolved_by, note, owner, present from billing.break'))[0];
-
-  it('stays resolved by its operator while the difference stays, and is open again when it had gone and comes back', async () => {
-    const [payment] = await settle(node, [{ payer, payTo, amount: 800n }]);
-    if (payment === undefined) throw new Error('no payment');
-    await world.log.paidCall(payment);
-    const stray = await transferUsdc(node.rpcUrl, { privateKey: payer.privateKey, to: merchant.address, value: 9n });
-    await market.run();
-    await world.rows(`update billing.break set status = 'resolved', resolution = 'accepted', resolved_by = 'operator',
-      resolved_at = now(), note = 'a gift', owner = 'ann'`);
-    await market.run();
-    expect(await state()).toMatchObject({
-      status: 'resolved',
-      resolution: 'accepted',
-      resolved_by: 'operator',
-      present: true,
-    });
-    await callRpc(node.rpcUrl, 'anvil_reorg', [1, []]);
-    await market.run();
-    expect(await state()).toMatchObject({
-      status: 'resolved',
-      resolution: 'accepted',
-      resolved_by: 'operator',
-      present: false,
-    });
-    const again = await transferUsdc(node.rpcUrl, { privateKey: payer.privateKey, to: merchant.address, value: 9n });
-    expect(again).toBe(stray);
-    await market.run();
-    expect(await state()).toMatchObject({
-      status: 'open',
-      resolution: null,
-      note: 'a gift',
-      owner: 'ann',
-      present: true,
-    });
-  });
-
-  it('is not resolved by a run that could not look for it', async () => {
-    await goodBusiness(market);
-    await market.run();
-    await world.rows(`update keyfare.allowance set used = used + 1 where account_id = 'acct_1'`);
-    await market.tamper(`delete from billing.chain_transfer where value = 2500`);
-    await market.run();
-    const before = await market.openBreaks();
-    expect(before).toEqual(expect.arrayContaining(['balance-mismatch: 2500', 'meter-mismatch']));
-    const blind = market.books({
-      env: { RPC_URL: 'http://127.0.0.1:9' },
-      feed: () => async () => {
-        throw new Error('away');
-      },
-    });
-    await blind.reconcileJob.run('manual');
-    expect(await market.openBreaks()).toEqual(before);
+    expect(report.unchecked).toEqual(['balance-mismatch']);
+    expect(await market.openBreaks()).toEqual(['chain-stalled']);
   });
 });
 

@@ -167,8 +167,9 @@ describe('the books', () => {
 });
 
 describe('the ledger', () => {
-  const journal = (id: string): string =>
-    `insert into billing.journal (id, kind, source, occurred_at, digest) values ('${id}', 'call', 'call:x', now(), '\\x00')`;
+  const journal = (id: string, lines = 2): string =>
+    `insert into billing.journal (id, kind, source, occurred_at, lines, digest)
+      values ('${id}', 'call', 'call:x', now(), ${lines}, '\\x00')`;
   const posting = (id: string, line: number, account: string, amount: number): string =>
     `insert into billing.posting (journal_id, line, account, asset, amount)
       select '${id}', ${line}, code, asset, ${amount} from billing.ledger_account where code = '${account}'`;
@@ -195,8 +196,8 @@ describe('the ledger', () => {
     expect(await commit(role, [journal(uuid), posting(uuid, 0, 'cash', 5), posting(uuid, 1, 'sales', -4)])).toBe(
       'KF003',
     );
-    expect(await commit(role, [journal(uuid), posting(uuid, 0, 'cash', 5)])).toBe('KF003');
-    expect(await commit(role, [journal(uuid)])).toBe('KF003');
+    expect(await commit(role, [journal(uuid, 1), posting(uuid, 0, 'cash', 5)])).toBe('KF003');
+    expect(await commit(role, [journal(uuid, 0)])).toBe('KF003');
     expect(await world.rows('select * from billing.journal')).toEqual([]);
   });
 
@@ -217,4 +218,22 @@ describe('the ledger', () => {
     );
     expect(await commit(undefined, [posting(good, 2, 'cash', 0)])).toBe('23514');
   });
+
+  it.each([undefined, billingRole])(
+    'closes a journal with the transaction that wrote it: a pair that balances comes too late too (%s)',
+    async (role) => {
+      const id = role === undefined ? '00000000-0000-8000-8000-000000000003' : '00000000-0000-8000-8000-000000000004';
+      const pair = (line: number): string[] => [posting(id, line, 'cash', 5), posting(id, line + 1, 'sales', -5)];
+      expect(await commit(role, [journal(id), ...pair(0)])).toBeUndefined();
+      expect(await commit(role, pair(2))).toBe('KF003');
+      // Nor is a place kept for it.
+      const open = '00000000-0000-8000-8000-000000000005';
+      const half = [posting(open, 0, 'cash', 5), posting(open, 1, 'sales', -5)];
+      expect(await commit(role, [journal(open, 4), ...half])).toBe('KF003');
+      expect(await world.rows('select line from billing.posting where journal_id = $1 order by line', [id])).toEqual([
+        { line: 0 },
+        { line: 1 },
+      ]);
+    },
+  );
 });

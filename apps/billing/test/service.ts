@@ -69,9 +69,9 @@ export async function startService(world: World, env: Readonly<Record<string, st
   };
 }
 
-/** The value, as soon as it is what was expected; the last one seen when it does not become so in ten seconds. */
+/** The value, as soon as it is what was expected; the last one seen when it does not become so in twenty seconds. */
 export async function settled<T>(read: () => Promise<T>, expected: T): Promise<T> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 20_000;
   for (;;) {
     const value = await read();
     if (value === expected || Date.now() > deadline) return value;

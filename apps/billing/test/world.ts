@@ -6,8 +6,7 @@ import { migrateGate } from '@keyfare/gate/database';
 import { type FixedClock, fixedClock } from '@keyfare/testing/clock';
 import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
 import { Logger } from '@nestjs/common';
-import { ChainReader } from '../src/chain/chain-reader.js';
-import { ChainStore } from '../src/chain/chain-store.js';
+import { Wallets } from '../src/chain/wallets.js';
 import { type BillingConfig, readBillingConfig } from '../src/config.js';
 import { migrateBilling } from '../src/database.js';
 import { EntryStore } from '../src/intake/entry-store.js';
@@ -21,6 +20,7 @@ import { LedgerService } from '../src/ledger/ledger.service.js';
 import { RatingService } from '../src/rating/rating.service.js';
 import { ReconcileService } from '../src/reconcile/reconcile.service.js';
 import { billingRole, feedReaderRole } from '../src/schema.js';
+import { Standstills } from '../src/standstills.js';
 import { BillingMetrics } from '../src/status/metrics.js';
 import { type KeyServer, LogWriter, serveKeys } from './log-writer.js';
 
@@ -95,26 +95,18 @@ export function openBooks(world: World, options: BooksOptions = {}): Books {
   const sql = pool(billingRole);
   const feedSql = pool(feedReaderRole);
   const chain: Chain = openChain({ rpcUrl: config.rpcUrl, chainId: config.network.chainId, timeoutMs: 2_000 });
-  const { network, payTo } = config;
-  const reader = new ChainReader({
-    chain,
-    network,
-    payTo,
-    startBlock: config.chainStartBlock,
-    confirmations: config.chainConfirmations,
-    clock,
-  });
+  const wallets = new Wallets(config, chain, clock);
   const ledger = new LedgerService();
   const keyStore = new KeyStore(config, sql, clock);
   const intake = new IntakeService(config, keyStore, clock);
   const entries = new EntryStore(clock);
   const feed = options.feed?.(sqlFeed(feedSql)) ?? sqlFeed(feedSql);
-  const store = new ChainStore(config);
   const rating = options.rating ?? new RatingService();
   const intakeJob = new IntakeJob(sql, intake, entries, rating, ledger, new BillingMetrics(), feed, clock);
-  const chainJob = new ChainJob(config, sql, reader, store, ledger, clock);
-  const reconcile = new ReconcileService(config, sql, clock);
-  const reconcileJob = new ReconcileJob(sql, feedSql, intakeJob, chainJob, reader, store, reconcile, clock);
+  const chainJob = new ChainJob(config, sql, wallets, ledger, clock);
+  const standstills = new Standstills(config, clock);
+  const reconcile = new ReconcileService(config, sql, standstills, clock);
+  const reconcileJob = new ReconcileJob(config, sql, feedSql, intakeJob, chainJob, wallets, reconcile, clock);
   return {
     config,
     sql,

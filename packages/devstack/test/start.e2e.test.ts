@@ -4,8 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Address, Hex } from 'viem';
 import { stopChain } from '../src/chain/index.js';
-import { killPostgres } from '../src/postgres/index.js';
+import { readRecord } from '../src/chain/record.js';
+import { isPostgresRunning, killPostgres } from '../src/postgres/index.js';
+import { transferUsdc } from '../src/usdc.js';
 
 const cli = fileURLToPath(new URL('../src/start/cli.js', import.meta.url));
 const route = '/v1/forecast?latitude=52.52&longitude=13.4&date=2026-11-21';
@@ -16,23 +19,27 @@ interface Ready {
   readonly rpc: string;
   readonly databaseUrl: string;
   readonly adminToken: string;
-  readonly operatorToken: string;
   readonly demoKey: string;
-  readonly payer: { readonly address: string; readonly privateKey: string };
-  readonly payTo: string;
+  readonly payer: { readonly address: Address; readonly privateKey: Hex };
+  readonly payTo: Address;
   readonly asset: string;
   readonly network: string;
 }
 
-interface Start {
+interface Launched {
   readonly process: ChildProcess;
+  said(): string;
+  complaint(): string;
+}
+
+interface Start extends Launched {
   readonly ready: Ready;
   /** Lines that are not the JSON line. */
   readonly prose: readonly string[];
 }
 
 /** `npm start -- --json` without the installing and building, which have happened. */
-async function start(home: string, ...options: string[]): Promise<Start> {
+function launch(home: string, ...options: string[]): Launched {
   const child = spawn(process.execPath, [cli, '--json', ...options], {
     env: { ...process.env, KEYFARE_HOME: home },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -45,17 +52,38 @@ async function start(home: string, ...options: string[]): Promise<Start> {
   child.stderr.on('data', (chunk: Buffer) => {
     complaint += chunk.toString();
   });
-  while (!said.includes('}\n')) {
-    if (child.exitCode !== null) throw new Error(`the start ended with ${String(child.exitCode)}: ${complaint}`);
-    await new Promise((wake) => setTimeout(wake, 50));
-  }
-  const lines = said.trim().split('\n');
-  return { process: child, ready: JSON.parse(lines.at(-1) ?? '') as Ready, prose: lines.slice(0, -1) };
+  return { process: child, said: () => said, complaint: () => complaint };
 }
 
-async function stop({ process: child }: Start): Promise<number | null> {
+async function start(home: string, ...options: string[]): Promise<Start> {
+  const launched = launch(home, ...options);
+  while (!launched.said().includes('}\n')) {
+    const { exitCode } = launched.process;
+    if (exitCode !== null) throw new Error(`the start ended with ${String(exitCode)}: ${launched.complaint()}`);
+    await new Promise((wake) => setTimeout(wake, 50));
+  }
+  const lines = launched.said().trim().split('\n');
+  return { ...launched, ready: JSON.parse(lines.at(-1) ?? '') as Ready, prose: lines.slice(0, -1) };
+}
+
+async function stop({ process: child }: Launched): Promise<number | null> {
   child.kill('SIGINT');
+  return ended(child);
+}
+
+async function ended(child: ChildProcess): Promise<number | null> {
   return new Promise((resolve) => child.once('exit', resolve));
+}
+
+function chainPid(home: string): number {
+  const record = readRecord(join(home, 'chain', 'state.json.node'));
+  if (record === null) throw new Error('no chain was started here');
+  return record.node.pid;
+}
+
+function nothingRuns(home: string): void {
+  expect(readdirSync(join(home, 'run'))).toEqual([]);
+  expect(isPostgresRunning({ dataDir: join(home, 'postgres') })).toBe(false);
 }
 
 async function answers(url: string): Promise<boolean> {
@@ -65,11 +93,11 @@ async function answers(url: string): Promise<boolean> {
   );
 }
 
-async function reconcile({ billing, operatorToken }: Ready): Promise<readonly unknown[]> {
-  const headers = { authorization: `Bearer ${operatorToken}`, 'content-type': 'application/json' };
+async function reconcile({ billing, adminToken }: Ready): Promise<readonly { class: string }[]> {
+  const headers = { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' };
   const response = await fetch(`${billing}/reconciliations`, { method: 'POST', headers, body: '{}' });
   expect(response.status).toBe(200);
-  return ((await response.json()) as { breaks: unknown[] }).breaks;
+  return ((await response.json()) as { breaks: { class: string }[] }).breaks;
 }
 
 async function callByKey({ api, demoKey }: Ready): Promise<Response> {
@@ -90,6 +118,18 @@ describe('npm start', () => {
   it('tells the story on real parts, says one line of JSON, serves, and stops cleanly; two homes run side by side', async () => {
     const [one, two] = await Promise.all([start(homes[0]), start(homes[1], '--no-story')]);
     expect([one.prose, two.prose]).toEqual([[], []]);
+    expect(Object.keys(one.ready)).toEqual([
+      'api',
+      'billing',
+      'rpc',
+      'databaseUrl',
+      'adminToken',
+      'demoKey',
+      'payer',
+      'payTo',
+      'asset',
+      'network',
+    ]);
     expect(one.ready).toMatchObject({ network: 'eip155:84532', asset: '0x036CbD53842c5426634e7929541eC2318f3dCF7e' });
     expect(one.ready.api).not.toBe(two.ready.api);
     for (const { ready } of [one, two]) {
@@ -104,7 +144,44 @@ describe('npm start', () => {
     for (const { ready } of [one, two]) {
       for (const url of [ready.api, ready.billing, ready.rpc]) expect(await answers(url)).toBe(false);
     }
-    expect(readdirSync(join(homes[0], 'run'))).toEqual([]);
+    for (const home of homes) nothingRuns(home);
+  }, 90_000);
+
+  it('starts again while a break is open, and leaves it to whoever resolves breaks', async () => {
+    const [, home] = homes;
+    const { ready, ...first } = await start(home, '--no-story');
+    await transferUsdc(ready.rpc, { privateKey: ready.payer.privateKey, to: ready.payTo, value: 1n });
+    expect(await stop(first)).toBe(0);
+    const second = await start(home);
+    expect((await reconcile(second.ready)).map((found) => found.class)).toEqual(['unknown-inbound']);
+    expect(await stop(second)).toBe(0);
+  }, 90_000);
+
+  it('stops at once when it is told to while it starts, and leaves nothing running', async () => {
+    const [, home] = homes;
+    const launched = launch(home);
+    while (!isPostgresRunning({ dataDir: join(home, 'postgres') })) await new Promise((wake) => setTimeout(wake, 10));
+    expect(await stop(launched)).toBe(0);
+    expect(launched.said()).toBe('');
+    nothingRuns(home);
+  }, 60_000);
+
+  it('ends with 1, and says why, when the chain or PostgreSQL dies', async () => {
+    const [, home] = homes;
+    const one = await start(home, '--no-story');
+    const port = new URL(one.ready.rpc).port;
+    const exited = ended(one.process);
+    process.kill(chainPid(home), 'SIGKILL');
+    expect(await exited).toBe(1);
+    expect(one.complaint()).toContain('chain ended by itself');
+    nothingRuns(home);
+    const two = await start(home, '--no-story');
+    expect(new URL(two.ready.rpc).port).toBe(port);
+    const exitedToo = ended(two.process);
+    await killPostgres({ dataDir: join(home, 'postgres') });
+    expect(await exitedToo).toBe(1);
+    expect(two.complaint()).toMatch(/postgres|api|billing/);
+    nothingRuns(home);
   }, 90_000);
 
   it('continues with the same data, and after a kill -9 of everything, without repair and with whole books', async () => {

@@ -50,6 +50,67 @@ describe('the configuration', () => {
     expect(() => readGateConfig({}, { ...good, RPC_URL: '' })).toThrow('RPC_URL is missing');
   });
 
+  it.each([
+    ['a number that is none', { HANDLER_TIMEOUT_MS: 'abc' }, 'HANDLER_TIMEOUT_MS must be a number'],
+    [
+      'a file that is not there',
+      { DATABASE_URL: '', DATABASE_URL_FILE: '/none' },
+      'DATABASE_URL_FILE names a file that cannot be read',
+    ],
+    [
+      'a file for a setting with a default',
+      { MIGRATION_DATABASE_URL_FILE: '/none' },
+      'MIGRATION_DATABASE_URL_FILE names a file that cannot be read',
+    ],
+    [
+      'a private key of zero',
+      { SETTLER_PRIVATE_KEY: `0x${'0'.repeat(64)}` },
+      'SETTLER_PRIVATE_KEY must be a private key: over zero, under the order of secp256k1',
+    ],
+    [
+      'a private key beyond the curve',
+      { SETTLER_PRIVATE_KEY: `0x${'f'.repeat(64)}` },
+      'SETTLER_PRIVATE_KEY must be a private key: over zero, under the order of secp256k1',
+    ],
+    [
+      'a private key that is none',
+      { SETTLER_PRIVATE_KEY: '0xsecret' },
+      'SETTLER_PRIVATE_KEY must be a private key: 0x and 64 hex digits',
+    ],
+    [
+      'the zero address',
+      { PAY_TO: `0x${'0'.repeat(40)}` },
+      'PAY_TO must not be the zero address: what is paid to it is lost',
+    ],
+    [
+      'a public URL with a path',
+      { PUBLIC_URL: 'https://api.example/v1' },
+      'PUBLIC_URL must be an origin: scheme, host and port, and no path, query or login',
+    ],
+    [
+      'a public URL with a login',
+      { PUBLIC_URL: 'https://a:b@api.example' },
+      'PUBLIC_URL must be an origin: scheme, host and port, and no path, query or login',
+    ],
+  ])('refuses %s, says what is wrong with it, and does not hide the other faults', (_what, wrong, text) => {
+    const { faults } = failure(() => readGateConfig({}, { ...good, ...wrong, RPC_URL: undefined }));
+    expect(faults.toSorted()).toEqual(['RPC_URL is missing', text].toSorted());
+  });
+
+  it('lets any page call by default, or those of the origins named, or leaves it to the host', () => {
+    expect(readGateConfig({}, good).corsOrigins).toBe('*');
+    expect(readGateConfig({}, { ...good, CORS_ORIGINS: 'none' }).corsOrigins).toBeNull();
+    const origins = 'https://app.example, http://localhost:5173';
+    expect(readGateConfig({}, { ...good, CORS_ORIGINS: origins }).corsOrigins).toEqual(origins.split(', '));
+    for (const wrong of ['app.example', 'https://app.example/', '*,https://app.example'])
+      expect(() => readGateConfig({}, { ...good, CORS_ORIGINS: wrong })).toThrow('CORS_ORIGINS must be');
+  });
+
+  it('takes a public URL with or without its last slash', () => {
+    for (const url of ['https://api.example', 'https://api.example/', 'http://localhost:3000'])
+      expect(readGateConfig({}, { ...good, PUBLIC_URL: url }).publicUrl.origin).toBe(url.replace(/\/$/, ''));
+  });
+
   it('reads a secret from the file that its name with _FILE says', () => {
     const folder = mkdtempSync(join(tmpdir(), 'keyfare-config-'));
     const path = join(folder, 'settler');

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { type Clock, systemClock } from '@keyfare/core/time';
 import { findNetwork, type Network } from '@keyfare/core/x402';
 import { z } from 'zod';
-import { readSigningKey } from './receipt/signer.js';
+import { readSigningKey } from './signing-key.js';
 
 /** Secrets kept outside the database, without which a stolen or altered table of key hashes proves nothing. */
 export interface Peppers {
@@ -33,6 +33,8 @@ export abstract class GateConfig {
   abstract readonly migrationDatabaseUrl: string;
   /** The origin that callers know: it stands in offers and receipts. */
   abstract readonly publicUrl: URL;
+  /** Origins whose pages may call; `*` for any, null to leave it to the host. */
+  abstract readonly corsOrigins: '*' | readonly string[] | null;
   abstract readonly rpcUrl: string;
   abstract readonly rpcTimeoutMs: number;
   abstract readonly settlerKey: `0x${string}`;
@@ -57,9 +59,24 @@ export abstract class GateConfig {
 const address = z
   .string()
   .regex(/^0x[0-9a-fA-F]{40}$/, 'must be an address: 0x and 40 hex digits')
+  .refine((text) => !/^0x0+$/.test(text), 'must not be the zero address: what is paid to it is lost')
   .transform((text) => text.toLowerCase() as `0x${string}`);
 const postgresUrl = z.string().regex(/^postgres(?:ql)?:\/\//, 'must be a postgres:// URL');
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
+/** Offers and receipts are made of an origin and a request's own path: a path here would be lost without a word. */
+const httpOrigin = httpUrl.refine(
+  (text) => !URL.canParse(text) || new URL(text).href === `${new URL(text).origin}/`,
+  'must be an origin: scheme, host and port, and no path, query or login',
+);
+/** `*`, `none`, or origins as browsers send them (RFC 6454 §6.1). */
+const corsOrigins = z.string().transform((text, context): GateConfig['corsOrigins'] => {
+  if (text === '*') return '*';
+  if (text === 'none') return null;
+  const origins = text.split(',').map((part) => part.trim());
+  if (origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin)) return origins;
+  context.addIssue({ code: 'custom', message: 'must be *, none, or origins with commas between them' });
+  return z.NEVER;
+});
 const milliseconds = z.coerce.number().int().min(100).max(600_000);
 
 const network = z.string().transform((name, context) => {
@@ -95,9 +112,16 @@ const peppers = z.string().transform((text, context): Peppers => {
   return { current: keys.keys().next().value ?? '', keys };
 });
 
+/** SEC 2 §2.4.1. */
+const curveOrder = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
+
 const secretKey = z
   .string()
-  .regex(/^0x[0-9a-fA-F]{64}$/, 'must be a private key: 0x and 64 hex digits')
+  .regex(/^0x[0-9a-fA-F]{64}$/, { error: 'must be a private key: 0x and 64 hex digits', abort: true })
+  .refine(
+    (text) => BigInt(text) > 0n && BigInt(text) < curveOrder,
+    'must be a private key: over zero, under the order of secp256k1',
+  )
   .transform((text) => text as `0x${string}`);
 
 /** The gate's part of the environment, by the names that operators set. */
@@ -106,7 +130,8 @@ export const gateEnvironment = z.object({
   NETWORK: network.default(() => findNetwork('base-sepolia') as Network),
   DATABASE_URL: postgresUrl,
   MIGRATION_DATABASE_URL: postgresUrl.optional(),
-  PUBLIC_URL: httpUrl.default('http://localhost:3000'),
+  PUBLIC_URL: httpOrigin.default('http://localhost:3000'),
+  CORS_ORIGINS: corsOrigins.default('*'),
   RPC_URL: httpUrl,
   RPC_TIMEOUT_MS: milliseconds.default(3_000),
   SETTLER_PRIVATE_KEY: secretKey,
@@ -130,11 +155,20 @@ const fromFile = [
   'MIGRATION_DATABASE_URL',
 ];
 
-/** The environment with the contents of `NAME_FILE` files in their place. Throws when a named file cannot be read. */
+/**
+ * The environment with the contents of `NAME_FILE` files in their place. A file that cannot be read leaves its setting
+ * absent; `parseEnvironment` tells it with all other faults.
+ */
 export function withSecretFiles(env: NodeJS.ProcessEnv, names: readonly string[] = fromFile): NodeJS.ProcessEnv {
+  const given = present(env);
   const read = names.flatMap((name) => {
-    const path = env[`${name}_FILE`];
-    return path === undefined || env[name] !== undefined ? [] : [[name, readFileSync(path, 'utf8').trim()] as const];
+    const path = given[`${name}_FILE`];
+    if (path === undefined || given[name] !== undefined) return [];
+    try {
+      return [[name, readFileSync(path, 'utf8').trim()] as const];
+    } catch {
+      return [];
+    }
   });
   return { ...env, ...Object.fromEntries(read) };
 }
@@ -154,14 +188,27 @@ export class ConfigurationError extends Error {
 }
 
 /** Parses an environment. Throws a `ConfigurationError` that names every fault. */
-export function parseEnvironment<T extends z.ZodType>(schema: T, env: NodeJS.ProcessEnv): z.infer<T> {
-  const parsed = schema.safeParse(present(env));
-  if (parsed.success) return parsed.data;
-  throw new ConfigurationError(
-    parsed.error.issues.map(({ path, message, code }) =>
-      code === 'invalid_type' ? `${path.join('.')} is missing` : `${path.join('.')} ${message}`,
-    ),
+export function parseEnvironment<T extends z.ZodObject>(schema: T, env: NodeJS.ProcessEnv): z.infer<T> {
+  const given = present(env);
+  const unread = Object.keys(schema.shape).filter(
+    (name) => given[name] === undefined && given[`${name}_FILE`] !== undefined,
   );
+  const parsed = schema.safeParse(given);
+  if (parsed.success && unread.length === 0) return parsed.data;
+  const faults = (parsed.error?.issues ?? []).map((issue) => ({
+    name: issue.path.join('.'),
+    text: faultOf(issue, given),
+  }));
+  throw new ConfigurationError([
+    ...unread.map((name) => `${name}_FILE names a file that cannot be read`),
+    ...faults.filter(({ name }) => !unread.includes(name)).map(({ name, text }) => `${name} ${text}`),
+  ]);
+}
+
+/** Says what a setting must be, and never what it is. */
+function faultOf(issue: z.core.$ZodIssue, given: NodeJS.ProcessEnv): string {
+  if (given[issue.path.join('.')] === undefined) return 'is missing';
+  return issue.code === 'invalid_type' ? `must be a ${issue.expected}` : issue.message;
 }
 
 /** The gate's configuration from options and environment. Throws a `ConfigurationError` that names every fault. */
@@ -174,6 +221,7 @@ export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): Ga
     databaseUrl: values.DATABASE_URL,
     migrationDatabaseUrl: values.MIGRATION_DATABASE_URL ?? values.DATABASE_URL,
     publicUrl: new URL(values.PUBLIC_URL),
+    corsOrigins: values.CORS_ORIGINS,
     rpcUrl: values.RPC_URL,
     rpcTimeoutMs: values.RPC_TIMEOUT_MS,
     settlerKey: values.SETTLER_PRIVATE_KEY,

@@ -12,6 +12,7 @@ import { gateDataSource, migrateGate } from './database.js';
 import { AccessGuard } from './exchange/access.guard.js';
 import { AccountDesk } from './exchange/accounts.service.js';
 import { GateHealth } from './exchange/health.js';
+import { Holds } from './exchange/holds.js';
 import { ExchangeHooks } from './exchange/hooks.js';
 import { GateLifecycle } from './exchange/lifecycle.js';
 import { Offers } from './exchange/offers.js';
@@ -89,6 +90,7 @@ const parts: Provider[] = [
   PostOffice,
   ExchangeReceipts,
   Offers,
+  Holds,
   ReplicaService,
   AccountDesk,
   GateHealth,

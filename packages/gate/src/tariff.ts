@@ -1,2 +1,2 @@
 export { CurrentPrincipal } from './exchange/principal.decorator.js';
-export { Free, Priced, type PricedOptions } from './exchange/tariff.js';
+export { Free, Priced, type PricedOptions } from './route-tariff.js';

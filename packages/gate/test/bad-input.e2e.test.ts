@@ -1,11 +1,10 @@
-import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { catalogue, type ProblemCode } from '@keyfare/core/problem';
 import { Controller, Get, Res, Sse } from '@nestjs/common';
 import { type Observable, of } from 'rxjs';
 import { Priced } from '../src/tariff.js';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
-import { type Answer, call, withKey } from './requests.js';
+import { type Answer, call, raw, rows, withKey } from './requests.js';
 
 describe('bad input', () => {
   let ground: Ground;
@@ -40,6 +39,26 @@ describe('bad input', () => {
     const answer = await call(gate, '/ping', { method: 'DELETE' });
     expectProblem(answer, 'request/method-not-allowed');
     expect(answer.headers.get('allow')).toContain('GET');
+  });
+
+  it('a HEAD of what is priced is 405 and costs nothing; a HEAD of what is free is answered', async () => {
+    const { secret: fresh, key } = await gate.issueKey();
+    const answer = await call(gate, '/ping', { method: 'HEAD', ...withKey(fresh) });
+    expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET']);
+    expect(answer.headers.has('keyfare-receipt')).toBe(false);
+    const used = await rows(ground.database.url, 'select 1 from keyfare.usage where account_id = $1', [key.accountId]);
+    expect(used).toEqual([]);
+    expect((await call(gate, '/free', { method: 'HEAD' })).status).toBe(200);
+  });
+
+  it('a GET with a body is 400 where it would be sold, for nobody reads that body and no receipt could name it', async () => {
+    const head = `GET /ping HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${secret}\r\nConnection: close\r\n`;
+    for (const rest of ['Content-Length: 2\r\n\r\n{}', 'Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n']) {
+      const answer = await raw(gate, `${head}${rest}`);
+      expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+      expect(answer).toContain('request/malformed');
+    }
+    expect(await raw(gate, `${head}Content-Length: 0\r\n\r\n`)).toMatch(/^HTTP\/1\.1 200 /);
   });
 
   it('bad JSON is a 400 problem, and says nothing of the parser', async () => {
@@ -88,7 +107,7 @@ describe('bad input', () => {
     expect(await raw(gate, keys)).toContain('credential/ambiguous');
   });
 
-  it('a key header of any length and letters is answered, never a 500', async () => {
+  it('a key header of any length and letters is 401, never a 500 and never an offer to pay', async () => {
     for (const key of [
       '',
       ' ',
@@ -100,7 +119,8 @@ describe('bad input', () => {
       '\u0000'.slice(1),
     ]) {
       const answer = await call(gate, '/ping', { headers: { 'x-api-key': Buffer.from(key).toString('latin1') } });
-      expect([400, 401, 402]).toContain(answer.status);
+      expect([answer.status, answer.body['code']]).toEqual([401, 'credential/malformed']);
+      expect(answer.headers.has('payment-required')).toBe(false);
     }
   });
 
@@ -200,18 +220,3 @@ describe('the boot', () => {
     }
   });
 });
-
-/** Sends bytes and reads what comes back until the connection ends. */
-async function raw(gate: GateUnderTest, text: string): Promise<string> {
-  const { port, hostname } = new URL(gate.url);
-  return new Promise((resolve, reject) => {
-    const socket = connect(Number(port), hostname, () => socket.write(text));
-    let answer = '';
-    socket.setEncoding('utf8');
-    socket.on('data', (chunk: string) => {
-      answer += chunk;
-    });
-    socket.on('close', () => resolve(answer));
-    socket.on('error', reject);
-  });
-}

@@ -34,12 +34,14 @@ type Verify = (jws: string, keys: unknown) => Verdict;
 describe('in a browser', () => {
   let ground: Ground;
   let gate: GateUnderTest;
+  let strict: GateUnderTest;
   let files: Server;
   let browser: Awaited<ReturnType<typeof openBrowser>>;
 
   beforeAll(async () => {
     [ground, browser] = await Promise.all([openGround(), openBrowser()]);
     gate = await startGate(ground);
+    strict = await startGate(ground, { env: { CORS_ORIGINS: 'https://elsewhere.example' } });
     files = createServer((request, response) => {
       const path = normalize(join(root, request.url ?? '/'));
       if (request.url === '/') response.writeHead(200, { 'content-type': 'text/html' }).end(page);
@@ -55,6 +57,7 @@ describe('in a browser', () => {
     await browser.close();
     files.close();
     await gate.close();
+    await strict.close();
     await ground.close();
   });
 
@@ -84,4 +87,66 @@ describe('in a browser', () => {
       expect(await verify(changed)).toMatchObject({ ok: false, reason: 'bad-signature' });
     }
   }, 30_000);
+
+  it('a page of another origin gets the offer, calls by key and by wallet, and reads every header of ours', async () => {
+    const { secret } = await gate.issueKey();
+    const payer = await fundedPayer(ground.chain, 1);
+    const { v2 } = await signPayment(ground, payer);
+    const { v1 } = await signPayment(ground, payer);
+    const tab = await browser.newPage();
+    await tab.goto(`http://127.0.0.1:${(files.address() as AddressInfo).port}/`);
+    const read = async (headers: Record<string, string>) =>
+      tab.evaluate(
+        async ([url, sent]) => {
+          const response = await fetch(url, { headers: sent });
+          const { code } = (await response.json()) as { code?: string };
+          return { status: response.status, code, headers: Object.fromEntries(response.headers) };
+        },
+        [`${gate.url}/ping`, headers] as const,
+      );
+    const offer = await read({});
+    expect([offer.status, offer.code]).toEqual([402, 'payment/required']);
+    expect(offer.headers).toHaveProperty('payment-required');
+    const refused = await read({ 'x-api-key': 'kf_test_bad' });
+    expect([refused.status, refused.headers['www-authenticate']]).toEqual([401, expect.stringContaining('Bearer')]);
+    for (const [sent, header] of [
+      [{ authorization: `Bearer ${secret}` }, 'keyfare-receipt'],
+      [{ 'x-api-key': secret }, 'receipt-id'],
+      [v2, 'payment-response'],
+      [v1, 'x-payment-response'],
+    ] as const) {
+      const answer = await read(sent);
+      expect(answer.status).toBe(200);
+      expect(answer.headers).toHaveProperty(header);
+      expect(answer.headers).toHaveProperty('keyfare-receipt');
+    }
+  }, 30_000);
+
+  it('a page of an origin that is not named can read nothing', async () => {
+    const tab = await browser.newPage();
+    await tab.goto(`http://127.0.0.1:${(files.address() as AddressInfo).port}/`);
+    const outcome = await tab.evaluate(
+      async (url) => fetch(url).then(String, (error: Error) => error.name),
+      `${strict.url}/free`,
+    );
+    expect(outcome).toBe('TypeError');
+  }, 30_000);
+
+  it('a preflight is answered with 204, costs nothing and needs no credential; an unknown address is still a 404', async () => {
+    const preflight = {
+      method: 'OPTIONS',
+      headers: {
+        origin: 'https://app.example',
+        'access-control-request-method': 'GET',
+        'access-control-request-headers': 'authorization,payment-signature',
+      },
+    };
+    const answer = await call(gate, '/ping', preflight);
+    expect(answer.status).toBe(204);
+    expect(answer.headers.get('access-control-allow-origin')).toBe('*');
+    expect(answer.headers.get('access-control-allow-headers')).toBe('authorization,payment-signature');
+    expect(answer.headers.has('access-control-allow-credentials')).toBe(false);
+    expect((await call(gate, '/ping', { method: 'OPTIONS' })).status).toBe(204);
+    expect((await call(gate, '/nowhere')).status).toBe(404);
+  });
 });

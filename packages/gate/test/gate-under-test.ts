@@ -14,6 +14,7 @@ import {
   Module,
   Param,
   Post,
+  type Provider,
   StandardSchemaValidationPipe,
   type Type,
 } from '@nestjs/common';
@@ -156,14 +157,20 @@ export interface GateUnderTest {
 /** Starts a gate on the ground, listening on a port of its own. */
 export async function startGate(
   ground: Pick<Ground, 'env'>,
-  options: { controllers?: Type[]; env?: Readonly<Record<string, string>> } = {},
+  options: {
+    controllers?: Type[];
+    providers?: Provider[];
+    env?: Readonly<Record<string, string>>;
+    /** What a host does to its application before it listens. */
+    prepare?: (app: NestFastifyApplication) => void;
+  } = {},
 ): Promise<GateUnderTest> {
   @Module({
     imports: [
       withEnvironment({ ...ground.env, PUBLIC_URL: 'http://api.test', ...options.env }, () => GateModule.forRoot()),
     ],
     controllers: options.controllers ?? [TestController],
-    providers: [{ provide: APP_PIPE, useClass: StandardSchemaValidationPipe }],
+    providers: [{ provide: APP_PIPE, useClass: StandardSchemaValidationPipe }, ...(options.providers ?? [])],
   })
   class TestModule {}
   const lines: string[] = [];
@@ -173,6 +180,7 @@ export async function startGate(
     abortOnError: false,
   });
   try {
+    options.prepare?.(app);
     await app.listen({ host: '127.0.0.1', port: 0 });
   } catch (error) {
     await app.close();

@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { SqlPool } from '@keyfare/db/sql';
 import { AccountDesk, AccountService, KeyService, PlanService } from '../src/services.js';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
 import { call, rows, settled, withKey } from './requests.js';
@@ -10,8 +12,10 @@ describe('keys', () => {
 
   beforeAll(async () => {
     ground = await openGround();
-    gate = await startGate(ground);
-    other = await startGate(ground);
+    // Far longer than the tests wait: what they see of a change, they see by its notification.
+    const env = { KEY_CACHE_MAX_AGE_MS: '60000' };
+    gate = await startGate(ground, { env });
+    other = await startGate(ground, { env });
   });
   afterAll(async () => {
     await gate.close();
@@ -73,6 +77,44 @@ describe('keys', () => {
     const both = await Promise.all([1, 2].map(() => gate.app.get(KeyService).rotate(key.id, 60)));
     const answers = await Promise.all(both.map(({ secret }) => status(gate, secret)));
     expect(answers.toSorted((a, b) => a - b)).toEqual([200, 401]);
+  });
+
+  it('is rotated and used at the same moment without a deadlock: the call waits for the rotation', async () => {
+    const { key } = await gate.issueKey();
+    const rotated = await gate.app.get(KeyService).rotate(key.id, 60);
+    const owner = new SqlPool({ url: ground.database.url, applicationName: 'test' });
+    let use: Promise<number> | undefined;
+    // As a rotation goes: the key is locked, and then the secret that was never used is replaced.
+    await owner.transaction(async (tx) => {
+      await tx.query({ text: 'select 1 from keyfare.api_key where id = $1 for update', values: [key.id] });
+      use = status(gate, rotated.secret);
+      const waits = `select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+      expect(await settled(async () => (await rows(ground.database.url, waits)).length, 1)).toBe(1);
+      const text = 'delete from keyfare.api_key_secret where key_id = $1 and activated_at is null';
+      await tx.query({ text, values: [key.id] });
+    });
+    await owner.close();
+    expect(await use).toBe(200);
+  });
+
+  it('is good by a secret under a pepper that is configured, though an older secret has a retired one', async () => {
+    const { key } = await gate.issueKey();
+    const newer = randomBytes(32).toString('base64url');
+    const older = ground.env['API_KEY_PEPPERS'] ?? '';
+    const both = await startGate(ground, { env: { API_KEY_PEPPERS: `p2:${newer},${older}` } });
+    const rotated = await both.app.get(KeyService).rotate(key.id, 60);
+    await both.close();
+    const retired = await startGate(ground, { env: { API_KEY_PEPPERS: `p2:${newer}` } });
+    expect(await status(retired, rotated.secret)).toBe(200);
+    await retired.close();
+  });
+
+  it('is 401 when no pepper that is configured fits its secrets', async () => {
+    const { secret } = await gate.issueKey();
+    const env = { API_KEY_PEPPERS: `p3:${randomBytes(32).toString('base64url')}` };
+    const stranger = await startGate(ground, { env });
+    expect(await status(stranger, secret)).toBe(401);
+    await stranger.close();
   });
 
   it('is refused where its scopes do not reach, and no unit is taken', async () => {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { connect } from 'node:net';
 import { parseJwks, type ReceiptPayload, verifyReceipt } from '@keyfare/core/receipt';
 import { fundEth, usdcAbi, usdcAddress } from '@keyfare/devstack/usdc';
 import {
@@ -84,6 +85,21 @@ export async function submitAsStranger(
     abi: usdcAbi,
     functionName: 'transferWithAuthorization',
     args: [from, to, BigInt(value), BigInt(validAfter), BigInt(validBefore), nonce, Number(v), r, s],
+  });
+}
+
+/** Sends bytes and reads what comes back until the connection ends. */
+export async function raw(gate: { url: string }, text: string): Promise<string> {
+  const { port, hostname } = new URL(gate.url);
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname, () => socket.write(text));
+    let answer = '';
+    socket.setEncoding('utf8');
+    socket.on('data', (chunk: string) => {
+      answer += chunk;
+    });
+    socket.on('close', () => resolve(answer));
+    socket.on('error', reject);
   });
 }
 

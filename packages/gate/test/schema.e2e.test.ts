@@ -47,6 +47,22 @@ describe('the schema', () => {
     },
   );
 
+  it('lets the gate write into the log what happened, and not where or when it stands', async () => {
+    const as = async (columns: string, values: string) =>
+      rows(
+        database.url,
+        `set role keyfare_gate; insert into keyfare.entry (id, kind, principal, digest${columns})
+         values (gen_random_uuid(), 'call', 'grants', sha256('x')${values})`,
+      );
+    await as('', '');
+    for (const [column, value] of [
+      ['recorded_at', `now() - interval '1 day'`],
+      ['tx', '1'],
+    ]) {
+      await expect(as(`, ${column}`, `, ${value}`)).rejects.toThrow('permission denied');
+    }
+  });
+
   it('lets billing read its two views and nothing else', async () => {
     const as = async (statement: string) => rows(database.url, `set role keyfare_billing_reader; ${statement}`);
     await as('select * from keyfare.entry_feed');

@@ -3,9 +3,9 @@ import { formatMonth, monthOf } from '@keyfare/core/time';
 import { GateConfig, MeterService } from '@keyfare/gate/services';
 import { Free } from '@keyfare/gate/tariff';
 import { Controller, Get, Req, UseGuards } from '@nestjs/common';
-import { AuthGuard } from '@nestjs/passport';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import { z } from 'zod';
+import { AccountGuard } from './account.guard.js';
 
 const usage = z
   .object({
@@ -31,7 +31,7 @@ export class UsageController {
 
   /** The account behind the key, and its running month. */
   @Get()
-  @UseGuards(AuthGuard('api-key'))
+  @UseGuards(AccountGuard)
   @ApiBearerAuth()
   @ApiOkResponse({ standardSchema: usage })
   async usage(@Req() request: { user: AccountPrincipal }): Promise<z.infer<typeof usage>> {

@@ -1,8 +1,9 @@
 import { atomicColumn, bigintColumn, timeColumn } from '@keyfare/db/columns';
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Check, Column, Entity, PrimaryColumn } from 'typeorm';
 
 /** How far a wallet's transfers were read. It moves in the transaction that stores what was read. */
 @Entity({ name: 'chain_cursor' })
+@Check('chain_cursor_doubt', `doubt in ('behind', 'rewritten', 'diverged')`)
 export class ChainCursorEntity {
   /** `<network>/<asset>/<wallet>`. */
   @PrimaryColumn({ type: 'text', primaryKeyConstraintName: 'chain_cursor_pk' })
@@ -47,7 +48,11 @@ export class ChainCursorEntity {
   @Column({ ...timeColumn, nullable: true })
   completeAsOf: Date | null;
 
-  /** Since when the node shows fewer blocks than were read, or others for final ones; null when it does not. */
+  /** How the node contradicts what was read, see `ChainDoubt`; null when it does not. */
+  @Column({ type: 'text', nullable: true })
+  doubt: string | null;
+
+  /** Since when it does. */
   @Column({ ...timeColumn, nullable: true })
   doubtedSince: Date | null;
 }

@@ -1,9 +1,15 @@
 import type { Network } from '@keyfare/core/x402';
 import type { Sql } from '@keyfare/db/sql';
-import { Injectable } from '@nestjs/common';
-import { BillingConfig } from '../config.js';
+import type { BillingConfig } from '../config.js';
 import { deriveId } from '../derive-id.js';
+import { watchOf } from '../watch.js';
 import type { ChainEnd, ChainPosition, Checkpoint, TimedTransfer } from './chain-reader.js';
+
+/**
+ * How a node contradicts what was read: it shows fewer blocks, other blocks than those that were final, or a chain that
+ * has none of them.
+ */
+export type ChainDoubt = 'behind' | 'rewritten' | 'diverged';
 
 /** How far a wallet's transfers were read. */
 export interface ChainCursor extends ChainPosition {
@@ -37,17 +43,19 @@ const denseBlocks = 4_096n;
 const sparseStep = 256n;
 const orphansAtOnce = 500;
 
-/** The chain as it was read, in the books. */
-@Injectable()
+/** The chain as it was read for one wallet, in the books. */
 export class ChainStore {
   readonly watch: string;
   readonly #network: Network;
-  readonly #payTo: string;
+  readonly #mayLoseBlocks: boolean;
 
-  constructor({ network, payTo }: BillingConfig) {
+  constructor(
+    { network, chainMayLoseBlocks }: BillingConfig,
+    private readonly payTo: string,
+  ) {
     this.#network = network;
-    this.#payTo = payTo;
-    this.watch = `${network.caip2}/${network.usdc.address}/${payTo}`;
+    this.#mayLoseBlocks = chainMayLoseBlocks;
+    this.watch = watchOf(network, payTo);
   }
 
   /** Null before the first look at the chain. With `lock`, nobody else can move it before the transaction ends. */
@@ -97,7 +105,7 @@ export class ChainStore {
         this.watch,
         this.#network.caip2,
         this.#network.usdc.address,
-        this.#payTo,
+        this.payTo,
         startBlock.toString(),
         opening?.toString() ?? null,
         before?.hash ?? null,
@@ -127,13 +135,17 @@ export class ChainStore {
 
   /**
    * Moves the cursor. `reached` is the block that was read last, `end` where the chain ends; when the two are one, the
-   * books are complete as of the moment the chain was asked.
+   * books are complete as of the moment the chain was asked. Only a chain that may lose blocks ends earlier than it was
+   * seen to end, or takes back what it called final: of any other, a node that says so is late.
    */
   async advance(tx: Sql, { reached, end }: { reached: Checkpoint; end: ChainEnd }): Promise<void> {
     await tx.query({
-      text: `update billing.chain_cursor set block_number = $2, block_hash = $3, block_time = $4, head_number = $5,
-          finalized_number = $6, doubted_since = null,
-          complete_as_of = case when $2::bigint = $5::bigint then $7::timestamptz else complete_as_of end
+      text: `update billing.chain_cursor set block_number = $2, block_hash = $3, block_time = $4,
+          head_number = case when $8 then $5::bigint else greatest(head_number, $5::bigint) end,
+          finalized_number = case when $8 then $6::bigint else greatest(finalized_number, $6::bigint) end,
+          doubt = null, doubted_since = null,
+          complete_as_of = case when $2::bigint = $5::bigint and ($8 or $5::bigint >= head_number) then $7::timestamptz
+            else complete_as_of end
         where watch = $1`,
       values: [
         this.watch,
@@ -143,6 +155,7 @@ export class ChainStore {
         end.head.number.toString(),
         end.finalizedNumber.toString(),
         end.readAt,
+        this.#mayLoseBlocks,
       ],
     });
     await tx.query({
@@ -157,11 +170,11 @@ export class ChainStore {
     });
   }
 
-  /** The node contradicts what it showed before: remembers since when. */
-  async doubt(tx: Sql, since: Date): Promise<void> {
+  /** The node contradicts what it showed before: remembers how, and since when it does. */
+  async doubt(tx: Sql, doubt: ChainDoubt, now: Date): Promise<void> {
     await tx.query({
-      text: 'update billing.chain_cursor set doubted_since = $2 where watch = $1 and doubted_since is null',
-      values: [this.watch, since],
+      text: `update billing.chain_cursor set doubt = $2, doubted_since = coalesce(doubted_since, $3) where watch = $1`,
+      values: [this.watch, doubt, now],
     });
   }
 
@@ -227,7 +240,7 @@ export class ChainStore {
         this.watch,
         this.#network.caip2,
         this.#network.usdc.address,
-        this.#payTo,
+        this.payTo,
         now,
         transfers.map(({ id }) => id),
         transfers.map(({ from }) => from),

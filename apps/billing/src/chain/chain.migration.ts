@@ -17,8 +17,10 @@ export class CreateChain1796000000400 implements MigrationInterface {
         head_number bigint not null,
         finalized_number bigint not null,
         complete_as_of timestamptz,
+        doubt text,
         doubted_since timestamptz,
-        constraint chain_cursor_pk primary key (watch)
+        constraint chain_cursor_pk primary key (watch),
+        constraint chain_cursor_doubt check (doubt in ('behind', 'rewritten', 'diverged'))
       )`);
     await queryRunner.query(`
       create table billing.chain_block (

@@ -49,12 +49,30 @@ describe('a draft', () => {
     expect([4_999n, 5_000n, 5_001n, 15_000n, 25_000n].map(total)).toEqual([0n, 0n, 1n, 2n, 2n]);
   });
 
-  it('of an account opened in the course of the month bills the month whole', () => {
-    const opened = { ...starter, effectiveAt: new Date('2026-11-21T10:00:00Z') };
+  it('of an account opened in the course of the month bills the plan from then on', () => {
+    const opened = { ...starter, effectiveAt: new Date('2026-11-21T00:00:00Z') };
     expect(draftInvoice({ ...input, terms: [opened] })?.lines.at(-1)).toMatchObject({
-      description: 'Plan starter, version 1',
-      amount: 10_000_000n,
+      description: 'Plan starter, version 1: 2026-11-21T00:00:00.000Z to 2026-12-01T00:00:00.000Z',
+      amount: 3_333_333n,
     });
+  });
+
+  it('bills no time before the account existed: an hour on a plan costs an hour of it', () => {
+    const opened = Date.parse('2026-11-25T10:00:00Z');
+    const pro = { ...starter, planSlug: 'pro', monthlyPrice: 49_000_000n, effectiveAt: new Date(opened) };
+    const free = { ...starter, planSlug: 'free', monthlyPrice: 0n, effectiveAt: new Date(opened + 3_600_000) };
+    const draft = draftInvoice({ ...input, calls: [], terms: [pro, free] });
+    expect(draft?.lines.map(({ description, amount }) => [description.split(':')[0], amount])).toEqual([
+      ['Plan pro, version 1', 68_055n],
+      ['Plan free, version 1', 0n],
+    ]);
+    expect(draft?.payableCents).toBe(7n);
+  });
+
+  it('of a month in which no terms hold yet has its calls, and no plan', () => {
+    const next = { ...starter, effectiveAt: period.end };
+    const draft = draftInvoice({ ...input, terms: [next] });
+    expect(draft).toMatchObject({ accountName: 'Acme', total: 1_250n, terms: 0n });
   });
 
   it('divides the price of the month between the plans that were in force in it', () => {
@@ -65,7 +83,7 @@ describe('a draft', () => {
       effectiveAt: new Date('2026-11-21T00:00:00Z'),
     };
     const plans = draftInvoice({ ...input, terms: [starter, pro] })?.lines.filter(({ kind }) => kind === 'plan');
-    expect(plans?.map(({ amount }) => amount)).toEqual([6_666_666n, 13_333_334n]);
+    expect(plans?.map(({ amount }) => amount)).toEqual([6_666_667n, 13_333_333n]);
     expect(plans?.[1]?.description).toBe('Plan pro, version 1: 2026-11-21T00:00:00.000Z to 2026-12-01T00:00:00.000Z');
   });
 
@@ -77,7 +95,7 @@ describe('a draft', () => {
       ({ kind, description }) => (kind === 'plan' ? [description.split(',')[0]] : []),
     );
     expect(names).toEqual(['Plan starter', 'Plan kept']);
-    expect(draftInvoice({ ...input, terms: [next] })).toBeNull();
+    expect(draftInvoice({ ...input, terms: [next], calls: [], receipts: 0n })).toBeNull();
   });
 
   it('is the same when nothing changed, in whatever order the figures come, and another when anything did', () => {
@@ -90,8 +108,9 @@ describe('a draft', () => {
       digest({ calls: input.calls.slice(1) }),
       digest({ terms: [{ ...starter, planVersion: 2n }] }),
       digest({ account: 'acct_2' }),
+      digest({ terms: [{ ...starter, effectiveAt: new Date(0) }, starter] }),
     ];
-    expect(new Set([digest(), ...others]).size).toBe(6);
+    expect(new Set([digest(), ...others]).size).toBe(7);
   });
 
   it('of one price in many versions costs exactly that price, however the month is divided', () => {
@@ -114,7 +133,41 @@ describe('a draft', () => {
     );
   });
 
-  it('is the sum of its lines', () => {
+  it('never bills more of a price than its time: each part is within a micro-dollar of its exact share', () => {
+    const instant = fc.integer({ min: period.start.getTime() / 1_000 - 86_400, max: period.end.getTime() / 1_000 - 1 });
+    const moment = fc.record({ second: instant, monthlyPrice: fc.bigInt({ min: 0n, max: 10n ** 12n }) });
+    const wholeMs = period.end.getTime() - period.start.getTime();
+    fc.assert(
+      fc.property(fc.array(moment, { minLength: 1, maxLength: 8 }), (moments) => {
+        const terms = moments
+          .toSorted((a, b) => a.second - b.second)
+          .map(({ second, monthlyPrice }): InvoicedTerms => {
+            const { accountName, planSlug, planVersion } = starter;
+            return { accountName, planSlug, planVersion, monthlyPrice, effectiveAt: new Date(second * 1_000) };
+          });
+        const ends = [...terms.slice(1).map(({ effectiveAt }) => effectiveAt), period.end];
+        const lengths = terms.map(({ effectiveAt }, index) => {
+          const from = Math.max(effectiveAt.getTime(), period.start.getTime());
+          return Math.max(0, (ends[index]?.getTime() ?? 0) - from);
+        });
+        const held = terms.flatMap(({ monthlyPrice }, index) =>
+          lengths[index] === 0 ? [] : [{ monthlyPrice, index }],
+        );
+        const lines = draftInvoice({ ...input, calls: [], receipts: 0n, terms })?.lines ?? [];
+        expect(lines).toHaveLength(held.length);
+        for (const [line, { monthlyPrice, index }] of held.entries()) {
+          const exact = monthlyPrice * BigInt(lengths[index] ?? 0);
+          const off = (lines[line]?.amount ?? 0n) * BigInt(wholeMs) - exact;
+          expect(off < BigInt(wholeMs) && off > -BigInt(wholeMs)).toBe(true);
+        }
+        const billed = lines.reduce((sum, { amount }) => sum + amount, 0n);
+        const dearest = moments.reduce((most, each) => (each.monthlyPrice > most ? each.monthlyPrice : most), 0n);
+        expect(billed <= dearest + BigInt(lines.length)).toBe(true);
+      }),
+    );
+  });
+
+  it('is the sum of its lines, and has every unit that was rated on one of them', () => {
     const calls = fc.array(
       fc.record({
         sku: fc.constantFrom('a', 'b', 'c'),
@@ -129,6 +182,11 @@ describe('a draft', () => {
         const overage = list.reduce((sum, each) => sum + each.overage * each.unitPrice, 0n);
         expect(draft?.total).toBe(overage + starter.monthlyPrice);
         expect(draft?.lines.reduce((sum, { amount }) => sum + amount, 0n)).toBe(draft?.total);
+        expect(draft?.lines.every(({ quantity, unitPrice, amount }) => amount === quantity * unitPrice)).toBe(true);
+        const units = draft?.lines
+          .filter(({ kind }) => kind !== 'plan')
+          .reduce((sum, { quantity }) => sum + quantity, 0n);
+        expect(units).toBe(list.reduce((sum, { included, overage: beyond }) => sum + included + beyond, 0n));
       }),
     );
   });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '@keyfare/core/encoding';
-import { money, toCents } from '@keyfare/core/money';
+import { allocate, money, toCents } from '@keyfare/core/money';
 import type { Period } from '@keyfare/core/time';
 
 /** Terms of an account, as far as an invoice needs them; prices in micro-dollars. */
@@ -23,7 +23,7 @@ export interface InvoicedCalls {
 export interface DraftInput {
   readonly account: string;
   readonly period: Period;
-  /** In the order in which they apply; those from before the month too. */
+  /** All of the account, in the order in which they apply. */
   readonly terms: readonly InvoicedTerms[];
   readonly calls: readonly InvoicedCalls[];
   readonly receipts: bigint;
@@ -52,27 +52,27 @@ export interface InvoiceDraft {
   readonly receipts: bigint;
   readonly firstEntry: string | null;
   readonly lastEntry: string | null;
+  /** How many of the account's terms began before the month ended. */
+  readonly terms: bigint;
   readonly digest: Buffer;
 }
 
 /**
  * Draws up an invoice: the units that the plan includes at nothing, the units beyond it by product and price, and the
- * plan's monthly price. Depends on its input alone. Null when no terms of the account apply to the month.
+ * plan's monthly price. Depends on its input alone. Null when no terms of the account apply to the month and no call was
+ * made in it; a call from just before the first terms, by a clock that was behind, is invoiced without a plan.
  */
 export function draftInvoice(input: DraftInput): InvoiceDraft | null {
   const { account, period, receipts, firstEntry, lastEntry } = input;
   const spans = planSpans(input.terms, period);
-  const current = spans.at(-1);
-  if (current === undefined) return null;
-  const { accountName } = current.terms;
-  const lines = [
-    ...includedLine(input.calls),
-    ...overageLines(input.calls),
-    ...spans.flatMap((span) => planLine(span, period)),
-  ];
+  const named = spans.at(-1)?.terms ?? (receipts > 0n ? input.terms[0] : undefined);
+  if (named === undefined) return null;
+  const { accountName } = named;
+  const lines = [...includedLine(input.calls), ...overageLines(input.calls), ...planLines(spans, period)];
+  const terms = BigInt(input.terms.filter(({ effectiveAt }) => effectiveAt < period.end).length);
   const total = lines.reduce((sum, { amount }) => sum + amount, 0n);
   const payableCents = toCents(money('USD', total), 'halfEven');
-  const content = { account, accountName, period, lines, total, payableCents, receipts, firstEntry, lastEntry };
+  const content = { account, accountName, period, lines, total, payableCents, receipts, firstEntry, lastEntry, terms };
   return { ...content, digest: digestOf(content) };
 }
 
@@ -83,9 +83,8 @@ interface Span {
 }
 
 /**
- * Which terms hold for which part of the month. The first ones hold from its start, also for an account that was opened
- * in its course: a month is billed whole. The last ones are taken to hold to its end, so that the draft of a running
- * month does not change with the clock.
+ * Which terms hold for which part of the month. An account that was opened in its course has none before that. The last
+ * ones are taken to hold to its end, so that the draft of a running month does not change with the clock.
  */
 function planSpans(terms: readonly InvoicedTerms[], { start, end }: Period): readonly Span[] {
   const applicable = terms.filter(({ effectiveAt }) => effectiveAt < end);
@@ -93,7 +92,7 @@ function planSpans(terms: readonly InvoicedTerms[], { start, end }: Period): rea
   const held = applicable.slice(Math.max(before, 0));
   const spans = held.map((each, index) => ({
     terms: each,
-    fromMs: index === 0 ? start.getTime() : each.effectiveAt.getTime(),
+    fromMs: Math.max(start.getTime(), each.effectiveAt.getTime()),
     toMs: held[index + 1]?.effectiveAt.getTime() ?? end.getTime(),
   }));
   return spans.filter(({ fromMs, toMs }) => fromMs < toMs);
@@ -120,19 +119,22 @@ function overageLines(calls: readonly InvoicedCalls[]): readonly InvoiceLine[] {
 }
 
 /**
- * A plan's price for its part of the month. The parts are cut at their ends, not by their lengths: however a month is
- * divided, the parts of one price come to that price exactly.
+ * The price of each plan for its part of the month. Each price is allocated over the whole month, the time without a plan
+ * included: so the parts of one price never come to more than that price, and to exactly it when the month is full.
  */
-function planLine({ terms, fromMs, toMs }: Span, { start, end }: Period): readonly InvoiceLine[] {
-  const { planSlug, planVersion, monthlyPrice } = terms;
-  const wholeMs = BigInt(end.getTime() - start.getTime());
-  const until = (ms: number): bigint => (monthlyPrice * BigInt(ms - start.getTime())) / wholeMs;
-  const amount = until(toMs) - until(fromMs);
-  const name = `Plan ${planSlug}, version ${planVersion}`;
-  const whole = fromMs === start.getTime() && toMs === end.getTime();
-  const part = `${new Date(fromMs).toISOString()} to ${new Date(toMs).toISOString()}`;
-  const description = whole ? name : `${name}: ${part}`;
-  return [{ kind: 'plan', description, sku: null, quantity: 1n, unitPrice: amount, amount }];
+function planLines(spans: readonly Span[], period: Period): readonly InvoiceLine[] {
+  const [startMs, endMs] = [period.start.getTime(), period.end.getTime()];
+  const idleMs = (spans[0]?.fromMs ?? endMs) - startMs;
+  const lengths = [idleMs, ...spans.map(({ fromMs, toMs }) => toMs - fromMs)].map(BigInt);
+  return spans.map(({ terms, fromMs, toMs }, index) => {
+    const { planSlug, planVersion, monthlyPrice } = terms;
+    const amount = allocate(money('USD', monthlyPrice), lengths)[index + 1]?.atomic ?? 0n;
+    const name = `Plan ${planSlug}, version ${planVersion}`;
+    const isWhole = fromMs === startMs && toMs === endMs;
+    const part = `${new Date(fromMs).toISOString()} to ${new Date(toMs).toISOString()}`;
+    const description = isWhole ? name : `${name}: ${part}`;
+    return { kind: 'plan', description, sku: null, quantity: 1n, unitPrice: amount, amount };
+  });
 }
 
 function compare<T extends string | bigint>(a: T, b: T): number {
@@ -140,13 +142,16 @@ function compare<T extends string | bigint>(a: T, b: T): number {
   return a < b ? -1 : 1;
 }
 
-function digestOf({ period, lines, total, payableCents, receipts, ...rest }: Omit<InvoiceDraft, 'digest'>): Buffer {
-  const content = {
+function digestOf(content: Omit<InvoiceDraft, 'digest'>): Buffer {
+  const { period, lines, total, payableCents, receipts, terms, ...rest } = content;
+  const said = {
     ...rest,
     periodStart: period.start.toISOString(),
     periodEnd: period.end.toISOString(),
-    lines: lines.map(({ quantity, unitPrice, amount, ...line }) => ({
-      ...line,
+    lines: lines.map(({ kind, description, sku, quantity, unitPrice, amount }) => ({
+      kind,
+      description,
+      sku,
       quantity: quantity.toString(),
       unitPrice: unitPrice.toString(),
       amount: amount.toString(),
@@ -154,6 +159,7 @@ function digestOf({ period, lines, total, payableCents, receipts, ...rest }: Omi
     total: total.toString(),
     payableCents: payableCents.toString(),
     receipts: receipts.toString(),
+    terms: terms.toString(),
   };
-  return createHash('sha256').update(canonicalJson(content)).digest();
+  return createHash('sha256').update(canonicalJson(said)).digest();
 }

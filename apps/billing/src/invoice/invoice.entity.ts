@@ -51,6 +51,13 @@ export class InvoiceEntity {
   @Column({ type: 'uuid', nullable: true })
   lastEntry: string | null;
 
+  /**
+   * How many of the account's terms began before the month ended. Terms and charges are only ever added: with `receipts`
+   * this tells whether anything came since the draft was drawn up.
+   */
+  @Column(bigintColumn)
+  terms: bigint;
+
   /** SHA-256 of everything above and of the lines: an invoice that is drawn up again and is the same has the same. */
   @Column({ type: 'bytea' })
   digest: Buffer;

@@ -17,6 +17,7 @@ export class CreateInvoice1796000000500 implements MigrationInterface {
         receipts bigint not null,
         first_entry uuid,
         last_entry uuid,
+        terms bigint not null,
         digest bytea not null,
         created_at timestamptz not null,
         updated_at timestamptz not null,
@@ -56,6 +57,20 @@ export class CreateInvoice1796000000500 implements MigrationInterface {
     await queryRunner.query(`
       create trigger invoice_line_kept before insert or update or delete on billing.invoice_line
       for each row execute function billing.keep_lines()`);
+    // What a customer was sent stays: only its state goes on, and never back.
+    await queryRunner.query(`
+      create function billing.keep_invoice() returns trigger language plpgsql as $$
+      begin
+        if old.state <> 'draft' and (old.state <> 'final' or new.state not in ('paid', 'void')
+          or to_jsonb(new) - array['state', 'updated_at'] <> to_jsonb(old) - array['state', 'updated_at'])
+        then
+          raise exception 'invoice % is %', old.id, old.state using errcode = 'KF002';
+        end if;
+        return new;
+      end $$`);
+    await queryRunner.query(`
+      create trigger invoice_kept before update on billing.invoice
+      for each row execute function billing.keep_invoice()`);
     await queryRunner.query('grant select, insert, update on billing.invoice to keyfare_billing');
     await queryRunner.query('grant select, insert, delete on billing.invoice_line to keyfare_billing');
   }

@@ -1,14 +1,15 @@
 import { Problem } from '@keyfare/core/problem';
-import type { Clock } from '@keyfare/core/time';
-import { type Period } from '@keyfare/core/time';
+import type { Clock, Period } from '@keyfare/core/time';
 import { isRetryable, type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { deriveId } from '../derive-id.js';
 import { clock, reportPool } from '../tokens.js';
-import { draftInvoice, type InvoiceDraft, type InvoicedCalls, type InvoicedTerms } from './draft.js';
+import { draftInvoice, type InvoiceDraft } from './draft.js';
+import { type DueDraft, readDueDrafts } from './due.js';
 import { InvoiceEntity } from './invoice.entity.js';
 import { InvoiceLineEntity } from './invoice-line.entity.js';
+import { readCalls, readTerms } from './read-month.js';
 
 /** An invoice with its lines. */
 export interface Invoice {
@@ -21,12 +22,6 @@ export interface InvoiceQuery {
   readonly periodStart?: Date | undefined;
   readonly limit: number;
   readonly offset: number;
-}
-
-interface Counted {
-  readonly receipts: string;
-  readonly first_entry: string | null;
-  readonly last_entry: string | null;
 }
 
 /** Draws up invoices from the charges and the price book. */
@@ -55,14 +50,9 @@ export class InvoiceService {
     }
   }
 
-  /** The accounts that had terms before the end of a period, some at a time, after the one named. */
-  async accounts(period: Period, after: string): Promise<readonly string[]> {
-    const rows = await this.sql.query<{ account: string }>({
-      text: `select distinct account from billing.price_book where effective_at < $1 and account > $2
-        order by account limit 500`,
-      values: [period.end, after],
-    });
-    return rows.map(({ account }) => account);
+  /** The account's months that are over and whose drafts are to be drawn up, see `dueDrafts`. */
+  async due(): Promise<readonly DueDraft[]> {
+    return readDueDrafts(this.sql, this.now());
   }
 
   /** 404 `invoice/not-found`. */
@@ -89,82 +79,24 @@ export class InvoiceService {
   async #draft(tx: Sql, account: string, period: Period): Promise<string> {
     await tx.query({ text: 'set transaction isolation level repeatable read' });
     const id = deriveId(`invoice:${account}:${period.start.toISOString()}`);
-    const terms = await this.#terms(tx, account);
+    const terms = await readTerms(tx, account);
     if (terms.length === 0) throw new Problem('account/not-found', 'No terms of this account are known.');
-    const draft = draftInvoice({ account, period, terms, ...(await this.#calls(tx, account, period)) });
+    const draft = draftInvoice({ account, period, terms, ...(await readCalls(tx, account, period)) });
     if (draft === null) throw new Problem('invoice/not-found', 'No terms of the account apply to this month.');
     const changed = await this.#store(tx, id, draft);
     if (changed) await this.#storeLines(tx, id, draft);
     return id;
   }
 
-  async #terms(tx: Sql, account: string): Promise<readonly InvoicedTerms[]> {
-    const rows = await tx.query<{
-      account_name: string;
-      plan_slug: string;
-      plan_version: string;
-      monthly_price: string;
-      effective_at: Date;
-    }>({
-      text: `select account_name, plan_slug, plan_version, monthly_price, effective_at from billing.price_book
-        where account = $1 order by effective_at, tx, position`,
-      values: [account],
-    });
-    return rows.map((row) => ({
-      accountName: row.account_name,
-      planSlug: row.plan_slug,
-      planVersion: BigInt(row.plan_version),
-      monthlyPrice: BigInt(row.monthly_price),
-      effectiveAt: row.effective_at,
-    }));
-  }
-
-  async #calls(
-    tx: Sql,
-    account: string,
-    { start }: Period,
-  ): Promise<{
-    calls: readonly InvoicedCalls[];
-    receipts: bigint;
-    firstEntry: string | null;
-    lastEntry: string | null;
-  }> {
-    const rows = await tx.query<{ sku: string; unit_price: string; included: string; overage: string }>({
-      text: `select sku, unit_price, sum(included)::text as included, sum(overage)::text as overage
-        from billing.charge where rail = 'key' and account = $1 and period_start = $2 group by sku, unit_price`,
-      values: [account, start],
-    });
-    const [counted] = await tx.query<Counted>({
-      text: `with covered as (
-          select entry_id, tx, position from billing.charge
-          where rail = 'key' and account = $1 and period_start = $2)
-        select (select count(*) from covered)::text as receipts,
-          (select entry_id from covered order by tx, position limit 1) as first_entry,
-          (select entry_id from covered order by tx desc, position desc limit 1) as last_entry`,
-      values: [account, start],
-    });
-    return {
-      calls: rows.map((row) => ({
-        sku: row.sku,
-        unitPrice: BigInt(row.unit_price),
-        included: BigInt(row.included),
-        overage: BigInt(row.overage),
-      })),
-      receipts: BigInt(counted?.receipts ?? 0),
-      firstEntry: counted?.first_entry ?? null,
-      lastEntry: counted?.last_entry ?? null,
-    };
-  }
-
   /** Whether there was anything to write: a draft that is the same stays as it is, and so does what is no draft. */
   async #store(tx: Sql, id: string, draft: InvoiceDraft): Promise<boolean> {
     const written = await tx.query({
       text: `insert into billing.invoice as i (id, state, account, account_name, period_start, period_end, total,
-          payable_cents, receipts, first_entry, last_entry, digest, created_at, updated_at)
-        values ($1, 'draft', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)
+          payable_cents, receipts, first_entry, last_entry, terms, digest, created_at, updated_at)
+        values ($1, 'draft', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
         on conflict (id) do update set account_name = excluded.account_name, total = excluded.total,
           payable_cents = excluded.payable_cents, receipts = excluded.receipts, first_entry = excluded.first_entry,
-          last_entry = excluded.last_entry, digest = excluded.digest, updated_at = excluded.updated_at
+          last_entry = excluded.last_entry, terms = excluded.terms, digest = excluded.digest, updated_at = excluded.updated_at
         where i.state = 'draft' and i.digest <> excluded.digest
         returning id`,
       values: [
@@ -178,6 +110,7 @@ export class InvoiceService {
         draft.receipts.toString(),
         draft.firstEntry,
         draft.lastEntry,
+        draft.terms.toString(),
         draft.digest,
         this.now(),
       ],

@@ -3,8 +3,9 @@ import type { Clock } from '@keyfare/core/time';
 import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { ChainError, ChainUnavailable } from '@keyfare/evm/chain';
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { ChainDiverged, ChainReader, type Step } from '../chain/chain-reader.js';
-import { type ChainCursor, ChainStore, type StoredTransfer } from '../chain/chain-store.js';
+import { ChainDiverged, type Step } from '../chain/chain-reader.js';
+import type { ChainCursor, StoredTransfer } from '../chain/chain-store.js';
+import { type Wallet, Wallets } from '../chain/wallets.js';
 import { BillingConfig } from '../config.js';
 import { journalsOfOpening, journalsOfTransfer } from '../ledger/flows.js';
 import { LedgerService } from '../ledger/ledger.service.js';
@@ -13,11 +14,17 @@ import { awaitBooks, tryTurn, turns } from '../turns.js';
 import { Serial } from './serial.js';
 import { findRecorded, keyName } from './unidentified.sql.js';
 
-/** What a step came to: as in the intake, and `behind` when the node contradicts what it showed before. */
-export type ChainProgress = 'more' | 'idle' | 'behind' | 'taken';
+// What a step came to, the most urgent first: the wallets together come to the first that one of them came to.
+const outcomes = ['more', 'taken', 'rewritten', 'behind', 'idle'] as const;
+
+/**
+ * What a step came to: as in the intake; `behind` when the node contradicts what it showed before, and `rewritten` when
+ * it has shown other blocks for final ones for so long that it will not be waited for.
+ */
+export type ChainProgress = (typeof outcomes)[number];
 
 /** How the chain was, when it was last asked. */
-export type ChainState = 'current' | 'behind' | 'unavailable' | 'diverged';
+export type ChainState = 'current' | 'behind' | 'unavailable' | 'rewritten' | 'diverged';
 
 type Rollback = Pick<Step & { kind: 'rollback' }, 'to' | 'end'>;
 
@@ -30,15 +37,18 @@ export class ChainJob {
   constructor(
     private readonly config: BillingConfig,
     private readonly sql: SqlPool,
-    private readonly reader: ChainReader,
-    private readonly store: ChainStore,
+    private readonly wallets: Wallets,
     private readonly ledger: LedgerService,
     @Inject(clock) private readonly now: Clock,
   ) {}
 
-  /** Books the next stretch of the chain. */
+  /** Books the next stretch of the chain, for each wallet. */
   step(): Promise<ChainProgress> {
-    return this.#serial.run(() => this.#step());
+    return this.#serial.run(async () => {
+      const found = new Set<ChainProgress>();
+      for (const wallet of await this.wallets.followed(this.sql)) found.add(await this.#step(wallet));
+      return outcomes.find((outcome) => found.has(outcome)) ?? 'idle';
+    });
   }
 
   /** Books until the end of the chain is reached, as far as there is time; says how the chain was then. */
@@ -47,31 +57,40 @@ export class ChainJob {
     for (;;) {
       const progress = await this.step().catch(chainState);
       if (progress === 'idle') return 'current';
-      if (progress === 'diverged' || progress === 'unavailable') return progress;
+      if (progress === 'diverged' || progress === 'unavailable' || progress === 'rewritten') return progress;
       if (performance.now() >= deadlineMs) return 'behind';
       if (progress !== 'more') await pause(100);
     }
   }
 
-  async #step(): Promise<ChainProgress> {
-    const cursor = await this.store.cursor(this.sql);
-    const step = await this.reader.next(cursor, (atOrBelow, limit) =>
-      this.store.checkpoints(this.sql, atOrBelow, limit),
-    );
+  async #step(wallet: Wallet): Promise<ChainProgress> {
+    const { store } = wallet;
+    const cursor = await store.cursor(this.sql);
+    const step = await this.#look(wallet, cursor);
     return this.sql.transaction(async (tx) => {
       if (!(await tryTurn(tx, turns.chain))) return 'taken';
       await awaitBooks(tx);
-      const current = await this.store.cursor(tx, { lock: true });
+      const current = await store.cursor(tx, { lock: true });
       if (current?.blockNumber !== cursor?.blockNumber || current?.blockHash !== cursor?.blockHash) return 'taken';
-      return current === null ? this.#open(tx, step) : this.#apply(tx, current, step);
+      return current === null ? this.#open(tx, wallet, step) : this.#apply(tx, { wallet, cursor: current, step });
     });
   }
 
-  async #open(tx: Sql, step: Step): Promise<ChainProgress> {
+  /** A chain that shares nothing with the books goes no further than this; that it was seen is noted. */
+  async #look({ reader, store }: Wallet, cursor: ChainCursor | null): Promise<Step> {
+    try {
+      return await reader.next(cursor, (atOrBelow, limit) => store.checkpoints(this.sql, atOrBelow, limit));
+    } catch (error) {
+      if (error instanceof ChainDiverged) await store.doubt(this.sql, 'diverged', this.now());
+      throw error;
+    }
+  }
+
+  async #open(tx: Sql, { payTo, store }: Wallet, step: Step): Promise<ChainProgress> {
     if (step.kind !== 'open') return 'more';
-    const { network, payTo, chainStartBlock: startBlock } = this.config;
+    const { network, chainStartBlock: startBlock } = this.config;
     const { before, opening, end } = step;
-    await this.store.open(tx, { before, opening, startBlock, end });
+    await store.open(tx, { before, opening, startBlock, end });
     if (before !== null && opening !== null) {
       const journals = journalsOfOpening({ network: network.caip2, payTo, balance: opening, at: before.time });
       await this.ledger.post(tx, journals);
@@ -79,22 +98,23 @@ export class ChainJob {
     return 'more';
   }
 
-  async #apply(tx: Sql, cursor: ChainCursor, step: Step): Promise<ChainProgress> {
+  async #apply(tx: Sql, found: { wallet: Wallet; cursor: ChainCursor; step: Step }): Promise<ChainProgress> {
+    const { wallet, cursor, step } = found;
     switch (step.kind) {
       case 'current':
-        await this.store.advance(tx, { reached: step.end.head, end: step.end });
-        return 'idle';
+        await wallet.store.advance(tx, { reached: step.end.head, end: step.end });
+        return this.#atEnd(cursor, step);
       case 'behind':
-        return this.#doubt(tx, cursor, { to: step.at, end: step.end });
+        return this.#doubt(tx, found, { to: step.at, end: step.end });
       case 'rollback':
-        if (step.to.number < cursor.finalizedNumber) return this.#doubt(tx, cursor, step);
-        await this.#rollBack(tx, step);
+        if (step.to.number < cursor.finalizedNumber) return this.#doubt(tx, found, step);
+        await this.#rollBack(tx, wallet, step);
         return 'more';
       case 'extend': {
-        const stored = await this.store.extend(tx, step, { now: this.now() });
-        await this.#bookTransfers(tx, stored);
-        await this.store.advance(tx, { reached: step.last, end: step.end });
-        return step.last.number === step.end.head.number ? 'idle' : 'more';
+        const stored = await wallet.store.extend(tx, step, { now: this.now() });
+        await this.#bookTransfers(tx, wallet, stored);
+        await wallet.store.advance(tx, { reached: step.last, end: step.end });
+        return step.last.number === step.end.head.number ? this.#atEnd(cursor, step) : 'more';
       }
       // Another process has opened the wallet in between.
       case 'open':
@@ -103,23 +123,34 @@ export class ChainJob {
     }
   }
 
-  /**
-   * A node that is late catches up, and one that is wrong about final blocks is mended or left: so these are believed
-   * only when they stay. A local chain that was killed has lost blocks for good.
-   */
-  async #doubt(tx: Sql, cursor: ChainCursor, rollback: Rollback): Promise<ChainProgress> {
-    const now = this.now();
-    const since = cursor.doubtedSince ?? now;
-    if (now.getTime() - since.getTime() < this.config.chainDoubtMs) {
-      await this.store.doubt(tx, since);
-      return 'behind';
-    }
-    await this.#rollBack(tx, rollback);
-    return 'more';
+  /** The end of what the node shows is not the chain's, when the chain was seen to go further. */
+  #atEnd({ headNumber }: ChainCursor, { end }: Step): ChainProgress {
+    return this.config.chainMayLoseBlocks || end.head.number >= headNumber ? 'idle' : 'behind';
   }
 
-  async #rollBack(tx: Sql, { to, end }: Rollback): Promise<void> {
-    const orphaned = await this.store.rollBack(tx, { to, end, now: this.now() }, (ids) =>
+  /**
+   * A node that shows fewer blocks than were read is late, and is waited for; one that shows others for final ones is
+   * wrong, or nothing can be relied on any more. Neither undoes what is booked: behind a provider's address every
+   * question may be answered by another node. Only a local chain that was killed has lost its blocks for good.
+   */
+  async #doubt(
+    tx: Sql,
+    { wallet, cursor, step }: { wallet: Wallet; cursor: ChainCursor; step: Step },
+    rollback: Rollback,
+  ): Promise<ChainProgress> {
+    const now = this.now();
+    const since = cursor.doubtedSince ?? now;
+    const lasting = now.getTime() - since.getTime() >= this.config.chainDoubtMs;
+    if (lasting && this.config.chainMayLoseBlocks) {
+      await this.#rollBack(tx, wallet, rollback);
+      return 'more';
+    }
+    await wallet.store.doubt(tx, step.kind === 'behind' ? 'behind' : 'rewritten', now);
+    return lasting && step.kind === 'rollback' ? 'rewritten' : 'behind';
+  }
+
+  async #rollBack(tx: Sql, { store }: Wallet, { to, end }: Rollback): Promise<void> {
+    const orphaned = await store.rollBack(tx, { to, end, now: this.now() }, (ids) =>
       this.ledger.reverse(
         tx,
         ids.map((id) => `transfer:${id}`),
@@ -128,24 +159,17 @@ export class ChainJob {
     this.#logger.warn(`the chain was reorganized after block ${to.number}: ${orphaned} transfers are orphaned`);
   }
 
-  async #bookTransfers(tx: Sql, transfers: readonly StoredTransfer[]): Promise<void> {
-    const { network, payTo } = this.config;
+  async #bookTransfers(tx: Sql, { payTo }: Wallet, transfers: readonly StoredTransfer[]): Promise<void> {
+    const network = this.config.network.caip2;
     const paid = transfers.flatMap(({ authorization, asset }) =>
-      authorization === null
-        ? []
-        : [{ network: network.caip2, asset, payer: authorization.authorizer, nonce: authorization.nonce }],
+      authorization === null ? [] : [{ network, asset, payer: authorization.authorizer, nonce: authorization.nonce }],
     );
     const recorded = await findRecorded(tx, paid);
     const journals = transfers.flatMap(({ id, asset, from, to, value, blockTime, authorization }) => {
-      const key = authorization && {
-        network: network.caip2,
-        asset,
-        payer: authorization.authorizer,
-        nonce: authorization.nonce,
-      };
+      const key = authorization && { network, asset, payer: authorization.authorizer, nonce: authorization.nonce };
       return journalsOfTransfer({
         id,
-        network: network.caip2,
+        network,
         payTo,
         from,
         to,

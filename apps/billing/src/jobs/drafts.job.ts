@@ -1,35 +1,37 @@
 import { isProblem } from '@keyfare/core/problem';
-import type { Period } from '@keyfare/core/time';
+import { isConnectionLost } from '@keyfare/db/sql';
 import { Injectable, Logger } from '@nestjs/common';
+import type { DueDraft } from '../invoice/due.js';
 import { InvoiceService } from '../invoice/invoice.service.js';
 
-/** Draws up the drafts of a month for every account that had terms in it. */
+/** Draws up the drafts of the months that are over. */
 @Injectable()
 export class DraftsJob {
   readonly #logger = new Logger('Invoices');
 
   constructor(private readonly invoices: InvoiceService) {}
 
-  /** How many were drawn up. Running it again changes nothing that has not changed. */
-  async run(period: Period): Promise<number> {
-    let drawn = 0;
-    for (let after = ''; ; ) {
-      const accounts = await this.invoices.accounts(period, after);
-      for (const account of accounts) drawn += await this.#draft(account, period);
-      const last = accounts.at(-1);
-      if (last === undefined) return drawn;
-      after = last;
-    }
+  /**
+   * How many were drawn up. Running it again changes nothing that has not changed. An account whose draft fails keeps no
+   * other from theirs; the job then fails at its end, and is tried again.
+   */
+  async run(): Promise<number> {
+    const due = await this.invoices.due();
+    let failed = 0;
+    for (const each of due) if (!(await this.#draft(each))) failed += 1;
+    if (failed > 0) throw new Error(`${failed} of ${due.length} drafts could not be drawn up`);
+    return due.length;
   }
 
-  async #draft(account: string, period: Period): Promise<0 | 1> {
+  async #draft({ account, period }: DueDraft): Promise<boolean> {
     try {
       await this.invoices.draft(account, period);
-      return 1;
+      return true;
     } catch (error) {
-      if (!isProblem(error)) throw error;
-      this.#logger.warn(`no draft for ${account}: ${error.detail}`);
-      return 0;
+      if (isConnectionLost(error)) throw error;
+      const reason = isProblem(error) ? error.detail : error;
+      this.#logger.error(`no draft of ${period.start.toISOString()} for ${account}: ${String(reason)}`);
+      return false;
     }
   }
 }

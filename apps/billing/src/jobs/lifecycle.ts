@@ -3,10 +3,11 @@ import type { Chain } from '@keyfare/evm/chain';
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { BillingConfig } from '../config.js';
+import { BillingMetrics } from '../status/metrics.js';
 import { evmChain, feedPool, reportPool } from '../tokens.js';
 import { ChainJob } from './chain.job.js';
 import { IntakeJob } from './intake.job.js';
-import { Loop } from './loop.js';
+import { isLoud, Loop } from './loop.js';
 import { Scheduler } from './scheduler.js';
 
 /** Keeps the books up to date while the program runs, and leaves them whole when it ends. */
@@ -20,6 +21,7 @@ export class BillingLifecycle implements OnApplicationBootstrap, OnApplicationSh
     intake: IntakeJob,
     chain: ChainJob,
     private readonly scheduler: Scheduler,
+    private readonly metrics: BillingMetrics,
     private readonly sql: SqlPool,
     private readonly dataSource: DataSource,
     @Inject(feedPool) private readonly feedSql: SqlPool,
@@ -49,7 +51,11 @@ export class BillingLifecycle implements OnApplicationBootstrap, OnApplicationSh
     return new Loop({
       step,
       intervalMs,
-      onError: (error) => this.#logger.error({ err: error, msg: `the ${name} failed, and is tried again` }),
+      onFailure: (error, failures) => {
+        this.metrics.stepFailures.inc({ loop: name });
+        if (!isLoud(failures)) return;
+        this.#logger.error({ err: error, failures, msg: `the ${name} failed, and is tried again` });
+      },
       onRecovered: () => this.#logger.log(`the ${name} goes on`),
     });
   }

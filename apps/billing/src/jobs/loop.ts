@@ -3,13 +3,20 @@ import { setTimeout as pause } from 'node:timers/promises';
 export interface LoopSettings {
   /** One step. Whether there is more to do at once. */
   readonly step: () => Promise<boolean>;
-  readonly onError: (error: unknown) => void;
+  /** Called for every failure; `failures` counts those without a success between them. */
+  readonly onFailure: (error: unknown, failures: number) => void;
   /** Called when a step succeeds after one that did not. */
   readonly onRecovered: () => void;
   readonly intervalMs: number;
 }
 
 const longestPauseMs = 10_000;
+const loudEvery = 10;
+
+/** Whether a failure is worth a line: the first, and then every tenth, which is one in one or two minutes. */
+export function isLoud(failures: number): boolean {
+  return failures === 1 || failures % loudEvery === 0;
+}
 
 /** Does a job over and over: at once while there is more, then in intervals; ever more slowly while it fails. */
 export class Loop {
@@ -32,7 +39,7 @@ export class Loop {
   }
 
   async #run(): Promise<void> {
-    const { step, onError, onRecovered, intervalMs } = this.#settings;
+    const { step, onFailure, onRecovered, intervalMs } = this.#settings;
     const { signal } = this.#stopping;
     for (let failures = 0; !signal.aborted; ) {
       let more = false;
@@ -42,7 +49,7 @@ export class Loop {
         failures = 0;
       } catch (error) {
         failures += 1;
-        if (failures === 1) onError(error);
+        onFailure(error, failures);
       }
       const backoffMs = Math.min(intervalMs * 2 ** Math.min(failures, 10), longestPauseMs);
       if (!more) await pause(failures > 0 ? backoffMs : intervalMs, undefined, { signal }).catch(() => undefined);

@@ -1,10 +1,10 @@
 import PgBoss from 'pg-boss';
 import { billingRole, jobsSchema } from '../schema.js';
 
-/** The scheduled jobs, by UTC. Drafts come some hours into the new month, so that the old one's last calls are in. */
+/** The scheduled jobs, by UTC. Drafts are drawn up every night: what is read late in a month is on them the next morning. */
 export const queues = {
   reconcile: { name: 'reconcile', cron: '30 0 * * *' },
-  drafts: { name: 'drafts', cron: '0 3 1 * *' },
+  drafts: { name: 'drafts', cron: '0 3 * * *' },
 } as const;
 
 // After this a job counts as lost and is begun again, which harms nothing.

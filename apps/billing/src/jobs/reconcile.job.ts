@@ -1,8 +1,9 @@
 import type { Clock } from '@keyfare/core/time';
-import { SqlPool } from '@keyfare/db/sql';
+import { DatabaseUnavailable, SqlPool } from '@keyfare/db/sql';
+import { ChainError, ChainUnavailable } from '@keyfare/evm/chain';
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { ChainReader } from '../chain/chain-reader.js';
-import { ChainStore } from '../chain/chain-store.js';
+import { type Wallet, Wallets } from '../chain/wallets.js';
+import { BillingConfig } from '../config.js';
 import { type MeterReading, readMeter } from '../intake/feed.js';
 import type { BalanceReading } from '../reconcile/checks/balance.sql.js';
 import { ReconcileService, type Run } from '../reconcile/reconcile.service.js';
@@ -10,7 +11,8 @@ import { clock, feedPool } from '../tokens.js';
 import { ChainJob, type ChainState } from './chain.job.js';
 import { IntakeJob } from './intake.job.js';
 
-const catchUpMs = 30_000;
+/** What went wrong on the way to a run, and is nobody's absence. */
+type Failures = unknown[];
 
 /**
  * Brings the books up to the present, and compares everything. What is away (the API's database, the chain) is compared
@@ -21,54 +23,77 @@ export class ReconcileJob {
   readonly #logger = new Logger('Reconcile');
 
   constructor(
+    private readonly config: BillingConfig,
     private readonly sql: SqlPool,
     @Inject(feedPool) private readonly feedSql: SqlPool,
     private readonly intake: IntakeJob,
     private readonly chain: ChainJob,
-    private readonly reader: ChainReader,
-    private readonly store: ChainStore,
+    private readonly wallets: Wallets,
     private readonly reconcile: ReconcileService,
     @Inject(clock) private readonly now: Clock,
   ) {}
 
+  /**
+   * One run. When the log could not be booked though nothing is away (a bug, or books that somebody has tampered with),
+   * what is booked is reconciled and the breaks are kept, and then that failure is thrown: it must not pass for an outage.
+   */
   async run(trigger: Run['trigger']): Promise<Run> {
     const startedAt = this.now();
+    const failures: Failures = [];
+    const { reconcileWaitMs } = this.config;
     // First the meter, then the entries that it counts, and last the chain, which must not be older than the entries.
-    const meter = await this.#unlessAway('the meter', () => readMeter(this.feedSql));
+    const meter = await this.#read('the meter', failures, () => readMeter(this.feedSql));
     const entriesComplete =
       meter !== null &&
-      (await this.#unlessAway('the log', () => this.intake.catchUp(meter.newest, catchUpMs))) === true;
-    const chainState = await this.chain.catchUp(catchUpMs);
-    const balance = await this.#unlessAway('the balance', () => this.#readBalance(chainState));
-    return this.reconcile.run({
+      (await this.#read('the log', failures, () => this.intake.catchUp(meter.newest, reconcileWaitMs))) === true;
+    const chainState = await this.#read('the chain', failures, () => this.chain.catchUp(reconcileWaitMs));
+    const balances = await this.#read('the balances', failures, () => this.#readBalances(chainState));
+    const run = await this.reconcile.run({
       trigger,
       startedAt,
-      watch: this.store.watch,
       entriesComplete,
       meter: entriesComplete ? countOf(meter) : null,
-      chainState,
-      balance,
+      chainState: chainState ?? 'unavailable',
+      balances: balances ?? [],
     });
+    if (failures.length > 0) throw failures[0];
+    return run;
   }
 
-  /** What the wallet holds after the last block that was read; null when that block is gone by the time of the answer. */
-  async #readBalance(state: ChainState): Promise<BalanceReading | null> {
-    const cursor = await this.store.cursor(this.sql);
-    if (state !== 'current' || cursor === null || cursor.blockHash === null) return null;
+  async #readBalances(state: ChainState | null): Promise<readonly BalanceReading[]> {
+    if (state !== 'current') return [];
+    const wallets = await this.wallets.followed(this.sql);
+    return (await Promise.all(wallets.map(async (wallet) => this.#readBalance(wallet)))).flat();
+  }
+
+  /** What a wallet holds after the last block that was read; nothing when that block is gone by the time of the answer. */
+  async #readBalance({ store, reader }: Wallet): Promise<readonly BalanceReading[]> {
+    const cursor = await store.cursor(this.sql);
+    if (cursor === null || cursor.blockHash === null) return [];
     const { blockNumber, blockHash } = cursor;
-    const balance = await this.reader.balanceAt(blockNumber);
-    if (balance === null || (await this.reader.hashAt(blockNumber)) !== blockHash) return null;
-    return { watch: this.store.watch, blockNumber, blockHash, balance };
+    const balance = await reader.balanceAt(blockNumber);
+    if (balance === null || (await reader.hashAt(blockNumber)) !== blockHash) return [];
+    return [{ watch: store.watch, blockNumber, blockHash, balance }];
   }
 
-  async #unlessAway<T>(what: string, read: () => Promise<T>): Promise<T | null> {
+  /** Null when it is away, and when it failed: then with the failure. */
+  async #read<T>(what: string, failures: Failures, read: () => Promise<T>): Promise<T | null> {
     try {
       return await read();
     } catch (error) {
-      this.#logger.warn(`${what} could not be read: ${error instanceof Error ? error.message : String(error)}`);
+      if (isAway(error)) this.#logger.warn(`${what} could not be read: ${error.message}`);
+      else {
+        this.#logger.error({ err: error, msg: `${what} could not be booked` });
+        failures.push(error);
+      }
       return null;
     }
   }
+}
+
+/** Only what a later attempt can mend by itself. Everything else is a fault of ours, or of the books. */
+function isAway(error: unknown): error is Error {
+  return error instanceof DatabaseUnavailable || error instanceof ChainUnavailable || error instanceof ChainError;
 }
 
 function countOf(meter: MeterReading | null): { snapshot: string; rows: MeterReading['rows'] } | null {

@@ -1,30 +1,33 @@
-import { type Clock, formatMonth, monthOf, parseMonth } from '@keyfare/core/time';
+import type { Clock } from '@keyfare/core/time';
 import { SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import PgBoss from 'pg-boss';
 import { BillingConfig } from '../config.js';
 import { billingRole, jobsSchema } from '../schema.js';
+import { BillingMetrics } from '../status/metrics.js';
 import { clock } from '../tokens.js';
 import { DraftsJob } from './drafts.job.js';
+import { isLoud, Loop } from './loop.js';
 import { queues } from './queues.js';
 import { ReconcileJob } from './reconcile.job.js';
 
-const pollingIntervalSeconds = 10;
-const stopTimeoutMs = 30_000;
+const pollingIntervalMs = 10_000;
 
 /**
- * What is done by the calendar: each night a reconciliation, and after each month its drafts. pg-boss sees to it that
- * one process does it; a job that fails is tried again. By hand the same is done over HTTP.
+ * What is done by the calendar: each night a reconciliation, and the drafts of the months that are over. pg-boss sees to
+ * it that one process does it; a job that fails is tried again. By hand the same is done over HTTP.
  */
 @Injectable()
 export class Scheduler {
   readonly #logger = new Logger('Jobs');
   readonly #boss: PgBoss;
+  readonly #loops: readonly Loop[];
 
   constructor(
     config: BillingConfig,
     private readonly reconcile: ReconcileJob,
     private readonly drafts: DraftsJob,
+    private readonly metrics: BillingMetrics,
     private readonly sql: SqlPool,
     @Inject(clock) private readonly now: Clock,
   ) {
@@ -38,46 +41,68 @@ export class Scheduler {
     };
     this.#boss = new PgBoss(settings);
     this.#boss.on('error', (error) => this.#logger.error(error));
+    this.#loops = [
+      this.#loop(queues.reconcile.name, () => this.reconcile.run('schedule')),
+      this.#loop(queues.drafts.name, async () => {
+        this.#logger.log(`${await this.drafts.run()} drafts of months that are over`);
+      }),
+    ];
   }
 
   async start(): Promise<void> {
     await this.#boss.start();
     await this.#sendMissed();
-    await this.#boss.work(queues.reconcile.name, { pollingIntervalSeconds }, async () => {
-      await this.reconcile.run('schedule');
-    });
-    await this.#boss.work<{ month?: string }>(queues.drafts.name, { pollingIntervalSeconds }, async ([job]) => {
-      const month = job?.data?.month;
-      const period = month === undefined ? monthBefore(this.now()) : parseMonth(month);
-      const drawn = await this.drafts.run(period);
-      this.#logger.log(`${drawn} drafts of ${formatMonth(period)}`);
-    });
+    for (const loop of this.#loops) loop.start();
   }
 
   /** Lets a job that is under way end. */
   async stop(): Promise<void> {
-    await this.#boss.stop({ graceful: true, timeout: stopTimeoutMs });
+    await Promise.all(this.#loops.map((loop) => loop.stop()));
+    await this.#boss.stop();
   }
 
-  /** pg-boss lets an hour pass that comes while nobody runs. Books that nothing was ever reconciled in can wait. */
+  /**
+   * pg-boss lets an hour pass that comes while nobody runs. Drafts are always asked for: they are the same again when
+   * nothing was missed. Books that nothing was ever reconciled in can wait.
+   */
   async #sendMissed(): Promise<void> {
-    const now = this.now();
-    const { start } = monthBefore(now);
-    const [missed] = await this.sql.query<{ night: boolean; month: boolean }>({
-      text: `select
-          coalesce((select max(finished_at) from billing.reconciliation) < $1, false) as night,
-          exists (select 1 from billing.charge where period_start = $2)
-            and not exists (select 1 from billing.invoice where period_start = $2) as month`,
-      values: [new Date(now.getTime() - dayMs), start],
+    const [missed] = await this.sql.query<{ night: boolean }>({
+      text: 'select coalesce((select max(finished_at) from billing.reconciliation) < $1, false) as night',
+      values: [new Date(this.now().getTime() - dayMs)],
     });
     if (missed?.night === true) await this.#boss.send(queues.reconcile.name, {});
-    if (missed?.month === true) await this.#boss.send(queues.drafts.name, {});
+    await this.#boss.send(queues.drafts.name, {});
+  }
+
+  #loop(queue: string, run: () => Promise<unknown>): Loop {
+    return new Loop({
+      step: () => this.#work(queue, run),
+      intervalMs: pollingIntervalMs,
+      onFailure: (error, failures) => {
+        this.metrics.stepFailures.inc({ loop: queue });
+        if (isLoud(failures)) this.#logger.error({ err: error, failures, msg: `the queue ${queue} is away` });
+      },
+      onRecovered: () => this.#logger.log(`the queue ${queue} is back`),
+    });
+  }
+
+  /**
+   * Does one job, if there is one. Not by pg-boss's own worker, which does not wait for the word that a job has ended: when
+   * the database is away at that moment, nobody catches the error, and the program would die of it.
+   */
+  async #work(queue: string, run: () => Promise<unknown>): Promise<boolean> {
+    const [job] = await this.#boss.fetch(queue);
+    if (job === undefined) return false;
+    try {
+      await run();
+    } catch (error) {
+      this.#logger.error({ err: error, msg: `the job ${queue} failed` });
+      await this.#boss.fail(queue, job.id, { message: String(error) });
+      return true;
+    }
+    await this.#boss.complete(queue, job.id);
+    return true;
   }
 }
 
 const dayMs = 86_400_000;
-
-/** The month that was over last. */
-function monthBefore(now: Date): ReturnType<typeof monthOf> {
-  return monthOf(new Date(monthOf(now).start.getTime() - 1));
-}

@@ -29,6 +29,10 @@ export class JournalEntity {
   @Column({ type: 'uuid', nullable: true })
   reverses: string | null;
 
+  /** How many postings it has. The database refuses it with fewer, and any that would come later. */
+  @Column({ type: 'integer' })
+  lines: number;
+
   /** SHA-256 of its content. */
   @Column({ type: 'bytea' })
   digest: Buffer;

@@ -21,6 +21,7 @@ export class CreateLedger1796000000300 implements MigrationInterface {
         occurred_at timestamptz not null,
         recorded_at timestamptz not null default now(),
         reverses uuid,
+        lines integer not null,
         digest bytea not null,
         constraint journal_pk primary key (id),
         constraint journal_reverses unique (reverses),
@@ -43,17 +44,25 @@ export class CreateLedger1796000000300 implements MigrationInterface {
     await this.#guard(queryRunner);
   }
 
-  /** The writer checks that a journal balances; this is for whoever writes past it. It runs at the commit. */
+  /**
+   * The writer checks that a journal balances; this is for whoever writes past it. It runs at the commit. A journal says
+   * how many lines it has: that closes it with its own transaction, for a line that came later, even a pair of them that
+   * balances, would be one too many.
+   */
   async #guard(queryRunner: QueryRunner): Promise<void> {
     // By an aggregate, not by EXISTS: of a table that was never analyzed PostgreSQL believes that a scan finds any row soon.
     await queryRunner.query(`
       create function billing.require_balance(journal uuid) returns void language plpgsql as $$
       begin
         if (
-          select count(*) = 0 or bool_or(total <> 0)
-          from (select sum(amount) as total from billing.posting where journal_id = journal group by asset) as sums)
+          select coalesce(sum(lines), 0) = 0 or bool_or(total <> 0)
+            or sum(lines) <> (select j.lines from billing.journal j where j.id = journal)
+          from (
+            select sum(amount) as total, count(*) as lines from billing.posting
+            where journal_id = journal group by asset) as sums)
         then
-          raise exception 'journal % does not balance', journal using errcode = 'KF003';
+          raise exception 'journal % does not balance, or has not the lines that it says', journal
+            using errcode = 'KF003';
         end if;
       end $$`);
     for (const [table, column] of [

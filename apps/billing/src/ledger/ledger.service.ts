@@ -68,8 +68,8 @@ export class LedgerService {
   async #insertJournals(tx: Sql, journals: readonly Journal[]): Promise<ReadonlySet<string>> {
     const added = await tx.query<{ id: string }>({
       name: 'billing_insert_journals',
-      text: `insert into billing.journal (id, kind, source, occurred_at, reverses, digest)
-        select * from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[], $6::bytea[])
+      text: `insert into billing.journal (id, kind, source, occurred_at, reverses, lines, digest)
+        select * from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[], $6::int[], $7::bytea[])
         on conflict (id) do nothing returning id`,
       values: [
         journals.map(({ id }) => id),
@@ -77,6 +77,7 @@ export class LedgerService {
         journals.map(({ source }) => source),
         journals.map(({ occurredAt }) => occurredAt.toISOString()),
         journals.map(({ reverses }) => reverses),
+        journals.map(({ postings }) => postings.length),
         journals.map(digestOf),
       ],
     });

@@ -38,7 +38,7 @@ export class ChargeEntity {
   @Column(bigintColumn)
   overage: bigint;
 
-  /** Micro-dollars for a unit of overage; null on the x402 rail. */
+  /** Micro-dollars for a unit of overage, zero where the plan does not invoice it; null on the x402 rail. */
   @Column({ ...atomicColumn, nullable: true })
   unitPrice: bigint | null;
 

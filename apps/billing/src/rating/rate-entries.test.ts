@@ -111,10 +111,77 @@ describe('rating', () => {
   });
 
   it('refuses a price that is beyond any sum of money, and goes on', () => {
-    const absurd = terms(1, { includedUnits: '0', overagePrice: '9'.repeat(78) });
+    const absurd = terms(1, { includedUnits: '0', overagePrice: '9'.repeat(60) });
     const { charges, unrated } = rateEntries([absurd, keyCall(2, 2), keyCall(3, 1)], empty);
     expect([...unrated.keys()]).toEqual(['call-2']);
     expect(charges).toHaveLength(1);
+  });
+
+  it('counts all units of the month against the plan in force: a change gives no second allowance, and takes none back', () => {
+    const { charges } = rateEntries(
+      [
+        terms(1, { includedUnits: '10' }),
+        keyCall(2, 15),
+        terms(3, { includedUnits: '20', overagePrice: '5' }),
+        keyCall(4, 7),
+        terms(5, { includedUnits: '10', overagePrice: '9' }),
+        keyCall(6, 1),
+      ],
+      empty,
+    );
+    expect(charges.map(({ included, overage, amount }) => [included, overage, amount])).toEqual([
+      [10n, 5n, 35n],
+      [5n, 2n, 10n],
+      [0n, 1n, 9n],
+    ]);
+  });
+
+  it.each(['reject', 'x402'] as const)(
+    'charges nothing for a call that was in flight when the plan became `%s`',
+    (overage) => {
+      const smaller = terms(3, { overage, includedUnits: '4', overagePrice: '100' });
+      const { charges, totals } = rateEntries([terms(1), keyCall(2, 6), smaller, keyCall(4, 3)], empty);
+      expect(charges.at(-1)).toMatchObject({ included: 0n, overage: 3n, unitPrice: 0n, amount: 0n });
+      expect([...totals.values()]).toEqual([9n]);
+    },
+  );
+
+  it('over any changes of plan rates every unit once, and bills none that the plan in force does not invoice', () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('call' as const), units: fc.integer({ min: 0, max: 30 }) }),
+      fc.record({
+        kind: fc.constant('terms' as const),
+        overage: fc.constantFrom('reject' as const, 'invoice' as const, 'x402' as const),
+        includedUnits: fc.nat({ max: 60 }).map(String),
+        overagePrice: fc.nat({ max: 1_000 }).map(String),
+      }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        const entries = [
+          terms(1),
+          ...steps.map((each, index) =>
+            each.kind === 'call'
+              ? keyCall(index + 2, each.units)
+              : terms(index + 2, {
+                  overage: each.overage,
+                  includedUnits: each.includedUnits,
+                  overagePrice: each.overagePrice,
+                }),
+          ),
+        ];
+        const { charges, totals, terms: book, unrated } = rateEntries(entries, empty);
+        const used = steps.reduce((total, each) => total + (each.kind === 'call' ? each.units : 0), 0);
+        expect(unrated.size).toBe(0);
+        expect(sum(charges, ({ included, overage }) => included + overage)).toBe(BigInt(used));
+        expect([...totals.values()].reduce((total, units) => total + units, 0n)).toBe(BigInt(used));
+        for (const { priceBookId, overage, unitPrice, amount } of charges) {
+          const inForce = book.find(({ id }) => id === priceBookId)?.terms;
+          const due = inForce?.overage === 'invoice' ? inForce.overagePrice.atomic : 0n;
+          expect([unitPrice, amount]).toEqual([due, overage * due]);
+        }
+      }),
+    );
   });
 
   const calls = fc.array(

@@ -49,8 +49,8 @@ export interface Rated {
   readonly unrated: ReadonlyMap<string, string>;
 }
 
-// What a column numeric(78,0) holds.
-const largestAmount = 10n ** 78n - 1n;
+// A column numeric(78,0) holds the sum of more such amounts than there will ever be calls.
+const largestAmount = 10n ** 60n;
 
 /** The key of a month's running total. */
 export function periodKey(account: string, periodStart: Date): string {
@@ -143,7 +143,7 @@ function chargeKeyCall(
   { id: priceBookId, terms }: BookedTerms,
   before: bigint,
 ): Charge {
-  const { included, overage, amount } = rate({ units: usage.units, unitsBefore: before, terms });
+  const { included, overage, unitPrice, amount } = rate({ units: usage.units, unitsBefore: before, terms });
   return {
     entryId: id,
     rail: 'key',
@@ -153,7 +153,7 @@ function chargeKeyCall(
     units: usage.units,
     included,
     overage,
-    unitPrice: terms.overagePrice.atomic,
+    unitPrice: unitPrice.atomic,
     asset: 'USD',
     amount: amount.atomic,
     priceBookId,

@@ -1,6 +1,19 @@
 import { formatMoney, money } from '@keyfare/core/money';
 import { z } from 'zod';
-import type { BreakEntity } from './break.entity.js';
+import type { BreakEntity, PastResolution } from './break.entity.js';
+
+const amountOrNull = z.string().nullable();
+
+const pastResolution = z.object({
+  at: z.iso.datetime(),
+  why: z.string(),
+  amount: amountOrNull,
+  side: z.string(),
+  detail: z.string(),
+  resolution: z.string(),
+  resolvedBy: z.enum(['system', 'operator']),
+  resolvedAt: z.iso.datetime(),
+});
 
 /** A break, as it is answered. Amounts are decimals, such as `0.001000`. */
 export const breakView = z
@@ -9,7 +22,7 @@ export const breakView = z
     class: z.string(),
     keys: z.record(z.string(), z.string()),
     asset: z.enum(['USD', 'USDC']).nullable(),
-    amount: z.string().nullable(),
+    amount: amountOrNull,
     side: z.enum(['receipt', 'usage', 'ledger', 'chain']),
     detail: z.string(),
     status: z.enum(['open', 'resolved']),
@@ -18,6 +31,8 @@ export const breakView = z
     resolvedBy: z.enum(['system', 'operator']).nullable(),
     resolvedAt: z.iso.datetime().nullable(),
     note: z.string().nullable(),
+    /** The resolutions that it had before, and why it has them no longer. */
+    history: z.array(pastResolution),
     firstSeen: z.iso.datetime(),
     lastSeen: z.iso.datetime(),
     ageDays: z.int().nonnegative(),
@@ -28,13 +43,13 @@ const dayMs = 86_400_000;
 
 /** Its age ends when it is resolved. */
 export function viewBreak(found: BreakEntity, now: Date): z.infer<typeof breakView> {
-  const { asset, amount, resolvedAt, firstSeen, lastSeen } = found;
+  const { resolvedAt, firstSeen, lastSeen } = found;
   return {
     id: found.id,
     class: found.class,
     keys: found.keys,
-    asset,
-    amount: asset === null || amount === null ? null : formatMoney(money(asset, amount)),
+    asset: found.asset,
+    amount: decimalOf(found),
     side: found.side,
     detail: found.detail,
     status: found.status,
@@ -43,8 +58,27 @@ export function viewBreak(found: BreakEntity, now: Date): z.infer<typeof breakVi
     resolvedBy: found.resolvedBy,
     resolvedAt: resolvedAt?.toISOString() ?? null,
     note: found.note,
+    history: found.history.map(viewPast),
     firstSeen: firstSeen.toISOString(),
     lastSeen: lastSeen.toISOString(),
     ageDays: Math.max(0, Math.floor(((resolvedAt ?? now).getTime() - firstSeen.getTime()) / dayMs)),
   };
+}
+
+function viewPast(past: PastResolution): z.infer<typeof pastResolution> {
+  const { why, side, detail, resolution, resolvedBy } = past;
+  return {
+    at: new Date(past.at).toISOString(),
+    why,
+    amount: decimalOf({ asset: past.asset, amount: past.amount === null ? null : BigInt(past.amount) }),
+    side,
+    detail,
+    resolution,
+    resolvedBy,
+    resolvedAt: new Date(past.resolvedAt).toISOString(),
+  };
+}
+
+function decimalOf({ asset, amount }: Pick<BreakEntity, 'asset' | 'amount'>): string | null {
+  return asset === null || amount === null ? null : formatMoney(money(asset, amount));
 }

@@ -1,6 +1,20 @@
 import { atomicColumn, timeColumn } from '@keyfare/db/columns';
 import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
+/** A resolution that a break no longer has, with the difference that it was for. Times as PostgreSQL writes them. */
+export interface PastResolution {
+  /** When it was over, and why. */
+  readonly at: string;
+  readonly why: string;
+  readonly asset: 'USD' | 'USDC' | null;
+  readonly amount: string | null;
+  readonly side: string;
+  readonly detail: string;
+  readonly resolution: string;
+  readonly resolvedBy: 'system' | 'operator';
+  readonly resolvedAt: string;
+}
+
 /** A difference that reconciliation found. It has one identity for as long as the books exist. */
 @Entity({ name: 'break' })
 @Check('break_status', `status in ('open', 'resolved')`)
@@ -54,6 +68,10 @@ export class BreakEntity {
 
   @Column({ ...timeColumn, nullable: true })
   resolvedAt: Date | null;
+
+  /** The resolutions that it had before, the oldest first. */
+  @Column({ type: 'jsonb' })
+  history: readonly PastResolution[];
 
   @Column(timeColumn)
   firstSeen: Date;

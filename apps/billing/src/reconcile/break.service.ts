@@ -4,6 +4,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { clock } from '../tokens.js';
 import { BreakEntity } from './break.entity.js';
+import { resolveByOperator } from './breaks.sql.js';
 
 /** What an operator changes. What is left out stays. */
 export interface BreakChange {
@@ -48,14 +49,11 @@ export class BreakService {
 
   /** 404 `break/not-found`. */
   async change(id: string, { owner, resolution, note }: BreakChange): Promise<BreakEntity> {
-    const resolved =
-      resolution === undefined
-        ? {}
-        : resolution === null
-          ? { status: 'open' as const, resolution: null, resolvedBy: null, resolvedAt: null }
-          : { status: 'resolved' as const, resolution, resolvedBy: 'operator' as const, resolvedAt: this.now() };
-    const changes = { ...(owner !== undefined && { owner }), ...(note !== undefined && { note }), ...resolved };
-    await this.dataSource.manager.update(BreakEntity, { id }, changes);
+    await this.dataSource.transaction(async (tx) => {
+      if (resolution !== undefined) await tx.query(resolveByOperator, [id, this.now(), resolution]);
+      const rest = { ...(owner !== undefined && { owner }), ...(note !== undefined && { note }) };
+      if (Object.keys(rest).length > 0) await tx.update(BreakEntity, { id }, rest);
+    });
     return this.find(id);
   }
 }

@@ -6,7 +6,7 @@ export interface PaymentJudgement {
   readonly graceSeconds: number;
   /** Every entry that was committed by then has been read; null while there is no such moment. */
   readonly entriesCompleteAsOf: Date | null;
-  /** The wallet whose transfers are read here. */
+  /** The wallet that payments go to now. Others of the same network are read too, where the books know them. */
   readonly network: Network;
   readonly payTo: string;
 }
@@ -51,6 +51,7 @@ export function payments(first: number): string {
         else case when ${overdue.record} then 'settled-not-recorded' else 'awaiting-record' end end as status
     from sides p
     left join billing.chain_cursor c on c.network = p.network and c.asset = p.asset and c.pay_to = p.recorded_pay_to
+      and c.network = $${first + 2}::text
     left join billing.chain_cursor w on w.watch = p.settled_watch
     left join lateral (
       select max(t.orphaned_at) as orphaned_at from billing.chain_transfer t
@@ -60,8 +61,10 @@ export function payments(first: number): string {
 
 /**
  * Whether a recorded payment should be on the chain by now: all of the chain was read well after the receipt, and the
- * chain has a block that is later than it, for a node that stands still shows nothing new. A transfer that was seen and orphaned gets the grace again, for it is usually mined again.
- * While the wallet was never read, nothing can be said of its payments; another wallet's are never read here.
+ * chain has a block that is later than it, for a node that stands still shows nothing new. A transfer that was seen and
+ * orphaned gets the grace again, for it is usually mined again. While the configured wallet was never read, nothing can
+ * be said of its payments. A wallet that the books do not know, or know on another network than the configured one, is
+ * not read: its payments would wait for ever.
  */
 function settlementOverdue(first: number, grace: string): string {
   return `coalesce(

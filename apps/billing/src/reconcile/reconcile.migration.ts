@@ -18,6 +18,7 @@ export class CreateReconcile1796000000600 implements MigrationInterface {
         note text,
         resolved_by text,
         resolved_at timestamptz,
+        history jsonb not null,
         first_seen timestamptz not null,
         last_seen timestamptz not null,
         present boolean not null,

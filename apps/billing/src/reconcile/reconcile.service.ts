@@ -4,14 +4,18 @@ import type { Clock } from '@keyfare/core/time';
 import { isRetryable, type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
 import { BillingConfig } from '../config.js';
+import { Standstills } from '../standstills.js';
 import { clock, reportPool } from '../tokens.js';
 import { recordBreaks, resolveGone } from './breaks.sql.js';
-import { type BalanceReading, checkBalance } from './checks/balance.sql.js';
+import { type BalanceReading, canCheckBalances, checkBalances } from './checks/balance.sql.js';
 import { breakClasses, type Check } from './checks/check.js';
 import { checkDocuments, checkEntries } from './checks/entries.sql.js';
+import { checkInvoices } from './checks/invoices.sql.js';
 import { checkCharges, checkLedger, checkPosted } from './checks/ledger.sql.js';
+import { checkLimits } from './checks/limits.sql.js';
 import { checkMeter, type MeterCount } from './checks/meter.sql.js';
 import { checkPayments, checkTransfers } from './checks/payments.sql.js';
+import { checkStandstills } from './checks/standstills.sql.js';
 import type { PaymentJudgement } from './payment-status.sql.js';
 import type { ReconciliationReport } from './report.js';
 import { summarize } from './summary.js';
@@ -20,15 +24,13 @@ import { summarize } from './summary.js';
 export interface RunInput {
   readonly trigger: 'manual' | 'schedule';
   readonly startedAt: Date;
-  /** The wallet's name in the books. */
-  readonly watch: string;
   /** Whether every entry that was there at the start has been read. */
   readonly entriesComplete: boolean;
   /** Null when it could not be read, or when not every entry that it counts has been read: then it is not compared. */
   readonly meter: MeterCount | null;
   readonly chainState: ReconciliationReport['chain']['state'];
-  /** Null when no node could tell. */
-  readonly balance: BalanceReading | null;
+  /** Of the wallets of which a node could tell. */
+  readonly balances: readonly BalanceReading[];
 }
 
 /** A run, as it is answered. */
@@ -54,6 +56,7 @@ export class ReconcileService {
   constructor(
     private readonly config: BillingConfig,
     @Inject(reportPool) private readonly sql: SqlPool,
+    private readonly standstills: Standstills,
     @Inject(clock) private readonly now: Clock,
   ) {}
 
@@ -84,7 +87,11 @@ export class ReconcileService {
       network: this.config.network,
       payTo: this.config.payTo,
     };
-    const checks = checksOf(input, judgement);
+    const checks = [
+      ...checksOf(input, judgement),
+      checkBalances(input.balances, { whole: await canCheckBalances(tx, input.balances) }),
+      checkStandstills(await this.standstills.find(tx)),
+    ];
     for (const check of checks) {
       await tx.query({ text: recordBreaks(check), values: [id, at, ...check.values] });
     }
@@ -94,8 +101,7 @@ export class ReconcileService {
       entriesComplete: input.entriesComplete,
       place: feed.place,
       chainState: input.chainState,
-      watch: input.watch,
-      balance: input.balance?.balance ?? null,
+      balances: new Map(input.balances.map(({ watch, balance }) => [watch, balance])),
       unchecked: breakClasses.filter((name) => !checked.has(name)),
       judgement,
     });
@@ -141,16 +147,17 @@ export class ReconcileService {
   }
 }
 
-function checksOf({ meter, balance }: RunInput, judgement: PaymentJudgement): readonly Check[] {
+function checksOf({ meter }: RunInput, judgement: PaymentJudgement): readonly Check[] {
   return [
     checkEntries(),
     checkDocuments(),
     checkPosted(),
     checkCharges(),
+    checkLimits(),
     checkLedger(),
+    checkInvoices(),
     checkPayments(judgement),
     checkTransfers(),
     ...(meter === null ? [] : [checkMeter(meter)]),
-    ...(balance === null ? [] : [checkBalance(balance)]),
   ];
 }

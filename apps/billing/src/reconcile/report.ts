@@ -6,6 +6,22 @@ const count = z.int().nonnegative();
 const amount = z.string().regex(/^-?\d+\.\d{6}$/);
 const asset = z.enum(['USD', 'USDC']);
 
+/** A wallet, up to the block that was read last. */
+const walletFigures = z.object({
+  wallet: z.string(),
+  block: z.string().nullable(),
+  finalized: z.string().nullable(),
+  opening: amount.nullable(),
+  in: amount,
+  out: amount,
+  explained: amount.nullable(),
+  /** What the chain says that it holds, when it could be asked. */
+  balance: amount.nullable(),
+});
+
+/** See `ReconciliationReport`. */
+export type WalletFigures = z.infer<typeof walletFigures>;
+
 /** What one run found: the two sides of everything that is compared, and the breaks that are open after it. */
 export const reconciliationReport = z
   .object({
@@ -21,18 +37,11 @@ export const reconciliationReport = z
     /** Payments by what entries and chain say of them together. */
     payments: z.array(z.object({ status: z.string(), count, recorded: amount, settled: amount })),
     unpaid: z.object({ count, amount }),
-    /** The wallet, up to the block that was read last. `balance` is what the chain says it holds, when it could be asked. */
-    chain: z.object({
-      state: z.enum(['current', 'behind', 'unavailable', 'diverged']),
+    /** The configured wallet, and those of its network that were configured before it. */
+    chain: walletFigures.extend({
+      state: z.enum(['current', 'behind', 'unavailable', 'rewritten', 'diverged']),
       network: z.string(),
-      wallet: z.string(),
-      block: z.string().nullable(),
-      finalized: z.string().nullable(),
-      opening: amount.nullable(),
-      in: amount,
-      out: amount,
-      explained: amount.nullable(),
-      balance: amount.nullable(),
+      earlier: z.array(walletFigures),
     }),
     /** The ledger's balances by the type of account: debits less credits. Each asset sums to zero. */
     ledger: z.array(z.object({ asset, type: z.string(), balance: amount })),

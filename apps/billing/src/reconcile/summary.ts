@@ -1,9 +1,11 @@
 import type { AssetCode } from '@keyfare/core/money';
 import type { Sql } from '@keyfare/db/sql';
 import { type PaymentJudgement, paymentParameters, payments } from './payment-status.sql.js';
-import { decimal, type ReconciliationReport } from './report.js';
+import { decimal, type ReconciliationReport, type WalletFigures } from './report.js';
 
 interface WalletRow {
+  readonly watch: string;
+  readonly pay_to: string;
   readonly block_number: string;
   readonly finalized_number: string;
   readonly opening_balance: string | null;
@@ -17,9 +19,8 @@ export interface RunFacts {
   readonly entriesComplete: boolean;
   readonly place: string;
   readonly chainState: ReconciliationReport['chain']['state'];
-  /** `<network>/<asset>/<wallet>`. */
-  readonly watch: string;
-  readonly balance: bigint | null;
+  /** What wallets hold, by their names in the books. */
+  readonly balances: ReadonlyMap<string, bigint>;
   readonly unchecked: readonly string[];
   readonly judgement: PaymentJudgement;
 }
@@ -30,34 +31,44 @@ export async function summarize(
   facts: RunFacts,
 ): Promise<{ readonly report: ReconciliationReport; readonly chainAsOf: Date | null }> {
   const { judgement } = facts;
-  const wallet = await readWallet(tx, facts.watch);
+  const wallets = await readWallets(tx, judgement.network.caip2);
+  const current = wallets.find(({ pay_to: wallet }) => wallet === judgement.payTo);
   const report: ReconciliationReport = {
     entries: { complete: facts.entriesComplete, place: facts.place, ...(await countEntries(tx)) },
     calls: await sumCalls(tx),
     payments: await sumPayments(tx, judgement),
     unpaid: await sumUnpaid(tx),
     chain: {
+      ...(current === undefined ? unread(judgement.payTo) : figuresOf(current, facts.balances)),
       state: facts.chainState,
       network: judgement.network.caip2,
-      wallet: judgement.payTo,
-      block: wallet?.block_number ?? null,
-      finalized: wallet?.finalized_number ?? null,
-      opening: decimal('USDC', wallet?.opening_balance ?? null),
-      in: decimal('USDC', wallet?.money_in ?? '0'),
-      out: decimal('USDC', wallet?.money_out ?? '0'),
-      explained: decimal('USDC', explained(wallet)),
-      balance: decimal('USDC', facts.balance?.toString() ?? null),
+      earlier: wallets.filter((row) => row !== current).map((row) => figuresOf(row, facts.balances)),
     },
     ledger: await sumLedger(tx),
     breaks: await sumBreaks(tx),
     unchecked: [...facts.unchecked],
   };
-  return { report, chainAsOf: wallet?.complete_as_of ?? null };
+  return { report, chainAsOf: current?.complete_as_of ?? null };
 }
 
-function explained(wallet: WalletRow | undefined): string | null {
-  if (wallet === undefined || wallet.opening_balance === null) return null;
-  return (BigInt(wallet.opening_balance) + BigInt(wallet.money_in) - BigInt(wallet.money_out)).toString();
+function unread(wallet: string): WalletFigures {
+  const nothing = { block: null, finalized: null, opening: null, explained: null, balance: null };
+  return { wallet, ...nothing, in: decimal('USDC', '0'), out: decimal('USDC', '0') };
+}
+
+function figuresOf(row: WalletRow, balances: RunFacts['balances']): WalletFigures {
+  const { opening_balance: opening, money_in: moneyIn, money_out: moneyOut } = row;
+  const explained = opening === null ? null : BigInt(opening) + BigInt(moneyIn) - BigInt(moneyOut);
+  return {
+    wallet: row.pay_to,
+    block: row.block_number,
+    finalized: row.finalized_number,
+    opening: decimal('USDC', opening),
+    in: decimal('USDC', moneyIn),
+    out: decimal('USDC', moneyOut),
+    explained: decimal('USDC', explained?.toString() ?? null),
+    balance: decimal('USDC', balances.get(row.watch)?.toString() ?? null),
+  };
 }
 
 async function countEntries(tx: Sql): Promise<{ good: number; bad: number }> {
@@ -107,17 +118,16 @@ async function sumUnpaid(tx: Sql): Promise<ReconciliationReport['unpaid']> {
   return { count: row?.count ?? 0, amount: decimal('USDC', row?.amount ?? '0') };
 }
 
-async function readWallet(tx: Sql, watch: string): Promise<WalletRow | undefined> {
-  const [row] = await tx.query<WalletRow>({
-    text: `select c.block_number, c.finalized_number, c.opening_balance, c.complete_as_of,
+async function readWallets(tx: Sql, network: string): Promise<readonly WalletRow[]> {
+  return tx.query<WalletRow>({
+    text: `select c.watch, c.pay_to, c.block_number, c.finalized_number, c.opening_balance, c.complete_as_of,
         coalesce(sum(t.value) filter (where t.to_address = t.pay_to), 0)::text as money_in,
         coalesce(sum(t.value) filter (where t.from_address = t.pay_to), 0)::text as money_out
       from billing.chain_cursor c
       left join billing.chain_transfer t on t.watch = c.watch and t.orphaned_at is null
-      where c.watch = $1 group by c.watch`,
-    values: [watch],
+      where c.network = $1 group by c.watch order by c.watch`,
+    values: [network],
   });
-  return row;
 }
 
 async function sumLedger(tx: Sql): Promise<ReconciliationReport['ledger']> {

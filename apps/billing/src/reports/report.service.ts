@@ -21,6 +21,8 @@ export interface Rows<View> {
   readonly truncated: boolean;
 }
 
+const mostBreaks = 1_000;
+
 /** Reads the books for people. */
 @Injectable()
 export class ReportService {
@@ -52,7 +54,9 @@ export class ReportService {
 
   /** The last run and the open breaks. 404 `report/not-found` before the first. */
   async latest(): Promise<RunWithBreaks> {
-    return { run: await this.latestRun(), breaks: await this.#openBreaks(1_000) };
+    const run = await this.latestRun();
+    const breaks = await this.#openBreaks(mostBreaks + 1);
+    return { run, breaks: breaks.slice(0, mostBreaks), truncated: breaks.length > mostBreaks };
   }
 
   /** The last run. 404 `report/not-found` before the first. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { BreakEntity } from '../reconcile/break.entity.js';
 import { breakView, viewBreak } from '../reconcile/break-view.js';
 import type { Run } from '../reconcile/reconcile.service.js';
-import { decimal, reconciliationReport } from '../reconcile/report.js';
+import { decimal, reconciliationReport, type WalletFigures } from '../reconcile/report.js';
 import type { Cell, Table } from './table.js';
 
 /** A run of the reconciliation, as it is answered. */
@@ -22,6 +22,8 @@ export const runView = z
     report: reconciliationReport,
     /** The breaks that are open now, the oldest first; at most a thousand. */
     breaks: z.array(breakView),
+    /** Whether more are open than are listed: the CSV and `/breaks` have them all. */
+    truncated: z.boolean(),
   })
   .meta({ id: 'Reconciliation' });
 
@@ -29,9 +31,11 @@ export const runView = z
 export interface RunWithBreaks {
   readonly run: Run;
   readonly breaks: readonly BreakEntity[];
+  /** Whether more are open. */
+  readonly truncated: boolean;
 }
 
-export function viewRun({ run, breaks }: RunWithBreaks, now: Date): z.infer<typeof runView> {
+export function viewRun({ run, breaks, truncated }: RunWithBreaks, now: Date): z.infer<typeof runView> {
   return {
     id: run.id,
     trigger: run.trigger,
@@ -42,6 +46,7 @@ export function viewRun({ run, breaks }: RunWithBreaks, now: Date): z.infer<type
     digest: run.digest.toString('hex'),
     report: run.report,
     breaks: breaks.map((found) => viewBreak(found, now)),
+    truncated,
   };
 }
 
@@ -95,8 +100,15 @@ export function openBreaksTable(): Table<BreakRow, Readonly<Record<(typeof runCo
 
 type RunRow = Readonly<Partial<Record<(typeof runColumns)[number], Cell>>>;
 
-function wallet(item: string, amount: string | null): RunRow {
-  return { section: 'chain', item, asset: 'USDC', amount };
+function walletRows(figures: WalletFigures): readonly RunRow[] {
+  const items = ['opening', 'in', 'out', 'explained', 'balance'] as const;
+  return items.map((item) => ({
+    section: 'chain',
+    item,
+    asset: 'USDC',
+    amount: figures[item],
+    detail: figures.wallet,
+  }));
 }
 
 /** A run as rows: its figures, without the breaks. */
@@ -114,11 +126,7 @@ export function runRows({ report }: Run): readonly RunRow[] {
     ]),
     { section: 'payments', item: 'unpaid', asset: 'USDC', count: unpaid.count, amount: unpaid.amount },
     { section: 'chain', item: 'block', status: chain.state, detail: chain.block },
-    wallet('opening', chain.opening),
-    wallet('in', chain.in),
-    wallet('out', chain.out),
-    wallet('explained', chain.explained),
-    wallet('balance', chain.balance),
+    ...[chain, ...chain.earlier].flatMap(walletRows),
     ...ledger.map(({ asset, type, balance }) => {
       const credit = balance.startsWith('-');
       return {

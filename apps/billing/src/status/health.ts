@@ -2,7 +2,10 @@ import type { Clock } from '@keyfare/core/time';
 import { SqlPool } from '@keyfare/db/sql';
 import type { Chain } from '@keyfare/evm/chain';
 import { Inject, Injectable } from '@nestjs/common';
+import { BillingConfig } from '../config.js';
+import { type Standstill, Standstills, standstillClasses } from '../standstills.js';
 import { clock, evmChain, feedPool } from '../tokens.js';
+import { watchOf } from '../watch.js';
 import { BillingMetrics } from './metrics.js';
 
 /** Whether what billing works with can be reached. */
@@ -13,20 +16,17 @@ export interface BillingReadiness {
   readonly feed: 'up' | 'down';
   /** Without it nothing new is known of settlements. */
   readonly chain: 'up' | 'down';
-}
-
-interface Figures {
-  readonly feed_as_of: Date | null;
-  readonly chain_as_of: Date | null;
-  readonly head_number: string | null;
-  readonly block_number: string | null;
+  /** Parts that may all be up, and have not moved the books for longer than is normal. */
+  readonly standstills: readonly Pick<Standstill, 'class' | 'since'>[];
 }
 
 /** Asks the parts how they are, and the books how far they are. */
 @Injectable()
 export class BillingHealth {
   constructor(
+    private readonly config: BillingConfig,
     private readonly sql: SqlPool,
+    private readonly standstills: Standstills,
     private readonly metrics: BillingMetrics,
     @Inject(feedPool) private readonly feedSql: SqlPool,
     @Inject(evmChain) private readonly chain: Chain,
@@ -34,12 +34,13 @@ export class BillingHealth {
   ) {}
 
   async readiness(): Promise<BillingReadiness> {
-    const [database, feed, chain] = await Promise.all([
-      isUp(this.sql.query({ text: 'select 1' })),
+    const [found, feed, chain] = await Promise.all([
+      this.standstills.find(this.sql).catch(() => null),
       isUp(this.feedSql.query({ text: 'select 1' })),
       isUp(this.chain.blockNumber()),
     ]);
-    return { database, feed, chain };
+    const standstills = (found ?? []).map(({ class: name, since }) => ({ class: name, since }));
+    return { database: found === null ? 'down' : 'up', feed, chain, standstills };
   }
 
   /** The text for Prometheus. What cannot be asked now keeps the figure it had. */
@@ -49,20 +50,27 @@ export class BillingHealth {
   }
 
   async #measure(): Promise<void> {
-    const [figures] = await this.sql.query<Figures>({
-      text: `select f.complete_as_of as feed_as_of, c.complete_as_of as chain_as_of, c.head_number, c.block_number
-        from (select 1) as one left join billing.feed_cursor f on true left join billing.chain_cursor c on true
-        order by c.complete_as_of desc nulls last limit 1`,
+    const [cursor] = await this.sql.query<{ head_number: string; block_number: string }>({
+      text: 'select head_number, block_number from billing.chain_cursor where watch = $1',
+      values: [watchOf(this.config.network, this.config.payTo)],
     });
     const breaks = await this.sql.query<{ class: string; count: number }>({
       text: `select class, count(*)::int as count from billing.break where status = 'open' group by class`,
     });
-    const { intakeLag, chainHead, chainLagBlocks, chainLagSeconds, openBreaks } = this.metrics;
-    if (figures?.feed_as_of) intakeLag.set(this.#secondsSince(figures.feed_as_of));
-    if (figures?.chain_as_of) chainLagSeconds.set(this.#secondsSince(figures.chain_as_of));
-    if (figures?.head_number) {
-      chainHead.set(Number(figures.head_number));
-      chainLagBlocks.set(Math.max(0, Number(figures.head_number) - Number(figures.block_number)));
+    const { intakeLag, chainHead, chainLagBlocks, chainLagSeconds, openBreaks, standstill } = this.metrics;
+    const lags = await this.standstills.lags(this.sql);
+    intakeLag.set(this.#secondsSince(lags.intake));
+    chainLagSeconds.set(this.#secondsSince(lags.chain));
+    if (cursor !== undefined) {
+      chainHead.set(Number(cursor.head_number));
+      chainLagBlocks.set(Math.max(0, Number(cursor.head_number) - Number(cursor.block_number)));
+    }
+    const found = await this.standstills.find(this.sql);
+    for (const name of standstillClasses) {
+      const [first] = found
+        .filter((each) => each.class === name)
+        .toSorted((a, b) => a.since.getTime() - b.since.getTime());
+      standstill.set({ class: name }, first === undefined ? 0 : this.#secondsSince(first.since));
     }
     openBreaks.reset();
     for (const { class: name, count } of breaks) openBreaks.set({ class: name }, count);

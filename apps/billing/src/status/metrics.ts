@@ -37,6 +37,20 @@ export class BillingMetrics {
     registers: [this.registry],
   });
 
+  readonly standstill = new Gauge({
+    name: 'keyfare_billing_standstill_seconds',
+    help: 'For how long the intake or the chain has stood still, or the chain was rewritten, by class of break; 0 when not.',
+    labelNames: ['class'],
+    registers: [this.registry],
+  });
+
+  readonly stepFailures = new Counter({
+    name: 'keyfare_billing_step_failures_total',
+    help: 'Steps of the intake, the chain or a queue of jobs that failed in this process, by loop.',
+    labelNames: ['loop'],
+    registers: [this.registry],
+  });
+
   readonly openBreaks = new Gauge({
     name: 'keyfare_billing_open_breaks',
     help: 'Open reconciliation breaks, by class.',

@@ -37,30 +37,42 @@ test('however the units of a period are split over calls, the sums are those of 
 test('no unit is lost or rated twice, and none is overage while the allowance lasts', () => {
   fc.assert(
     fc.property(units, units, terms, (count, unitsBefore, plan) => {
-      const { included, overage, amount } = rate({ units: count, unitsBefore, terms: plan });
+      const { included, overage, unitPrice, amount } = rate({ units: count, unitsBefore, terms: plan });
       expect(included + overage).toBe(count);
       expect(included >= 0n && overage >= 0n).toBe(true);
       expect(overage === 0n || unitsBefore + included >= plan.includedUnits).toBe(true);
       expect(included === 0n || unitsBefore + included <= plan.includedUnits).toBe(true);
-      expect(amount).toEqual(money('USD', plan.overagePrice.atomic * overage));
+      expect(amount).toEqual(money('USD', unitPrice.atomic * overage));
+      expect(unitPrice).toEqual(plan.overage === 'invoice' ? plan.overagePrice : money('USD', 0n));
     }),
   );
 });
 
+const team: PlanTerms = {
+  planId: 'plan_1',
+  slug: 'team',
+  version: 1,
+  includedUnits: 100n,
+  overage: 'invoice',
+  overagePrice: money('USD', 250n),
+  monthlyPrice: money('USD', 0n),
+};
+
 test('a call that crosses the limit is split at the limit', () => {
-  const plan: PlanTerms = {
-    planId: 'plan_1',
-    slug: 'team',
-    version: 1,
-    includedUnits: 100n,
-    overage: 'invoice',
-    overagePrice: money('USD', 250n),
-    monthlyPrice: money('USD', 0n),
-  };
-  expect(rate({ units: 10n, unitsBefore: 95n, terms: plan })).toEqual({
+  expect(rate({ units: 10n, unitsBefore: 95n, terms: team })).toEqual({
     included: 5n,
     overage: 5n,
+    unitPrice: money('USD', 250n),
     amount: money('USD', 1250n),
+  });
+});
+
+test.each(['reject', 'x402'] as const)('a unit beyond a plan that says `%s` is counted and not invoiced', (overage) => {
+  expect(rate({ units: 10n, unitsBefore: 95n, terms: { ...team, overage } })).toEqual({
+    included: 5n,
+    overage: 5n,
+    unitPrice: money('USD', 0n),
+    amount: money('USD', 0n),
   });
 });
 

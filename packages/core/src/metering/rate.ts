@@ -1,4 +1,4 @@
-import { type Money, multiplyMoney } from '../money/index.js';
+import { type Money, money, multiplyMoney } from '../money/index.js';
 
 /** How a call is paid: by an account's plan, or by a wallet. */
 export type Rail = 'key' | 'x402';
@@ -14,7 +14,7 @@ export interface PlanTerms {
   /** Units of a calendar month that the monthly price covers. */
   readonly includedUnits: bigint;
   readonly overage: Overage;
-  /** USD for one unit beyond the included ones. */
+  /** USD for one unit beyond the included ones: invoiced, or asked of a wallet, as `overage` says. */
   readonly overagePrice: Money;
   /** USD for one month. */
   readonly monthlyPrice: Money;
@@ -24,6 +24,8 @@ export interface PlanTerms {
 export interface RatedUnits {
   readonly included: bigint;
   readonly overage: bigint;
+  /** USD for one unit of the overage: nothing, unless the plan invoices it. */
+  readonly unitPrice: Money;
   /** USD for the overage; the included units are covered by the monthly price. */
   readonly amount: Money;
 }
@@ -38,12 +40,15 @@ interface Usage {
 
 /**
  * Rates `units` that follow `unitsBefore` in their period. However the units of a period are split over calls, the sums
- * are those of one whole. Negative units are a bug: RangeError.
+ * are those of one whole. Units beyond a plan that refuses them, or asks a wallet for them, were served by mistake or in
+ * flight when the plan changed: the customer never agreed to pay them by invoice, so they cost nothing. Negative units are
+ * a bug: RangeError.
  */
 export function rate({ units, unitsBefore, terms }: Usage): RatedUnits {
   if (units < 0n || unitsBefore < 0n) throw new RangeError('Units must not be negative.');
   const left = terms.includedUnits > unitsBefore ? terms.includedUnits - unitsBefore : 0n;
   const included = units < left ? units : left;
   const overage = units - included;
-  return { included, overage, amount: multiplyMoney(terms.overagePrice, overage) };
+  const unitPrice = terms.overage === 'invoice' ? terms.overagePrice : money('USD', 0n);
+  return { included, overage, unitPrice, amount: multiplyMoney(unitPrice, overage) };
 }

@@ -105,6 +105,12 @@ export const catalogue = {
     title: 'The allowance of this period is used up',
     remedy: 'Wait for the reset time in `Retry-After`, or move to a plan with more units.',
   },
+  'meter/contended': {
+    status: 429,
+    title: 'The last units of the allowance are held by calls under way',
+    remedy:
+      'Send the same request again after `Retry-After`: units that those calls do not use are free again within seconds. It cost nothing.',
+  },
   'payment/required': {
     status: 402,
     title: 'Payment is required',

@@ -90,7 +90,7 @@ const promised: Readonly<Record<number, string>> = {
   413: 'request/too-large',
   414: 'request/uri-too-long',
   415: 'request/unsupported-media-type',
-  429: 'meter/exhausted',
+  429: 'meter/contended meter/exhausted',
   431: 'request/header-too-large',
   500: 'config/invalid service/internal',
   503: `payment/outcome-unknown service/chain-unavailable service/database-unavailable service/overloaded

@@ -18,8 +18,8 @@ export interface Secrets {
   readonly payerKey: Hex;
   /** secp256k1 private key of the wallet that payments go to. */
   readonly payToKey: Hex;
+  /** The operator's, of the API and of billing. */
   readonly adminToken: string;
-  readonly operatorToken: string;
 }
 
 const makers: Readonly<Record<keyof Secrets, { readonly file: string; readonly make: () => string }>> = {
@@ -30,7 +30,6 @@ const makers: Readonly<Record<keyof Secrets, { readonly file: string; readonly m
   payerKey: { file: 'payer-key', make: generatePrivateKey },
   payToKey: { file: 'pay-to-key', make: generatePrivateKey },
   adminToken: { file: 'admin-token', make: randomToken },
-  operatorToken: { file: 'operator-token', make: randomToken },
 };
 
 /** Reads the secrets of a directory, making those that are missing: files of mode 0600, made once, never changed. */
@@ -44,7 +43,6 @@ export function openSecrets(directory: string): Secrets {
     payerKey: read('payerKey') as Hex,
     payToKey: read('payToKey') as Hex,
     adminToken: read('adminToken'),
-    operatorToken: read('operatorToken'),
   };
 }
 

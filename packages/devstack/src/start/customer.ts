@@ -1,5 +1,6 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { replaceFile } from '../drafts.js';
 import type { Home } from '../home/index.js';
 import { type Operated, operate } from './client.js';
 
@@ -25,6 +26,6 @@ export async function ensureCustomer(home: Home, api: Operated): Promise<Custome
     body: { name: 'demo' },
   });
   const customer = { account: account.id, key: secret };
-  writeFileSync(path, JSON.stringify(customer), { mode: 0o600 });
+  replaceFile(path, JSON.stringify(customer));
   return customer;
 }

@@ -2,11 +2,11 @@ import { adminQuery, databaseUrl, ensureDatabase, quoteIdentifier } from '../pos
 
 /** The logins of a deployment: who may change the schema, and the two programs with as little as they need. */
 export interface Databases {
-  /** Owns the schemas; migrations run as this. */
+  /** Owns every schema, the books too; migrations run as this, and nothing else does. */
   readonly ownerUrl: string;
   /** The API: may append to the log, and neither change nor delete a line of it. */
   readonly apiUrl: string;
-  /** Billing: owns its books, and may read the two feed views of the API. */
+  /** Billing: may append to its books, and read the two feed views of the API. */
   readonly billingUrl: string;
 }
 
@@ -23,9 +23,9 @@ export async function ensureDatabases(adminUrl: string, password: string): Promi
   for (const statement of [
     'alter role keyfare_owner createrole',
     'grant keyfare_gate to keyfare_owner, keyfare_api',
+    'grant keyfare_billing to keyfare_owner',
     'grant keyfare_billing_reader to keyfare_billing',
     `alter database ${quoteIdentifier(database)} owner to keyfare_owner`,
-    `grant create on database ${quoteIdentifier(database)} to keyfare_billing`,
   ]) {
     await adminQuery(superuserUrl, statement);
   }

@@ -1,8 +1,9 @@
+import { once } from 'node:events';
 import { parseArgs } from 'node:util';
-import { HomeLocked, openHome } from '../home/index.js';
+import { type Home, HomeLocked, openHome } from '../home/index.js';
 import { ensureCustomer } from './customer.js';
 import { lastLines, type Stack, startStack } from './stack.js';
-import { tellStory } from './story.js';
+import { type Tell, tellStory } from './story.js';
 
 /** `npm start`: everything up, the story told, and then up until Ctrl-C. */
 async function start(args: readonly string[]): Promise<void> {
@@ -13,43 +14,21 @@ async function start(args: readonly string[]): Promise<void> {
   // Who reads our output may go away; that must not keep us from stopping in good order.
   process.stdout.on('error', () => undefined);
   const startedMs = performance.now();
-  let lastMs = startedMs;
-  const say = (line: string, detail?: string): void => {
-    const nowMs = performance.now();
-    if (!values.json) {
-      const took = `${String(Math.round(nowMs - lastMs)).padStart(6)} ms`;
-      process.stdout.write(`${took}  ${line}${detail === undefined ? '' : ` → ${detail}`}\n`);
-    }
-    lastMs = nowMs;
-  };
+  const asked = whenAsked();
+  const say = narrator({ quiet: values.json, signal: asked });
   const home = openHome();
   let stack: Stack | undefined;
-  const stopped = whenAsked();
   try {
     stack = await startStack(home, say);
-    const api = { url: stack.api, token: home.secrets.adminToken };
-    const billing = { url: stack.billing, token: home.secrets.operatorToken };
-    const customer = await ensureCustomer(home, api);
-    if (!values['no-story']) await tellStory(stack, { customer, billing }, say);
-    const ready = {
-      api: stack.api,
-      billing: stack.billing,
-      rpc: stack.rpc,
-      databaseUrl: stack.databases.ownerUrl,
-      adminToken: api.token,
-      operatorToken: billing.token,
-      demoKey: customer.key,
-      payer: stack.payer,
-      payTo: stack.payTo,
-      asset: stack.asset,
-      network: 'eip155:84532',
-    };
+    const ready = await prepare(home, stack, { story: !values['no-story'], say });
     process.stdout.write(
       values.json ? `${JSON.stringify(ready)}\n` : instructions(ready, performance.now() - startedMs),
     );
-    const failed = await Promise.race([stopped, stack.failed]);
-    if (failed !== undefined)
-      throw new Error(`${failed} ended by itself. The end of its log:\n${lastLines(home, failed)}`);
+    const failed = await Promise.race([aborted(asked), stack.failed]);
+    if (failed !== undefined) throw new Error(`${failed} ended by itself.${lastLines(home, failed)}`);
+  } catch (error) {
+    // Whatever was under way when Ctrl-C came, it was broken off on purpose.
+    if (!asked.aborted) throw error;
   } finally {
     if (!values.json) process.stdout.write('stopping\n');
     await stack?.stop();
@@ -57,23 +36,64 @@ async function start(args: readonly string[]): Promise<void> {
   }
 }
 
-/** Resolves at the first Ctrl-C or SIGTERM. Further ones change nothing: the stop is under way. */
-async function whenAsked(): Promise<undefined> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve(undefined));
-  });
+async function prepare(
+  home: Home,
+  stack: Stack,
+  { story, say }: { readonly story: boolean; readonly say: Tell },
+): Promise<Ready> {
+  const { adminToken } = home.secrets;
+  const customer = await ensureCustomer(home, { url: stack.api, token: adminToken });
+  if (story) await tellStory(stack, { customer, billing: { url: stack.billing, token: adminToken } }, say);
+  return {
+    api: stack.api,
+    billing: stack.billing,
+    rpc: stack.rpc,
+    databaseUrl: stack.databases.ownerUrl,
+    adminToken,
+    demoKey: customer.key,
+    payer: stack.payer,
+    payTo: stack.payTo,
+    asset: stack.asset,
+    network: 'eip155:84532',
+  };
 }
 
+/** Says each step with what it took. After Ctrl-C the next step throws, so that a start under way ends there. */
+function narrator({ quiet, signal }: { readonly quiet: boolean; readonly signal: AbortSignal }): Tell {
+  let lastMs = performance.now();
+  return (line, detail) => {
+    signal.throwIfAborted();
+    const nowMs = performance.now();
+    const took = `${String(Math.round(nowMs - lastMs)).padStart(6)} ms`;
+    if (!quiet) process.stdout.write(`${took}  ${line}${detail === undefined ? '' : ` → ${detail}`}\n`);
+    lastMs = nowMs;
+  };
+}
+
+/** Aborted by the first Ctrl-C or SIGTERM. Further ones change nothing: the stop is under way. */
+function whenAsked(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => controller.abort());
+  return controller.signal;
+}
+
+async function aborted(signal: AbortSignal): Promise<undefined> {
+  if (!signal.aborted) await once(signal, 'abort');
+  return undefined;
+}
+
+/** What is printed when all is up, and as one line of JSON with `--json`. */
 interface Ready {
   readonly api: string;
   readonly billing: string;
   readonly rpc: string;
   readonly databaseUrl: string;
   readonly adminToken: string;
-  readonly operatorToken: string;
   readonly demoKey: string;
   readonly payer: { readonly address: string; readonly privateKey: string };
   readonly payTo: string;
+  readonly asset: string;
+  readonly network: string;
 }
 
 function instructions(ready: Ready, tookMs: number): string {
@@ -88,8 +108,7 @@ ready after ${(tookMs / 1_000).toFixed(1)} s
 
   key       ${ready.demoKey}
   wallet    ${ready.payer.address}   private key ${ready.payer.privateKey} (local chain only)
-  operator  API ${ready.adminToken}
-            billing ${ready.operatorToken}
+  operator  ${ready.adminToken}   (of the API and of billing)
 
 try
 
@@ -100,7 +119,7 @@ try
   curl -i '${route}'
 
   # what finance sees
-  curl -H 'Authorization: Bearer ${ready.operatorToken}' '${ready.billing}/reports/revenue'
+  curl -H 'Authorization: Bearer ${ready.adminToken}' '${ready.billing}/reports/revenue'
 
 Ctrl-C stops everything.
 `;

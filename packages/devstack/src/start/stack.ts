@@ -1,12 +1,13 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Address, parseEther } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 import { callRpc, type LocalChain, startChain } from '../chain/index.js';
 import type { Home } from '../home/index.js';
+import { isAlive } from '../identity.js';
 import { choosePort, PortTaken } from '../ports.js';
-import { startPostgres, stopPostgres } from '../postgres/index.js';
+import { isPostgresRunning, startPostgres, stopPostgres } from '../postgres/index.js';
 import { endOrphans, type Service, spawnService } from '../processes.js';
 import { fundEth, mintUsdc, usdcAddress, usdcBalance } from '../usdc.js';
 import { type Databases, ensureDatabases } from './databases.js';
@@ -21,7 +22,7 @@ export interface Stack {
   readonly payTo: Address;
   readonly asset: Address;
   readonly payer: { readonly address: Address; readonly privateKey: `0x${string}` };
-  /** Resolves, with the name, when one of the programs ends by itself. */
+  /** Resolves, with the name, when PostgreSQL, the chain or one of the programs ends by itself. */
   readonly failed: Promise<string>;
   /** Stops everything, the programs first. */
   stop(): Promise<void>;
@@ -32,7 +33,10 @@ const root = fileURLToPath(new URL('../../../../../', import.meta.url));
 const preferredPorts: Readonly<Record<string, number>> = { api: 3_000, billing: 3_001, chain: 8_545 };
 const payerFunds = 100_000_000n;
 
-/** Starts PostgreSQL, the chain, the API and billing, from what the home holds or from nothing. `say` hears each step. */
+/**
+ * Starts PostgreSQL, the chain, the API and billing, from what the home holds or from nothing. `say` hears each step; when
+ * it throws, the start ends there and what is up is stopped again.
+ */
 export async function startStack(home: Home, say: (step: string) => void): Promise<Stack> {
   const undo: (() => Promise<unknown>)[] = [];
   const stop = async (): Promise<void> => {
@@ -50,7 +54,12 @@ export async function startStack(home: Home, say: (step: string) => void): Promi
     const billing = await startBilling(home, { databases, chain, payTo, apiUrl: api.url });
     undo.push(async () => billing.service.stop());
     say(`billing is up at ${billing.url}`);
-    const failed = Promise.race([api, billing].map(async ({ service }) => service.ended.then(() => service.name)));
+    const watch = watchServers(home, chain);
+    undo.push(async () => watch.end());
+    const failed = Promise.race([
+      watch.failed,
+      ...[api, billing].map(async ({ service }) => service.ended.then(() => service.name)),
+    ]);
     return {
       api: api.url,
       billing: billing.url,
@@ -97,6 +106,18 @@ async function startFundedChain(home: Home, undo: (() => Promise<unknown>)[]) {
   return { chain, payer, payTo };
 }
 
+/** PostgreSQL and the chain run on when this process ends, so they are no children of it: they are looked at. */
+function watchServers(home: Home, chain: LocalChain): { readonly failed: Promise<string>; end(): void } {
+  let timer: NodeJS.Timeout | undefined;
+  const failed = new Promise<string>((resolve) => {
+    timer = setInterval(() => {
+      if (!isAlive(chain.node)) resolve('chain');
+      else if (!isPostgresRunning({ dataDir: home.postgresDir })) resolve('postgres');
+    }, 1_000);
+  });
+  return { failed, end: () => clearInterval(timer) };
+}
+
 interface Ground {
   readonly databases: Databases;
   readonly chain: LocalChain;
@@ -123,12 +144,16 @@ async function startBilling(
 ): Promise<{ url: string; service: Service }> {
   return startProgram(home, 'billing', {
     DATABASE_URL: databases.billingUrl,
+    MIGRATION_DATABASE_URL: databases.ownerUrl,
     FEED_DATABASE_URL: databases.billingUrl,
     API_JWKS_URL: `${apiUrl}/.well-known/jwks.json`,
     RPC_URL: chain.rpcUrl,
     NETWORK: 'base-sepolia',
     PAY_TO: payTo,
-    OPERATOR_TOKEN: home.secrets.operatorToken,
+    // The local chain loses its last second of blocks, final ones too, when it is killed.
+    CHAIN_MAY_LOSE_BLOCKS: 'true',
+    // One operator runs both here.
+    OPERATOR_TOKEN: home.secrets.adminToken,
   });
 }
 
@@ -168,11 +193,9 @@ async function onFreePort<T>(home: Home, name: string, launch: (port: number) =>
   }
 }
 
-/** The end of a program's log, for when it ended by itself. */
+/** The end of a program's log, for when it ended by itself; empty for one that has no log here. */
 export function lastLines(home: Home, name: string, lines = 20): string {
-  return readFileSync(join(home.logDir, `${name}.log`), 'utf8')
-    .trimEnd()
-    .split('\n')
-    .slice(-lines)
-    .join('\n');
+  const path = join(home.logDir, `${name}.log`);
+  if (!existsSync(path)) return '';
+  return ` The end of its log:\n${readFileSync(path, 'utf8').trimEnd().split('\n').slice(-lines).join('\n')}`;
 }

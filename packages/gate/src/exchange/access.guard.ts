@@ -10,13 +10,17 @@ import { MeterService } from '../meter/meter.service.js';
 import { requestFingerprint } from '../payment/fingerprint.js';
 import { PaymentService } from '../payment/payment.service.js';
 import { admit } from '../policy/admit.js';
+import { tariffOf } from '../route-tariff.js';
+import { RouteTable } from '../server/route-table.js';
 import { type Exchange, exchangeOf } from './exchange.js';
+import { Holds } from './holds.js';
 import { Offers } from './offers.js';
-import { tariffOf } from './tariff.js';
+import { checkSellable } from './sellable.js';
 
 /**
- * The one guard, for both rails. Its lines are the walk of a request: quote, credential, policy, hold. The hold is
- * last, so that nothing after it can strand one; nothing is taken here, for the body is not yet validated.
+ * The one guard, for both rails. Its lines are the walk of a request: quote, credential, policy, hold. Nothing
+ * is taken here, for the body is not yet validated. Guards and interceptors of the host's may still refuse after the
+ * hold: `Holds` voids what the settlement interceptor does not take over.
  *
  * A key goes first and decides: a bad one is refused whatever else was presented, and only a good one whose plan says
  * so is let pay by wallet.
@@ -29,6 +33,8 @@ export class AccessGuard implements CanActivate {
     private readonly meter: MeterService,
     private readonly payments: PaymentService,
     private readonly offers: Offers,
+    private readonly holds: Holds,
+    private readonly routes: RouteTable,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -37,13 +43,14 @@ export class AccessGuard implements CanActivate {
     if (tariff === undefined) throw new Error('a route without a tariff came through the boot');
     const http = context.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
-    checkUrl(request.raw.url ?? '/');
+    checkSellable(request, () => this.routes.methodsAt(request.raw.url ?? '/'));
     const exchange = exchangeOf(request);
     exchange.tariff = tariff;
     exchange.quote = quoteTariff(tariff);
     const account = (await prove(this.apiKey, request)) as AccountPrincipal | null;
     if (account === null) await this.#holdPayment(exchange, request);
     else await this.#holdUnits(exchange, request, account);
+    this.holds.check(exchange);
     this.#announceReplay(exchange, http.getResponse<FastifyReply>());
     return true;
   }
@@ -53,11 +60,14 @@ export class AccessGuard implements CanActivate {
     exchange.principal = account;
     admit(account, quote);
     const hold = await this.meter.hold(account, quote, exchange.openedAt);
-    if (hold !== null) {
+    if (typeof hold !== 'string') {
       exchange.hold = hold;
       return;
     }
-    if (account.plan.overage !== 'x402') throw this.offers.exhausted(account, exchange.openedAt);
+    // While others may still leave units unused, nobody is asked to pay for what the plan includes.
+    if (hold === 'contended' || account.plan.overage !== 'x402') {
+      throw this.offers.refused(hold, account, exchange.openedAt);
+    }
     exchange.account = { accountId: account.accountId, keyId: account.keyId };
     exchange.quote = this.offers.overage(account.plan, quote);
     await this.#holdPayment(exchange, request);
@@ -92,12 +102,6 @@ export class AccessGuard implements CanActivate {
   #announceReplay(exchange: Exchange, reply: FastifyReply): void {
     if (exchange.hold?.rail === 'replay') reply.header('idempotent-replay', 'true');
   }
-}
-
-/** The URL goes into what is signed, so it must be of a length and of letters that a receipt can hold. */
-function checkUrl(url: string): void {
-  if (url.length > 1_900) throw new Problem('request/uri-too-long');
-  if (!/^[\x21-\x7e]+$/.test(url)) throw new Problem('request/malformed', 'The URL must be printable ASCII.');
 }
 
 function missing(): never {

@@ -45,7 +45,7 @@ export class AccountDesk {
     const account = { ...(await this.accounts.find(accountId)), plan: terms };
     await this.#record(account, async (sql) => {
       await this.accounts.setPlan(sql, accountId, terms.planId);
-      await this.meter.changeTerms(sql, accountId, terms);
+      await this.meter.changeTerms(sql, accountId);
     });
     return account;
   }

@@ -24,6 +24,10 @@ export interface Exchange {
   /** An account that pays by wallet for what goes beyond its plan. */
   account?: { readonly accountId: string; readonly keyId: string };
   hold?: KeyHold | PaymentHold | Replay;
+  /** The interceptor answers for the hold. */
+  taken?: boolean;
+  /** The response has closed. */
+  closed?: boolean;
   receiptId?: string;
 }
 

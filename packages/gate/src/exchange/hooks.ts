@@ -5,12 +5,15 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GateConfig } from '../config.js';
 import { GateMetrics } from '../metrics.js';
+import { allowOrigins } from './cors.js';
 import { type Exchange, exchangeOf, newExchangeId } from './exchange.js';
+import { Holds } from './holds.js';
+import { readsBody } from './sellable.js';
 
 /**
  * The gate's middleware, as Fastify hooks: it opens the exchange of every request, digests the body while it is read,
- * and writes the access line when the response closes. Neither a guard's refusal nor a lost connection escapes that
- * line, as both would escape an interceptor.
+ * and when the response closes it voids a hold that nobody took over and writes the access line. Neither a guard's
+ * refusal nor a lost connection escapes that moment, as both would escape an interceptor.
  */
 @Injectable()
 export class ExchangeHooks {
@@ -18,8 +21,10 @@ export class ExchangeHooks {
     host: HttpAdapterHost,
     private readonly config: GateConfig,
     private readonly metrics: GateMetrics,
+    private readonly holds: Holds,
   ) {
     if (host.httpAdapter.getType() !== 'fastify') throw new TypeError('Keyfare needs the Fastify adapter of Nest');
+    allowOrigins(host.httpAdapter, config.corsOrigins);
     const fastify = host.httpAdapter.getInstance<FastifyInstance>();
     fastify.decorateRequest('keyfare', null);
     fastify.addHook('onRequest', (request, reply, done) => {
@@ -27,10 +32,7 @@ export class ExchangeHooks {
       done();
     });
     fastify.addHook('preParsing', (request, _reply, payload, done) => {
-      const hasBody =
-        request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
-      if (!hasBody || request.headers['content-length'] === '0') done(null, payload);
-      else done(null, payload.pipe(this.#digest(request)));
+      done(null, readsBody(request) ? payload.pipe(this.#digest(request)) : payload);
     });
   }
 
@@ -65,6 +67,7 @@ export class ExchangeHooks {
   /** One line for each request, with what may be known and nothing that may not: no header, no body, no query. */
   #close(request: FastifyRequest, reply: FastifyReply): void {
     const exchange = exchangeOf(request);
+    this.holds.close(exchange);
     const route = request.routeOptions.url ?? 'unmatched';
     const rail = exchange.hold === undefined ? 'none' : exchange.hold.rail === 'key' ? 'key' : 'x402';
     const status = reply.raw.statusCode;

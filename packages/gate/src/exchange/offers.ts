@@ -6,6 +6,7 @@ import { monthOf } from '@keyfare/core/time';
 import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { GateConfig } from '../config.js';
+import type { KeyRefusal } from '../meter/bucket.js';
 
 /** What the corridor says of prices and limits to those whose call cannot go on without. */
 @Injectable()
@@ -32,8 +33,14 @@ export class Offers {
     return price === 0n ? quote : { ...quote, price: money('USDC', price) };
   }
 
-  /** 429 with the moment at which the allowance is whole again (RFC 9110 §10.2.3). */
-  exhausted(account: AccountPrincipal, now: Date): Problem {
+  /** 429, with the reset time only when the month's units are truly used up. */
+  refused(refusal: KeyRefusal, account: AccountPrincipal, now: Date): Problem {
+    if (refusal === 'exhausted') return this.#exhausted(account, now);
+    return new Problem('meter/contended', undefined, { headers: { 'retry-after': '1' } });
+  }
+
+  /** The moment at which the allowance is whole again (RFC 9110 §10.2.3). */
+  #exhausted(account: AccountPrincipal, now: Date): Problem {
     const { end } = monthOf(now);
     const seconds = Math.max(1, Math.ceil((end.getTime() - now.getTime()) / 1_000));
     return new Problem(

@@ -1,6 +1,6 @@
 import { catalogue, isProblemCode, Problem } from '@keyfare/core/problem';
 import { Controller, Get, Header, Param } from '@nestjs/common';
-import { Free } from './tariff.js';
+import { Free } from '../route-tariff.js';
 
 /** The pages that a problem's `type` leads to. */
 @Free()

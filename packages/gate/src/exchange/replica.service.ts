@@ -115,7 +115,7 @@ export class ReplicaService {
           returning id`,
       });
       const ids = dead.map(({ id }) => id);
-      if (ids.length > 0) await this.meter.sweep(tx, ids);
+      await this.meter.sweep(tx);
       return this.payments.sweep(tx, ids);
     });
     await this.payments.follow(unfollowed);

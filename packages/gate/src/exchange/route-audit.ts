@@ -8,7 +8,7 @@ import {
   SSE_METADATA,
 } from '@nestjs/common/internal';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
-import { tariffOf } from './tariff.js';
+import { tariffOf } from '../route-tariff.js';
 
 /** A route's handler, and what it declares. */
 export interface Handler {

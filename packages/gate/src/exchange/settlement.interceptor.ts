@@ -12,6 +12,7 @@ import { PaymentService, type Replay } from '../payment/payment.service.js';
 import { within } from '../within.js';
 import { type SerializedBody, serializeBody } from './body.js';
 import { type Exchange, exchangeOf } from './exchange.js';
+import { Holds } from './holds.js';
 import { Offers } from './offers.js';
 import { ExchangeReceipts, type ServedCall } from './receipts.js';
 
@@ -28,6 +29,7 @@ export class SettlementInterceptor implements NestInterceptor {
     private readonly payments: PaymentService,
     private readonly offers: Offers,
     private readonly receipts: ExchangeReceipts,
+    private readonly holds: Holds,
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -35,6 +37,7 @@ export class SettlementInterceptor implements NestInterceptor {
     const request = http.getRequest<FastifyRequest>();
     const exchange = exchangeOf(request);
     if (exchange.hold === undefined) return next.handle();
+    this.holds.take(exchange);
     const reply = http.getResponse<FastifyReply>();
     if (exchange.hold.rail === 'replay') return from(this.#replay(exchange, exchange.hold, reply));
     return from(this.#serve({ exchange, hold: exchange.hold, request, reply }, next));
@@ -68,20 +71,34 @@ export class SettlementInterceptor implements NestInterceptor {
   }
 
   async #postUnits(call: Call, hold: KeyHold, served: ServedCall): Promise<void> {
-    const { exchange, reply } = call;
     try {
-      this.#attach(reply, exchange, await this.receipts.postKeyCall(exchange, hold, served));
+      await this.#postKeyCall(call, hold, served);
     } catch (error) {
-      if (!leaseLostStates.has(errorCode(error) ?? '')) {
+      if (!hold.leased || !leaseLostStates.has(errorCode(error) ?? '')) {
         this.meter.void(hold);
         throw error;
       }
-      // Peers took this process for dead and its lease is gone. The call was served: it is counted on a fresh one.
       this.meter.forget(hold);
-      const again = await this.meter.hold(accountOf(exchange), quoteOf(exchange), exchange.openedAt);
-      if (again === null) throw this.offers.exhausted(accountOf(exchange), exchange.openedAt);
-      this.#attach(reply, exchange, await this.receipts.postKeyCall(exchange, again, served));
+      await this.#postAgain(call, served);
     }
+  }
+
+  /** Peers took this process for dead and its lease is gone. The call was served: it is counted on a fresh one. */
+  async #postAgain(call: Call, served: ServedCall): Promise<void> {
+    const { exchange } = call;
+    const account = accountOf(exchange);
+    const hold = await this.meter.hold(account, quoteOf(exchange), exchange.openedAt);
+    if (typeof hold === 'string') throw this.offers.refused(hold, account, exchange.openedAt);
+    await this.#postKeyCall(call, hold, served).catch((error: unknown) => {
+      this.meter.void(hold);
+      throw error;
+    });
+  }
+
+  async #postKeyCall({ exchange, reply }: Call, hold: KeyHold, served: ServedCall): Promise<void> {
+    const jws = await this.receipts.postKeyCall(exchange, hold, served);
+    this.meter.posted(hold);
+    this.#attach(reply, exchange, jws);
   }
 
   async #settle(call: Call, hold: PaymentHold, served: ServedCall): Promise<void> {
@@ -122,8 +139,7 @@ export class SettlementInterceptor implements NestInterceptor {
   }
 
   #void(hold: KeyHold | PaymentHold): void {
-    if (hold.rail === 'key') this.meter.void(hold);
-    else this.payments.void(hold);
+    this.holds.void(hold);
   }
 }
 

@@ -61,11 +61,11 @@ export class KeyResolver {
     let hash: Buffer | undefined;
     let pepperId: string | undefined;
     for (const secret of record.secrets) {
-      if (hash === undefined || pepperId !== secret.pepperId) {
+      if (pepperId !== secret.pepperId) {
         pepperId = secret.pepperId;
         hash = hashSecret(this.config.peppers, pepperId, material);
       }
-      if (timingSafeEqual(hash, secret.hash)) return secret;
+      if (hash !== undefined && timingSafeEqual(hash, secret.hash)) return secret;
     }
     return undefined;
   }
@@ -82,13 +82,17 @@ export class KeyResolver {
     }
   }
 
-  /** The first use of a rotated-in secret starts the end of the others. One statement: only one use is the first. */
+  /**
+   * The first use of a rotated-in secret starts the end of the others. One statement: only one use is the first. The key
+   * is locked before its secrets, as a rotation does: a change of a secret changes the key's version.
+   */
   async #activate(keyId: string, secretId: string): Promise<void> {
     await this.sql.query({
       text: `
-        with first as (
-          update keyfare.api_key_secret set activated_at = $3
-          where id = $2 and activated_at is null returning grace_seconds)
+        with key as materialized (select id from keyfare.api_key where id = $1 for update),
+        first as (
+          update keyfare.api_key_secret s set activated_at = $3 from key
+          where s.id = $2 and s.key_id = key.id and s.activated_at is null returning s.grace_seconds)
         update keyfare.api_key_secret s
         set expires_at = least(coalesce(s.expires_at, 'infinity'), $3::timestamptz + make_interval(secs => first.grace_seconds))
         from first where s.key_id = $1 and s.id <> $2`,

@@ -112,10 +112,12 @@ export class KeyService {
     { activatedAt, graceSeconds }: { activatedAt: Date | null; graceSeconds: number },
   ): Promise<void> {
     const { peppers } = this.config;
+    const hash = hashSecret(peppers, peppers.current, keyMaterial(parts));
+    if (hash === undefined) throw new Error('the current pepper is not configured');
     await tx.insert(SecretEntity, {
       id: randomUUID(),
       keyId: parts.id,
-      hash: hashSecret(peppers, peppers.current, keyMaterial(parts)),
+      hash,
       pepperId: peppers.current,
       lastFour: parts.secret.slice(-4),
       createdAt: this.config.clock(),

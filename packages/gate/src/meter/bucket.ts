@@ -7,9 +7,15 @@ export interface KeyHold {
   readonly leased: boolean;
 }
 
+/**
+ * Why a call gets no units. `exhausted`: the month has none left for it, whatever becomes of the calls under way.
+ * `contended`: others hold the last ones, and those that they do not use come back within seconds.
+ */
+export type KeyRefusal = 'exhausted' | 'contended';
+
 interface Waiting {
   readonly units: bigint;
-  readonly resolve: (granted: boolean) => void;
+  readonly resolve: (answer: 'granted' | KeyRefusal) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -17,29 +23,37 @@ interface Waiting {
 export class Bucket {
   /** Leased and not held by any call. */
   free = 0n;
+  /** Leased and held by calls whose post has not been answered. */
+  held = 0n;
   lastUsedMs = 0;
+  /** Whether the database may have a lease of this process for this month. */
+  leased = false;
+  /** Whether the lease may have units that are counted neither as free nor as held. */
+  doubtful = false;
   /** Until then a call is refused without asking again: a used-up allowance must not cost a statement for each try. */
   deniedUntilMs = 0;
+  /** Units of the month that were not used yet, by anyone, when the database was last asked. */
+  unused = 0n;
   /** The one request for more that is under way. */
   asking: Promise<void> | undefined;
-  readonly #waiting: Waiting[] = [];
+  /** The one return that is under way. */
+  returning: Promise<void> | undefined;
+  #waiting: Waiting[] = [];
 
   constructor(
     readonly accountId: string,
     readonly periodStart: Date,
-    /** Null: the plan bills what goes beyond. */
-    readonly limit: bigint | null,
   ) {}
 
   /** Takes units if they are here and nobody came first. */
   take(units: bigint): boolean {
     if (this.#waiting.length > 0 || this.free < units) return false;
-    this.free -= units;
+    this.#hold(units);
     return true;
   }
 
-  /** Stands in line. Resolves to whether the units were granted. */
-  wait(units: bigint): Promise<boolean> {
+  /** Stands in line. Resolves to whether the units were granted, or why not. */
+  wait(units: bigint): Promise<'granted' | KeyRefusal> {
     return new Promise((resolve, reject) => this.#waiting.push({ units, resolve, reject }));
   }
 
@@ -54,14 +68,38 @@ export class Bucket {
     this.free += units;
     for (let first = this.#waiting[0]; first !== undefined && first.units <= this.free; first = this.#waiting[0]) {
       this.#waiting.shift();
-      this.free -= first.units;
-      first.resolve(true);
+      this.#hold(first.units);
+      first.resolve('granted');
     }
   }
 
-  /** Sends the whole line away. */
+  /** The call that held these units will not use them. */
+  release(units: bigint): void {
+    this.held -= units;
+    this.add(units);
+  }
+
+  /** Sends away who wants more than the month has left, so that nobody waits behind them. */
+  denyExhausted(): void {
+    for (const waiting of this.#waiting) if (waiting.units > this.unused) waiting.resolve('exhausted');
+    this.#waiting = this.#waiting.filter(({ units }) => units <= this.unused);
+    this.add(0n);
+  }
+
+  /** Ends the waiting: who fits into what is here is served, the others are sent away. */
   deny(): void {
-    for (const { resolve } of this.#waiting.splice(0)) resolve(false);
+    for (const { units, resolve } of this.#waiting.splice(0)) {
+      if (units > this.free) resolve(this.refusal(units));
+      else {
+        this.#hold(units);
+        resolve('granted');
+      }
+    }
+  }
+
+  /** Why a call of so many units would be refused now. */
+  refusal(units: bigint): KeyRefusal {
+    return units > this.unused ? 'exhausted' : 'contended';
   }
 
   fail(error: unknown): void {
@@ -74,5 +112,10 @@ export class Bucket {
     const idle = this.free;
     this.free = 0n;
     return idle;
+  }
+
+  #hold(units: bigint): void {
+    this.free -= units;
+    this.held += units;
   }
 }

@@ -10,9 +10,10 @@ export class CreateMeter1795000000300 implements MigrationInterface {
         limit_units bigint,
         used bigint not null default 0,
         leased bigint not null default 0,
+        over_units bigint not null default 0,
         constraint allowance_pk primary key (account_id, period_start),
-        constraint allowance_counts check (used >= 0 and leased >= 0),
-        constraint allowance_cap check (limit_units is null or used + leased <= limit_units)
+        constraint allowance_counts check (used >= 0 and leased >= 0 and over_units >= 0),
+        constraint allowance_cap check (limit_units is null or used + leased <= limit_units + over_units)
       )`);
     await queryRunner.query(`
       create table keyfare.lease (

@@ -1,19 +1,16 @@
 import type { PlanTerms, Quote } from '@keyfare/core/metering';
 import { monthOf } from '@keyfare/core/time';
 import { asProblem, type Sql, SqlPool } from '@keyfare/db/sql';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { GateConfig } from '../config.js';
 import { ReplicaId } from '../replica-id.js';
-import { Bucket, type KeyHold } from './bucket.js';
-import { changeLimit, leaseUnits, openAllowance, returnLeasesOfDead, returnUnits } from './lease.sql.js';
+import { Bucket, type KeyHold, type KeyRefusal } from './bucket.js';
+import { changeLimit, lockAccount, openAllowance, returnLeasesOfReplica, returnOrphanedLeases } from './lease.sql.js';
+import { Leases } from './leases.js';
 
-/** Over this a block gains nothing: one statement in a thousand calls is no cost. */
-const largestBlock = 1_024n;
 const idleAfterMs = 3_000;
-/** No call runs so long; a bucket of old terms may be forgotten. */
-const forgottenAfterMs = 3_600_000;
-const deniedForMs = 1_000;
-const recallPausesMs = [40, 120];
+/** A process that ends cannot wait for a database for ever; what it cannot give back is swept by its peers. */
+const closingPausesMs = [100, 400, 1_500];
 
 /** What an account used of a month. */
 export interface AllowanceSummary {
@@ -29,96 +26,111 @@ export interface AllowanceSummary {
  */
 @Injectable()
 export class MeterService {
+  readonly #logger = new Logger('Meter');
   readonly #buckets = new Map<string, Bucket>();
   readonly #opening = new Map<string, Promise<Bucket>>();
-  /** Buckets of terms that no longer hold; calls under way may still give units back to them. */
-  readonly #retired = new Set<Bucket>();
+  readonly #leases: Leases;
 
   constructor(
     private readonly config: GateConfig,
     private readonly sql: SqlPool,
     private readonly replica: ReplicaId,
-  ) {}
+  ) {
+    this.#leases = new Leases(sql, replica.id);
+  }
 
-  /** Sets the quote's units aside; null when the allowance is used up. 503 when the database cannot be asked. */
-  hold(account: { accountId: string; plan: PlanTerms }, quote: Quote, at: Date): KeyHold | Promise<KeyHold | null> {
+  /** Sets the quote's units aside, or says why it cannot. 503 when the database cannot be asked. */
+  hold(
+    account: { accountId: string; plan: PlanTerms },
+    quote: Quote,
+    at: Date,
+  ): KeyHold | Promise<KeyHold | KeyRefusal> {
     const { start } = monthOf(at);
-    const limit = account.plan.overage === 'invoice' ? null : account.plan.includedUnits;
-    const key = `${account.accountId} ${start.getTime()} ${limit ?? 'open'}`;
+    const { units } = quote;
+    const leased = account.plan.overage !== 'invoice';
+    const key = `${account.accountId} ${start.getTime()}`;
     const bucket = this.#buckets.get(key);
     if (bucket === undefined) {
-      return this.#open(key, new Bucket(account.accountId, start, limit)).then((opened) => this.#hold(opened, quote));
+      return this.#open(key, new Bucket(account.accountId, start)).then((opened) =>
+        leased ? this.#hold(opened, units) : { rail: 'key', bucket: opened, units, leased },
+      );
     }
-    const { units } = quote;
-    if (bucket.limit === null) return { rail: 'key', bucket, units, leased: false };
+    if (!leased) return { rail: 'key', bucket, units, leased };
     bucket.lastUsedMs = performance.now();
-    return bucket.take(units) ? { rail: 'key', bucket, units, leased: true } : this.#hold(bucket, quote);
+    return bucket.take(units) ? { rail: 'key', bucket, units, leased } : this.#hold(bucket, units);
   }
 
   /** Gives a hold up: the units are free for the next call. */
   void(hold: KeyHold): void {
-    if (hold.leased) hold.bucket.add(hold.units);
+    if (hold.leased) hold.bucket.release(hold.units);
   }
 
-  /** The lease behind this hold was taken back: what the bucket believed to hold is gone. */
-  forget(hold: KeyHold): void {
-    hold.bucket.free = 0n;
+  /** The hold's call is posted: its units are used, and no longer leased. */
+  posted(hold: KeyHold): void {
+    if (hold.leased) hold.bucket.held -= hold.units;
+  }
+
+  /** The lease behind this hold was taken back: what the bucket believed to hold is gone, or some of it. */
+  forget({ bucket, units }: KeyHold): void {
+    bucket.held -= units;
+    bucket.free = 0n;
+    bucket.doubtful = true;
   }
 
   /** Another process needs units of this account: all that are idle here go back. */
   async giveBack(accountId: string): Promise<void> {
     for (const bucket of this.#buckets.values()) {
-      if (bucket.accountId === accountId) await this.#return(bucket);
+      if (bucket.accountId === accountId) await this.#leases.giveBack(bucket);
     }
-    for (const bucket of this.#retired) if (bucket.accountId === accountId) await this.#return(bucket);
   }
 
   /** Terms changed, so what was known about the limit may be wrong. */
   async announceAccount(accountId: string): Promise<void> {
-    for (const [key, bucket] of this.#buckets) {
+    for (const bucket of this.#buckets.values()) {
       if (bucket.accountId !== accountId) continue;
-      this.#buckets.delete(key);
-      this.#retired.add(bucket);
-      await this.#return(bucket);
+      bucket.deniedUntilMs = 0;
+      await this.#leases.giveBack(bucket);
     }
   }
 
-  /** Gives back what was idle for a while, and forgets months that are over. */
+  /** Gives back what was idle for a while, finds what was lost sight of, and forgets months that are over. */
   async tidy(): Promise<void> {
     const nowMs = performance.now();
     const { start } = monthOf(this.config.clock());
     for (const [key, bucket] of this.#buckets) {
-      if (nowMs - bucket.lastUsedMs > idleAfterMs) await this.#return(bucket);
-      if (bucket.periodStart < start) {
-        this.#buckets.delete(key);
-        this.#retired.add(bucket);
-      }
-    }
-    for (const bucket of this.#retired) {
-      if (nowMs - bucket.lastUsedMs > forgottenAfterMs) this.#retired.delete(bucket);
-      await this.#return(bucket);
+      if (bucket.doubtful || nowMs - bucket.lastUsedMs > idleAfterMs) await this.#leases.giveBack(bucket);
+      if (bucket.periodStart < start && !bucket.leased) this.#buckets.delete(key);
     }
   }
 
-  /** Gives everything back, at the end of the process. */
+  /** Gives everything back, at the end of the process: every call has ended, so nothing of a lease is held. */
   async close(): Promise<void> {
-    for (const bucket of [...this.#buckets.values(), ...this.#retired]) await this.#return(bucket);
+    for (const bucket of this.#buckets.values()) await bucket.returning;
+    this.#buckets.clear();
+    for (const pauseMs of [...closingPausesMs, null]) {
+      try {
+        await this.sql.query({ text: returnLeasesOfReplica, values: [this.replica.id] });
+        return;
+      } catch (error) {
+        this.#logger.warn(error);
+        if (pauseMs !== null) await new Promise((wake) => setTimeout(wake, pauseMs));
+      }
+    }
   }
 
   /** This process was believed dead and its leases are gone. */
   reset(): void {
-    for (const bucket of [...this.#buckets.values(), ...this.#retired]) bucket.free = 0n;
+    for (const bucket of this.#buckets.values()) bucket.free = 0n;
   }
 
-  /** Takes back the leases of dead processes, within the caller's transaction. */
-  async sweep(tx: Sql, deadReplicas: readonly string[]): Promise<void> {
-    await tx.query({ text: returnLeasesOfDead, values: [deadReplicas] });
+  /** Takes back the leases of processes that are not among the living, within the caller's transaction. */
+  async sweep(tx: Sql): Promise<void> {
+    await tx.query({ name: 'keyfare_return_orphaned_leases', text: returnOrphanedLeases });
   }
 
-  /** Applies changed terms to the running month, within the caller's transaction. */
-  async changeTerms(tx: Sql, accountId: string, plan: Pick<PlanTerms, 'overage' | 'includedUnits'>): Promise<void> {
-    const limit = plan.overage === 'invoice' ? null : plan.includedUnits.toString();
-    await tx.query({ text: changeLimit, values: [accountId, monthOf(this.config.clock()).start, limit] });
+  /** Applies the account's terms to the running month, within the transaction that changed them. */
+  async changeTerms(tx: Sql, accountId: string): Promise<void> {
+    await tx.query({ text: changeLimit, values: [accountId, monthOf(this.config.clock()).start] });
   }
 
   /** The account's month, as the database counts it. */
@@ -134,12 +146,16 @@ export class MeterService {
     };
   }
 
+  /** Opens the month under a lock on the account: terms that change at this moment are those before or those after. */
   async #open(key: string, bucket: Bucket): Promise<Bucket> {
     const under = this.#opening.get(key);
     if (under !== undefined) return under;
-    const values = [bucket.accountId, bucket.periodStart, bucket.limit?.toString() ?? null];
     const opening = this.sql
-      .query({ name: 'keyfare_open_allowance', text: openAllowance, values })
+      .transaction(async (tx) => {
+        await tx.query({ name: 'keyfare_lock_account', text: lockAccount, values: [bucket.accountId] });
+        const values = [bucket.accountId, bucket.periodStart];
+        await tx.query({ name: 'keyfare_open_allowance', text: openAllowance, values });
+      })
       .then(() => {
         this.#buckets.set(key, bucket);
         return bucket;
@@ -152,56 +168,14 @@ export class MeterService {
     return opening;
   }
 
-  async #hold(bucket: Bucket, { units }: Quote): Promise<KeyHold | null> {
-    if (bucket.limit === null) return { rail: 'key', bucket, units, leased: false };
-    if (bucket.take(units)) return { rail: 'key', bucket, units, leased: true };
-    if (performance.now() < bucket.deniedUntilMs) return null;
-    const granted = bucket.wait(units);
-    bucket.asking ??= this.#ask(bucket).finally(() => {
-      bucket.asking = undefined;
-    });
-    return (await granted) ? { rail: 'key', bucket, units, leased: true } : null;
-  }
-
-  /** Leases until the line is served. When only others hold units, they are asked to give back before anyone is denied. */
-  async #ask(bucket: Bucket): Promise<void> {
-    try {
-      for (let recalls = 0; bucket.wanted > 0n; ) {
-        const { units, othersHold } = await this.#lease(bucket, bucket.wanted);
-        bucket.add(units);
-        if (units > 0n || bucket.wanted === 0n) continue;
-        const pauseMs = othersHold ? recallPausesMs[recalls] : undefined;
-        if (pauseMs === undefined) {
-          bucket.deniedUntilMs = performance.now() + deniedForMs;
-          bucket.deny();
-          return;
-        }
-        recalls += 1;
-        await this.sql.query({ text: `select pg_notify('keyfare_recall', $1)`, values: [bucket.accountId] });
-        await new Promise((wake) => setTimeout(wake, pauseMs));
-      }
-    } catch (error) {
-      bucket.fail(asProblem(error));
-    }
-  }
-
-  async #lease(bucket: Bucket, wanted: bigint): Promise<{ units: bigint; othersHold: boolean }> {
-    const [row] = await this.sql.query<{ units: string; others_hold: boolean }>({
-      name: 'keyfare_lease_units',
-      text: leaseUnits,
-      values: [this.replica.id, bucket.accountId, bucket.periodStart, wanted.toString(), largestBlock.toString()],
-    });
-    return { units: BigInt(row?.units ?? 0), othersHold: row?.others_hold ?? false };
-  }
-
-  async #return(bucket: Bucket): Promise<void> {
-    const units = bucket.drain();
-    if (units === 0n) return;
-    const values = [this.replica.id, bucket.accountId, bucket.periodStart, units.toString()];
-    try {
-      await this.sql.query({ name: 'keyfare_return_units', text: returnUnits, values });
-    } catch {
-      // Whether they went back is unknown. They stay leased in the database at worst, until this process ends.
-    }
+  async #hold(bucket: Bucket, units: bigint): Promise<KeyHold | KeyRefusal> {
+    const hold: KeyHold = { rail: 'key', bucket, units, leased: true };
+    bucket.lastUsedMs = performance.now();
+    if (bucket.take(units)) return hold;
+    if (performance.now() < bucket.deniedUntilMs) return bucket.refusal(units);
+    const answer = bucket.wait(units);
+    this.#leases.serve(bucket);
+    const given = await answer;
+    return given === 'granted' ? hold : given;
   }
 }

@@ -1,7 +1,8 @@
 /**
  * The meter's part of a post, as common table expressions over `item` (the calls) and `added` (the ids among them that
  * are new): usage rows, then the counters. A lease that is gone aborts the statement with KF001, so that units taken
- * back from a process believed dead are never spent twice.
+ * back from a process believed dead are never spent twice. Units without a lease were admitted when no limit held: where
+ * one holds now, they may go beyond it, and nothing else may.
  */
 export const meterUsage = `
   metered as (
@@ -16,7 +17,11 @@ export const meterCounters = (replicaId: string): string => `
     select a.account_id, a.period_start from keyfare.allowance a join spent using (account_id, period_start)
     order by a.account_id, a.period_start for update of a),
   counted as (
-    update keyfare.allowance a set used = a.used + s.units, leased = a.leased - s.leased_units
+    update keyfare.allowance a
+    set used = a.used + s.units, leased = a.leased - s.leased_units,
+      over_units = case when a.limit_units is null then 0
+        else greatest(a.over_units, least(a.over_units + s.units - s.leased_units,
+          a.used + s.units + a.leased - s.leased_units - a.limit_units)) end
     from spent s join locked using (account_id, period_start)
     where a.account_id = s.account_id and a.period_start = s.period_start
     returning 1),

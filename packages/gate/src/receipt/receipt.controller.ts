@@ -1,7 +1,7 @@
 import { Problem } from '@keyfare/core/problem';
 import type { Ed25519Jwk } from '@keyfare/core/receipt';
 import { Controller, Get, Header, Param } from '@nestjs/common';
-import { Free } from '../tariff.js';
+import { Free } from '../route-tariff.js';
 import { ReceiptService } from './receipt.service.js';
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -14,14 +14,14 @@ export class ReceiptController {
 
   /** RFC 7517 §5, retired keys included. */
   @Get('.well-known/jwks.json')
-  @Header('cache-control', 'public, max-age=300')
+  @Header('cache-control', 'public, max-age=60')
   async jwks(): Promise<{ readonly keys: readonly Ed25519Jwk[] }> {
     return this.receipts.jwks();
   }
 
   /** W3C did:web; the keys under the ids that receipts name. */
   @Get('.well-known/did.json')
-  @Header('cache-control', 'public, max-age=300')
+  @Header('cache-control', 'public, max-age=60')
   async did(): Promise<object> {
     const { keys } = await this.receipts.jwks();
     return {

@@ -16,13 +16,20 @@ export interface Signed {
   readonly issuedAt: Date;
 }
 
-const keysMaxAgeMs = 60_000;
+/** RFC 7517 §5. */
+interface Jwks {
+  readonly keys: readonly Ed25519Jwk[];
+}
+
+/** So long at most a process does not show a key that another has published; a new key signs only after it. */
+const keysMaxAgeMs = 1_000;
 
 /** Signs, publishes the keys, and finds what was signed. */
 @Injectable()
 export class ReceiptService {
   #signer: ReceiptSigner | undefined;
-  #keys: { readonly jwks: { readonly keys: readonly Ed25519Jwk[] }; readonly readAtMs: number } | undefined;
+  #keys: { readonly jwks: Jwks; readonly askedAtMs: number } | undefined;
+  #reading: Promise<Jwks> | undefined;
 
   constructor(
     private readonly config: GateConfig,
@@ -30,18 +37,21 @@ export class ReceiptService {
   ) {}
 
   /**
-   * Makes the signing key known before its first use. A key keeps the id it was first published under, though the
-   * public URL may change: receipts name their key by that id.
+   * Makes the signing key known before its first use: where other processes serve the keys too, a new one waits until
+   * none of them can answer without it. A key keeps the id it was first published under, though the public URL may
+   * change: receipts name their key by that id.
    */
   async open(): Promise<void> {
     const jwk = publicJwk(this.config.signingKey);
     const kid = `${this.did}#${thumbprint(jwk)}`;
     const published: Ed25519Jwk = { ...jwk, kid, use: 'sig' };
-    await this.sql.query({
+    const [fresh] = await this.sql.query<{ peers: boolean }>({
       text: `insert into keyfare.receipt_key (kid, jwk, created_at) select $1, $2, $3
-        where not exists (select 1 from keyfare.receipt_key where jwk ->> 'x' = $4) on conflict do nothing`,
+        where not exists (select 1 from keyfare.receipt_key where jwk ->> 'x' = $4) on conflict do nothing
+        returning exists (select 1 from keyfare.replica where expires_at > now()) as peers`,
       values: [kid, JSON.stringify(published), this.config.clock(), jwk.x],
     });
+    if (fresh?.peers === true) await new Promise((wake) => setTimeout(wake, keysMaxAgeMs));
     const { keys } = await this.jwks();
     const own = keys.find(({ x }) => x === jwk.x);
     if (own === undefined) throw new Error('the receipt key could not be published');
@@ -66,15 +76,23 @@ export class ReceiptService {
   }
 
   /** Every key that a receipt may name, the retired ones too. */
-  async jwks(): Promise<{ readonly keys: readonly Ed25519Jwk[] }> {
-    if (this.#keys !== undefined && performance.now() - this.#keys.readAtMs < keysMaxAgeMs) return this.#keys.jwks;
+  async jwks(): Promise<Jwks> {
+    if (this.#keys !== undefined && performance.now() - this.#keys.askedAtMs < keysMaxAgeMs) return this.#keys.jwks;
+    this.#reading ??= this.#readKeys().finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
+  }
+
+  async #readKeys(): Promise<Jwks> {
+    const askedAtMs = performance.now();
     const rows = await this.sql
       .query<{ jwk: Ed25519Jwk }>({ text: 'select jwk from keyfare.receipt_key order by created_at, kid' })
       .catch((error: unknown) => {
         throw asProblem(error);
       });
     const jwks = { keys: rows.map(({ jwk }) => jwk) };
-    this.#keys = { jwks, readAtMs: performance.now() };
+    this.#keys = { jwks, askedAtMs };
     return jwks;
   }
 

@@ -1,4 +1,4 @@
-import { createHash, createPrivateKey, createPublicKey, hash, type KeyObject, sign } from 'node:crypto';
+import { createHash, createPublicKey, hash, type KeyObject, sign } from 'node:crypto';
 import type { ReceiptSigner } from '@keyfare/core/receipt';
 
 /** The public half of a signing key, as JWKS publishes it. */
@@ -6,13 +6,6 @@ export interface PublicJwk {
   readonly kty: 'OKP';
   readonly crv: 'Ed25519';
   readonly x: string;
-}
-
-/** Reads an Ed25519 private key in PKCS#8 PEM. Throws a `TypeError` for any other key. */
-export function readSigningKey(pem: string): KeyObject {
-  const key = createPrivateKey(pem);
-  if (key.asymmetricKeyType !== 'ed25519') throw new TypeError('the receipt signing key must be an Ed25519 key');
-  return key;
 }
 
 /** The public half, as a JWK (RFC 8037). */

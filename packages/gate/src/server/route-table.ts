@@ -10,11 +10,13 @@ export class RouteTable {
   constructor(host: HttpAdapterHost) {
     const fastify = host.httpAdapter.getInstance<FastifyInstance>();
     fastify.addHook('onRoute', ({ method, url }) => {
+      // The route that answers preflights is at every address and makes none.
+      if (url === '*' || method === 'HEAD') return;
       for (const name of [method].flat()) this.#routes.push({ method: name, pattern: toPattern(url) });
     });
   }
 
-  /** The methods that routes exist for at this URL. */
+  /** The methods that routes exist for at this URL. HEAD is not listed: it goes where GET goes, but to no priced route. */
   methodsAt(url: string): readonly string[] {
     const path = url.split('?', 1)[0] ?? '/';
     return [...new Set(this.#routes.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method))];

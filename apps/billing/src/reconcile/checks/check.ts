@@ -6,15 +6,20 @@ export const breakClasses = [
   'usage-mismatch',
   'terms-missing',
   'meter-mismatch',
+  'units-over-limit',
   'entry-unposted',
   'posting-without-entry',
   'ledger-mismatch',
+  'invoice-stale',
   'recorded-not-settled',
   'settled-not-recorded',
   'amount-mismatch',
   'duplicate-settlement',
   'unknown-inbound',
   'balance-mismatch',
+  'intake-stalled',
+  'chain-stalled',
+  'chain-rewritten',
 ] as const;
 
 export type BreakClass = (typeof breakClasses)[number];
@@ -22,9 +27,11 @@ export type BreakClass = (typeof breakClasses)[number];
 /**
  * One comparison, as a query over the books. Each row is a difference: `class`, `subject` (what it is about, one text
  * for each), `keys` (the same for people), `asset` and `amount` (or nulls), `side` and `detail`. Nothing in a subject
- * may change from run to run while the difference stays. Parameters begin at $3; $1 and $2 are the run and its time.
+ * or in a detail may change from run to run while the difference stays: it would be another break, or open a resolved one
+ * again. Parameters begin at $3; $1 and $2 are the run and its time.
  */
 export interface Check {
+  /** Those that it looks for, and so whose breaks are over when it does not find them. */
   readonly classes: readonly BreakClass[];
   readonly text: string;
   readonly values: readonly unknown[];

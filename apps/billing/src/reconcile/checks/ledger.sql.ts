@@ -35,7 +35,8 @@ export function checkCharges(): Check {
             rows between unbounded preceding and 1 preceding), 0) as units_before
         from billing.entry where fault is null and kind = 'call'),
       rated as (
-        select c.*, e.id as found, p.amount as paid, b.included_units, b.overage_price, e.units_before,
+        select c.*, e.id as found, p.amount as paid, b.included_units, e.units_before,
+          case b.overage when 'invoice' then b.overage_price else 0 end as due_price,
           e.usage_rail, e.usage_account, e.usage_payer, e.usage_sku, e.usage_units, e.usage_period_start,
           case when c.rail = 'key' then coalesce(
             (select t.id from billing.price_book t
@@ -61,7 +62,8 @@ export function checkCharges(): Check {
           when 'x402' then amount is distinct from paid
           else price_book_id is distinct from in_force
             or included is distinct from least(units, greatest(included_units - units_before, 0))
-            or amount is distinct from overage * overage_price end`,
+            or unit_price is distinct from due_price
+            or amount is distinct from overage * due_price end`,
     values: [],
   };
 }

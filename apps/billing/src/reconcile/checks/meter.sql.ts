@@ -28,7 +28,9 @@ export function checkMeter({ snapshot, rows }: MeterCount): Check {
         jsonb_build_object('account', account,
           'month', to_char(period_start at time zone 'utc', 'YYYY-MM')) as keys,
         null::text as asset, null::numeric as amount, 'usage' as side,
-        format('The API counts %s units, the entries come to %s.', coalesce(used, 0), coalesce(units, 0)) as detail
+        -- The difference alone: the two counts grow with every call, and a resolved difference stays what it was.
+        format('The API counts %s units %s than the entries come to.', abs(coalesce(used, 0) - coalesce(units, 0)),
+          case when coalesce(used, 0) > coalesce(units, 0) then 'more' else 'fewer' end) as detail
       from metered full join counted using (account, period_start)
       where coalesce(used, 0) <> coalesce(units, 0)`,
     values: [

@@ -57,13 +57,13 @@ export function checkTransfers(): Check {
         window key as (partition by network, asset, authorizer, nonce order by block_number, log_index)) p
       where p.place > 1
       union all
-      select 'unknown-inbound', concat_ws('/', p.network, p.transaction, p.place),
+      select 'unknown-inbound', concat_ws('/', p.network, p.pay_to, p.transaction, p.place),
         jsonb_build_object('network', p.network, 'asset', p.asset, 'from', p.from_address,
-          'transaction', p.transaction, 'place', p.place::text),
+          'to', p.pay_to, 'transaction', p.transaction, 'place', p.place::text),
         'USDC', p.value, 'chain', 'Money came in by no authorization, and no entry can explain it.'
       from (
-        -- Its place among the transaction's transfers: a transaction that is mined again keeps it, a log index may not.
-        select *, row_number() over (partition by network, transaction order by log_index) as place
+        -- Its place among the wallet's transfers in the transaction: one that is mined again keeps it, a log index may not.
+        select *, row_number() over (partition by watch, transaction order by log_index) as place
         from billing.chain_transfer where orphaned_at is null) p
       where p.authorizer is null and p.to_address = p.pay_to and p.from_address <> p.pay_to`,
     values: [],

@@ -1,0 +1,44 @@
+import { monthOf, type Period } from '@keyfare/core/time';
+import type { Sql } from '@keyfare/db/sql';
+
+/** An account's month that is over and whose draft is to be drawn up. */
+export interface DueDraft {
+  readonly account: string;
+  readonly period: Period;
+}
+
+/**
+ * What is to be drawn up at `now`: every draft of the month that was over last, and of any month before it what is missing
+ * or has not all the charges and terms that the books hold by now. So a night that nobody was there for is made up for,
+ * and a call that was read late is on the next draft. What is no draft any more is left alone.
+ */
+export async function readDueDrafts(sql: Sql, now: Date): Promise<readonly DueDraft[]> {
+  const current = monthOf(now).start;
+  const last = monthOf(new Date(current.getTime() - 1)).start;
+  const rows = await sql.query<{ account: string; period_start: Date }>({
+    text: dueDrafts,
+    values: [current, last],
+  });
+  return rows.map(({ account, period_start: start }) => ({ account, period: monthOf(start) }));
+}
+
+// Months are counted without a time zone, for a session's own could be any; midnight of both is UTC's.
+const dueDrafts = `
+  with served as (
+    select account, generate_series(date_trunc('month', min(effective_at) at time zone 'utc'),
+      ($1::timestamptz - interval '1 second') at time zone 'utc', interval '1 month') at time zone 'utc' as period_start
+    from billing.price_book group by account),
+  charged as (
+    select account, period_start, count(*) as receipts from billing.charge
+    where rail = 'key' and period_start < $1 group by account, period_start)
+  select m.account, m.period_start
+  from (select account, period_start, coalesce(receipts, 0) as receipts
+    from served full join charged using (account, period_start)) as m
+  left join billing.invoice i on i.account = m.account and i.period_start = m.period_start
+  cross join lateral (
+    select count(*) as terms from billing.price_book b
+    where b.account = m.account
+      and b.effective_at < (m.period_start at time zone 'utc' + interval '1 month') at time zone 'utc') as book
+  where coalesce(i.state, 'draft') = 'draft'
+    and (m.period_start = $2 or i.id is null or i.receipts <> m.receipts or i.terms <> book.terms)
+  order by m.period_start, m.account`;

@@ -1,0 +1,61 @@
+import type { Check } from './check.js';
+
+/**
+ * Months that are over against their invoices: each must have one that covers exactly the month's charges and terms, and
+ * whose total is the sum of its lines. Drafts are drawn up at night, so what came in the last day is still under way.
+ */
+export function checkInvoices(): Check {
+  return {
+    classes: ['invoice-stale'],
+    text: `
+      with ${months},
+      ${invoices},
+      due as (
+        select m.*, i.id, i.state, i.covered, i.wrong_sum,
+          array[m.receipts, m.included, m.overage, m.amount, m.terms] as expected
+        from months m left join invoices i using (account, period_start)
+        where greatest(m.period_end, m.newest) <= $2::timestamptz - interval '24 hours')
+      select 'invoice-stale' as class, 'invoice:' || account || ' ' || month as subject,
+        jsonb_strip_nulls(jsonb_build_object('account', account, 'month', month, 'invoice', id)) as keys,
+        'USD' as asset, abs(amount - coalesce(covered[4], 0)) as amount, 'ledger' as side,
+        case when id is null then 'The month is over and has no invoice.'
+          when covered is distinct from expected then format('The invoice (%s) covers %s of %s calls and %s of %s terms, '
+            || 'and %s of %s micro-dollars for units beyond the plan.', state, covered[1], expected[1], covered[5], expected[5],
+            covered[4], expected[4])
+          else 'The total of the invoice is not the sum of its lines.' end as detail
+      from due where covered is distinct from expected or wrong_sum`,
+    values: [],
+  };
+}
+
+/** Each account's months since its first terms or charge, with what an invoice of it must cover. */
+const months = `
+  charged as (
+    select c.account, c.period_start, count(*) as receipts, sum(c.included) as included, sum(c.overage) as overage,
+      sum(c.amount) as amount, max(e.ingested_at) as newest
+    from billing.charge c left join billing.entry e on e.id = c.entry_id and e.fault is null
+    where c.rail = 'key' group by 1, 2),
+  served as (
+    select account, generate_series(date_trunc('month', min(effective_at) at time zone 'utc'), $2::timestamptz at time zone 'utc',
+      interval '1 month') at time zone 'utc' as period_start
+    from billing.price_book group by account),
+  months as (
+    select account, period_start, period_end, to_char(period_start at time zone 'utc', 'YYYY-MM') as month,
+      coalesce(receipts, 0)::numeric as receipts, coalesce(included, 0) as included, coalesce(overage, 0) as overage,
+      coalesce(amount, 0) as amount, terms::numeric as terms, greatest(newest, newest_terms) as newest
+    from served full join charged using (account, period_start)
+    cross join lateral (
+      select (period_start at time zone 'utc' + interval '1 month') at time zone 'utc' as period_end) as ends
+    cross join lateral (
+      select count(*) as terms, max(e.ingested_at) as newest_terms
+      from billing.price_book b left join billing.entry e on e.id = b.id and e.fault is null
+      where b.account = coalesce(served.account, charged.account) and b.effective_at < period_end) as book)`;
+
+const invoices = `
+  invoices as (
+    select i.id, i.account, i.period_start, i.state, i.total <> coalesce(sum(l.amount), 0) as wrong_sum,
+      array[i.receipts, coalesce(sum(l.quantity) filter (where l.kind = 'included'), 0),
+        coalesce(sum(l.quantity) filter (where l.kind = 'overage'), 0),
+        coalesce(sum(l.amount) filter (where l.kind = 'overage'), 0), i.terms]::numeric[] as covered
+    from billing.invoice i left join billing.invoice_line l on l.invoice_id = i.id
+    where i.state <> 'void' group by i.id)`;
