@@ -3,13 +3,15 @@ import * as fc from 'fast-check';
 import { GroupCommit } from './group-commit.js';
 import { DatabaseUnavailable } from './sql.js';
 
+type Fault = 'lost-before' | 'lost-after' | 'unsent' | 'deadlock' | 'full' | 'elsewhere' | 'ok';
+
 /** A database that answers as it is told, and remembers what it committed. */
 class Script {
   readonly committed: number[] = [];
   readonly groups: number[][] = [];
-  #faults: ('lost-before' | 'lost-after' | 'unsent' | 'deadlock' | 'ok')[];
+  #faults: Fault[];
 
-  constructor(faults: readonly ('lost-before' | 'lost-after' | 'unsent' | 'deadlock' | 'ok')[] = []) {
+  constructor(faults: readonly Fault[] = []) {
     this.#faults = [...faults];
   }
 
@@ -19,6 +21,8 @@ class Script {
     if (items.includes(-1)) throw Object.assign(new Error('bad item'), { code: '23514' });
     const fault = this.#faults.shift() ?? 'ok';
     if (fault === 'deadlock') throw Object.assign(new Error('deadlock'), { code: '40P01' });
+    if (fault === 'full') throw Object.assign(new Error('disk full'), { code: '53100' });
+    if (fault === 'elsewhere') throw new Error('the chain is away');
     if (fault === 'unsent') throw new DatabaseUnavailable(new Error('refused'), { inDoubt: false });
     if (fault === 'lost-before') throw new DatabaseUnavailable(new Error('lost'), { inDoubt: true });
     // Idempotent, as a writer must be: what is there already is not written again.
@@ -62,6 +66,38 @@ describe('a group commit', () => {
       'fulfilled',
     ]);
     expect(script.committed.toSorted((a, b) => a - b)).toEqual([1, 2, 4, 5]);
+  });
+
+  it('asks once, not item by item, when what failed is not the database’s verdict on an item', async () => {
+    for (const [fault, message] of [
+      ['elsewhere', 'the chain is away'],
+      ['full', 'disk full'],
+    ] as const) {
+      const script = new Script([fault]);
+      const group = new GroupCommit({ write: script.write });
+      const results = await Promise.allSettled([1, 2, 3, 4].map((item) => group.commit(item)));
+      expect(results.map((result) => (result.status === 'rejected' ? String(result.reason) : ''))).toEqual(
+        [1, 2, 3, 4].map(() => `Error: ${message}`),
+      );
+      expect(script.groups).toHaveLength(1);
+    }
+  });
+
+  it('never calls unsent what may have been committed, whatever a later attempt says', async () => {
+    for (const later of ['unsent', 'full', 'elsewhere'] as const) {
+      const script = new Script(['lost-after', later]);
+      const group = new GroupCommit({ write: script.write });
+      await expect(group.commit(1)).resolves.toBe('done 1');
+    }
+  });
+
+  it('ends within its grace when it is closed in doubt and the database stays away, and says that it is in doubt', async () => {
+    const script = new Script(Array.from({ length: 100 }, () => 'lost-before' as const));
+    const group = new GroupCommit({ write: script.write });
+    const doubtful = group.commit(1).catch((error: unknown) => error);
+    while (!group.inDoubt) await Promise.resolve();
+    await group.close(50);
+    expect(await doubtful).toMatchObject({ name: 'DatabaseUnavailable', inDoubt: true });
   });
 
   it('refuses at once what was never sent', async () => {

@@ -1,5 +1,5 @@
 import { Problem } from '@keyfare/core/problem';
-import { DatabaseUnavailable, isRetryable } from './sql.js';
+import { DatabaseUnavailable, isRefusal, isRetryable } from './sql.js';
 
 export interface GroupCommitSettings<Item, Result> {
   /**
@@ -26,6 +26,7 @@ interface Waiting<Item, Result> {
 
 const firstPauseMs = 20;
 const longestPauseMs = 500;
+const closingGraceMs = 5_000;
 
 /**
  * Many calls, one transaction: what arrives while a transaction is under way goes out with the next one. There is no
@@ -33,7 +34,8 @@ const longestPauseMs = 500;
  *
  * A caller hears a result only when it is known. When the connection breaks under a transaction, nobody can tell
  * whether it was committed; the same items are then written again until the database answers, however long that
- * takes. Items that were not yet sent are refused at once with `service/database-unavailable`.
+ * takes. Items that were not yet sent are refused at once with `service/database-unavailable`. Only at the end of the
+ * process is the wait bounded: see `close`.
  */
 export class GroupCommit<Item, Result> {
   readonly #settings: GroupCommitSettings<Item, Result>;
@@ -41,12 +43,16 @@ export class GroupCommit<Item, Result> {
   #running: Promise<void> | undefined;
   #inDoubt = false;
   #closed = false;
+  #giveUpAtMs = Number.POSITIVE_INFINITY;
 
   constructor(settings: GroupCommitSettings<Item, Result>) {
     this.#settings = settings;
   }
 
-  /** Resolves when the item is durable. Rejects with the database's answer, or a 503 when it was never sent. */
+  /**
+   * Resolves when the item is durable. Rejects with the database's answer, with a 503 when it was never sent, or with
+   * `DatabaseUnavailable` in doubt when the process ends before that is known.
+   */
   commit(item: Item): Promise<Result> {
     if (this.#inDoubt || this.#closed) {
       return Promise.reject(new Problem(this.#closed ? 'service/shutting-down' : 'service/database-unavailable'));
@@ -62,10 +68,19 @@ export class GroupCommit<Item, Result> {
     return this.#inDoubt;
   }
 
-  /** Refuses new items and resolves when all earlier ones are settled. */
-  async close(): Promise<void> {
+  /**
+   * Refuses new items and resolves when all earlier ones are settled. A transaction that is in doubt is settled for
+   * `graceMs` at most: a process must end even though its database does not come back.
+   */
+  async close(graceMs = closingGraceMs): Promise<void> {
     this.#closed = true;
+    this.limitDoubt(graceMs);
     await this.#running;
+  }
+
+  /** The process is about to end: whoever waits in doubt is told so after `graceMs`. New items are still taken. */
+  limitDoubt(graceMs = closingGraceMs): void {
+    this.#giveUpAtMs = Math.min(this.#giveUpAtMs, performance.now() + graceMs);
   }
 
   async #run(): Promise<void> {
@@ -84,11 +99,13 @@ export class GroupCommit<Item, Result> {
     } catch (error) {
       const [only] = group;
       if (error instanceof DatabaseUnavailable) {
-        refuse(group, error);
+        if (error.inDoubt && this.#settings.waitsInDoubt !== false) for (const { reject } of group) reject(error);
+        else refuse(group, error);
         refuse(this.#waiting.splice(0), error);
-      } else if (group.length === 1 && only !== undefined) only.reject(error);
-      // The database refused the group for the sake of one item: halves find it without punishing the others.
-      else {
+      } else if (!isRefusal(error) || only === undefined || group.length === 1) {
+        for (const { reject } of group) reject(error);
+      } else {
+        // The database refused the group for the sake of one item: halves find it without punishing the others.
         const middle = group.length >> 1;
         await this.#write(group.slice(0, middle));
         await this.#write(group.slice(middle));
@@ -104,17 +121,23 @@ export class GroupCommit<Item, Result> {
           return await this.#settings.write(items);
         } catch (error) {
           if (isRetryable(error)) continue;
-          if (!(error instanceof DatabaseUnavailable)) throw error;
-          const { waitsInDoubt = true } = this.#settings;
-          if (!waitsInDoubt || (!error.inDoubt && !this.#inDoubt)) throw error;
+          const lost = this.#asLost(error);
+          if (lost === null || this.#settings.waitsInDoubt === false) throw error;
+          if (!lost.inDoubt || performance.now() + pauseMs > this.#giveUpAtMs) throw lost;
           this.#inDoubt = true;
-          refuse(this.#waiting.splice(0), error);
+          refuse(this.#waiting.splice(0), lost);
           await new Promise((wake) => setTimeout(wake, pauseMs));
         }
       }
     } finally {
       this.#inDoubt = false;
     }
+  }
+
+  /** Null for an answer. Once in doubt, always: that a later attempt failed tells nothing of the first. */
+  #asLost(error: unknown): DatabaseUnavailable | null {
+    if (this.#inDoubt && !isRefusal(error)) return new DatabaseUnavailable(error, { inDoubt: true });
+    return error instanceof DatabaseUnavailable ? error : null;
   }
 }
 

@@ -75,7 +75,10 @@ export class SqlPool implements Sql {
       return result;
     } catch (error) {
       if (!isConnectionLost(error)) {
-        await client.query('rollback');
+        // A connection that cannot even roll back still holds the transaction, and is not to be used again.
+        await client.query('rollback').catch((cause: unknown) => {
+          lost = new DatabaseUnavailable(cause, { inDoubt: false });
+        });
         throw error;
       }
       lost = new DatabaseUnavailable(error, { inDoubt: committing });
@@ -163,6 +166,15 @@ export function isConnectionLost(error: unknown): boolean {
 /** Whether the database gave up the transaction for another's sake: running it again is right. Class 40. */
 export function isRetryable(error: unknown): boolean {
   return errorCode(error)?.startsWith('40') === true;
+}
+
+/**
+ * Whether the error is the database's verdict on the statement and its values: classes 21 to 23 and 44 (data and
+ * constraints), 42 (rights and names), KF (our own functions). The same statement would be refused again. Errors of
+ * the server's condition (classes 53 to 58) are none, nor is anything that another part of the program threw.
+ */
+export function isRefusal(error: unknown): boolean {
+  return /^(2[123]|42|44|KF)[0-9A-Z]{3}$/.test(errorCode(error) ?? '');
 }
 
 /** The SQLSTATE or the system's error code, where the error has one. */

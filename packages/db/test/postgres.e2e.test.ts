@@ -49,6 +49,21 @@ describe('on a real PostgreSQL', () => {
     await sql.close();
   });
 
+  it('a transaction that cannot be rolled back gives its own error, and its connection is not used again', async () => {
+    const sql = new SqlPool({ url: database.url, applicationName: 'stuck', poolSize: 1 });
+    const backend = async (on: Pick<SqlPool, 'query'>): Promise<unknown> =>
+      (await on.query<{ pid: number }>({ text: 'select pg_backend_pid() as pid' }))[0]?.pid;
+    let first: unknown;
+    const failing = sql.transaction(async (tx) => {
+      first = await backend(tx);
+      await kill(database.url, 'stuck');
+      throw new Error('the work failed');
+    });
+    await expect(failing).rejects.toThrow('the work failed');
+    expect(await backend(sql)).not.toBe(first);
+    await sql.close();
+  });
+
   it('a connection killed under a statement is unavailability in doubt; under a transaction before its commit it is not', async () => {
     const sql = new SqlPool({ url: database.url, applicationName: 'doubt', poolSize: 1 });
     const sleeping = sql.query({ text: 'select pg_sleep(20)' }).catch((error: unknown) => error);

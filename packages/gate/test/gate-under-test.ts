@@ -156,7 +156,7 @@ export interface GateUnderTest {
 
 /** Starts a gate on the ground, listening on a port of its own. */
 export async function startGate(
-  ground: Ground,
+  ground: Pick<Ground, 'env'>,
   options: {
     controllers?: Type[];
     providers?: Provider[];

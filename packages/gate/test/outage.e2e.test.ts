@@ -98,11 +98,11 @@ describe('the chain', () => {
     ground = await openGround();
     gate = await startGate(ground, { env: { RPC_TIMEOUT_MS: '500', SETTLE_TIMEOUT_MS: '1000' } });
     payer = await fundedPayer(ground.chain, 1);
-  });
+  }, 30_000);
   afterAll(async () => {
     await gate.close();
     await ground.close();
-  });
+  }, 30_000);
   beforeEach(() => {
     TestController.work.runs = 0;
   });

@@ -1,13 +1,16 @@
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { callRpc } from '@keyfare/devstack/chain';
-import { fundEth, installWallet, mintUsdc, usdcAbi, usdcAddress, usdcBalance } from '@keyfare/devstack/usdc';
+import { fundEth, installWallet, mintUsdc, usdcBalance } from '@keyfare/devstack/usdc';
 import { fundedPayer, randomNonce, signAuthorization, type TestPayer } from '@keyfare/testing/payers';
-import { createWalletClient, http, parseSignature } from 'viem';
+import { createWalletClient, http } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 import { baseSepolia } from 'viem/chains';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
-import { call, rows, settled, signPayment, verifiedReceipt } from './requests.js';
+import { call, rows, settled, signPayment, submitAsStranger, verifiedReceipt } from './requests.js';
 
 describe('payments', () => {
   let ground: Ground;
@@ -18,11 +21,11 @@ describe('payments', () => {
     ground = await openGround();
     gates = [await startGate(ground), await startGate(ground)];
     payer = await fundedPayer(ground.chain, 1);
-  });
+  }, 30_000);
   afterAll(async () => {
     await Promise.all(gates.map((gate) => gate.close()));
     await ground.close();
-  });
+  }, 30_000);
   beforeEach(() => {
     TestController.work.runs = 0;
   });
@@ -45,6 +48,17 @@ describe('payments', () => {
     return row?.open;
   };
 
+  const isOnNode = async (nonce: string): Promise<boolean> => {
+    const [stored] = await rows<{ transaction: string }>(
+      ground.database.url,
+      `select s.transaction from keyfare.settlement s join keyfare.payment p
+        on p.wallet = s.wallet and p.wallet_nonce = s.wallet_nonce where p.nonce = $1`,
+      [nonce],
+    );
+    if (stored === undefined) return false;
+    return (await callRpc(ground.chain.rpcUrl, 'eth_getTransactionByHash', [stored.transaction])) !== null;
+  };
+
   it('fired 50 times at once at two gates, moves money once and runs the handler once', async () => {
     const before = await paid();
     const { v2 } = await signPayment(ground, payer);
@@ -58,7 +72,7 @@ describe('payments', () => {
     const served = answers.filter(({ status }) => status === 200);
     expect(new Set(served.map(({ headers }) => headers.get('receipt-id'))).size).toBe(1);
     expect(served.filter(({ headers }) => !headers.has('idempotent-replay'))).toHaveLength(1);
-  });
+  }, 30_000);
 
   it('a hundred different ones at once are all settled, each with its own transaction and receipt', async () => {
     const before = await paid();
@@ -73,7 +87,7 @@ describe('payments', () => {
     const receipts = await Promise.all(answers.map((answer) => verifiedReceipt(gates[0], answer)));
     expect(new Set(receipts.map((receipt) => (receipt.rail === 'x402' ? receipt.transaction : ''))).size).toBe(100);
     expect(await exposure(payer)).toBe('0');
-  });
+  }, 30_000);
 
   it('a wallet with funds for one payment that sends twenty at once is served once, and works for nobody else', async () => {
     const poor = await fundedPayer(ground.chain, 2, 1_500n);
@@ -87,53 +101,12 @@ describe('payments', () => {
     expect(await settled(() => exposure(poor), '0')).toBe('0');
   });
 
-  it('its transaction is stored before it is broadcast', async () => {
-    const { v2, nonce } = await signPayment(ground, payer);
-    await callRpc(ground.chain.rpcUrl, 'evm_setAutomine', [false]);
-    const answer = call(gates[0], '/ping', { headers: v2 });
-    try {
-      expect(await settled(() => state(nonce), 'submitted')).toBe('submitted');
-      const [stored] = await rows<{ transaction: `0x${string}`; raw: Buffer }>(
-        ground.database.url,
-        `select s.transaction, s.raw from keyfare.settlement s join keyfare.payment p
-          on p.wallet = s.wallet and p.wallet_nonce = s.wallet_nonce where p.nonce = $1`,
-        [nonce],
-      );
-      const onNode = await settled(
-        async () => (await callRpc(ground.chain.rpcUrl, 'eth_getTransactionByHash', [stored?.transaction])) !== null,
-        true,
-      );
-      expect(onNode).toBe(true);
-    } finally {
-      await callRpc(ground.chain.rpcUrl, 'evm_setAutomine', [true]);
-      await ground.chain.mine();
-    }
-    expect((await answer).status).toBe(200);
-  });
-
   it('submitted by somebody else first is settled all the same, with their transaction', async () => {
-    const stranger = privateKeyToAccount(`0x${randomBytes(32).toString('hex')}`);
-    await callRpc(ground.chain.rpcUrl, 'anvil_setBalance', [stranger.address, '0xde0b6b3a7640000']);
-    const nonce = randomNonce();
-    const { v2 } = await signPayment(ground, payer, { nonce, validBefore: 4_000_000_000n });
-    const payload = await signAuthorization({
-      payer,
-      to: ground.payTo,
-      value: 1_000n,
-      nonce,
-      validBefore: 4_000_000_000n,
-    });
+    const { v2, payload } = await signPayment(ground, payer);
     TestController.work.pause();
     const answer = call(gates[0], '/ping', { headers: v2 });
     await settled(async () => TestController.work.runs, 1);
-    const { r, s, v } = parseSignature(payload.signature);
-    const client = createWalletClient({ account: stranger, chain: baseSepolia, transport: http(ground.chain.rpcUrl) });
-    const hash = await client.writeContract({
-      address: usdcAddress,
-      abi: usdcAbi,
-      functionName: 'transferWithAuthorization',
-      args: [payer.address, ground.payTo, 1_000n, 0n, 4_000_000_000n, nonce, Number(v), r, s],
-    });
+    const hash = await submitAsStranger(ground, payload);
     TestController.work.resume();
     const served = await answer;
     expect(served.status).toBe(200);
@@ -148,16 +121,7 @@ describe('payments', () => {
     TestController.work.pause();
     const answer = call(gates[0], '/ping', { headers: v2 });
     await settled(async () => TestController.work.runs, 1);
-    const stranger = privateKeyToAccount(`0x${randomBytes(32).toString('hex')}`);
-    await callRpc(ground.chain.rpcUrl, 'anvil_setBalance', [stranger.address, '0xde0b6b3a7640000']);
-    const { r, s, v } = parseSignature(other.signature);
-    const client = createWalletClient({ account: stranger, chain: baseSepolia, transport: http(ground.chain.rpcUrl) });
-    await client.writeContract({
-      address: usdcAddress,
-      abi: usdcAbi,
-      functionName: 'transferWithAuthorization',
-      args: [payer.address, payer.address, 1n, 0n, 4_000_000_000n, nonce, Number(v), r, s],
-    });
+    await submitAsStranger(ground, other);
     TestController.work.resume();
     const refused = await answer;
     expect([refused.status, refused.body['code']]).toEqual([402, 'payment/failed']);
@@ -179,23 +143,35 @@ describe('payments', () => {
   it('used on the chain before it is presented is refused: 402 payment/already-used, and no handler runs', async () => {
     const nonce = randomNonce();
     const { v2 } = await signPayment(ground, payer, { nonce });
-    await callRpc(ground.chain.rpcUrl, 'anvil_setBalance', [payer.address, '0xde0b6b3a7640000']);
     const own = await signAuthorization({ payer, to: payer.address, value: 1n, nonce, validBefore: 4_000_000_000n });
-    const { r, s, v } = parseSignature(own.signature);
-    const client = createWalletClient({
-      account: payer.account,
-      chain: baseSepolia,
-      transport: http(ground.chain.rpcUrl),
-    });
-    await client.writeContract({
-      address: usdcAddress,
-      abi: usdcAbi,
-      functionName: 'transferWithAuthorization',
-      args: [payer.address, payer.address, 1n, 0n, 4_000_000_000n, nonce, Number(v), r, s],
-    });
+    await submitAsStranger(ground, own);
     const answer = await call(gates[0], '/ping', { headers: v2 });
     expect([answer.status, answer.body['code']]).toEqual([402, 'payment/already-used']);
     expect(TestController.work.runs).toBe(0);
+  });
+
+  it.each([2n ** 63n, 2n ** 256n - 1n])(
+    'valid until %i is served: the payer may write any uint256',
+    async (validBefore) => {
+      const { v2 } = await signPayment(ground, payer, { validBefore });
+      expect((await call(gates[0], '/ping', { headers: v2 })).status).toBe(200);
+      expect((await call(gates[0], '/ping', { headers: v2 })).headers.get('idempotent-replay')).toBe('true');
+    },
+  );
+
+  it('of a key whose account has code is judged by the code (EIP-7702): no handler runs and no gas is spent where it says no', async () => {
+    const delegated = await fundedPayer(ground.chain, 5);
+    await callRpc(ground.chain.rpcUrl, 'anvil_setCode', [delegated.address, '0x00']);
+    const wallet = privateKeyToAccount(ground.env['SETTLER_PRIVATE_KEY'] as `0x${string}`).address;
+    const count = async (): Promise<unknown> =>
+      callRpc(ground.chain.rpcUrl, 'eth_getTransactionCount', [wallet, 'latest']);
+    const before = await count();
+    const { v2, nonce } = await signPayment(ground, delegated);
+    const answer = await call(gates[0], '/ping', { headers: v2 });
+    expect([answer.status, answer.body['code']]).toEqual([402, 'payment/invalid-signature']);
+    expect(TestController.work.runs).toBe(0);
+    expect(await count()).toBe(before);
+    expect(await settled(() => state(nonce), undefined)).toBeUndefined();
   });
 
   it('of a wallet contract is proven by the contract (ERC-1271), and settled', async () => {
@@ -210,21 +186,28 @@ describe('payments', () => {
     expect(await paid()).toBe(before + 1_000n);
   });
 
-  it('of a process that died after the broadcast is ended by another, and its call can be fetched by the same payment', async () => {
+  it('of a process that is killed after the broadcast is ended by another, and its call can be fetched by the same payment', async () => {
     const before = await paid();
-    const dying = await startGate(ground, { env: { REPLICA_TTL_MS: '500', SETTLE_TIMEOUT_MS: '200' } });
+    const dying = await spawnGate(ground);
     const { v2, nonce } = await signPayment(ground, payer);
     await callRpc(ground.chain.rpcUrl, 'evm_setAutomine', [false]);
-    expect((await call(dying, '/ping', { headers: v2 })).status).toBe(503);
-    await dying.close();
-    await callRpc(ground.chain.rpcUrl, 'evm_setAutomine', [true]);
-    await ground.chain.mine();
+    try {
+      const answer = call(dying, '/ping', { headers: v2 }).catch(() => 'cut off');
+      expect(await settled(() => isOnNode(nonce), true)).toBe(true);
+      await dying.kill();
+      expect(await answer).toBe('cut off');
+      expect(await state(nonce)).toBe('submitted');
+    } finally {
+      await callRpc(ground.chain.rpcUrl, 'evm_setAutomine', [true]);
+      await ground.chain.mine();
+    }
     expect(await settled(() => state(nonce), 'settled')).toBe('settled');
     const answer = await call(gates[0], '/ping', { headers: v2 });
     expect([answer.status, answer.headers.get('idempotent-replay')]).toEqual([200, 'true']);
     expect((await verifiedReceipt(gates[0], answer)).rail).toBe('x402');
     expect(await paid()).toBe(before + 1_000n);
-  });
+    expect(TestController.work.runs).toBe(0);
+  }, 30_000);
 
   it('that nobody mines is offered again with higher fees, under the same nonce', async () => {
     const keen = await startGate(ground, { env: { REPLACE_AFTER_MS: '1500' } });
@@ -284,3 +267,21 @@ describe('payments', () => {
     expect(await paid()).toBe(before + 1_000n);
   });
 });
+
+/** A gate in a process of its own. */
+async function spawnGate(ground: Ground): Promise<{ readonly url: string; kill(): Promise<void> }> {
+  const program = fileURLToPath(new URL('./gate-process.js', import.meta.url));
+  const child = spawn(process.execPath, [program], {
+    env: { ...process.env, ...ground.env, REPLICA_TTL_MS: '500' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(child, 'exit');
+  const [first] = (await once(child.stdout, 'data')) as [Buffer];
+  return {
+    url: first.toString().trim(),
+    kill: async () => {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}

@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { parseJwks, type ReceiptPayload, verifyReceipt } from '@keyfare/core/receipt';
+import { fundEth, usdcAbi, usdcAddress } from '@keyfare/devstack/usdc';
 import {
   type AuthorizationRequest,
   paymentHeaderV1,
@@ -8,6 +10,9 @@ import {
   type TestPayer,
   usdcRequirements,
 } from '@keyfare/testing/payers';
+import { createWalletClient, http, parseSignature } from 'viem';
+import { privateKeyToAccount } from 'viem/accounts';
+import { baseSepolia } from 'viem/chains';
 import type { GateUnderTest, Ground } from './gate-under-test.js';
 
 /** A response, read. */
@@ -35,13 +40,19 @@ export async function signPayment(
   ground: Ground,
   payer: TestPayer,
   request: Partial<Omit<AuthorizationRequest, 'payer'>> = {},
-): Promise<{ v2: Record<string, string>; v1: Record<string, string>; nonce: string }> {
+): Promise<{
+  v2: Record<string, string>;
+  v1: Record<string, string>;
+  nonce: string;
+  payload: Awaited<ReturnType<typeof signAuthorization>>;
+}> {
   const payload = await signAuthorization({ payer, to: ground.payTo, value: 1_000n, ...request });
   const accepted = usdcRequirements(request.to ?? ground.payTo, request.value ?? 1_000n);
   return {
     v2: { 'payment-signature': paymentHeaderV2({ payload, accepted }) },
     v1: { 'x-payment': paymentHeaderV1({ payload }) },
     nonce: payload.authorization.nonce,
+    payload,
   };
 }
 
@@ -56,6 +67,25 @@ export async function verifiedReceipt(gate: GateUnderTest, answer: Answer): Prom
   const verdict = verifyReceipt(answer.headers.get('keyfare-receipt') ?? '', jwks);
   if (!verdict.ok) throw new Error(`the receipt does not verify: ${verdict.detail}`);
   return verdict.payload;
+}
+
+/** Sends a signed authorization to the chain from an account of its own, as anybody may. Answers the transaction. */
+export async function submitAsStranger(
+  ground: Ground,
+  payload: Awaited<ReturnType<typeof signAuthorization>>,
+): Promise<`0x${string}`> {
+  const { rpcUrl } = ground.chain;
+  const stranger = privateKeyToAccount(`0x${randomBytes(32).toString('hex')}`);
+  await fundEth(rpcUrl, stranger.address);
+  const { from, to, value, validAfter, validBefore, nonce } = payload.authorization;
+  const { r, s, v } = parseSignature(payload.signature);
+  const client = createWalletClient({ account: stranger, chain: baseSepolia, transport: http(rpcUrl) });
+  return client.writeContract({
+    address: usdcAddress,
+    abi: usdcAbi,
+    functionName: 'transferWithAuthorization',
+    args: [from, to, BigInt(value), BigInt(validAfter), BigInt(validBefore), nonce, Number(v), r, s],
+  });
 }
 
 /** Sends bytes and reads what comes back until the connection ends. */

@@ -85,16 +85,17 @@ describe('calldata', () => {
     );
   });
 
-  it('picks the form by the length of the signature', () => {
+  it('picks the form by whether the signature can be a key’s', () => {
     expect(encodeTransferWithAuthorization(authorization, signature).slice(0, 10)).toBe('0xe3ee160e');
     expect(encodeTransferWithAuthorization(authorization, `0x00${signature.slice(2)}`).slice(0, 10)).toBe('0xcf092995');
+    const safe: Hex = `${signature.slice(0, -2) as Hex}1f`;
+    expect(encodeTransferWithAuthorization(authorization, safe).slice(0, 10)).toBe('0xcf092995');
   });
 
   it('refuses a v that the token refuses, and fields that do not fit', () => {
     for (const v of ['00', '01', '1a', '1d', '23']) {
-      expect(() => encodeTransferWithAuthorization(authorization, `${signature.slice(0, -2)}${v}` as Hex)).toThrow(
-        TypeError,
-      );
+      const wrong = `${signature.slice(0, -2)}${v}` as Hex;
+      expect(() => encodeTransferWithAuthorization(authorization, wrong, 'parts')).toThrow(TypeError);
     }
     const wrong = [
       { from: '0x11' },

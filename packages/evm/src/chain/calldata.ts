@@ -22,14 +22,15 @@ export function encodeAuthorizationState(authorizer: Address, nonce: Hex): Hex {
 }
 
 /**
- * Calldata of `transferWithAuthorization` (EIP-3009): with v, r and s for a signature of 65 bytes, as a bytes argument
- * (FiatTokenV2_2) for any other, or for every one when `form` is 'bytes'. Throws `TypeError` or `RangeError` for a field
- * that does not fit, and for a v that the token would refuse: those are bugs of the caller, who did not parse it.
+ * Calldata of `transferWithAuthorization` (EIP-3009): with v, r and s for a signature of 65 bytes that ends in 27 or 28,
+ * as a bytes argument (FiatTokenV2_2) for any other, or as `form` says. A wallet contract may end its 65 bytes in
+ * anything (Safe adds 4 to v for messages), so the length alone does not tell a key's signature. Throws `TypeError` or
+ * `RangeError` for a field that does not fit: those are bugs of the caller, who did not parse it.
  */
 export function encodeTransferWithAuthorization(
   authorization: Authorization,
   signature: Hex,
-  form: 'parts' | 'bytes' = signature.length === 132 ? 'parts' : 'bytes',
+  form: 'parts' | 'bytes' = /^0x.{128}1[bc]$/i.test(signature) ? 'parts' : 'bytes',
 ): Hex {
   const digits = bytesDigits(signature);
   const { from, to, value, validAfter, validBefore, nonce } = authorization;

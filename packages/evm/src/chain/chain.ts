@@ -6,6 +6,7 @@ import { checkAddress } from './calldata.js';
 import { readQuantity } from './decode.js';
 import { toChainFailure } from './errors.js';
 import { type CurrentFees, cached, readFees } from './fees.js';
+import { type Head, readHead } from './head.js';
 import { readBlockNumber } from './logs.js';
 import { type PayerQuestion, type PayerState, readPayer } from './payer.js';
 import { readReceipts, type TransactionOutcome } from './receipts.js';
@@ -44,9 +45,11 @@ export interface Chain {
   readonly rpc: Rpc;
   /** Balance, authorization state and code of a payer. Calls made together go in one HTTP request. */
   readPayer(question: PayerQuestion): Promise<PayerState>;
-  /** Tries a transfer, in the bytes form of the call, as payers with code need it (ERC-1271). */
+  /** Tries a transfer, in the form of the call that a settlement has, as payers with code need it (ERC-1271). */
   simulateTransfer(question: SimulationQuestion): Promise<Simulation>;
   blockNumber(): Promise<bigint>;
+  /** The latest block. Its time is what a token compares `validAfter` and `validBefore` with. */
+  head(): Promise<Head>;
   /** Resolves when the node answers and serves the right chain. */
   checkChainId(): Promise<void>;
   /** What gas costs; at most `feesTtlMs` old. */
@@ -77,6 +80,7 @@ export function openChain(options: ChainOptions): Chain {
     readPayer: async (question) => await readPayer(rpc, question),
     simulateTransfer: async (question) => await simulateTransfer(rpc, question),
     blockNumber: async () => await readBlockNumber(rpc),
+    head: async () => await readHead(rpc),
     checkChainId: async () => void (await quantity(rpc, 'eth_chainId', '[]')), // the batch itself is what is checked
     fees: cached(async () => await readFees(rpc), feesTtlMs),
     transactionCount: async (address, block = 'latest') => {

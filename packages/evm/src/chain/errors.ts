@@ -56,7 +56,7 @@ export function isRevert(error: unknown): error is NodeError {
 }
 
 const verdicts =
-  /\brevert(ed)?\b|out of gas|invalid (opcode|jump)|invalidfeopcode|opcodenotfound|stack ?(under|over)flow/i;
+  /\brevert(ed)?\b|out ?of ?gas|invalid (opcode|jump)|invalidfeopcode|opcodenotfound|stack ?(under|over)flow/i;
 
 /** "Not now" in the words of nodes and of the providers in front of them. */
 export function isThrottled(error: NodeError): boolean {

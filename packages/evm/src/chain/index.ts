@@ -3,6 +3,7 @@ export type { BroadcastOutcome } from './broadcast.js';
 export { type Chain, type ChainOptions, openChain } from './chain.js';
 export { ChainError, type ChainErrorKind, ChainUnavailable } from './errors.js';
 export type { CurrentFees, Fees } from './fees.js';
+export type { Head } from './head.js';
 export type { PayerQuestion, PayerState } from './payer.js';
 export type { TransactionOutcome } from './receipts.js';
 export type { Rpc } from './rpc.js';

@@ -1,7 +1,7 @@
 import type { Hex } from '@keyfare/core/encoding';
 import type { Address } from '@keyfare/core/x402';
 import { checkAddress, encodeAuthorizationState, encodeBalanceOf } from './calldata.js';
-import { malformed } from './decode.js';
+import { malformed, toQuantity } from './decode.js';
 import { ChainError, isRevert, toChainFailure } from './errors.js';
 import type { Rpc } from './rpc.js';
 
@@ -11,9 +11,11 @@ export interface PayerQuestion {
   readonly payer: Address;
   /** Of the authorization; 32 bytes. */
   readonly nonce: Hex;
+  /** Number of the block whose state is asked for; default: the latest. A node that does not have it gives no answer. */
+  readonly block?: bigint;
 }
 
-/** What the chain says about a payer, at the latest block. */
+/** What the chain says about a payer. */
 export interface PayerState {
   /** Atomic units of the asset. */
   readonly balance: bigint;
@@ -24,14 +26,15 @@ export interface PayerState {
 }
 
 /** Three reads in the batch of this turn. See `Chain.readPayer`. */
-export async function readPayer(rpc: Rpc, { asset, payer, nonce }: PayerQuestion): Promise<PayerState> {
-  const balanceParams = callParams(asset, encodeBalanceOf(payer));
-  const stateParams = callParams(asset, encodeAuthorizationState(payer, nonce));
+export async function readPayer(rpc: Rpc, { asset, payer, nonce, block }: PayerQuestion): Promise<PayerState> {
+  const at = block === undefined ? 'latest' : toQuantity(block);
+  const balanceParams = callParams(asset, encodeBalanceOf(payer), at);
+  const stateParams = callParams(asset, encodeAuthorizationState(payer, nonce), at);
   try {
     const [balance, used, code] = await Promise.all([
       rpc.call('eth_call', balanceParams),
       rpc.call('eth_call', stateParams),
-      rpc.call('eth_getCode', `["${payer}","latest"]`),
+      rpc.call('eth_getCode', `["${payer}","${at}"]`),
     ]);
     const state = readWord(used, asset);
     if (state > 1n) throw new ChainError('not-a-token', `${asset} does not answer as an EIP-3009 token`);

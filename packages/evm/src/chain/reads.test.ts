@@ -3,9 +3,9 @@ import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
 import { fundEth, installWallet, mintUsdc } from '@keyfare/devstack/usdc';
 import { startTestChain } from '@keyfare/testing/chain';
 import { fundedPayer, randomNonce, type TestPayer, testPayer } from '@keyfare/testing/payers';
+import { openProxy, type Proxy } from '@keyfare/testing/proxy';
 import { encodeFunctionData, parseAbi } from 'viem';
 import { authorize, payTo, untilMined, usdc } from '../../test/bench.js';
-import { openProxy, type Proxy } from '../../test/proxy.js';
 import { encodeTransferWithAuthorization } from './calldata.js';
 import { type Chain, ChainError, ChainUnavailable, openChain } from './index.js';
 
@@ -103,6 +103,18 @@ describe('readPayer', () => {
     });
   });
 
+  it('tells the state at a block, and does not take the latest state of a node that has fallen behind for it', async () => {
+    const { authorization, signature } = await authorize({ payer });
+    const { nonce } = authorization;
+    const before = await chain.blockNumber();
+    await send(encodeTransferWithAuthorization(authorization, signature));
+    const question = { asset: usdc, payer: payer.address, nonce };
+    expect((await chain.readPayer({ ...question, block: before })).authorizationUsed).toBe(false);
+    const { number } = await chain.head();
+    expect((await chain.readPayer({ ...question, block: number })).authorizationUsed).toBe(true);
+    await expect(chain.readPayer({ ...question, block: number + 50n })).rejects.toBeInstanceOf(ChainUnavailable);
+  });
+
   it('does not take an asset without code, or another contract, for a token without balance', async () => {
     for (const asset of [nobody, wallet] as const) {
       const failure = await chain
@@ -152,6 +164,14 @@ describe('simulateTransfer', () => {
       ok: false,
       reason: 'FiatTokenV2: authorization is expired',
     });
+  });
+
+  it('says no to what the gas of the settlement does not cover: a dear wallet, or a signature too long', async () => {
+    const byWallet = await authorize({ payer, from: wallet });
+    const simulate = async (gasLimit: bigint) => await chain.simulateTransfer({ asset: usdc, ...byWallet, gasLimit });
+    expect(await simulate(150_000n)).toEqual({ ok: true });
+    expect(await simulate(45_000n)).toMatchObject({ ok: false });
+    expect(await simulate(21_500n)).toMatchObject({ ok: false });
   });
 
   it('does not take the silence of an address without code for a yes', async () => {

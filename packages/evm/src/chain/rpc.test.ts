@@ -4,9 +4,9 @@ import { callRpc, type LocalChain, startChain } from '@keyfare/devstack/chain';
 import { choosePort } from '@keyfare/devstack/ports';
 import { startTestChain } from '@keyfare/testing/chain';
 import { testPayer } from '@keyfare/testing/payers';
+import { openProxy, type Proxy } from '@keyfare/testing/proxy';
 import * as fc from 'fast-check';
 import { payTo, usdc } from '../../test/bench.js';
-import { openProxy, type Proxy } from '../../test/proxy.js';
 import { type Chain, ChainError, type ChainOptions, ChainUnavailable, openChain } from './index.js';
 
 let node: LocalChain;

@@ -4,8 +4,8 @@ import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
 import { fundEth } from '@keyfare/devstack/usdc';
 import { startTestChain } from '@keyfare/testing/chain';
 import { fundedPayer, type TestPayer, testPayer } from '@keyfare/testing/payers';
+import { openProxy, type Proxy } from '@keyfare/testing/proxy';
 import { authorize, payTo, untilMined, usdc } from '../../test/bench.js';
-import { openProxy, type Proxy } from '../../test/proxy.js';
 import { encodeTransferWithAuthorization } from './calldata.js';
 import { type Chain, ChainUnavailable, openChain } from './index.js';
 
@@ -161,7 +161,7 @@ describe('broadcast', () => {
       await sign({ nonce: nonce + 1, gas: 20_000n }),
     ];
     const outcomes = await chain.broadcast(refused);
-    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected', 'rejected']);
+    expect(outcomes.map(({ status }) => status)).toEqual(['outbid', 'unfunded', 'rejected', 'rejected']);
     await callRpc(node.rpcUrl, 'evm_setAutomine', [true]);
     await node.mine();
   });
@@ -172,10 +172,14 @@ describe('broadcast', () => {
     ['Known transaction', 'known'],
     ['nonce too low: next nonce 5, tx nonce 4', 'nonce-too-low'],
     ['OldNonce, Current nonce: 5, nonce of rejected tx: 4', 'nonce-too-low'],
-    ['replacement transaction underpriced', 'rejected'],
-    ['FeeTooLow', 'rejected'],
-    ['insufficient funds for gas * price + value: balance 0, tx cost 1', 'rejected'],
-    ['max fee per gas less than block base fee: address 0x0', 'rejected'],
+    ['replacement transaction underpriced', 'outbid'],
+    ['ReplacementNotAllowed', 'outbid'],
+    ['transaction underpriced: tip needed 1, tip permitted 0', 'underpaid'],
+    ['FeeTooLow', 'underpaid'],
+    ['insufficient funds for gas * price + value: balance 0, tx cost 1', 'unfunded'],
+    ['InsufficientFunds, Account balance: 0, cumulative cost: 1', 'unfunded'],
+    ['max fee per gas less than block base fee: address 0x0', 'underpaid'],
+    ['max priority fee per gas higher than max fee per gas', 'rejected'],
     ['intrinsic gas too low: have 20000, want 21000', 'rejected'],
     ['transaction type not supported', 'rejected'],
     ['txpool is full', 'unknown'],

@@ -11,6 +11,7 @@ describe('raiseFees', () => {
     fc.assert(
       fc.property(fees, fees, (replaced, current) => {
         const raised = raiseFees(replaced, current);
+        if (raised === null) return;
         for (const name of ['maxFeePerGas', 'maxPriorityFeePerGas'] as const) {
           expect(raised[name] * 8n >= replaced[name] * 9n).toBe(true);
           expect(raised[name] > replaced[name]).toBe(true);
@@ -22,7 +23,7 @@ describe('raiseFees', () => {
   });
 
   it('adds no more than it must', () => {
-    const none = { maxFeePerGas: 0n, maxPriorityFeePerGas: 0n };
+    const none = { maxFeePerGas: 400n, maxPriorityFeePerGas: 0n };
     expect(raiseFees({ maxFeePerGas: 800n, maxPriorityFeePerGas: 80n }, none)).toEqual({
       maxFeePerGas: 900n,
       maxPriorityFeePerGas: 90n,
@@ -31,5 +32,16 @@ describe('raiseFees', () => {
       maxFeePerGas: 902n,
       maxPriorityFeePerGas: 1n,
     });
+  });
+
+  it('never offers more than five times what the chain asks, and goes on when the chain asks for more', () => {
+    const current = { maxFeePerGas: 100n, maxPriorityFeePerGas: 10n };
+    let offered = current;
+    for (let raised = raiseFees(offered, current); raised !== null; raised = raiseFees(offered, current))
+      offered = raised;
+    expect(offered.maxFeePerGas).toBeGreaterThan(400n);
+    expect(offered.maxFeePerGas).toBeLessThanOrEqual(500n);
+    const dearer = { maxFeePerGas: 600n, maxPriorityFeePerGas: 10n };
+    expect(raiseFees(offered, dearer)?.maxFeePerGas).toBe(600n);
   });
 });

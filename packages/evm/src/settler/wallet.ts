@@ -27,17 +27,19 @@ export interface Replaced {
 export interface SettlerWallet {
   /** Lower-case. */
   readonly address: Address;
+  /** Gas of a settlement: simulate with as much. */
+  readonly gasLimit: bigint;
   /** `noble` is some ten times slower: on a server it is a reason for an alarm. */
   readonly engine: SigningEngine['name'];
   /** One EIP-1559 transaction for each settlement, with its nonce. Equal input gives equal bytes (RFC 6979). */
   signTransfers(settlements: readonly Settlement[], fees: Fees): SignedTransaction[];
   /**
    * The same settlement again, at the same nonce, for fees that a node takes as a replacement: at least 12.5 % above the
-   * replaced ones, or `fees` when those are higher.
+   * replaced ones, or `fees` when those are higher. Null when that is out of proportion to `fees`: see `raiseFees`.
    */
-  signReplacement(settlement: Settlement, replaced: Fees, fees: Fees): SignedTransaction;
+  signReplacement(settlement: Settlement, replaced: Fees, fees: Fees): SignedTransaction | null;
   /** Frees a nonce without settling: a transfer of nothing to the wallet itself, for fees as in `signReplacement`. */
-  signCancel(replaced: Replaced, fees: Fees): SignedTransaction;
+  signCancel(replaced: Replaced, fees: Fees): SignedTransaction | null;
 }
 
 /** How to open a wallet. */
@@ -75,11 +77,16 @@ export async function createSettlerWallet(options: WalletOptions): Promise<Settl
   };
   return {
     address,
+    gasLimit,
     engine: engine.name,
     signTransfers: (settlements, fees) => settlements.map((settlement) => sign(settlement, fees)),
-    signReplacement: (settlement, replaced, fees) => sign(settlement, raiseFees(replaced, fees)),
+    signReplacement: (settlement, replaced, fees) => {
+      const raised = raiseFees(replaced, fees);
+      return raised === null ? null : sign(settlement, raised);
+    },
     signCancel: (replaced, fees) => {
       const raised = raiseFees(replaced.fees, fees);
+      if (raised === null) return null;
       const call = { to: address, data: '0x', gasLimit: plainTransferGas } as const;
       const transaction = { chainId: chain.chainId, nonce: replaced.nonce, ...raised, ...call };
       return signTransaction(transaction, engine, privateKey);

@@ -1,5 +1,11 @@
 import { SqlPool } from '@keyfare/db/sql';
-import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import {
+  type BeforeApplicationShutdown,
+  Injectable,
+  Logger,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
 import passport from 'passport';
 import { DataSource } from 'typeorm';
 import { ApiKeyStrategy } from '../credential/api-key.strategy.js';
@@ -16,7 +22,7 @@ import { RouteAudit } from './route-audit.js';
 
 /** Opens the rooms in their order, and closes them in the other, after the last response has left. */
 @Injectable()
-export class GateLifecycle implements OnModuleInit, OnApplicationShutdown {
+export class GateLifecycle implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown {
   readonly #logger = new Logger('Gate');
 
   constructor(
@@ -46,6 +52,12 @@ export class GateLifecycle implements OnModuleInit, OnApplicationShutdown {
     await this.replica.open();
     // The chain may be away: then the wallet is opened by the first payment that finds it.
     void this.payments.openWallet().catch((error: unknown) => this.#logger.warn(error));
+  }
+
+  /** In-flight calls are answered next, and one that waits for a database that is away would never be. */
+  beforeApplicationShutdown(): void {
+    this.post.limitDoubt();
+    this.payments.limitDoubt();
   }
 
   /** In-flight calls have been answered by now. What they left under way is finished, and what they held given back. */

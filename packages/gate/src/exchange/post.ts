@@ -82,6 +82,11 @@ export class PostOffice {
     return this.#keyCalls.inDoubt || this.#paidCalls.inDoubt;
   }
 
+  /** The process is about to end: nobody waits for long any more to learn of an outcome. */
+  limitDoubt(): void {
+    for (const group of [this.#keyCalls, this.#paidCalls, this.#unpaidCalls]) group.limitDoubt();
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.#keyCalls.close(), this.#paidCalls.close(), this.#unpaidCalls.close()]);
   }

@@ -64,8 +64,8 @@ export class ReplicaService {
       this.keys.cache.announce(id, BigInt(version));
     } else if (channel === 'keyfare_account') {
       this.keys.cache.announceAccount(payload);
-      void this.meter.announceAccount(payload);
-    } else void this.meter.giveBack(payload);
+      this.meter.announceAccount(payload).catch((error: unknown) => this.#logger.warn(error));
+    } else this.meter.giveBack(payload).catch((error: unknown) => this.#logger.warn(error));
   }
 
   #schedule(): void {
@@ -101,9 +101,12 @@ export class ReplicaService {
     this.#registered = true;
   }
 
-  /** One of the living takes each dead process, and in one transaction all that it held. */
+  /**
+   * One of the living takes each dead process, and in one transaction all that it held. What this process itself let
+   * drop is picked up as well.
+   */
   async #sweep(): Promise<void> {
-    const adopted = await this.sql.transaction(async (tx) => {
+    const unfollowed = await this.sql.transaction(async (tx) => {
       const dead = await tx.query<{ id: string }>({
         name: 'keyfare_dead_replicas',
         text: `
@@ -115,6 +118,6 @@ export class ReplicaService {
       await this.meter.sweep(tx);
       return this.payments.sweep(tx, ids);
     });
-    await this.payments.follow(adopted);
+    await this.payments.follow(unfollowed);
   }
 }

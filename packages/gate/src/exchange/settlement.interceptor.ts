@@ -106,8 +106,10 @@ export class SettlementInterceptor implements NestInterceptor {
     const quote = quoteOf(exchange);
     const terms = this.payments.terms(quote, this.offers.resource(request, quote));
     const paid = this.receipts.paidCall(exchange, hold, served);
-    const outcome = await this.payments.settle(hold, paid, Buffer.from(served.bytes), terms);
-    const receipts = await this.#end(hold.exchangeId, () => this.receipts.postOutcome(hold, paid, outcome));
+    const outcome = await this.payments.settle(hold, { call: paid, body: Buffer.from(served.bytes), terms });
+    const receipts = await this.receipts.postOutcome(hold, paid, outcome).catch((error: unknown) => {
+      throw this.payments.postLater(hold.exchangeId, outcome, error);
+    });
     if (outcome.kind === 'settled' && receipts !== null) {
       this.#attach(reply, exchange, receipts.jws);
       reply.header(receipts.response.header, receipts.response.value);
@@ -118,16 +120,6 @@ export class SettlementInterceptor implements NestInterceptor {
     throw this.payments.challenge(terms, 'payment/failed', `The settlement failed: ${failure.reason}.`, {
       [header]: value,
     });
-  }
-
-  /** A post that is refused leaves a payment that nobody follows; then it is followed like an orphan. */
-  async #end<T>(exchangeId: string, post: () => Promise<T>): Promise<T> {
-    try {
-      return await post();
-    } catch (error) {
-      void this.payments.follow([exchangeId]);
-      throw error;
-    }
   }
 
   async #replay(exchange: Exchange, replay: Replay, reply: FastifyReply): Promise<unknown> {

@@ -38,6 +38,8 @@ export interface PaymentHold {
   readonly keyId: string | null;
   readonly fingerprint: Buffer;
   readonly claimedAt: Date;
+  /** The authorization was seen unused at this block: its use is in none before. */
+  readonly unusedAtBlock: bigint;
   readonly x402Version: 1 | 2;
 }
 

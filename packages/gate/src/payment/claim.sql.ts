@@ -5,7 +5,7 @@
 export const claimPayments = `
   with item as materialized (
     select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[],
-      $8::bytea[], $9::text[], $10::numeric[], $11::bigint[], $12::bigint[], $13::bytea[], $14::timestamptz[])
+      $8::bytea[], $9::text[], $10::numeric[], $11::numeric[], $12::numeric[], $13::bytea[], $14::timestamptz[])
     as t(network, asset, payer, nonce, exchange_id, account_id, key_id, fingerprint, pay_to, amount, valid_after,
       valid_before, signature, claimed_at)),
   claimed as (
@@ -33,21 +33,34 @@ export const releaseClaims = `
   from (select network, asset, payer, sum(amount) as amount from released group by network, asset, payer) r
   where e.network = r.network and e.asset = r.asset and e.payer = r.payer`;
 
-/** Gives up the claims of dead processes: nothing of theirs was submitted, so nothing can have moved. */
-export const releaseClaimsOfDead = `
+/**
+ * Gives up the claims that no living process works on: those of dead processes, of none at all, and this one's own from
+ * before `$3`, when no exchange of today had begun. Nothing of them was submitted, so nothing can have moved; a process
+ * that works on one of them all the same will find it gone, and submits nothing.
+ */
+export const releaseAbandonedClaims = `
   with released as (
-    delete from keyfare.payment where replica_id = any($1::uuid[]) and state = 'claimed'
+    delete from keyfare.payment p where state = 'claimed'
+      and (replica_id = any($1::uuid[]) or (replica_id = $2::uuid and claimed_at < $3::timestamptz)
+        or not exists (select 1 from keyfare.replica r where r.id = p.replica_id))
     returning network, asset, payer, amount)
   update keyfare.payer_exposure e set open = e.open - r.amount
   from (select network, asset, payer, sum(amount) as amount from released group by network, asset, payer) r
   where e.network = r.network and e.asset = r.asset and e.payer = r.payer`;
 
-/** Takes over the submitted payments of dead processes, and of any that no process owns. */
+/**
+ * Takes over the submitted payments of dead processes, and of any that no process owns. Answers all that are this
+ * process's own then.
+ */
 export const adoptPayments = `
-  update keyfare.payment p set replica_id = $1
-  where state = 'submitted' and replica_id <> $1
-    and (replica_id = any($2::uuid[]) or not exists (select 1 from keyfare.replica r where r.id = p.replica_id))
-  returning exchange_id`;
+  with adopted as (
+    update keyfare.payment p set replica_id = $1
+    where state = 'submitted' and replica_id <> $1
+      and (replica_id = any($2::uuid[]) or not exists (select 1 from keyfare.replica r where r.id = p.replica_id))
+    returning exchange_id)
+  select exchange_id, true as adopted from adopted
+  union all
+  select exchange_id, false from keyfare.payment where state = 'submitted' and replica_id = $1`;
 
 /** A payment as it stands, by the authorisation. */
 export const selectByAuthorization = `

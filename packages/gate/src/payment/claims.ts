@@ -4,8 +4,8 @@ import type { PaymentHold } from './call.js';
 import {
   adoptPayments,
   claimPayments,
+  releaseAbandonedClaims,
   releaseClaims,
-  releaseClaimsOfDead,
   selectByAuthorization,
   selectByExchange,
 } from './claim.sql.js';
@@ -17,11 +17,20 @@ interface Won {
   readonly open: bigint;
 }
 
+/** A submitted payment that is this process's to follow. */
+export interface Owned {
+  readonly exchangeId: string;
+  /** Taken over just now. */
+  readonly adopted: boolean;
+}
+
 /** The claims of this process, in groups. */
 export class Claims {
   readonly #sql: SqlPool;
   readonly #claims: GroupCommit<PaymentHold, Won | { readonly won: false }>;
   readonly #releases: GroupCommit<string, true>;
+  readonly #releasing = new Set<Promise<void>>();
+  #closed = false;
 
   constructor(
     sql: SqlPool,
@@ -47,16 +56,15 @@ export class Claims {
     return this.#claims.commit(hold);
   }
 
-  /** Gives the claim up; the authorisation may be presented again. Tried until the database has done it. */
+  /**
+   * Gives the claim up; the authorisation may be presented again. Tried until the database has done it or the process
+   * ends: then a peer's sweep does it. Never rejects.
+   */
   async release(exchangeId: string): Promise<void> {
-    for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, 1_000)) {
-      try {
-        await this.#releases.commit(exchangeId);
-        return;
-      } catch {
-        await new Promise((wake) => setTimeout(wake, pauseMs).unref());
-      }
-    }
+    const releasing = this.#release(exchangeId);
+    this.#releasing.add(releasing);
+    await releasing;
+    this.#releasing.delete(releasing);
   }
 
   async find(hold: Pick<PaymentHold, 'network' | 'asset' | 'payer' | 'nonce'>): Promise<PaymentRow | undefined> {
@@ -73,19 +81,41 @@ export class Claims {
     return this.#sql.query<PaymentRow>({ name: 'keyfare_find_exchanges', text: selectByExchange, values: [ids] });
   }
 
-  /** Gives up what dead processes claimed and takes over what they submitted, within the caller's transaction. */
-  async sweep(tx: Sql, deadReplicas: readonly string[]): Promise<readonly string[]> {
-    await tx.query({ text: releaseClaimsOfDead, values: [deadReplicas] });
-    const adopted = await tx.query<{ exchange_id: string }>({
+  /**
+   * Within the caller's transaction: gives up what dead processes claimed, and this one before `ownBefore`, and takes over
+   * what dead ones submitted. Answers all submitted payments that are this process's own.
+   */
+  async sweep(tx: Sql, deadReplicas: readonly string[], ownBefore: Date): Promise<readonly Owned[]> {
+    await tx.query({
+      name: 'keyfare_release_abandoned',
+      text: releaseAbandonedClaims,
+      values: [deadReplicas, this.replicaId, ownBefore],
+    });
+    const owned = await tx.query<{ exchange_id: string; adopted: boolean }>({
+      name: 'keyfare_adopt_payments',
       text: adoptPayments,
       values: [this.replicaId, deadReplicas],
     });
-    return adopted.map(({ exchange_id: id }) => id);
+    return owned.map(({ exchange_id: exchangeId, adopted }) => ({ exchangeId, adopted }));
   }
 
+  /** Lets releases under way finish; while the database is away, only those that are already sent. */
   async close(): Promise<void> {
-    await this.#claims.close();
+    this.#closed = true;
+    await Promise.all([this.#claims.close(), ...this.#releasing]);
     await this.#releases.close();
+  }
+
+  async #release(exchangeId: string): Promise<void> {
+    for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, 1_000)) {
+      try {
+        await this.#releases.commit(exchangeId);
+        return;
+      } catch {
+        if (this.#closed) return;
+        await new Promise((wake) => setTimeout(wake, pauseMs).unref());
+      }
+    }
   }
 
   async #write(holds: readonly PaymentHold[]): Promise<readonly (Won | { readonly won: false })[]> {

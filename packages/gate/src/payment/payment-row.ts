@@ -17,6 +17,7 @@ export interface PaymentRow {
   readonly valid_after: string;
   readonly valid_before: string;
   readonly signature: Buffer;
+  readonly unused_at_block: string | null;
   readonly state: 'claimed' | 'submitted' | 'settled' | 'failed';
   readonly transaction: Hex | null;
   readonly claimed_at: Date;
@@ -45,6 +46,7 @@ export function holdOf(row: PaymentRow): PaymentHold {
     keyId: row.key_id,
     fingerprint: row.fingerprint,
     claimedAt: row.claimed_at,
+    unusedAtBlock: BigInt(row.unused_at_block ?? '0'),
     x402Version: row.call?.x402Version ?? 2,
   };
 }

@@ -11,7 +11,8 @@ import { Check, Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
 @Check('payment_amount', 'amount > 0')
 @Check(
   'payment_submitted',
-  `state = 'claimed' or (wallet is not null and wallet_nonce is not null and call is not null)`,
+  `state = 'claimed' or (wallet is not null and wallet_nonce is not null and call is not null
+    and unused_at_block is not null)`,
 )
 @Check('payment_settled', `state <> 'settled' or transaction is not null`)
 @Index('payment_open', ['state', 'replicaId'], { where: `state in ('claimed', 'submitted')` })
@@ -54,10 +55,11 @@ export class PaymentEntity {
   @Column(atomicColumn)
   amount: bigint;
 
-  @Column(bigintColumn)
+  /** As the payer signed it: any uint256. */
+  @Column(atomicColumn)
   validAfter: bigint;
 
-  @Column(bigintColumn)
+  @Column(atomicColumn)
   validBefore: bigint;
 
   @Column({ type: 'bytea' })
@@ -68,6 +70,10 @@ export class PaymentEntity {
 
   @Column(timeColumn)
   claimedAt: Date;
+
+  /** A block at which the authorization was still unused: its use is in none before. */
+  @Column({ ...bigintColumn, nullable: true })
+  unusedAtBlock: bigint | null;
 
   /** Until when the first caller waits for the settlement; after that the outcome counts as unknown. */
   @Column({ ...timeColumn, nullable: true })

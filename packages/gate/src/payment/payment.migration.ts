@@ -16,11 +16,12 @@ export class CreatePayment1795000000400 implements MigrationInterface {
         fingerprint bytea not null,
         pay_to text not null,
         amount numeric(78,0) not null,
-        valid_after bigint not null,
-        valid_before bigint not null,
+        valid_after numeric(78,0) not null,
+        valid_before numeric(78,0) not null,
         signature bytea not null,
         state text not null default 'claimed',
         claimed_at timestamptz not null,
+        unused_at_block bigint,
         waiting_until timestamptz,
         wallet text,
         wallet_nonce bigint,
@@ -33,7 +34,8 @@ export class CreatePayment1795000000400 implements MigrationInterface {
         constraint payment_state check (state in ('claimed', 'submitted', 'settled', 'failed')),
         constraint payment_amount check (amount > 0),
         constraint payment_submitted check (
-          state = 'claimed' or (wallet is not null and wallet_nonce is not null and call is not null)),
+          state = 'claimed' or (wallet is not null and wallet_nonce is not null and call is not null
+            and unused_at_block is not null)),
         constraint payment_settled check (state <> 'settled' or transaction is not null)
       )`);
     await queryRunner.query(`

@@ -1,62 +1,69 @@
-import type { Hex } from '@keyfare/core/encoding';
 import type { Quote } from '@keyfare/core/metering';
 import type { PayerPrincipal } from '@keyfare/core/principal';
 import { Problem, type ProblemCode } from '@keyfare/core/problem';
-import { type Address, checkTerms, formatPaymentRequired, type PaymentTerms } from '@keyfare/core/x402';
-import { asProblem, type Sql, SqlPool } from '@keyfare/db/sql';
-import { type Chain, ChainUnavailable } from '@keyfare/evm/chain';
+import { checkTerms, type PaymentTerms } from '@keyfare/core/x402';
+import { asProblem, DatabaseUnavailable, type Sql, SqlPool } from '@keyfare/db/sql';
+import type { Chain } from '@keyfare/evm/chain';
 import type { SettlerWallet } from '@keyfare/evm/settler';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { GateConfig } from '../config.js';
 import { ReplicaId } from '../replica-id.js';
 import { evmChain, settlerWallet } from '../tokens.js';
 import { within } from '../within.js';
+import {
+  answerKnown,
+  challenge,
+  inProgress,
+  outcomeUnknown,
+  type Presented,
+  type Replay,
+  toProblem,
+} from './answers.js';
 import type { PaidCall, PaymentHold, PaymentOutcome } from './call.js';
+import { ChainCheck } from './chain-check.js';
 import { Claims } from './claims.js';
+import { Endings, type EndPayment } from './endings.js';
 import { holdOf, type PaymentRow } from './payment-row.js';
 import { Submissions } from './submissions.js';
-import { Watcher } from './watcher.js';
+import { type Watch, Watcher } from './watcher.js';
+
+export type { Replay } from './answers.js';
 
 /** The request that a payment is presented with. */
-export interface PaidRequest {
+export interface PaidRequest extends Presented {
   readonly exchangeId: string;
-  readonly terms: PaymentTerms;
-  readonly fingerprint: Buffer;
   /** Where an account pays beyond its plan. */
   readonly account: { readonly accountId: string; readonly keyId: string } | null;
 }
 
-/** A payment that was served before: its answer, to be given again. */
-export interface Replay {
-  readonly rail: 'replay';
-  readonly exchangeId: string;
+/** What was served for a payment, kept before the payment is broadcast. */
+export interface Served {
   readonly call: PaidCall;
   readonly body: Buffer;
-  readonly transaction: Hex;
-  readonly payer: Address;
-  readonly amount: bigint;
+  readonly terms: PaymentTerms;
 }
-
-/** What a payment's end is posted with; the corridor opens that transaction. */
-export type EndPayment = (row: PaymentRow, outcome: PaymentOutcome) => Promise<void>;
 
 /** Claims, verifies, submits and follows payments: everything between a signed authorisation and its end. */
 @Injectable()
 export class PaymentService {
   readonly #claims: Claims;
+  readonly #check: ChainCheck;
   readonly #submissions: Submissions;
   readonly #watcher: Watcher;
+  readonly #endings: Endings;
   readonly #logger = new Logger('Payment');
-  #end: EndPayment = () => Promise.reject(new Error('nobody ends payments yet'));
+  #unattended: ReadonlySet<string> = new Set();
 
   constructor(
     private readonly config: GateConfig,
     sql: SqlPool,
-    @Inject(evmChain) private readonly chain: Chain,
+    @Inject(evmChain) chain: Chain,
     @Inject(settlerWallet) wallet: SettlerWallet,
     replica: ReplicaId,
   ) {
     this.#claims = new Claims(sql, replica.id, config.clock);
+    this.#check = new ChainCheck(chain, wallet);
+    this.#endings = new Endings(this.#claims);
     this.#submissions = new Submissions(sql, chain, wallet, {
       network: config.network.caip2,
       replicaId: replica.id,
@@ -65,10 +72,10 @@ export class PaymentService {
     this.#watcher = new Watcher({
       chain,
       submissions: this.#submissions,
-      now: config.clock,
-      firstPollMs: 25,
+      shortestPollMs: 5,
       longestPollMs: 1_000,
-      rebroadcastAfterMs: 2_000,
+      rebroadcastAfterMs: 5_000,
+      retryAfterMs: 1_000,
       replaceAfterMs: config.replaceAfterMs,
       onTrouble: (error) => this.#logger.warn(error),
     });
@@ -76,7 +83,7 @@ export class PaymentService {
 
   /** Names who posts the ends of payments that no caller waits for. */
   onEnd(end: EndPayment): void {
-    this.#end = end;
+    this.#endings.onEnd(end);
   }
 
   get underWay(): number {
@@ -97,13 +104,24 @@ export class PaymentService {
     };
   }
 
-  /** A 402 with the offer for both versions of x402: a header for the second, members of the body for the first. */
+  /** A 402 with the offer for both versions of x402. */
   challenge(terms: PaymentTerms, code: ProblemCode, detail?: string, headers: Record<string, string> = {}): Problem {
-    const { header, v1 } = formatPaymentRequired(terms, { error: detail ?? code });
-    return new Problem(code, detail, {
-      extensions: { ...v1 },
-      headers: { 'payment-required': header, 'cache-control': 'no-store', ...headers },
-    });
+    return challenge(terms, code, { detail, headers });
+  }
+
+  /** Whether this very payment, to the last bit, was proven and submitted before. 503 while the database is away. */
+  async isKnown({ network, payer, payment }: PayerPrincipal): Promise<boolean> {
+    const { authorization, asset, signature } = payment;
+    const row = await this.#find({ network, asset: asset.address, payer, nonce: authorization.nonce });
+    if (row === undefined || row.state === 'claimed') return false;
+    const known = holdOf(row);
+    return (
+      known.signature === signature.toLowerCase() &&
+      known.payTo === authorization.to &&
+      known.amount === authorization.value &&
+      known.validAfter === authorization.validAfter &&
+      known.validBefore === authorization.validBefore
+    );
   }
 
   /**
@@ -111,35 +129,27 @@ export class PaymentService {
    * 409 `payment/in-progress`, or 503. After any refusal nothing is claimed.
    */
   async hold(payer: PayerPrincipal, request: PaidRequest): Promise<PaymentHold | Replay> {
-    const hold = toHold(payer, request, this.config.clock());
-    const verdict = checkTerms({
-      authorization: payer.payment.authorization,
-      terms: request.terms,
-      now: this.config.clock(),
-    });
-    if (!verdict.ok) {
+    const now = this.config.clock();
+    const hold = toHold(payer, request, now);
+    const refusal = this.#refuse(payer, request.terms, now);
+    if (refusal !== null) {
       // The offer or the time may have changed since this payment was served: that it was served comes first.
       const row = await this.#find(hold);
-      if (row === undefined) throw this.challenge(request.terms, verdict.code, verdict.detail);
-      return this.#answerKnown(row, request);
+      if (row === undefined) throw refusal;
+      return answerKnown(row, request);
     }
-    if (this.#watcher.refused)
-      throw new Problem('service/chain-unavailable', 'Settlements are not taken at the moment.');
     for (let attempt = 0; ; attempt += 1) {
       const claim = await this.#claims.claim(hold).catch((error: unknown) => {
         this.void(hold);
         throw asProblem(error);
       });
-      if (claim.won) {
-        await this.#verifyOnChain(hold, claim.open, request.terms);
-        return hold;
-      }
+      if (claim.won) return this.#verify(hold, claim.open, request.terms);
       const row = await this.#find(hold);
       if (row === undefined && attempt < 3) continue;
-      if (row === undefined) throw new Problem('payment/in-progress', undefined, { headers: { 'retry-after': '1' } });
-      if (row.state !== 'claimed' || row.owner_alive) return this.#answerKnown(row, request);
+      if (row === undefined) throw inProgress(1);
+      if (row.state !== 'claimed' || row.owner_alive) return answerKnown(row, request);
       // Its process died before anything was submitted: the next sweep frees it.
-      throw new Problem('payment/in-progress', undefined, { headers: { 'retry-after': '2' } });
+      throw inProgress(2);
     }
   }
 
@@ -150,32 +160,40 @@ export class PaymentService {
 
   /**
    * Submits the payment of a served call and waits for the chain, within the bound. Throws 503
-   * `payment/outcome-unknown` when the bound passes: the money may move, so the caller must come back with the same
-   * payment.
+   * `payment/outcome-unknown` when the bound passes, or when the transaction reverted and the authorization is still good:
+   * the money may move, so the caller must come back with the same payment.
    */
-  async settle(hold: PaymentHold, call: PaidCall, body: Buffer, terms: PaymentTerms): Promise<PaymentOutcome> {
-    const nowMs = this.config.clock().getTime();
-    // The contract wants the block's time to be before validBefore; a block's length must be left.
-    if (Number(hold.validBefore) * 1_000 < nowMs + 3_000) {
-      this.void(hold);
-      throw this.challenge(terms, 'payment/expired', 'The authorization ran out while the call was being served.');
-    }
-    const waitingUntil = new Date(nowMs + this.config.settleTimeoutMs);
-    const transaction = await this.#submissions.submit({ hold, call, body, waitingUntil }).catch((error: unknown) => {
-      this.void(hold);
-      throw toProblem(error);
-    });
-    if (transaction === null) throw outcomeUnknown();
-    const outcome = this.#watcher.watch(hold, [transaction]);
-    return within(outcome, this.config.settleTimeoutMs, () => {
-      void outcome.then((known) => this.#endAlone(hold.exchangeId, known));
+  async settle(hold: PaymentHold, served: Served): Promise<PaymentOutcome> {
+    const watch = this.#submit(hold, served);
+    const known = watch.then(({ ended, reverted }) => Promise.race([ended, reverted]));
+    const outcome = await within(known, this.config.settleTimeoutMs, () => {
+      this.#endAlone(hold.exchangeId, watch);
       return outcomeUnknown();
     });
+    if (outcome !== null) return outcome;
+    this.#endAlone(hold.exchangeId, watch);
+    throw outcomeUnknown();
   }
 
-  /** Frees what dead processes claimed and takes over what they submitted, within the caller's transaction. */
+  /** For an outcome that could not be posted: it is, as soon as the database takes it. The caller's 503 meanwhile. */
+  postLater(exchangeId: string, outcome: PaymentOutcome, cause: unknown): Problem {
+    void this.#endings.end(exchangeId, outcome);
+    return outcomeUnknown(cause);
+  }
+
+  /**
+   * Within the caller's transaction: frees claims that no living process works on, and takes over what dead ones
+   * submitted. Answers the payments that nobody follows: `follow` them once the transaction is committed.
+   */
   async sweep(tx: Sql, deadReplicas: readonly string[]): Promise<readonly string[]> {
-    return this.#claims.sweep(tx, deadReplicas);
+    const longestExchangeMs = this.config.handlerTimeoutMs + this.config.settleTimeoutMs;
+    const ownBefore = new Date(this.config.clock().getTime() - longestExchangeMs);
+    const owned = await this.#claims.sweep(tx, deadReplicas, ownBefore);
+    const loose = owned.filter(({ exchangeId: id }) => !this.#watcher.has(id) && !this.#endings.has(id));
+    // Between two of its steps a payment is in nobody's hands for a moment. One that is at two sweeps was dropped.
+    const dropped = loose.filter(({ exchangeId, adopted }) => adopted || this.#unattended.has(exchangeId));
+    this.#unattended = new Set(loose.map(({ exchangeId }) => exchangeId));
+    return dropped.map(({ exchangeId }) => exchangeId);
   }
 
   /** Follows payments that no caller waits for, to their end. */
@@ -183,9 +201,9 @@ export class PaymentService {
     if (exchangeIds.length === 0) return;
     const rows = await this.#claims.findByExchange(exchangeIds);
     const transactions = await this.#submissions.find(exchangeIds);
-    for (const row of rows) {
-      const outcome = this.#watcher.watch(holdOf(row), transactions.get(row.exchange_id) ?? []);
-      void outcome.then((known) => this.#endAlone(row.exchange_id, known));
+    for (const row of rows.filter(({ state }) => state === 'submitted')) {
+      const watch = this.#watcher.watch(holdOf(row), transactions.get(row.exchange_id) ?? []);
+      this.#endAlone(row.exchange_id, Promise.resolve(watch));
     }
   }
 
@@ -194,64 +212,58 @@ export class PaymentService {
     await this.#submissions.open();
   }
 
-  async close(): Promise<void> {
-    await this.#claims.close();
-    await this.#submissions.close();
-    await this.#watcher.close();
+  /** The process is about to end: nobody waits for long any more to learn of an outcome. */
+  limitDoubt(): void {
+    this.#submissions.limitDoubt();
   }
 
-  async #verifyOnChain(hold: PaymentHold, open: bigint, terms: PaymentTerms): Promise<void> {
-    try {
-      const { balance, authorizationUsed } = await this.chain.readPayer({
-        asset: hold.asset,
-        payer: hold.payer,
-        nonce: hold.nonce,
-      });
-      if (authorizationUsed) throw this.challenge(terms, 'payment/already-used');
-      if (balance < open) throw this.challenge(terms, 'payment/insufficient-funds');
-    } catch (error) {
+  /** Bounded, though database and chain be away: what is left under way is in the database, for a peer. */
+  async close(): Promise<void> {
+    await Promise.all([this.#claims.close(), this.#submissions.close(), this.#watcher.close()]);
+    await this.#endings.close();
+  }
+
+  #refuse({ payment }: PayerPrincipal, terms: PaymentTerms, now: Date): Problem | null {
+    const verdict = checkTerms({ authorization: payment.authorization, terms, now });
+    if (!verdict.ok) return challenge(terms, verdict.code, { detail: verdict.detail });
+    if (!this.#watcher.refused) return null;
+    return new Problem('service/chain-unavailable', 'Settlements are not taken at the moment.');
+  }
+
+  async #verify(hold: PaymentHold, open: bigint, terms: PaymentTerms): Promise<PaymentHold> {
+    return this.#check.verify(hold, open, terms).catch((error: unknown) => {
       this.void(hold);
       throw toProblem(error);
-    }
+    });
   }
 
-  async #find(hold: PaymentHold): Promise<PaymentRow | undefined> {
-    return this.#claims.find(hold).catch(rethrow);
+  async #submit(hold: PaymentHold, { call, body, terms }: Served): Promise<Watch> {
+    const waitingUntil = new Date(this.config.clock().getTime() + this.config.settleTimeoutMs);
+    const submitted = await this.#submissions.submit({ hold, call, body, waitingUntil }).catch((error: unknown) => {
+      // Where it was stored all the same, the release leaves it alone, and a sweep follows it.
+      this.void(hold);
+      throw error instanceof DatabaseUnavailable && error.inDoubt ? outcomeUnknown(error) : toProblem(error);
+    });
+    if (submitted === 'taken') throw outcomeUnknown();
+    if (submitted === 'expired') {
+      this.void(hold);
+      const detail = 'The authorization ran out while the call was being served.';
+      throw challenge(terms, 'payment/expired', { detail });
+    }
+    return this.#watcher.watch(hold, [submitted]);
   }
 
-  async #answerKnown(row: PaymentRow, request: PaidRequest): Promise<Replay> {
-    if (!row.fingerprint.equals(request.fingerprint)) throw this.challenge(request.terms, 'payment/replayed');
-    if (row.state === 'claimed' || (row.state === 'submitted' && row.waiting)) {
-      throw new Problem('payment/in-progress', undefined, { headers: { 'retry-after': '1' } });
-    }
-    if (row.state === 'failed') {
-      const detail = `The settlement failed: ${row.failure ?? 'no reason is known'}.`;
-      throw this.challenge(request.terms, 'payment/failed', detail);
-    }
-    if (row.state === 'submitted' || row.call === null || row.transaction === null) throw outcomeUnknown();
-    return {
-      rail: 'replay',
-      exchangeId: row.exchange_id,
-      call: row.call,
-      body: row.response_body ?? Buffer.alloc(0),
-      transaction: row.transaction,
-      payer: row.payer,
-      amount: BigInt(row.amount),
-    };
+  /** Posts the end of a payment whose caller was sent away. */
+  #endAlone(exchangeId: string, watch: Promise<Watch>): void {
+    watch
+      .then(async ({ ended }) => this.#endings.end(exchangeId, await ended))
+      .catch((error: unknown) => this.#logger.warn(error));
   }
 
-  /** Posts an end that nobody waits for; tried until the database takes it. */
-  async #endAlone(exchangeId: string, outcome: PaymentOutcome): Promise<void> {
-    for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
-      try {
-        const [row] = await this.#claims.findByExchange([exchangeId]);
-        if (row !== undefined && row.state === 'submitted') await this.#end(row, outcome);
-        return;
-      } catch (error) {
-        this.#logger.warn(error);
-        await new Promise((wake) => setTimeout(wake, pauseMs).unref());
-      }
-    }
+  async #find(hold: Pick<PaymentHold, 'network' | 'asset' | 'payer' | 'nonce'>): Promise<PaymentRow | undefined> {
+    return this.#claims.find(hold).catch((error: unknown) => {
+      throw asProblem(error);
+    });
   }
 }
 
@@ -273,20 +285,7 @@ function toHold({ payer, network, payment }: PayerPrincipal, request: PaidReques
     keyId: request.account?.keyId ?? null,
     fingerprint: request.fingerprint,
     claimedAt,
+    unusedAtBlock: 0n,
     x402Version,
   };
-}
-
-/** Never a fresh 402 while money may have moved. */
-function outcomeUnknown(): Problem {
-  return new Problem('payment/outcome-unknown', undefined, { headers: { 'retry-after': '5' } });
-}
-
-function toProblem(error: unknown): unknown {
-  if (error instanceof ChainUnavailable) return new Problem('service/chain-unavailable', undefined, { cause: error });
-  return asProblem(error);
-}
-
-function rethrow(error: unknown): never {
-  throw asProblem(error);
 }

@@ -4,13 +4,12 @@ import type { Chain, Fees } from '@keyfare/evm/chain';
 import type { Settlement, SettlerWallet, SignedTransaction } from '@keyfare/evm/settler';
 import type { PaidCall, PaymentHold } from './call.js';
 import {
-  numberPayments,
   openWallet,
+  renumberPayment,
   selectSettlements,
   selectUncounted,
   storeSettlements,
   submitPayments,
-  takeNonces,
 } from './submit.sql.js';
 
 /** A served call whose payment shall be broadcast. */
@@ -22,6 +21,21 @@ export interface Submission {
   readonly waitingUntil: Date;
 }
 
+/**
+ * The stored transaction, or why there is none. `taken`: the claim was taken from this process, which its peers thought
+ * dead. `expired`: the authorization has run out. Either way nothing was stored, and nothing may be sent.
+ */
+export type Submitted = SignedTransaction | 'taken' | 'expired';
+
+interface Priced extends Submission {
+  readonly fees: Fees;
+}
+
+interface Numbered {
+  readonly exchange_id: string;
+  readonly wallet_nonce: string;
+}
+
 interface StoredRow {
   readonly exchange_id: string;
   readonly transaction: `0x${string}`;
@@ -30,6 +44,9 @@ interface StoredRow {
   readonly max_fee_per_gas: string;
   readonly max_priority_fee_per_gas: string;
 }
+
+/** The contract wants the block's time to be before `validBefore`; a block's length must be left. */
+const blockSeconds = 3n;
 
 function stored(row: Omit<StoredRow, 'exchange_id'>): SignedTransaction {
   return {
@@ -52,8 +69,8 @@ function settlementOf(hold: PaymentHold, nonce: number): Settlement {
  * the wallet; it is locked only while a group is signed and stored.
  */
 export class Submissions {
-  readonly #group: GroupCommit<Submission, SignedTransaction | null>;
-  #opened = false;
+  readonly #group: GroupCommit<Priced, Submitted>;
+  #opening: Promise<void> | undefined;
 
   constructor(
     private readonly sql: SqlPool,
@@ -69,10 +86,10 @@ export class Submissions {
     return this.wallet.address;
   }
 
-  /** The stored transaction; null when the claim was taken from this process meanwhile, and nothing may be sent. */
-  async submit(submission: Submission): Promise<SignedTransaction | null> {
-    await this.open();
-    return this.#group.commit(submission);
+  /** Stores the payment's transaction. The chain is asked before the group is entered: no item waits for another's answer. */
+  async submit(submission: Submission): Promise<Submitted> {
+    const [fees] = await Promise.all([this.chain.fees(), this.open()]);
+    return this.#group.commit({ ...submission, fees });
   }
 
   /**
@@ -80,21 +97,121 @@ export class Submissions {
    * stored: so a chain that lost its newest blocks gets the same transactions back. Throws `ChainUnavailable`.
    */
   async open(): Promise<void> {
-    if (this.#opened) return;
-    const { network } = this.context;
-    const count = await this.chain.transactionCount(this.wallet.address);
-    await this.sql.query({ text: openWallet, values: [network, this.wallet.address, count.toString()] });
-    const rows = await this.sql.query<StoredRow>({
-      text: selectUncounted,
-      values: [network, this.wallet.address, count.toString()],
+    this.#opening ??= this.#open().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
     });
-    if (rows.length > 0) await this.chain.broadcast(rows.map((row) => stored(row).raw));
-    this.#opened = true;
+    return this.#opening;
   }
 
-  /** All transactions stored for these payments, oldest first, by exchange. */
+  /** All transactions stored for these payments, the newest last, by exchange. */
   async find(exchangeIds: readonly string[]): Promise<ReadonlyMap<string, readonly SignedTransaction[]>> {
-    const rows = await this.sql.query<StoredRow>({
+    return this.#read(this.sql, exchangeIds);
+  }
+
+  /**
+   * A transaction with the same nonce and higher fees, stored like the first; null when higher fees would be out of
+   * proportion. Once the authorization has run out, it is one that only frees the nonce.
+   */
+  async replace(hold: PaymentHold, replaced: SignedTransaction): Promise<SignedTransaction | null> {
+    const fees = await this.chain.fees();
+    const replacement = this.#hasExpired(hold)
+      ? this.wallet.signCancel(replaced, fees)
+      : this.wallet.signReplacement(settlementOf(hold, replaced.nonce), replaced.fees, fees);
+    if (replacement !== null) await this.#store(this.sql, [replacement]);
+    return replacement;
+  }
+
+  /** A transaction under a fresh nonce, for a payment whose nonce something else has used. */
+  async renew(hold: PaymentHold): Promise<SignedTransaction> {
+    this.#opening = undefined;
+    const [fees] = await Promise.all([this.chain.fees(), this.open()]);
+    return this.sql.transaction(async (tx) => {
+      const numbered = await tx.query<Numbered>({
+        text: renumberPayment,
+        values: [hold.exchangeId, this.context.network, this.wallet.address],
+      });
+      const signed = this.#sign([hold], numbered, fees).get(hold.exchangeId);
+      if (signed === undefined) throw new Error(`the payment of ${hold.exchangeId} is not submitted`);
+      await this.#store(tx, [signed]);
+      return signed;
+    });
+  }
+
+  /** The process is about to end: nobody waits for long any more to learn of an outcome. */
+  limitDoubt(): void {
+    this.#group.limitDoubt();
+  }
+
+  async close(): Promise<void> {
+    await this.#group.close();
+  }
+
+  async #open(): Promise<void> {
+    const { network } = this.context;
+    const count = await this.chain.transactionCount(this.wallet.address);
+    const values = [network, this.wallet.address, count.toString()];
+    await this.sql.query({ text: openWallet, values });
+    const rows = await this.sql.query<StoredRow>({ text: selectUncounted, values });
+    if (rows.length > 0) await this.chain.broadcast(rows.map((row) => stored(row).raw));
+  }
+
+  #hasExpired({ validBefore }: PaymentHold): boolean {
+    return validBefore < BigInt(Math.floor(this.context.now().getTime() / 1_000)) + blockSeconds;
+  }
+
+  /** What comes back was read or written in the transaction itself: after the commit nothing can fail any more. */
+  async #write(items: readonly Priced[]): Promise<readonly Submitted[]> {
+    const timely = items.filter(({ hold }) => !this.#hasExpired(hold));
+    return this.sql.transaction(async (tx) => {
+      const numbered = timely.length === 0 ? [] : await this.#number(tx, timely);
+      const holds = timely.map(({ hold }) => hold);
+      const signed = this.#sign(holds, numbered, dearest(items));
+      if (signed.size > 0) await this.#store(tx, [...signed.values()]);
+      // After a lost connection the group may have been stored by its first attempt.
+      const others = items.map(({ hold }) => hold.exchangeId).filter((id) => !signed.has(id));
+      const earlier = others.length === 0 ? undefined : await this.#read(tx, others);
+      return items.map((item) => {
+        const { exchangeId } = item.hold;
+        const transaction = signed.get(exchangeId) ?? earlier?.get(exchangeId)?.at(-1);
+        return transaction ?? (timely.includes(item) ? 'taken' : 'expired');
+      });
+    });
+  }
+
+  async #number(tx: Sql, items: readonly Submission[]): Promise<readonly Numbered[]> {
+    return tx.query<Numbered>({
+      name: 'keyfare_submit_payments',
+      text: submitPayments,
+      values: [
+        items.map(({ hold }) => hold.exchangeId),
+        items.map(({ call }) => JSON.stringify(call)),
+        items.map(({ body }) => body),
+        items.map(({ waitingUntil }) => waitingUntil),
+        items.map(({ hold }) => hold.unusedAtBlock.toString()),
+        this.context.replicaId,
+        this.context.network,
+        this.wallet.address,
+      ],
+    });
+  }
+
+  #sign(
+    holds: readonly PaymentHold[],
+    numbered: readonly Numbered[],
+    fees: Fees,
+  ): ReadonlyMap<string, SignedTransaction> {
+    const nonces = new Map(numbered.map((row) => [row.exchange_id, Number(row.wallet_nonce)]));
+    const mine = holds.filter(({ exchangeId }) => nonces.has(exchangeId));
+    const transactions = this.wallet.signTransfers(
+      mine.map((hold) => settlementOf(hold, nonces.get(hold.exchangeId) ?? 0)),
+      fees,
+    );
+    return new Map(transactions.map((transaction, index) => [mine[index]?.exchangeId ?? '', transaction]));
+  }
+
+  async #read(sql: Sql, exchangeIds: readonly string[]): Promise<ReadonlyMap<string, readonly SignedTransaction[]>> {
+    const rows = await sql.query<StoredRow>({
       name: 'keyfare_find_settlements',
       text: selectSettlements,
       values: [exchangeIds],
@@ -108,86 +225,8 @@ export class Submissions {
     return found;
   }
 
-  /** A transaction with the same nonce and higher fees, stored like the first. */
-  async replace(hold: PaymentHold, replaced: SignedTransaction): Promise<SignedTransaction> {
-    const fees = await this.chain.fees();
-    const replacement = this.wallet.signReplacement(settlementOf(hold, replaced.nonce), replaced.fees, fees);
-    await this.#store(this.sql, [replacement]);
-    return replacement;
-  }
-
-  /** A transaction under a fresh nonce, for a payment whose nonce something else has used. */
-  async renew(hold: PaymentHold): Promise<SignedTransaction> {
-    this.#opened = false;
-    await this.open();
-    const fees = await this.chain.fees();
-    return this.sql.transaction(async (tx) => {
-      const [signed] = await this.#sign(tx, [hold], fees);
-      if (signed === undefined) throw new Error('nothing was signed');
-      return signed;
-    });
-  }
-
-  async close(): Promise<void> {
-    await this.#group.close();
-  }
-
-  async #write(items: readonly Submission[]): Promise<readonly (SignedTransaction | null)[]> {
-    const fees = await this.chain.fees();
-    const ids = items.map(({ hold }) => hold.exchangeId);
-    await this.sql.transaction(async (tx) => {
-      const owned = await tx.query<{ exchange_id: string }>({
-        name: 'keyfare_submit_payments',
-        text: submitPayments,
-        values: [
-          ids,
-          items.map(({ call }) => JSON.stringify(call)),
-          items.map(({ body }) => body),
-          items.map(({ waitingUntil }) => waitingUntil),
-          this.context.replicaId,
-          this.wallet.address,
-        ],
-      });
-      const mine = new Set(owned.map((row) => row.exchange_id));
-      await this.#sign(
-        tx,
-        items.filter(({ hold }) => mine.has(hold.exchangeId)).map(({ hold }) => hold),
-        fees,
-      );
-    });
-    // Read back rather than remembered: after a lost connection the group may have been stored by its first attempt.
-    const found = await this.find(ids);
-    return ids.map((id) => found.get(id)?.at(-1) ?? null);
-  }
-
-  async #sign(tx: Sql, holds: readonly PaymentHold[], fees: Fees): Promise<readonly SignedTransaction[]> {
-    if (holds.length === 0) return [];
-    const [row] = await tx.query<{ first: string }>({
-      name: 'keyfare_take_nonces',
-      text: takeNonces,
-      values: [this.context.network, this.wallet.address, holds.length],
-    });
-    if (row === undefined) throw new Error('the settler wallet is not open');
-    const first = Number(row.first);
-    const transactions = this.wallet.signTransfers(
-      holds.map((hold, index) => settlementOf(hold, first + index)),
-      fees,
-    );
-    await this.#store(tx, transactions);
-    await tx.query({
-      name: 'keyfare_number_payments',
-      text: numberPayments,
-      values: [
-        holds.map((hold) => hold.exchangeId),
-        transactions.map(({ nonce }) => nonce.toString()),
-        this.wallet.address,
-      ],
-    });
-    return transactions;
-  }
-
-  async #store(tx: Sql, transactions: readonly SignedTransaction[]): Promise<void> {
-    await tx.query({
+  async #store(sql: Sql, transactions: readonly SignedTransaction[]): Promise<void> {
+    await sql.query({
       name: 'keyfare_store_settlements',
       text: storeSettlements,
       values: [
@@ -202,4 +241,10 @@ export class Submissions {
       ],
     });
   }
+}
+
+/** One price for the group: what was enough for its last comer is not too little for the others. */
+function dearest(items: readonly Priced[]): Fees {
+  const all = items.map(({ fees }) => fees);
+  return all.reduce((one, other) => (other.maxFeePerGas > one.maxFeePerGas ? other : one));
 }

@@ -1,47 +1,68 @@
-import { type Chain, ChainUnavailable, type TokenTransfer, type TransactionOutcome } from '@keyfare/evm/chain';
+import { type BroadcastOutcome, type Chain, ChainUnavailable, type TransactionOutcome } from '@keyfare/evm/chain';
 import type { SignedTransaction } from '@keyfare/evm/settler';
+import { BlockPace } from './block-pace.js';
 import type { PaymentHold, PaymentOutcome } from './call.js';
+import { Judge, type Verdict } from './judge.js';
 import type { Submissions } from './submissions.js';
 
 export interface WatcherSettings {
   readonly chain: Chain;
   readonly submissions: Submissions;
-  readonly now: () => Date;
-  readonly firstPollMs: number;
+  readonly shortestPollMs: number;
   readonly longestPollMs: number;
   /** The same bytes are sent again after so long without a receipt. */
   readonly rebroadcastAfterMs: number;
+  /** What the node refused is offered again after so long. */
+  readonly retryAfterMs: number;
   /** Higher fees are offered after so long without a receipt. */
   readonly replaceAfterMs: number;
   readonly onTrouble: (error: unknown) => void;
 }
 
-interface Watched {
-  readonly hold: PaymentHold;
-  transactions: readonly SignedTransaction[];
-  readonly resolve: (outcome: PaymentOutcome) => void;
-  readonly outcome: Promise<PaymentOutcome>;
-  sentAtMs: number;
-  offeredAtMs: number;
-  /** The node says that a transaction with our nonce is in a block: ours, or somebody else's. */
-  nonceTaken: boolean;
+/** A payment under way. */
+export interface Watch {
+  /** How it ended. */
+  readonly ended: Promise<PaymentOutcome>;
+  /** Our transaction reverted and the authorization is still good: the end may be far off, nobody should wait for it. */
+  readonly reverted: Promise<null>;
 }
 
+interface Watched extends Watch {
+  readonly hold: PaymentHold;
+  transactions: readonly SignedTransaction[];
+  sentAtMs: number;
+  offeredAtMs: number;
+  /** The node would not take the newest transaction. */
+  refused: boolean;
+  nonceTaken: boolean;
+  /** To be looked at though no block came. */
+  isDue: boolean;
+  open: { readonly mined: TransactionOutcome; lookAtMs: number; pauseMs: number } | undefined;
+  readonly end: (outcome: PaymentOutcome) => void;
+  readonly revert: (nothing: null) => void;
+}
+
+const never = Number.NEGATIVE_INFINITY;
+const longestOpenPauseMs = 30_000;
+
 /**
- * Follows submitted payments until the chain says how they ended. One loop asks for all of them in one request. It
- * never gives up: as long as the outcome is unknown the payment stays here, and in the database for whoever comes
- * after this process.
+ * Follows submitted payments until the chain says how they ended. One loop sends what is due and, when a block came,
+ * asks for all of them in one request. It never gives up: as long as the outcome is unknown the payment stays here, and
+ * in the database for whoever comes after this process.
  */
 export class Watcher {
   readonly #settings: WatcherSettings;
+  readonly #judge: Judge;
+  readonly #pace: BlockPace;
   readonly #watched = new Map<string, Watched>();
   #loop: Promise<void> | undefined;
   #wake: (() => void) | undefined;
-  #refused = false;
   #closed = false;
 
   constructor(settings: WatcherSettings) {
     this.#settings = settings;
+    this.#judge = new Judge(settings.chain, settings.submissions.address);
+    this.#pace = new BlockPace(settings.shortestPollMs, settings.longestPollMs);
   }
 
   /** How many payments are under way. */
@@ -50,32 +71,26 @@ export class Watcher {
   }
 
   /**
-   * Whether the node refused the settler's latest transaction, for want of gas money as a rule. What is stored is
-   * offered again and again; until one is taken, no new work should be done for a payment.
+   * Whether the node refuses a transaction of the settler, for want of gas money as a rule; those behind it cannot be
+   * mined before it. It is offered again and again; until it is taken, no new work should be done for a payment.
    */
   get refused(): boolean {
-    return this.#refused;
+    return this.#all().some(({ refused }) => refused);
   }
 
-  /** Broadcasts and follows. Resolves when the outcome is known; the caller decides how long to wait. */
-  watch(hold: PaymentHold, transactions: readonly SignedTransaction[]): Promise<PaymentOutcome> {
+  has(exchangeId: string): boolean {
+    return this.#watched.has(exchangeId);
+  }
+
+  /** Broadcasts and follows. The caller decides how long to wait. */
+  watch(hold: PaymentHold, transactions: readonly SignedTransaction[]): Watch {
     const known = this.#watched.get(hold.exchangeId);
-    if (known !== undefined) return known.outcome;
-    const { promise: outcome, resolve } = deferred<PaymentOutcome>();
-    this.#watched.set(hold.exchangeId, {
-      hold,
-      transactions,
-      resolve,
-      outcome,
-      sentAtMs: Number.NEGATIVE_INFINITY,
-      offeredAtMs: performance.now(),
-      nonceTaken: false,
-    });
+    if (known !== undefined) return known;
+    const watched = newWatched(hold, transactions);
+    this.#watched.set(hold.exchangeId, watched);
     this.#wake?.();
-    this.#loop ??= this.#run().finally(() => {
-      this.#loop = undefined;
-    });
-    return outcome;
+    this.#loop ??= this.#run();
+    return watched;
   }
 
   async close(): Promise<void> {
@@ -85,139 +100,153 @@ export class Watcher {
   }
 
   async #run(): Promise<void> {
-    const { firstPollMs, longestPollMs } = this.#settings;
-    let pollMs = firstPollMs;
+    this.#pace.restart(performance.now());
     while (this.#watched.size > 0 && !this.#closed) {
-      const fresh = [...this.#watched.values()].some(({ sentAtMs }) => sentAtMs === Number.NEGATIVE_INFINITY);
+      let pauseMs = this.#settings.longestPollMs;
       try {
         await this.#broadcast();
-        pollMs = (await this.#poll()) || fresh ? firstPollMs : Math.min(pollMs * 2, longestPollMs);
+        await this.#look();
+        pauseMs = this.#all().some(({ sentAtMs }) => sentAtMs === never) ? 0 : this.#pauseMs();
       } catch (error) {
-        if (!(error instanceof ChainUnavailable)) this.#settings.onTrouble(error);
-        pollMs = longestPollMs;
+        this.#report(error);
       }
-      if (this.#watched.size > 0) await this.#sleep(pollMs);
+      if (pauseMs > 0 && this.#watched.size > 0 && !this.#closed) await this.#sleep(pauseMs);
     }
+    // In the same turn as the last look at the size: a newcomer finds either this loop or none.
+    this.#loop = undefined;
   }
 
   /** A newcomer ends the sleep, so that its broadcast does not wait for the others' next turn. */
   async #sleep(forMs: number): Promise<void> {
-    if ([...this.#watched.values()].some(({ sentAtMs }) => sentAtMs === Number.NEGATIVE_INFINITY)) return;
-    const { promise, resolve } = deferred<void>();
-    const timer = setTimeout(() => resolve(), forMs);
-    this.#wake = () => {
-      clearTimeout(timer);
-      resolve();
-    };
+    const { promise, resolve } = deferred<null>();
+    const timer = setTimeout(() => resolve(null), forMs);
+    this.#wake = () => resolve(null);
     await promise;
+    clearTimeout(timer);
     this.#wake = undefined;
   }
 
+  #pauseMs(): number {
+    const nowMs = performance.now();
+    const all = this.#all();
+    const looks = all.flatMap(({ open }) => (open === undefined ? [] : [Math.max(0, open.lookAtMs - nowMs)]));
+    const untilLook = Math.min(...looks, this.#settings.longestPollMs);
+    return all.length === looks.length ? untilLook : Math.min(untilLook, this.#pace.pauseMs(nowMs));
+  }
+
+  /** Only the newest transaction of a payment is sent: the node has no use for one that it was offered more for. */
   async #broadcast(): Promise<void> {
     const nowMs = performance.now();
-    const due = [...this.#watched.values()].filter(
-      ({ sentAtMs }) => nowMs - sentAtMs > this.#settings.rebroadcastAfterMs,
-    );
-    if (due.length === 0) return;
-    for (const watched of due) {
-      if (nowMs - watched.offeredAtMs < this.#settings.replaceAfterMs) continue;
-      watched.offeredAtMs = nowMs;
-      const last = watched.transactions.at(-1);
-      if (last !== undefined) {
-        watched.transactions = [...watched.transactions, await this.#settings.submissions.replace(watched.hold, last)];
-      }
-    }
-    const ordered = due
-      .flatMap((watched) => watched.transactions.map((transaction) => ({ watched, transaction })))
-      .toSorted((a, b) => a.transaction.nonce - b.transaction.nonce);
-    const answers = await this.#settings.chain.broadcast(ordered.map(({ transaction }) => transaction.raw));
-    for (const [index, { watched }] of ordered.entries()) {
-      const answer = answers[index];
-      watched.sentAtMs = nowMs;
-      if (answer?.status === 'nonce-too-low') watched.nonceTaken = true;
-      if (answer?.status === 'rejected') this.#refused = true;
-      if (answer?.status === 'accepted') this.#refused = false;
-      if (answer?.status === 'rejected' || answer?.status === 'unknown') {
-        this.#settings.onTrouble(new Error(`a settlement was not taken: ${answer.message}`));
-      }
-    }
+    const unmined = this.#all().filter(({ open }) => open === undefined);
+    await Promise.all(unmined.map((watched) => this.#offerMore(watched, nowMs)));
+    const { rebroadcastAfterMs, retryAfterMs } = this.#settings;
+    const sending = unmined
+      .filter(({ sentAtMs, refused }) => nowMs - sentAtMs > (refused ? retryAfterMs : rebroadcastAfterMs))
+      .flatMap((watched) => {
+        const newest = watched.transactions.at(-1);
+        return newest === undefined ? [] : [{ watched, newest }];
+      })
+      .toSorted((a, b) => a.newest.nonce - b.newest.nonce);
+    if (sending.length === 0) return;
+    const answers = await this.#settings.chain.broadcast(sending.map(({ newest }) => newest.raw));
+    for (const [index, { watched }] of sending.entries()) this.#hear(watched, answers[index], nowMs);
   }
 
-  /** Whether anything ended. */
-  async #poll(): Promise<boolean> {
-    const all = [...this.#watched.values()];
-    const hashes = all.flatMap(({ transactions }) => transactions.map(({ hash }) => hash));
-    const receipts = await this.#settings.chain.receipts(hashes);
-    const byHash = new Map(hashes.map((hash, index) => [hash, receipts[index] ?? null]));
-    let ended = false;
-    for (const watched of all) {
-      const mined = watched.transactions
-        .map(({ hash }) => byHash.get(hash) ?? null)
-        .find((receipt) => receipt !== null);
-      const outcome = mined ? await this.#judge(watched, mined) : await this.#judgeMissing(watched);
-      if (outcome === undefined) continue;
-      this.#watched.delete(watched.hold.exchangeId);
-      watched.resolve(outcome);
-      ended = true;
+  #hear(watched: Watched, answer: BroadcastOutcome | undefined, nowMs: number): void {
+    if (answer === undefined) return;
+    watched.sentAtMs = nowMs;
+    if (answer.status !== 'unknown') watched.refused = answer.status === 'rejected' || answer.status === 'unfunded';
+    if (answer.status === 'nonce-too-low') {
+      watched.nonceTaken = true;
+      watched.isDue = true;
     }
-    return ended;
+    // The fees that are known may be old: more is offered when they have been asked for again, not at every turn.
+    if (answer.status === 'underpaid') {
+      watched.offeredAtMs = nowMs + this.#settings.retryAfterMs - this.#settings.replaceAfterMs;
+    }
+    if ('message' in answer) this.#settings.onTrouble(new Error(`a settlement was not taken: ${answer.message}`));
   }
 
-  async #judge(watched: Watched, mined: TransactionOutcome): Promise<PaymentOutcome> {
-    if (mined.transfers.some((transfer) => isPayment(transfer, watched.hold))) {
-      return { kind: 'settled', transaction: mined.hash };
-    }
-    // Reverted. Anybody may submit an authorisation: if it was used all the same, the money may be here.
-    const use = await this.#findUse(watched.hold);
-    return use ?? { kind: 'failed', transaction: mined.hash, reason: 'transaction-reverted' };
-  }
-
-  /** No receipt. When our nonce is in a block all the same, somebody else's transaction has it. */
-  async #judgeMissing(watched: Watched): Promise<PaymentOutcome | undefined> {
-    if (!watched.nonceTaken) return undefined;
-    const { chain, submissions } = this.#settings;
+  async #offerMore(watched: Watched, nowMs: number): Promise<void> {
     const last = watched.transactions.at(-1);
-    if (last === undefined || (await chain.transactionCount(submissions.address)) <= last.nonce) return undefined;
-    // The block may have come between the question for receipts and this one.
-    const receipts = await chain.receipts(watched.transactions.map(({ hash }) => hash));
-    if (receipts.some((receipt) => receipt !== null)) return undefined;
-    const use = await this.#findUse(watched.hold);
-    if (use !== undefined) return use;
-    watched.transactions = [await submissions.renew(watched.hold)];
-    watched.nonceTaken = false;
-    watched.sentAtMs = Number.NEGATIVE_INFINITY;
-    return undefined;
+    if (last === undefined || nowMs - watched.offeredAtMs < this.#settings.replaceAfterMs) return;
+    watched.offeredAtMs = nowMs;
+    try {
+      const replacement = await this.#settings.submissions.replace(watched.hold, last);
+      if (replacement === null) return;
+      watched.transactions = [...watched.transactions, replacement];
+      watched.sentAtMs = never;
+    } catch (error) {
+      this.#report(error);
+    }
   }
 
-  /** How the authorisation was used, where it was: undefined while it is unused. */
-  async #findUse(hold: PaymentHold): Promise<PaymentOutcome | undefined> {
-    const { chain, now } = this.#settings;
-    const { asset, payer, nonce } = hold;
-    const { authorizationUsed } = await chain.readPayer({ asset, payer, nonce });
-    if (!authorizationUsed) return undefined;
-    // It was unused when it was claimed, so its use is no older. No chain that we settle on has two blocks a second.
-    const secondsAgo = BigInt(Math.ceil((now().getTime() - hold.claimedAt.getTime()) / 1_000));
-    const head = await chain.blockNumber();
-    const reach = secondsAgo * 2n + 600n;
-    const fromBlock = head > reach ? head - reach : 0n;
-    const use = await chain.findAuthorizationUse({ asset, authorizer: payer, nonce, fromBlock });
-    if (use === null) throw new Error(`the use of ${nonce} by ${payer} cannot be found`);
-    if (use.transfer !== null && isPayment(use.transfer, hold))
-      return { kind: 'settled', transaction: use.transactionHash };
-    // Canceled, or used to pay somebody else: a payer can sign one nonce twice.
-    const reason = use.kind === 'canceled' ? 'authorization-canceled' : 'authorization-used-elsewhere';
-    return { kind: 'failed', transaction: use.transactionHash, reason };
+  /** Asks for receipts when a block came, and otherwise only for what the node said something new of. */
+  async #look(): Promise<void> {
+    const asksBlock = this.#pace.pauseMs(performance.now()) === 0;
+    const moved = asksBlock && this.#pace.saw(await this.#settings.chain.blockNumber(), performance.now());
+    const nowMs = performance.now();
+    const due = this.#all().filter(({ open, isDue }) => (open === undefined ? moved || isDue : open.lookAtMs <= nowMs));
+    await Promise.all(due.map((watched) => this.#lookAt(watched)));
+  }
+
+  /** What cannot be judged is looked at again, and keeps nobody else waiting. */
+  async #lookAt(watched: Watched): Promise<void> {
+    watched.isDue = false;
+    try {
+      const { open, hold } = watched;
+      const verdict = open === undefined ? this.#judge.judge(watched) : this.#judge.reconsider(hold, open.mined);
+      await this.#take(watched, await verdict);
+    } catch (error) {
+      watched.isDue = true;
+      if (watched.open !== undefined) watched.open.lookAtMs = performance.now() + this.#settings.longestPollMs;
+      this.#report(error);
+    }
+  }
+
+  async #take(watched: Watched, verdict: Verdict): Promise<void> {
+    if (verdict.kind === 'ended') {
+      this.#watched.delete(watched.hold.exchangeId);
+      watched.end(verdict.outcome);
+    } else if (verdict.kind === 'reverted') {
+      const pauseMs = Math.min((watched.open?.pauseMs ?? 500) * 2, longestOpenPauseMs);
+      watched.open = { mined: verdict.mined, pauseMs, lookAtMs: performance.now() + pauseMs };
+      watched.refused = false;
+      watched.revert(null);
+    } else if (verdict.kind === 'superseded') {
+      watched.transactions = [await this.#settings.submissions.renew(watched.hold)];
+      watched.nonceTaken = false;
+      watched.sentAtMs = never;
+    }
+  }
+
+  #all(): readonly Watched[] {
+    return [...this.#watched.values()];
+  }
+
+  /** That the chain is away is told by its own means, and would be told here for every payment at every turn. */
+  #report(error: unknown): void {
+    if (!(error instanceof ChainUnavailable)) this.#settings.onTrouble(error);
   }
 }
 
-function isPayment(transfer: TokenTransfer, hold: PaymentHold): boolean {
-  return (
-    transfer.authorization?.nonce === hold.nonce &&
-    transfer.asset === hold.asset &&
-    transfer.from === hold.payer &&
-    transfer.to === hold.payTo &&
-    transfer.value === hold.amount
-  );
+function newWatched(hold: PaymentHold, transactions: readonly SignedTransaction[]): Watched {
+  const { promise: ended, resolve: end } = deferred<PaymentOutcome>();
+  const { promise: reverted, resolve: revert } = deferred<null>();
+  return {
+    hold,
+    transactions,
+    sentAtMs: transactions.length === 0 ? performance.now() : never,
+    offeredAtMs: performance.now(),
+    refused: false,
+    nonceTaken: false,
+    isDue: false,
+    open: undefined,
+    ended,
+    end,
+    reverted,
+    revert,
+  };
 }
 
 function deferred<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {

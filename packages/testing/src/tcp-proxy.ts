@@ -1,0 +1,78 @@
+import { connect, createServer, type Server, type Socket } from 'node:net';
+
+/** A server with a wire in front of it that a test can cut. */
+export interface TcpProxy {
+  readonly port: number;
+  /** Breaks every connection and takes no new one. */
+  cut(): void;
+  /** Takes connections again. */
+  mend(): void;
+  /** Cuts the wire as soon as the server says `text`: just before the client hears it, or just after. Resolves then. */
+  cutAt(text: string, when: 'before' | 'after'): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens a proxy to a TCP port of this machine. */
+export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
+  const sockets = new Set<Socket>();
+  let isCut = false;
+  let trap: { readonly text: string; readonly when: 'before' | 'after'; readonly sprung: () => void } | undefined;
+  const cut = () => {
+    isCut = true;
+    for (const socket of sockets) socket.destroy();
+  };
+  const server = createServer((client) => {
+    if (isCut) {
+      client.destroy();
+      return;
+    }
+    const target = connect(targetPort, '127.0.0.1');
+    for (const [one, other] of [
+      [client, target],
+      [target, client],
+    ] as const) {
+      sockets.add(one);
+      one.on('error', () => undefined);
+      one.on('close', () => {
+        sockets.delete(one);
+        other.destroy();
+      });
+    }
+    client.on('data', (chunk) => void target.write(chunk));
+    target.on('data', (chunk) => {
+      if (trap === undefined || !chunk.includes(trap.text)) {
+        client.write(chunk);
+        return;
+      }
+      const { when, sprung } = trap;
+      trap = undefined;
+      // Nothing new gets through, and what was said is on its way before the connection ends.
+      isCut = true;
+      if (when === 'before') cut();
+      else client.end(chunk, () => setTimeout(cut, 20));
+      sprung();
+    });
+  });
+  return {
+    port: await listen(server),
+    cut,
+    mend: () => {
+      isCut = false;
+    },
+    cutAt: async (text, when) =>
+      new Promise((sprung) => {
+        trap = { text, when, sprung };
+      }),
+    close: async () => {
+      cut();
+      await new Promise((resolve) => void server.close(resolve));
+    },
+  };
+}
+
+async function listen(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
+  return address.port;
+}
