@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 /**
  * Jest runs the compiled ES modules. TypeScript has already checked and emitted them, decorator metadata included, so
  * no transform is needed and a test runs exactly the code that ships.
@@ -6,6 +8,10 @@ export const preset = {
   testEnvironment: 'node',
   transform: {},
   testMatch: ['<rootDir>/dist/**/*.test.js'],
+  // Jest leaves one of two cores idle; tests of programs mostly wait for them.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
+  // A bound for what hangs, not a measure: starting a program takes seconds on a busy machine.
+  testTimeout: 30_000,
   reporters: ['default', '@keyfare/jest-preset/reporter'],
   coverageProvider: 'v8',
   collectCoverageFrom: ['dist/**/*.js', '!dist/**/*.test.js', '!dist/src/main.js'],

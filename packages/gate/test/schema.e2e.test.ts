@@ -3,6 +3,7 @@ import { schemaDrift } from '@keyfare/db/migrations';
 import { SqlPool } from '@keyfare/db/sql';
 import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
 import { migrateGate, ownerDataSource } from '../src/database.js';
+import { checkLogOrder } from '../src/log/check-order.js';
 import { rows } from './requests.js';
 
 describe('the schema', () => {
@@ -93,6 +94,17 @@ describe('the schema', () => {
     });
     expect(await shown()).toBe(2);
     await quick.close();
+  });
+
+  it('keeps a gate from starting on a log that was restored from a cluster further on', async () => {
+    const sql = new SqlPool({ url: database.url, applicationName: 'test' });
+    await expect(checkLogOrder(sql)).resolves.toBeUndefined();
+    await sql.query({
+      text: `insert into keyfare.entry (tx, id, kind, principal, digest)
+        values (pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 1000000, gen_random_uuid(), 'call', 'x', sha256('x'))`,
+    });
+    await expect(checkLogOrder(sql)).rejects.toThrow('restored from another');
+    await sql.close();
   });
 });
 

@@ -10,6 +10,7 @@ import passport from 'passport';
 import { DataSource } from 'typeorm';
 import { ApiKeyStrategy } from '../credential/api-key.strategy.js';
 import { X402Strategy } from '../credential/x402.strategy.js';
+import { checkLogOrder } from '../log/check-order.js';
 import { MeterService } from '../meter/meter.service.js';
 import { GateMetrics } from '../metrics.js';
 import { PaymentService } from '../payment/payment.service.js';
@@ -44,6 +45,7 @@ export class GateLifecycle implements OnModuleInit, BeforeApplicationShutdown, O
     this.routes.check();
     passport.use(this.apiKey);
     passport.use(this.x402);
+    await checkLogOrder(this.sql);
     await this.receipts.open();
     this.payments.onEnd(async (row, outcome) => {
       if (row.call !== null) await this.exchangeReceipts.postOutcome(holdOf(row), row.call, outcome);
