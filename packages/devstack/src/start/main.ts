@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { type Home, HomeLocked, openHome } from '../home/index.js';
 import { ensureCustomer } from './customer.js';
+import { signPayment } from './payment.js';
 import { lastLines, type Stack, startStack } from './stack.js';
-import { type Tell, tellStory } from './story.js';
+import { demoPath, type Tell, tellStory } from './story.js';
 
 /** `npm start`: everything up, the story told, and then up until Ctrl-C. */
 async function start(args: readonly string[]): Promise<void> {
@@ -21,9 +22,9 @@ async function start(args: readonly string[]): Promise<void> {
   try {
     stack = await startStack(home, say);
     const ready = await prepare(home, stack, { story: !values['no-story'], say });
-    process.stdout.write(
-      values.json ? `${JSON.stringify(ready)}\n` : instructions(ready, performance.now() - startedMs),
-    );
+    const tookMs = performance.now() - startedMs;
+    const text = values.json ? JSON.stringify(ready) : instructions(ready, await signPayment(stack), tookMs);
+    process.stdout.write(`${text}\n`);
     const failed = await Promise.race([aborted(asked), stack.failed]);
     if (failed !== undefined) throw new Error(`${failed} ended by itself.${lastLines(home, failed)}`);
   } catch (error) {
@@ -96,8 +97,8 @@ interface Ready {
   readonly network: string;
 }
 
-function instructions(ready: Ready, tookMs: number): string {
-  const route = `${ready.api}/v1/forecast?latitude=52.52&longitude=13.4&date=2026-11-21`;
+function instructions(ready: Ready, payment: string, tookMs: number): string {
+  const route = `${ready.api}${demoPath}`;
   return `
 ready after ${(tookMs / 1_000).toFixed(1)} s
 
@@ -118,11 +119,13 @@ try
   # without one: 402, and the price in the header PAYMENT-REQUIRED and in the body
   curl -i '${route}'
 
+  # with a payment that the wallet signed just now, good for an hour: 200. Again: the same answer, and nothing is charged
+  curl -i -H 'PAYMENT-SIGNATURE: ${payment}' '${route}'
+
   # what finance sees
   curl -H 'Authorization: Bearer ${ready.adminToken}' '${ready.billing}/reports/revenue'
 
-Ctrl-C stops everything.
-`;
+Ctrl-C stops everything.`;
 }
 
 /** The start as a program: one line for what is wrong, and the exit code. */

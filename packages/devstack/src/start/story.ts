@@ -25,7 +25,8 @@ interface Reconciliation {
   readonly [member: string]: unknown;
 }
 
-const path = '/v1/forecast?latitude=52.52&longitude=13.4&date=2026-11-21';
+/** The priced route that is called here, and that people are shown to call. */
+export const demoPath = '/v1/forecast?latitude=52.52&longitude=13.4&date=2026-11-21';
 
 /** The main job, done for real: both rails, both receipts, the invoice, the chain, the books, and a break that is found. */
 export async function tellStory(
@@ -51,7 +52,7 @@ export async function tellStory(
 async function callByKey(stack: Stack, customer: Customer, tell: Tell): Promise<string> {
   let receipt = '';
   for (let call = 0; call < 3; call += 1) {
-    const response = await fetch(`${stack.api}${path}`, { headers: { authorization: `Bearer ${customer.key}` } });
+    const response = await fetch(`${stack.api}${demoPath}`, { headers: { authorization: `Bearer ${customer.key}` } });
     if (response.status !== 200) throw new Error(`the call by key was answered ${String(response.status)}`);
     receipt = response.headers.get('keyfare-receipt') ?? '';
   }
@@ -60,7 +61,7 @@ async function callByKey(stack: Stack, customer: Customer, tell: Tell): Promise<
 }
 
 async function callByWallet(stack: Stack, tell: Tell): Promise<string> {
-  const url = `${stack.api}${path}`;
+  const url = `${stack.api}${demoPath}`;
   const refused = await fetch(url);
   const offer = JSON.parse(Buffer.from(refused.headers.get('payment-required') ?? '', 'base64').toString()) as {
     accepts: { amount: string; network: string }[];
