@@ -14,10 +14,10 @@ import { StatusController } from './status/status.controller.js';
 /** The API: what it sells, how its operators run it, and how it is doing. The gate does the rest. */
 @Module({})
 export class ApiModule {
-  static forRoot(config: Pick<ApiConfig, 'adminToken'>): DynamicModule {
+  static forRoot(config: Pick<ApiConfig, 'adminToken' | 'corsOrigins'>): DynamicModule {
     return {
       module: ApiModule,
-      imports: [GateModule.forRoot()],
+      imports: [GateModule.forRoot({ corsOrigins: config.corsOrigins })],
       controllers: [
         ForecastController,
         DistancesController,

@@ -6,6 +6,8 @@ export const apiEnvironment = gateEnvironment.extend({
   HOST: z.string().default('127.0.0.1'),
   PORT: z.coerce.number().int().min(0).max(65_535).default(3_000),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  // No cookie is looked at here, so pages of any origin may call.
+  CORS_ORIGINS: gateEnvironment.shape.CORS_ORIGINS.unwrap().default('*'),
   ADMIN_TOKEN: z.string().min(32, 'must have at least 32 characters'),
 });
 
@@ -14,11 +16,19 @@ export interface ApiConfig {
   readonly port: number;
   readonly logLevel: z.infer<typeof apiEnvironment>['LOG_LEVEL'];
   readonly adminToken: string;
+  /** As the gate takes it. */
+  readonly corsOrigins: string;
 }
 
 /** Parses the whole environment, the gate's part too, so that all faults are told at once. */
 export function readApiConfig(env: NodeJS.ProcessEnv): ApiConfig {
   const secrets = ['ADMIN_TOKEN'];
   const values = parseEnvironment(apiEnvironment, withSecretFiles(withSecretFiles(env, secrets)));
-  return { host: values.HOST, port: values.PORT, logLevel: values.LOG_LEVEL, adminToken: values.ADMIN_TOKEN };
+  return {
+    host: values.HOST,
+    port: values.PORT,
+    logLevel: values.LOG_LEVEL,
+    adminToken: values.ADMIN_TOKEN,
+    corsOrigins: values.CORS_ORIGINS === '*' ? '*' : (values.CORS_ORIGINS?.join(',') ?? 'none'),
+  };
 }

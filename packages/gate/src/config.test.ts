@@ -97,8 +97,10 @@ describe('the configuration', () => {
     expect(faults.toSorted()).toEqual(['RPC_URL is missing', text].toSorted());
   });
 
-  it('lets any page call by default, or those of the origins named, or leaves it to the host', () => {
-    expect(readGateConfig({}, good).corsOrigins).toBe('*');
+  it('lets any page call, or those of the origins named, or leaves it to the host, as it does by default', () => {
+    expect(readGateConfig({}, good).corsOrigins).toBeNull();
+    expect(readGateConfig({}, { ...good, CORS_ORIGINS: '*' }).corsOrigins).toBe('*');
+    expect(readGateConfig({ corsOrigins: '*' }, good).corsOrigins).toBe('*');
     expect(readGateConfig({}, { ...good, CORS_ORIGINS: 'none' }).corsOrigins).toBeNull();
     const origins = 'https://app.example, http://localhost:5173';
     expect(readGateConfig({}, { ...good, CORS_ORIGINS: origins }).corsOrigins).toEqual(origins.split(', '));

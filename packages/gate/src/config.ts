@@ -1,5 +1,5 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { type Clock, systemClock } from '@keyfare/core/time';
 import { findNetwork, type Network } from '@keyfare/core/x402';
 import { z } from 'zod';
@@ -20,6 +20,8 @@ export interface GateOptions {
   readonly network?: string;
   /** `DATABASE_URL`. */
   readonly databaseUrl?: string;
+  /** Whose web pages may call: `*`, a list with commas, or `none`, which leaves it to the host. `CORS_ORIGINS`, default `none`. */
+  readonly corsOrigins?: string;
   /** The tests' clock; the machine's by default. */
   readonly clock?: Clock;
 }
@@ -131,7 +133,7 @@ export const gateEnvironment = z.object({
   DATABASE_URL: postgresUrl,
   MIGRATION_DATABASE_URL: postgresUrl.optional(),
   PUBLIC_URL: httpOrigin.default('http://localhost:3000'),
-  CORS_ORIGINS: corsOrigins.default('*'),
+  CORS_ORIGINS: corsOrigins.default(null),
   RPC_URL: httpUrl,
   RPC_TIMEOUT_MS: milliseconds.default(3_000),
   SETTLER_PRIVATE_KEY: secretKey,
@@ -153,6 +155,7 @@ const fromFile = [
   'API_KEY_PEPPERS',
   'DATABASE_URL',
   'MIGRATION_DATABASE_URL',
+  'RPC_URL',
 ];
 
 /**
@@ -200,9 +203,18 @@ export function parseEnvironment<T extends z.ZodObject>(schema: T, env: NodeJS.P
     text: faultOf(issue, given),
   }));
   throw new ConfigurationError([
-    ...unread.map((name) => `${name}_FILE names a file that cannot be read`),
+    ...unread.map((name) => `${name}_FILE ${fileFault(given[`${name}_FILE`] ?? '')}`),
     ...faults.filter(({ name }) => !unread.includes(name)).map(({ name, text }) => `${name} ${text}`),
   ]);
+}
+
+function fileFault(path: string): string {
+  try {
+    accessSync(path, constants.R_OK);
+    return 'names an empty file, or this setting is not taken from one';
+  } catch {
+    return 'names a file that cannot be read';
+  }
 }
 
 /** Says what a setting must be, and never what it is. */
@@ -213,7 +225,12 @@ function faultOf(issue: z.core.$ZodIssue, given: NodeJS.ProcessEnv): string {
 
 /** The gate's configuration from options and environment. Throws a `ConfigurationError` that names every fault. */
 export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): GateConfig {
-  const given = { PAY_TO: options.payTo, NETWORK: options.network, DATABASE_URL: options.databaseUrl };
+  const given = {
+    PAY_TO: options.payTo,
+    NETWORK: options.network,
+    DATABASE_URL: options.databaseUrl,
+    CORS_ORIGINS: options.corsOrigins,
+  };
   const values = parseEnvironment(gateEnvironment, { ...withSecretFiles(env), ...present(given) });
   return Object.freeze({
     network: values.NETWORK,

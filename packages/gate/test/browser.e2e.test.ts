@@ -40,7 +40,7 @@ describe('in a browser', () => {
 
   beforeAll(async () => {
     [ground, browser] = await Promise.all([openGround(), openBrowser()]);
-    gate = await startGate(ground);
+    gate = await startGate(ground, { env: { CORS_ORIGINS: '*' } });
     strict = await startGate(ground, { env: { CORS_ORIGINS: 'https://elsewhere.example' } });
     files = createServer((request, response) => {
       const path = normalize(join(root, request.url ?? '/'));

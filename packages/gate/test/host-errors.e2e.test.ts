@@ -105,6 +105,7 @@ describe('what a handler of the host says with an HttpException', () => {
       status: 422,
       detail: 'too long',
       longest: 12,
+      code: 'mine',
       instance: expect.stringMatching(/^urn:uuid:/),
     });
   });

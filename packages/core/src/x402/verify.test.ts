@@ -161,6 +161,13 @@ test('validBefore must leave more than six seconds for the settlement', () => {
   }
 });
 
+test('a payment may be valid for a day, and not for ever', () => {
+  expect(check({ validBefore: seconds + 86_400n })).toEqual({ ok: true });
+  for (const validBefore of [seconds + 86_401n, 2n ** 63n, 2n ** 256n - 1n]) {
+    expect(check({ validBefore })).toMatchObject({ ok: false, code: 'payment/mismatched' });
+  }
+});
+
 test('what the payer says it accepted must be the offer, if it says so', () => {
   const terms = termsWith();
   const accepted = {

@@ -37,6 +37,8 @@ export interface SignatureQuestion {
 // The settlement needs a block: an authorization that ends within the next few seconds would revert on the chain. The
 // reference facilitator draws the same line (scheme_exact_evm, verification).
 const settlementMarginSeconds = 6n;
+// What was submitted and reverted is followed until it runs out, and its payer chooses when: it must not be never.
+const longestValiditySeconds = 86_400n;
 const signatureLength = 132;
 const signatureBytes = new Uint8Array(65);
 const passed: { readonly ok: true } = Object.freeze({ ok: true });
@@ -52,7 +54,8 @@ export function verifyAuthorization(question: TermsQuestion & SignatureQuestion)
 
 /**
  * Whether the authorization pays exactly `terms` (network, asset, recipient, amount) and can still settle: the contract
- * wants `validAfter < now < validBefore`, strictly, and we keep six seconds for the block. No cryptography.
+ * wants `validAfter < now < validBefore`, strictly, and we keep six seconds for the block; a payment may be valid for a day
+ * at most. No cryptography.
  */
 export function checkTerms({ authorization, network, accepted, terms, now }: TermsQuestion): typeof passed | Refusal {
   if (network !== undefined && network !== terms.network.caip2) {
@@ -79,6 +82,10 @@ export function checkTerms({ authorization, network, accepted, terms, now }: Ter
   }
   if (authorization.validBefore <= seconds + settlementMarginSeconds) {
     return refuse('payment/expired', `The payment is valid before ${authorization.validBefore}, and it is ${seconds}.`);
+  }
+  if (authorization.validBefore > seconds + longestValiditySeconds) {
+    const detail = `The payment is valid for more than a day; sign one for ${terms.maxTimeoutSeconds} seconds.`;
+    return refuse('payment/mismatched', detail);
   }
   return passed;
 }

@@ -107,9 +107,12 @@ export class SettlementInterceptor implements NestInterceptor {
     const terms = this.payments.terms(quote, this.offers.resource(request, quote));
     const paid = this.receipts.paidCall(exchange, hold, served);
     const outcome = await this.payments.settle(hold, { call: paid, body: Buffer.from(served.bytes), terms });
-    const receipts = await this.receipts.postOutcome(hold, paid, outcome).catch((error: unknown) => {
-      throw this.payments.postLater(hold.exchangeId, outcome, error);
+    const later = (cause?: unknown): Problem => this.payments.postLater(hold.exchangeId, outcome, cause);
+    const posting = this.receipts.postOutcome(hold, paid, outcome).catch((error: unknown) => {
+      throw later(error);
     });
+    // The chain has spoken. A database that is away must not hold the caller: the same payment fetches what was served.
+    const receipts = await within(posting, this.config.settleTimeoutMs, later);
     if (outcome.kind === 'settled' && receipts !== null) {
       this.#attach(reply, exchange, receipts.jws);
       reply.header(receipts.response.header, receipts.response.value);

@@ -30,10 +30,14 @@ export class Bucket {
   leased = false;
   /** Whether the lease may have units that are counted neither as free nor as held. */
   doubtful = false;
-  /** Until then a call is refused without asking again: a used-up allowance must not cost a statement for each try. */
+  /** Whether units were returned while calls held others: those whose post was quicker are still in the lease. */
+  loose = false;
+  /** Until then nobody asks for units that others hold. */
   deniedUntilMs = 0;
-  /** Units of the month that were not used yet, by anyone, when the database was last asked. */
+  /** Units of the month that were not used yet, by anyone, when the database was last asked. They only become fewer. */
   unused = 0n;
+  /** Until then a call of more than is unused is refused unasked: a used-up month must not cost a statement a try. */
+  unusedUntilMs = 0;
   /** The one request for more that is under way. */
   asking: Promise<void> | undefined;
   /** The one return that is under way. */

@@ -41,6 +41,7 @@ export class Leases {
         const { units, othersHold } = await this.#lease(bucket, bucket.wanted);
         bucket.add(units);
         bucket.denyExhausted();
+        bucket.unusedUntilMs = performance.now() + exhaustedForMs;
         if (units > 0n || bucket.wanted === 0n) continue;
         const pauseMs = othersHold ? recallPausesMs[recalls] : undefined;
         if (pauseMs === undefined) {
@@ -60,10 +61,9 @@ export class Leases {
     }
   }
 
-  /** Units that others hold may come back soon, so that refusal is remembered for a shorter time. */
+  /** Units that others hold may come back soon, so that refusal is remembered for a short time only. */
   #deny(bucket: Bucket): void {
-    const forMs = bucket.unused > 0n ? contendedForMs : exhaustedForMs;
-    bucket.deniedUntilMs = performance.now() + forMs;
+    bucket.deniedUntilMs = performance.now() + contendedForMs;
     bucket.deny();
   }
 
@@ -83,6 +83,7 @@ export class Leases {
     try {
       await this.sql.query({ name: 'keyfare_return_units', text: returnUnits, values });
       bucket.doubtful = false;
+      bucket.loose = held > 0n;
       if (held === 0n) bucket.leased = false;
     } catch (error) {
       // They stay here, to be used or given back later. Where it is unknown whether they went, the next return knows.

@@ -89,6 +89,7 @@ export class MeterService {
     for (const bucket of this.#buckets.values()) {
       if (bucket.accountId !== accountId) continue;
       bucket.deniedUntilMs = 0;
+      bucket.unusedUntilMs = 0;
       await this.#leases.giveBack(bucket);
     }
   }
@@ -98,7 +99,8 @@ export class MeterService {
     const nowMs = performance.now();
     const { start } = monthOf(this.config.clock());
     for (const [key, bucket] of this.#buckets) {
-      if (bucket.doubtful || nowMs - bucket.lastUsedMs > idleAfterMs) await this.#leases.giveBack(bucket);
+      const settled = bucket.loose && bucket.held === 0n;
+      if (bucket.doubtful || settled || nowMs - bucket.lastUsedMs > idleAfterMs) await this.#leases.giveBack(bucket);
       if (bucket.periodStart < start && !bucket.leased) this.#buckets.delete(key);
     }
   }
@@ -172,7 +174,9 @@ export class MeterService {
     const hold: KeyHold = { rail: 'key', bucket, units, leased: true };
     bucket.lastUsedMs = performance.now();
     if (bucket.take(units)) return hold;
-    if (performance.now() < bucket.deniedUntilMs) return bucket.refusal(units);
+    const nowMs = performance.now();
+    const isExhausted = units > bucket.unused && nowMs < bucket.unusedUntilMs;
+    if (isExhausted || nowMs < bucket.deniedUntilMs) return bucket.refusal(units);
     const answer = bucket.wait(units);
     this.#leases.serve(bucket);
     const given = await answer;

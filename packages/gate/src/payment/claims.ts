@@ -1,5 +1,6 @@
 import { GroupCommit } from '@keyfare/db/group-commit';
-import type { Sql, SqlPool } from '@keyfare/db/sql';
+import { isRefusal, type Sql, type SqlPool } from '@keyfare/db/sql';
+import { Logger } from '@nestjs/common';
 import type { PaymentHold } from './call.js';
 import {
   adoptPayments,
@@ -26,6 +27,7 @@ export interface Owned {
 
 /** The claims of this process, in groups. */
 export class Claims {
+  readonly #logger = new Logger('Payment');
   readonly #sql: SqlPool;
   readonly #claims: GroupCommit<PaymentHold, Won | { readonly won: false }>;
   readonly #releases: GroupCommit<string, true>;
@@ -111,8 +113,10 @@ export class Claims {
       try {
         await this.#releases.commit(exchangeId);
         return;
-      } catch {
-        if (this.#closed) return;
+      } catch (error) {
+        // A verdict of the database is the same each time; the sweep of abandoned claims is what is left then.
+        if (isRefusal(error)) this.#logger.error(error);
+        if (this.#closed || isRefusal(error)) return;
         await new Promise((wake) => setTimeout(wake, pauseMs).unref());
       }
     }

@@ -81,6 +81,8 @@ export class Judge {
     const use = await this.chain.findAuthorizationUse({ asset, authorizer: payer, nonce, fromBlock });
     if (use === null) throw new Error(`the use of ${nonce} by ${payer} cannot be found from block ${fromBlock}`);
     const transaction = use.transactionHash;
+    // What it moved cannot be told, so nothing may be said to have failed.
+    if (use.kind === 'unpaired') throw new Error(`the transfer of ${nonce} by ${payer} cannot be found`);
     if (use.transfer !== null && isPayment(use.transfer, hold)) return { kind: 'settled', transaction };
     // Canceled, or used to pay somebody else: a payer can sign one nonce twice.
     const reason = use.kind === 'canceled' ? 'authorization-canceled' : 'authorization-used-elsewhere';

@@ -37,6 +37,9 @@ interface Watched extends Watch {
   nonceTaken: boolean;
   /** To be looked at though no block came. */
   isDue: boolean;
+  /** Looks without a verdict, one after the other, and when the next is due. */
+  failures: number;
+  notBeforeMs: number;
   open: { readonly mined: TransactionOutcome; lookAtMs: number; pauseMs: number } | undefined;
   readonly end: (outcome: PaymentOutcome) => void;
   readonly revert: (nothing: null) => void;
@@ -186,7 +189,9 @@ export class Watcher {
     const asksBlock = this.#pace.pauseMs(performance.now()) === 0;
     const moved = asksBlock && this.#pace.saw(await this.#settings.chain.blockNumber(), performance.now());
     const nowMs = performance.now();
-    const due = this.#all().filter(({ open, isDue }) => (open === undefined ? moved || isDue : open.lookAtMs <= nowMs));
+    const due = this.#all().filter(({ open, isDue, notBeforeMs }) =>
+      open === undefined ? (moved || isDue) && notBeforeMs <= nowMs : open.lookAtMs <= nowMs,
+    );
     await Promise.all(due.map((watched) => this.#lookAt(watched)));
   }
 
@@ -197,11 +202,22 @@ export class Watcher {
       const { open, hold } = watched;
       const verdict = open === undefined ? this.#judge.judge(watched) : this.#judge.reconsider(hold, open.mined);
       await this.#take(watched, await verdict);
+      watched.failures = 0;
     } catch (error) {
       watched.isDue = true;
-      if (watched.open !== undefined) watched.open.lookAtMs = performance.now() + this.#settings.longestPollMs;
-      this.#report(error);
+      this.#postpone(watched, error);
     }
+  }
+
+  /** A chain that is away is asked again at once when it is back; what it cannot answer is asked ever more seldom. */
+  #postpone(watched: Watched, error: unknown): void {
+    const isAway = error instanceof ChainUnavailable;
+    watched.failures = isAway ? 0 : watched.failures + 1;
+    const pauseMs = Math.min(this.#settings.longestPollMs * 2 ** Math.min(watched.failures, 10), longestOpenPauseMs);
+    const nextMs = performance.now() + (isAway ? this.#settings.longestPollMs : pauseMs);
+    if (watched.open !== undefined) watched.open.lookAtMs = nextMs;
+    else if (!isAway) watched.notBeforeMs = nextMs;
+    if (watched.failures % 10 === 1) this.#report(error);
   }
 
   async #take(watched: Watched, verdict: Verdict): Promise<void> {
@@ -241,6 +257,8 @@ function newWatched(hold: PaymentHold, transactions: readonly SignedTransaction[
     refused: false,
     nonceTaken: false,
     isDue: false,
+    failures: 0,
+    notBeforeMs: never,
     open: undefined,
     ended,
     end,

@@ -1,8 +1,8 @@
 import { STATUS_CODES } from 'node:http';
 import type { HttpException } from '@nestjs/common';
 
-/** Members that Nest writes itself, and those that RFC 9457 gives a meaning to. */
-const reserved = new Set(['type', 'title', 'status', 'detail', 'instance', 'code', 'statusCode', 'error', 'message']);
+/** Members that RFC 9457 gives a meaning to, and those that Nest writes itself. */
+const reserved = new Set(['type', 'title', 'status', 'detail', 'instance', 'statusCode', 'message']);
 
 /**
  * What a handler, guard or pipe of the host's said with an `HttpException`, as a problem without a type of ours (RFC 9457
@@ -15,7 +15,9 @@ export function toHostProblem(exception: HttpException, instance: string | undef
   const response: unknown = exception.getResponse();
   const members = typeof response === 'object' && response !== null ? response : { message: response };
   const message: unknown = 'message' in members ? members.message : undefined;
-  const extensions = Object.entries(members).filter(([name]) => !reserved.has(name));
+  const extensions = Object.entries(members).filter(
+    ([name, value]) => !reserved.has(name) && !(name === 'error' && value === STATUS_CODES[status]),
+  );
   return {
     type: 'about:blank',
     title: STATUS_CODES[status] ?? 'Error',
