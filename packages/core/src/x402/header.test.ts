@@ -18,6 +18,8 @@ interface PaymentVector {
   readonly title: string;
   readonly header: PaymentHeader;
   readonly text: string;
+  /** The moment of the others by default. */
+  readonly now?: string;
   readonly verdict?: { readonly payer: string; readonly signature: string };
   readonly refused?: ProblemCode;
 }
@@ -35,9 +37,9 @@ const terms = termsWith({
 });
 const refusals = ['payment/malformed', 'payment/unsupported-version', 'payment/unsupported'];
 
-function judge({ header, text }: PaymentVector): object {
+function judge({ header, text, now = vectors.now }: PaymentVector): object {
   const payment = parsePaymentHeader(header, text);
-  const verdict = verifyAuthorization({ ...payment, terms, now: new Date(vectors.now), verifier });
+  const verdict = verifyAuthorization({ ...payment, terms, now: new Date(now), verifier });
   if (!verdict.ok) throw new Problem(verdict.code, verdict.detail);
   return verdict;
 }
