@@ -30,13 +30,13 @@ async function stop(): Promise<void> {
 }
 
 /**
- * Books every entry that was written before, and compares. The breaks that are open then, by class and amount; there is no
- * chain here, so that it stands still goes without saying.
+ * Books every entry that was written before, and compares. The breaks that are open then, by class and amount, but for
+ * those of standstills: there is no chain here, and the clock jumps while the service takes a step.
  */
 async function reconcile(service: Service): Promise<readonly string[]> {
   await service.app.get(ReconcileJob).run('manual');
   const rows = await world.rows<{ class: string; amount: string | null }>(
-    `select class, amount from billing.break where status = 'open' and class <> 'chain-stalled' order by class, amount`,
+    `select class, amount from billing.break where status = 'open' and class not in ('chain-stalled', 'intake-stalled') order by class, amount`,
   );
   return rows.map((row) => `${row.class} ${row.amount ?? ''}`.trim());
 }
