@@ -27,9 +27,10 @@ module.exports = {
     },
     {
       name: 'only-the-corridor-opens-doors',
-      comment: 'Rooms of the gate do not import each other; exchange/ and the files at the root of src join them.',
+      comment:
+        'Rooms of the gate do not import each other; exchange/ (a request), replica/ (a process) and the files at the root of src join them.',
       severity: 'error',
-      from: { path: '^packages/gate/src/([^/]+)/', pathNot: ['^packages/gate/src/exchange/', tests] },
+      from: { path: '^packages/gate/src/([^/]+)/', pathNot: ['^packages/gate/src/(exchange|replica)/', tests] },
       to: { path: '^packages/gate/src/[^/]+/', pathNot: '^packages/gate/src/$1/' },
     },
     {

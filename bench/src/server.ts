@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { money } from '@keyfare/core/money';
 import { GateModule } from '@keyfare/gate/module';
 import { createAdapter, createLogger, NestLogger } from '@keyfare/gate/server';
-import { AccountDesk, KeyService, PlanService } from '@keyfare/gate/services';
+import { AgreementService, KeyService, PlanService } from '@keyfare/gate/services';
 import { Free, Priced } from '@keyfare/gate/tariff';
 import { Controller, Get, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -43,7 +43,7 @@ await app.get(PlanService).create({
   overagePrice: money('USD', 0n),
   monthlyPrice: money('USD', 0n),
 });
-const account = await app.get(AccountDesk).open({ name: 'Bench', plan: 'bench' });
+const account = await app.get(AgreementService).open({ name: 'Bench', plan: 'bench' });
 const { secret } = await app.get(KeyService).issue(account.id, { name: 'bench' });
 const { port } = app.getHttpServer().address() as AddressInfo;
 process.send?.({ url: `http://127.0.0.1:${port}`, secret });

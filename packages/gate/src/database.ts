@@ -2,8 +2,6 @@ import { createDataSource } from '@keyfare/db/data-source';
 import { migrate } from '@keyfare/db/migrations';
 import { isConnectionLost } from '@keyfare/db/sql';
 import type { DataSource } from 'typeorm';
-import { CreateReplica1795000000800, CreateRoles1795000000000 } from './exchange/exchange.migration.js';
-import { ReplicaEntity } from './exchange/replica.entity.js';
 import { KeyEntity } from './key/key.entity.js';
 import { CreateKey1795000000200 } from './key/key.migration.js';
 import { SecretEntity } from './key/secret.entity.js';
@@ -18,13 +16,15 @@ import { PaymentEntity } from './payment/payment.entity.js';
 import { CreatePayment1795000000400 } from './payment/payment.migration.js';
 import { SettlementEntity } from './payment/settlement.entity.js';
 import { WalletEntity } from './payment/wallet.entity.js';
-import { AccountEntity } from './plan/account.entity.js';
-import { PlanEntity } from './plan/plan.entity.js';
-import { CreatePlan1795000000100 } from './plan/plan.migration.js';
 import { ReceiptEntity } from './receipt/receipt.entity.js';
 import { CreateReceipt1795000000500 } from './receipt/receipt.migration.js';
 import { ReceiptKeyEntity } from './receipt/receipt-key.entity.js';
+import { ReplicaEntity } from './replica/replica.entity.js';
+import { CreateReplica1795000000800, CreateRoles1795000000000 } from './replica/replica.migration.js';
 import { gateRole, schema } from './schema.js';
+import { AccountEntity } from './terms/account.entity.js';
+import { PlanEntity } from './terms/plan.entity.js';
+import { CreatePlan1795000000100 } from './terms/terms.migration.js';
 
 const entities = [
   PlanEntity,

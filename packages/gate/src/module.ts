@@ -5,22 +5,17 @@ import { createSettlerWallet } from '@keyfare/evm/settler';
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, DiscoveryModule, MetadataScanner } from '@nestjs/core';
 import { DataSource } from 'typeorm';
+import { AgreementService } from './agreements.service.js';
 import { GateConfig, type GateOptions, readGateConfig } from './config.js';
 import { ApiKeyStrategy } from './credential/api-key.strategy.js';
 import { X402Strategy } from './credential/x402.strategy.js';
 import { gateDataSource, migrateGate } from './database.js';
 import { AccessGuard } from './exchange/access.guard.js';
-import { AccountDesk } from './exchange/accounts.service.js';
-import { GateHealth } from './exchange/health.js';
 import { Holds } from './exchange/holds.js';
 import { ExchangeHooks } from './exchange/hooks.js';
-import { GateLifecycle } from './exchange/lifecycle.js';
 import { Offers } from './exchange/offers.js';
 import { PostOffice } from './exchange/post.js';
-import { ProblemController } from './exchange/problem.controller.js';
 import { ExchangeReceipts } from './exchange/receipts.js';
-import { ReplicaService } from './exchange/replica.service.js';
-import { RouteAudit } from './exchange/route-audit.js';
 import { SettlementInterceptor } from './exchange/settlement.interceptor.js';
 import { KeyResolver } from './key/key.resolver.js';
 import { KeyService } from './key/key.service.js';
@@ -28,14 +23,19 @@ import { MeterService } from './meter/meter.service.js';
 import { GateMetrics } from './metrics.js';
 import { PaymentResolver } from './payment/payment.resolver.js';
 import { PaymentService } from './payment/payment.service.js';
-import { AccountService } from './plan/account.service.js';
-import { PlanService } from './plan/plan.service.js';
 import { ReceiptController } from './receipt/receipt.controller.js';
 import { ReceiptService } from './receipt/receipt.service.js';
+import { GateHealth } from './replica/health.js';
+import { GateLifecycle } from './replica/lifecycle.js';
+import { ReplicaService } from './replica/replica.service.js';
 import { ReplicaId } from './replica-id.js';
 import { gateRole } from './schema.js';
+import { ProblemController } from './server/problem.controller.js';
 import { ProblemFilter } from './server/problem.filter.js';
+import { RouteAudit } from './server/route-audit.js';
 import { RouteTable } from './server/route-table.js';
+import { AccountService } from './terms/account.service.js';
+import { PlanService } from './terms/plan.service.js';
 import { evmChain, settlerWallet, signatureVerifier } from './tokens.js';
 
 /** What the gate is made of, from the bottom up. */
@@ -92,7 +92,7 @@ const parts: Provider[] = [
   Offers,
   Holds,
   ReplicaService,
-  AccountDesk,
+  AgreementService,
   GateHealth,
   RouteTable,
   RouteAudit,
@@ -126,7 +126,7 @@ export class GateModule {
         GateMetrics,
         GateHealth,
         RouteAudit,
-        AccountDesk,
+        AgreementService,
         AccountService,
         KeyService,
         PlanService,

@@ -1,12 +1,12 @@
+export { AgreementService } from './agreements.service.js';
 export { GateConfig } from './config.js';
 export { ApiKeyStrategy } from './credential/api-key.strategy.js';
 export { X402Strategy } from './credential/x402.strategy.js';
-export { AccountDesk } from './exchange/accounts.service.js';
-export { GateHealth } from './exchange/health.js';
-export { type Handler, RouteAudit } from './exchange/route-audit.js';
 export { type IssuedKey, KeyService, type KeySummary } from './key/key.service.js';
 export { type AllowanceSummary, MeterService } from './meter/meter.service.js';
 export { GateMetrics } from './metrics.js';
-export { type Account, AccountService } from './plan/account.service.js';
-export { type NewPlan, PlanService } from './plan/plan.service.js';
 export { ReceiptService } from './receipt/receipt.service.js';
+export { GateHealth } from './replica/health.js';
+export { type Handler, RouteAudit } from './server/route-audit.js';
+export { type Account, AccountService } from './terms/account.service.js';
+export { type NewPlan, PlanService } from './terms/plan.service.js';

@@ -25,7 +25,7 @@ import { z } from 'zod';
 import { migrateGate } from '../src/database.js';
 import { GateModule } from '../src/module.js';
 import { createAdapter, createLogger, NestLogger } from '../src/server/index.js';
-import { AccountDesk, type IssuedKey, KeyService, PlanService } from '../src/services.js';
+import { AgreementService, type IssuedKey, KeyService, PlanService } from '../src/services.js';
 import { CurrentPrincipal, Free, Priced } from '../src/tariff.js';
 
 /** Lets a test stop a handler in the middle, and see how often it ran. */
@@ -200,7 +200,7 @@ export async function startGate(
         overagePrice: money('USD', overagePrice),
         monthlyPrice: money('USD', 0n),
       });
-      const account = await app.get(AccountDesk).open({ name: 'Test', plan: slug });
+      const account = await app.get(AgreementService).open({ name: 'Test', plan: slug });
       return app.get(KeyService).issue(account.id, { name: 'test', scopes });
     },
     close: () => app.close(),

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SqlPool } from '@keyfare/db/sql';
-import { AccountDesk, AccountService, KeyService, PlanService } from '../src/services.js';
+import { AccountService, AgreementService, KeyService, PlanService } from '../src/services.js';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
 import { call, rows, settled, withKey } from './requests.js';
 
@@ -149,7 +149,7 @@ describe('keys', () => {
       overagePrice: { asset: 'USD', atomic: 0n },
       monthlyPrice: { asset: 'USD', atomic: 0n },
     });
-    await gate.app.get(AccountDesk).changePlan(key.accountId, 'larger');
+    await gate.app.get(AgreementService).changePlan(key.accountId, 'larger');
     expect(await settled(() => status(gate, secret), 200)).toBe(200);
     expect([await status(other, secret), await status(other, secret)]).toEqual([200, 429]);
     const terms = await rows(

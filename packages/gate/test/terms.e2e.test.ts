@@ -4,7 +4,7 @@ import type { Overage } from '@keyfare/core/metering';
 import { money } from '@keyfare/core/money';
 import { SqlPool } from '@keyfare/db/sql';
 import { KeyResolver } from '../src/key/key.resolver.js';
-import { AccountDesk, PlanService } from '../src/services.js';
+import { AgreementService, PlanService } from '../src/services.js';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
 import { call, rows, settled, withKey } from './requests.js';
 
@@ -55,7 +55,7 @@ describe('a change of plan', () => {
       const hear = cache.announceAccount.bind(cache);
       cache.announceAccount = () => undefined;
       const plan = await newPlan(after);
-      await other.app.get(AccountDesk).changePlan(key.accountId, plan.slug);
+      await other.app.get(AgreementService).changePlan(key.accountId, plan.slug);
       for (let index = 0; index < 2; index += 1) expect((await call(gate, '/ping', withKey(secret))).status).toBe(200);
       cache.announceAccount = hear;
       expect((await allowance(key.accountId))?.['limit_units']).toBe(after.toString());
@@ -90,7 +90,7 @@ describe('a change of plan', () => {
     TestController.work.pause();
     const underWay = [1, 2, 3].map(() => call(gate, '/ping', withKey(secret)));
     await settled(async () => TestController.work.runs, 3);
-    await gate.app.get(AccountDesk).changePlan(key.accountId, plan.slug);
+    await gate.app.get(AgreementService).changePlan(key.accountId, plan.slug);
     TestController.work.resume();
     expect((await Promise.all(underWay)).map(({ status }) => status)).toEqual([200, 200, 200]);
     expect(await settled(() => code(secret), 'meter/exhausted')).toBe('meter/exhausted');
@@ -102,7 +102,7 @@ describe('a change of plan', () => {
     expect((await call(gate, '/ping', withKey(secret))).status).toBe(200);
     expect(Number((await allowance(key.accountId))?.['leased'])).toBeGreaterThan(0);
     const plan = await newPlan(1n);
-    await other.app.get(AccountDesk).changePlan(key.accountId, plan.slug);
+    await other.app.get(AgreementService).changePlan(key.accountId, plan.slug);
     const returned = { limit_units: '1', used: '1', leased: '0', over_units: '0' };
     const read = async () => JSON.stringify(await allowance(key.accountId));
     expect(await settled(read, JSON.stringify(returned))).toBe(JSON.stringify(returned));

@@ -1,6 +1,6 @@
 import { formatMonth, monthOf, parseMonth } from '@keyfare/core/time';
 import { OperatorGuard } from '@keyfare/gate/server';
-import { AccountDesk, AccountService, GateConfig, KeyService, MeterService } from '@keyfare/gate/services';
+import { AccountService, AgreementService, GateConfig, KeyService, MeterService } from '@keyfare/gate/services';
 import { Free } from '@keyfare/gate/tariff';
 import { Body, Controller, Get, Param, Patch, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse } from '@nestjs/swagger';
@@ -34,7 +34,7 @@ const accountUsage = z
 export class AccountsController {
   constructor(
     private readonly config: GateConfig,
-    private readonly desk: AccountDesk,
+    private readonly desk: AgreementService,
     private readonly accounts: AccountService,
     private readonly keys: KeyService,
     private readonly meter: MeterService,

@@ -5,7 +5,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GateConfig } from '../config.js';
 import { GateMetrics } from '../metrics.js';
-import { allowOrigins } from './cors.js';
+import { allowOrigins } from '../server/cors.js';
 import { type Exchange, exchangeOf, newExchangeId } from './exchange.js';
 import { Holds } from './holds.js';
 import { readsBody } from './sellable.js';

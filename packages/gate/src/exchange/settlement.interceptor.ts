@@ -9,7 +9,7 @@ import { MeterService } from '../meter/meter.service.js';
 import { leaseLostStates } from '../meter/post.sql.js';
 import type { PaymentHold } from '../payment/call.js';
 import { PaymentService, type Replay } from '../payment/payment.service.js';
-import { within } from '../within.js';
+import { withTimeout } from '../with-timeout.js';
 import { type SerializedBody, serializeBody } from './body.js';
 import { type Exchange, exchangeOf } from './exchange.js';
 import { Holds } from './holds.js';
@@ -49,7 +49,7 @@ export class SettlementInterceptor implements NestInterceptor {
     let body: SerializedBody;
     try {
       const result = lastValueFrom(next.handle(), { defaultValue: undefined });
-      value = await within(result, this.config.handlerTimeoutMs, () => new Problem('service/timeout'));
+      value = await withTimeout(result, this.config.handlerTimeoutMs, () => new Problem('service/timeout'));
       if (reply.statusCode >= 400) {
         this.#void(hold);
         return value;
@@ -112,7 +112,7 @@ export class SettlementInterceptor implements NestInterceptor {
       throw later(error);
     });
     // The chain has spoken. A database that is away must not hold the caller: the same payment fetches what was served.
-    const receipts = await within(posting, this.config.settleTimeoutMs, later);
+    const receipts = await withTimeout(posting, this.config.settleTimeoutMs, later);
     if (outcome.kind === 'settled' && receipts !== null) {
       this.#attach(reply, exchange, receipts.jws);
       reply.header(receipts.response.header, receipts.response.value);

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { within } from '../within.js';
+import { withTimeout } from '../with-timeout.js';
 import type { PaymentOutcome } from './call.js';
 import type { Claims } from './claims.js';
 import type { PaymentRow } from './payment-row.js';
@@ -44,8 +44,8 @@ export class Endings {
   async close(): Promise<void> {
     this.#closed = true;
     const all = Promise.all(this.#underWay.values());
-    await within(all, closingGraceMs, () => new Error('ends of payments are left to a peer')).catch((error: unknown) =>
-      this.#logger.warn(error),
+    await withTimeout(all, closingGraceMs, () => new Error('ends of payments are left to a peer')).catch(
+      (error: unknown) => this.#logger.warn(error),
     );
   }
 

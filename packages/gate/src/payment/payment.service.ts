@@ -9,7 +9,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { GateConfig } from '../config.js';
 import { ReplicaId } from '../replica-id.js';
 import { evmChain, settlerWallet } from '../tokens.js';
-import { within } from '../within.js';
+import { withTimeout } from '../with-timeout.js';
 import {
   answerKnown,
   challenge,
@@ -166,7 +166,7 @@ export class PaymentService {
   async settle(hold: PaymentHold, served: Served): Promise<PaymentOutcome> {
     const watch = this.#submit(hold, served);
     const known = watch.then(({ ended, reverted }) => Promise.race([ended, reverted]));
-    const outcome = await within(known, this.config.settleTimeoutMs, () => {
+    const outcome = await withTimeout(known, this.config.settleTimeoutMs, () => {
       this.#endAlone(hold.exchangeId, watch);
       return outcomeUnknown();
     });

@@ -3,19 +3,19 @@ import type { PlanTerms } from '@keyfare/core/metering';
 import { unixSeconds } from '@keyfare/core/time';
 import { SqlPool } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
-import { GateConfig } from '../config.js';
-import { appendEntry } from '../log/append.sql.js';
-import { MeterService } from '../meter/meter.service.js';
-import { type Account, AccountService } from '../plan/account.service.js';
-import { PlanService } from '../plan/plan.service.js';
-import { ReceiptService } from '../receipt/receipt.service.js';
+import { GateConfig } from './config.js';
+import { appendEntry } from './log/append.sql.js';
+import { MeterService } from './meter/meter.service.js';
+import { ReceiptService } from './receipt/receipt.service.js';
+import { type Account, AccountService } from './terms/account.service.js';
+import { PlanService } from './terms/plan.service.js';
 
 /**
  * Opens accounts and changes their terms. Terms go into the log as a signed entry, in the transaction that makes them
  * true: billing learns of them from the log and from nowhere else.
  */
 @Injectable()
-export class AccountDesk {
+export class AgreementService {
   constructor(
     private readonly config: GateConfig,
     private readonly sql: SqlPool,

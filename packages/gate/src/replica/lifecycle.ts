@@ -10,16 +10,16 @@ import passport from 'passport';
 import { DataSource } from 'typeorm';
 import { ApiKeyStrategy } from '../credential/api-key.strategy.js';
 import { X402Strategy } from '../credential/x402.strategy.js';
+import { PostOffice } from '../exchange/post.js';
+import { ExchangeReceipts } from '../exchange/receipts.js';
 import { checkLogOrder } from '../log/check-order.js';
 import { MeterService } from '../meter/meter.service.js';
 import { GateMetrics } from '../metrics.js';
 import { PaymentService } from '../payment/payment.service.js';
 import { holdOf } from '../payment/payment-row.js';
 import { ReceiptService } from '../receipt/receipt.service.js';
-import { PostOffice } from './post.js';
-import { ExchangeReceipts } from './receipts.js';
+import { RouteAudit } from '../server/route-audit.js';
 import { ReplicaService } from './replica.service.js';
-import { RouteAudit } from './route-audit.js';
 
 /** Opens the rooms in their order, and closes them in the other, after the last response has left. */
 @Injectable()
