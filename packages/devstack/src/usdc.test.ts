@@ -5,9 +5,7 @@ import { abi, callData, domain, payee, relayer, useToken } from '../test/token.j
 import { callRpc, startChain } from './chain/index.js';
 import { choosePort } from './ports.js';
 import {
-  batcherAbi,
   fundEth,
-  installBatcher,
   installUsdc,
   installWallet,
   mintUsdc,
@@ -111,29 +109,6 @@ describe('a smart wallet', () => {
     expect(
       (await token.send(callData('transferWithAuthorization', value, await token.sign(value), 'vrs'))).status,
     ).toBe('0x1');
-  });
-});
-
-describe('the batcher', () => {
-  const batcher: Address = '0x0000000000000000000000000000000000ba7c4e';
-
-  it('makes all its calls in one transaction, or none', async () => {
-    await installBatcher(token.chain.rpcUrl, batcher);
-    const [one, two] = [token.message(), token.message()];
-    const calls = await Promise.all(
-      [one, two].map(async (value) => ({
-        target: usdcAddress,
-        data: callData('transferWithAuthorization', value, await token.sign(value), 'vrs'),
-      })),
-    );
-    const run = async (list: typeof calls) =>
-      await token.send(encodeFunctionData({ abi: batcherAbi, functionName: 'run', args: [list] }), { to: batcher });
-    expect((await run(calls)).logs).toHaveLength(4);
-    const used = calls.slice(0, 1);
-    const fresh = token.message();
-    const data = callData('transferWithAuthorization', fresh, await token.sign(fresh), 'vrs');
-    expect((await run([{ target: usdcAddress, data }, ...used])).status).toBe('0x0');
-    expect(BigInt(await token.read('authorizationState', [token.payer.address, fresh.nonce]))).toBe(0n);
   });
 });
 

@@ -42,14 +42,6 @@ export async function installWallet(rpcUrl: string, wallet: Address, owner: Addr
   await callRpc(rpcUrl, 'anvil_setStorageAt', [wallet, pad('0x0'), pad(owner)]);
 }
 
-/** Puts a contract at `batcher` that makes several calls in one transaction: `batcherAbi`. */
-export async function installBatcher(rpcUrl: string, batcher: Address): Promise<void> {
-  await callRpc(rpcUrl, 'anvil_setCode', [batcher, readArtifact('TestBatcher').runtimeBytecode]);
-}
-
-/** The interface of contracts/TestBatcher.sol, for viem. */
-export const batcherAbi = parseAbi(['struct Call { address target; bytes data; }', 'function run(Call[] calls)']);
-
 /**
  * Makes `amount` (atomic units) of test USDC for `to`, and returns when it is mined. Each mint has a sender of its own,
  * so that any number may run at once: transactions of one sender that the node numbers itself get in each other's way.
