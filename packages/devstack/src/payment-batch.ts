@@ -20,8 +20,12 @@ export async function installPaymentBatch(rpcUrl: string): Promise<void> {
   await callRpc(rpcUrl, 'anvil_setCode', [paymentBatchAddress, paymentBatchCode()]);
 }
 
-/** The code `installPaymentBatch` installs. */
-export function paymentBatchCode(): Hex {
+/** Whether the chain carries the very code that `installPaymentBatch` installs. */
+export async function hasPaymentBatch(rpcUrl: string): Promise<boolean> {
+  return (await callRpc(rpcUrl, 'eth_getCode', [paymentBatchAddress, 'latest'])) === paymentBatchCode();
+}
+
+function paymentBatchCode(): Hex {
   code ??= readArtifact('PaymentBatch').runtimeBytecode;
   return code;
 }

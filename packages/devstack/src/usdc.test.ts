@@ -6,6 +6,7 @@ import { callRpc, startChain } from './chain/index.js';
 import { choosePort } from './ports.js';
 import {
   fundEth,
+  hasUsdc,
   installUsdc,
   installWallet,
   mintUsdc,
@@ -13,7 +14,6 @@ import {
   usdcAbi,
   usdcAddress,
   usdcBalance,
-  usdcCode,
 } from './usdc.js';
 
 const token = useToken();
@@ -49,7 +49,29 @@ describe('the token', () => {
     const before = await usdcBalance(token.chain.rpcUrl, token.payer.address);
     await installUsdc(token.chain.rpcUrl);
     expect(await usdcBalance(token.chain.rpcUrl, token.payer.address)).toBe(before);
-    expect(await callRpc(token.chain.rpcUrl, 'eth_getCode', [usdcAddress, 'latest'])).toBe(usdcCode());
+    expect(await hasUsdc(token.chain.rpcUrl)).toBe(true);
+  });
+
+  it('moves nothing while it is paused, nor from or to an account on the block list', async () => {
+    const key = generatePrivateKey();
+    const holder = privateKeyToAccount(key).address;
+    await fundEth(token.chain.rpcUrl, holder);
+    await mintUsdc(token.chain.rpcUrl, holder, 5n);
+    const order = (functionName: 'pause' | 'unpause') => encodeFunctionData({ abi: usdcAbi, functionName });
+    const list = (functionName: 'blacklist' | 'unBlacklist', account: Address) =>
+      encodeFunctionData({ abi: usdcAbi, functionName, args: [account] });
+    const pay = encodeFunctionData({ abi: usdcAbi, functionName: 'transfer', args: [payee, 1n] });
+    await token.send(order('pause'));
+    expect(await token.refusal(pay, holder)).toBe('Pausable: paused');
+    await token.send(order('unpause'));
+    for (const account of [holder, payee]) {
+      await token.send(list('blacklist', account));
+      expect(await token.refusal(pay, holder)).toBe('Blacklistable: account is blacklisted');
+      await token.send(list('unBlacklist', account));
+    }
+    expect(await usdcBalance(token.chain.rpcUrl, holder)).toBe(5n);
+    await transferUsdc(token.chain.rpcUrl, { privateKey: key, to: payee, value: 1n });
+    expect(await usdcBalance(token.chain.rpcUrl, holder)).toBe(4n);
   });
 
   it('mints for many at once', async () => {

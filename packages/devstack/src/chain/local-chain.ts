@@ -3,9 +3,9 @@ import { dirname } from 'node:path';
 import type { Hex } from 'viem';
 import { isAlive, type ProcessIdentity } from '../identity.js';
 import { waitForLock } from '../lock.js';
-import { installPaymentBatch, paymentBatchAddress, paymentBatchCode } from '../payment-batch.js';
+import { hasPaymentBatch, installPaymentBatch } from '../payment-batch.js';
 import { endProcess, freezeProcess, killProcess, signal } from '../signals.js';
-import { installUsdc, usdcAddress, usdcCode } from '../usdc.js';
+import { hasUsdc, installUsdc } from '../usdc.js';
 import { type AnvilOptions, launchAnvil, readMarker, urlOf } from './anvil.js';
 import { callRpc } from './json-rpc.js';
 import { type ChainRecord, readRecord, writeRecord } from './record.js';
@@ -103,10 +103,10 @@ async function adopt(record: ChainRecord, settings: AnvilOptions): Promise<Local
     if ((await readMarker(rpcUrl)) === record.marker) {
       const [chainId, token, batch] = await Promise.all([
         callRpc(rpcUrl, 'eth_chainId'),
-        callRpc(rpcUrl, 'eth_getCode', [usdcAddress, 'latest']),
-        callRpc(rpcUrl, 'eth_getCode', [paymentBatchAddress, 'latest']),
+        hasUsdc(rpcUrl),
+        hasPaymentBatch(rpcUrl),
       ]);
-      const same = Number(chainId) === settings.chainId && token === usdcCode() && batch === paymentBatchCode();
+      const same = Number(chainId) === settings.chainId && token && batch;
       if (same) {
         return handle({
           ...settings,

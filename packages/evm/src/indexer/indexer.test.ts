@@ -7,7 +7,7 @@ import type { Address } from '@keyfare/core/x402';
 import { callRpc, type LocalChain, startChain } from '@keyfare/devstack/chain';
 import { paymentBatchAbi, paymentBatchAddress } from '@keyfare/devstack/payment-batch';
 import { choosePort } from '@keyfare/devstack/ports';
-import { fundEth, mintUsdc, transferUsdc, usdcBalance } from '@keyfare/devstack/usdc';
+import { fundEth, installUsdc, mintUsdc, transferUsdc, usdcBalance } from '@keyfare/devstack/usdc';
 import { startTestChain } from '@keyfare/testing/chain';
 import { fundedPayer, type TestPayer, testPayer } from '@keyfare/testing/payers';
 import { openProxy, type Proxy } from '@keyfare/testing/proxy';
@@ -131,7 +131,7 @@ describe('readTransfers', () => {
     await batch([data, data]);
     expect(await transfersSince(before)).toEqual([]);
     const other: Address = '0x00000000000000000000000000000000000070c1';
-    await callRpc(node.rpcUrl, 'anvil_setCode', [other, await callRpc(node.rpcUrl, 'eth_getCode', [usdc, 'latest'])]);
+    await installUsdc(node.rpcUrl, other);
     const mint = parseAbi(['function mint(address, uint256) returns (bool)']);
     await send(other, encodeFunctionData({ abi: mint, functionName: 'mint', args: [payTo, 1_000_000n] }));
     expect(await transfersSince(before)).toEqual([]);
