@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type Address, encodeFunctionData, type Hex, pad, parseAbi } from 'viem';
+import { type Address, encodeFunctionData, type Hex, numberToHex, pad, parseAbi } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 import { readArtifact } from './artifact.js';
 import { callRpc } from './chain/json-rpc.js';
@@ -68,10 +68,11 @@ function usdcCode(): { readonly proxy: Hex; readonly implementation: Hex } {
 
 let installed: { readonly proxy: Hex; readonly implementation: Hex } | undefined;
 
-/** Puts an ERC-1271 wallet at `wallet`, whose owner's key signs for it. */
-export async function installWallet(rpcUrl: string, wallet: Address, owner: Address): Promise<void> {
+/** Puts an ERC-1271 wallet at `wallet`, whose owner's key signs for it; a check burns `extraGas` beside what it needs. */
+export async function installWallet(rpcUrl: string, wallet: Address, owner: Address, extraGas = 0n): Promise<void> {
   await callRpc(rpcUrl, 'anvil_setCode', [wallet, readArtifact('TestWallet').runtimeBytecode]);
   await callRpc(rpcUrl, 'anvil_setStorageAt', [wallet, pad('0x0'), pad(owner)]);
+  await callRpc(rpcUrl, 'anvil_setStorageAt', [wallet, pad('0x1'), numberToHex(extraGas, { size: 32 })]);
 }
 
 /**

@@ -12,6 +12,7 @@ import { type PayerQuestion, type PayerState, readPayer } from './payer.js';
 import { readReceipts, type TransactionOutcome } from './receipts.js';
 import { createRpc, type Rpc } from './rpc.js';
 import { type Simulation, type SimulationQuestion, simulateTransfer } from './simulate.js';
+import { type BatchQuestion, simulateBatch } from './simulate-batch.js';
 
 /** How to reach the chain. */
 export interface ChainOptions {
@@ -45,8 +46,13 @@ export interface Chain {
   readonly rpc: Rpc;
   /** Balance, authorization state and code of a payer. Calls made together go in one HTTP request. */
   readPayer(question: PayerQuestion): Promise<PayerState>;
-  /** Tries a transfer, in the form of the call that a settlement has, as payers with code need it (ERC-1271). */
+  /**
+   * Tries a transfer, in the form of the call that a settlement has. The verdict tells a refusal of the token from a gas
+   * limit that is too low.
+   */
   simulateTransfer(question: SimulationQuestion): Promise<Simulation>;
+  /** Tries a batch of transfers through a batch contract: the verdict on each row, in their order. */
+  simulateBatch(question: BatchQuestion): Promise<readonly Simulation[]>;
   blockNumber(): Promise<bigint>;
   /** The latest block. Its time is what a token compares `validAfter` and `validBefore` with. */
   head(): Promise<Head>;
@@ -79,6 +85,7 @@ export function openChain(options: ChainOptions): Chain {
     rpc,
     readPayer: async (question) => await readPayer(rpc, question),
     simulateTransfer: async (question) => await simulateTransfer(rpc, question),
+    simulateBatch: async (question) => await simulateBatch(rpc, question),
     blockNumber: async () => await readBlockNumber(rpc),
     head: async () => await readHead(rpc),
     checkChainId: async () => void (await quantity(rpc, 'eth_chainId', '[]')), // the batch itself is what is checked

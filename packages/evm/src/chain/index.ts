@@ -8,4 +8,5 @@ export type { PayerQuestion, PayerState } from './payer.js';
 export type { TransactionOutcome } from './receipts.js';
 export type { Rpc } from './rpc.js';
 export type { Simulation, SimulationQuestion } from './simulate.js';
+export type { BatchQuestion } from './simulate-batch.js';
 export type { TokenTransfer } from './transfers.js';
