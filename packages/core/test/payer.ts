@@ -38,6 +38,7 @@ export function termsWith(changes: Partial<PaymentTerms> = {}): PaymentTerms {
     asset: network.usdc,
     payTo,
     amount: 1000n,
+    flow: 'authorization',
     maxTimeoutSeconds: 60,
     resourceUrl: 'https://api.example.com/v1/forecast',
     description: 'A forecast',

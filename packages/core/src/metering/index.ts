@@ -1,2 +1,2 @@
 export { type Overage, type PlanTerms, type Rail, type RatedUnits, rate } from './rate.js';
-export { type PricedTariff, type Quote, quoteTariff, type Tariff } from './tariff.js';
+export { type PricedTariff, type Quote, quoteTariff, type Tariff, type TariffOffer } from './tariff.js';

@@ -1,4 +1,18 @@
 import { type Money, money } from '../money/index.js';
+import type { PaymentFlow } from '../x402/index.js';
+
+/** One way to pay for a route by wallet. What it leaves out is the gate's default. */
+export interface TariffOffer {
+  /** Name or CAIP-2 identifier of the network. */
+  readonly network?: string | undefined;
+  /** Contract of the asset; only USDC is taken so far. */
+  readonly asset?: string | undefined;
+  /** Who is paid. */
+  readonly payTo?: string | undefined;
+  /** The price of one call, in USD; default: the tariff's. */
+  readonly price?: Money | undefined;
+  readonly flow?: PaymentFlow | undefined;
+}
 
 /** What a route declares of itself when it sells something: the price for wallets and the units for keys. */
 export interface PricedTariff {
@@ -11,6 +25,8 @@ export interface PricedTariff {
   readonly units: bigint;
   /** The scope that a key must have to make the call, if any. */
   readonly scope?: string | undefined;
+  /** Ways to pay by wallet, the preferred one first; none: the gate's default network, payee and flow. */
+  readonly offers?: readonly TariffOffer[] | undefined;
 }
 
 /** What a route declares of itself: a price, or that it is free. A route with neither does not start. */
@@ -23,9 +39,15 @@ export interface Quote {
   /** In USDC, which payers pay in. */
   readonly price: Money;
   readonly scope?: string | undefined;
+  /** Ways to pay by wallet; their prices are in USDC. */
+  readonly offers?: readonly TariffOffer[] | undefined;
 }
 
 /** The quote for a call under `tariff`: one USDC is taken for one US dollar, unit for unit. Total. */
-export function quoteTariff({ sku, units, price, scope }: PricedTariff): Quote {
-  return { sku, units, price: money('USDC', price.atomic), scope };
+export function quoteTariff({ sku, units, price, scope, offers }: PricedTariff): Quote {
+  return { sku, units, price: money('USDC', price.atomic), scope, ...(offers && { offers: offers.map(inUsdc) }) };
+}
+
+function inUsdc(offer: TariffOffer): TariffOffer {
+  return offer.price === undefined ? offer : { ...offer, price: money('USDC', offer.price.atomic) };
 }

@@ -31,8 +31,15 @@ export interface PresentedPayment {
   readonly signature: Hex;
 }
 
-/** What a route asks of a payment. */
+/**
+ * When a payment is settled: after the handler and before the answer (`authorization`), before the handler (`upfront`),
+ * or later and in bulk (`deferred`).
+ */
+export type PaymentFlow = 'authorization' | 'upfront' | 'deferred';
+
+/** What a route asks of a payment: one offer of a 402. */
 export interface PaymentTerms {
+  readonly flow: PaymentFlow;
   readonly network: Network;
   readonly asset: Token;
   /** The recipient, in the spelling that offers shall show. */
@@ -54,4 +61,8 @@ export interface VerifiedPayment {
   readonly authorization: Authorization;
   /** As the token contract takes it: 65 bytes with v 27 or 28 for a key. */
   readonly signature: Hex;
+  /** `key`: the signature is the payer's key's. `code`: it is not, and only the payer's code can prove it (ERC-1271). */
+  readonly proof: 'key' | 'code';
+  /** The offer that the payer says it accepted (version 2). */
+  readonly accepted?: PaymentRequirements | undefined;
 }

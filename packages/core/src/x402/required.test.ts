@@ -14,7 +14,7 @@ import {
 } from './index.js';
 
 const verifier = await loadSignatureVerifier();
-const challenge = formatPaymentRequired(termsWith({ description: 'Prévision 🌦' }), { error: 'payment/required' });
+const challenge = formatPaymentRequired([termsWith({ description: 'Prévision 🌦' })], { error: 'payment/required' });
 
 function officialClient(): x402HTTPClient {
   const client = new x402Client();
@@ -74,7 +74,7 @@ test.each(clients)(
   'the official client of version $version signs our offer on $name, and we take its payment',
   async (row) => {
     const terms = termsWith({ network: networkOf(row.name) });
-    const { header, v1 } = formatPaymentRequired(terms, { error: 'payment/required' });
+    const { header, v1 } = formatPaymentRequired([terms], { error: 'payment/required' });
     const http = officialClient();
     const required =
       row.version === 2

@@ -28,35 +28,42 @@ interface ChallengeReason {
 
 /**
  * The challenge of a 402 for both versions in one response: clients of version 2 look at the header first, those of
- * version 1 at the body (x402 transports http, sections "Payment Required"). Total.
+ * version 1 at the body (x402 transports http, sections "Payment Required"). Every offer stands in both, in order, the
+ * one that the seller prefers first. No offer at all is a bug of the caller: RangeError.
  */
-export function formatPaymentRequired(terms: PaymentTerms, { error }: ChallengeReason): PaymentChallenge {
-  const { network, asset, payTo, maxTimeoutSeconds, resourceUrl, description, mimeType } = terms;
-  const amount = terms.amount.toString();
-  const common = { payTo, maxTimeoutSeconds, asset: asset.checksumAddress };
+export function formatPaymentRequired(
+  offers: readonly PaymentTerms[],
+  { error }: ChallengeReason,
+): PaymentChallenge {
+  const [first] = offers;
+  if (first === undefined) throw new RangeError('A 402 has at least one offer.');
+  const { resourceUrl, description, mimeType } = first;
   const v2: PaymentRequired = {
     x402Version: 2,
     error,
     resource: { url: resourceUrl, description, mimeType },
-    accepts: [
-      {
-        scheme: 'exact',
-        network: network.caip2,
-        amount,
-        ...common,
-        extra: { name: asset.name, version: asset.version },
-      },
-    ],
+    accepts: offers.map((terms) => ({
+      scheme: 'exact',
+      network: terms.network.caip2,
+      amount: terms.amount.toString(),
+      ...commonOf(terms),
+    })),
   };
-  const offer: OfferV1 = {
-    scheme: 'exact',
-    network: network.name,
-    maxAmountRequired: amount,
-    resource: resourceUrl,
-    description,
-    mimeType,
-    ...common,
-    extra: { name: asset.name, version: asset.version },
-  };
-  return { header: encodeBase64(utf8(JSON.stringify(v2))), v2, v1: { x402Version: 1, error, accepts: [offer] } };
+  const accepts = offers.map(
+    (terms): OfferV1 => ({
+      scheme: 'exact',
+      network: terms.network.name,
+      maxAmountRequired: terms.amount.toString(),
+      resource: terms.resourceUrl,
+      description: terms.description,
+      mimeType: terms.mimeType,
+      ...commonOf(terms),
+    }),
+  );
+  return { header: encodeBase64(utf8(JSON.stringify(v2))), v2, v1: { x402Version: 1, error, accepts } };
+}
+
+function commonOf({ payTo, maxTimeoutSeconds, asset }: PaymentTerms) {
+  const extra = { name: asset.name, version: asset.version };
+  return { payTo, maxTimeoutSeconds, asset: asset.checksumAddress, extra };
 }

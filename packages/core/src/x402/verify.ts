@@ -113,6 +113,26 @@ export function checkSignature({ authorization, signature, terms, verifier }: Si
   return { ok: true, payer: signer, signature: normalised() };
 }
 
+/** The offer that a payment is for, or why it is for none. */
+export type OfferMatch = { readonly ok: true; readonly terms: PaymentTerms } | (Refusal & { readonly terms: PaymentTerms });
+
+/**
+ * The first of the offers that the payment pays exactly, by `checkTerms`. Where it pays none, the refusal is that of the
+ * offer that came nearest: one that fits but for the time before one that does not fit. No offers: RangeError.
+ */
+export function matchOffer(question: Omit<TermsQuestion, 'terms'>, offers: readonly PaymentTerms[]): OfferMatch {
+  let nearest: (Refusal & { readonly terms: PaymentTerms }) | undefined;
+  for (const terms of offers) {
+    const verdict = checkTerms({ ...question, terms });
+    if (verdict.ok) return { ok: true, terms };
+    if (nearest === undefined || (nearest.code === 'payment/mismatched' && verdict.code !== 'payment/mismatched')) {
+      nearest = { ...verdict, terms };
+    }
+  }
+  if (nearest === undefined) throw new RangeError('There is no offer to match.');
+  return nearest;
+}
+
 // The reference server compares offers whole; we compare what decides where the money goes.
 function isOffer(accepted: NonNullable<PresentedPayment['accepted']>, terms: PaymentTerms): boolean {
   return (

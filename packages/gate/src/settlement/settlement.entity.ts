@@ -1,7 +1,10 @@
 import { atomicColumn, bigintColumn, timeColumn } from '@keyfare/db/columns';
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
-/** A signed settlement transaction, stored before it is first broadcast. A replacement shares the wallet's nonce. */
+/**
+ * A signed settlement transaction, stored before it is first broadcast. It moves the payments that have the wallet and
+ * the nonce; a replacement shares both.
+ */
 @Entity({ name: 'settlement' })
 @Index('settlement_nonce', ['network', 'wallet', 'walletNonce'])
 export class SettlementEntity {

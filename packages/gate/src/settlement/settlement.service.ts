@@ -1,0 +1,108 @@
+import { SqlPool } from '@keyfare/db/sql';
+import { Injectable, Logger } from '@nestjs/common';
+import { GateConfig } from '../config.js';
+import { Networks } from '../networks.js';
+import {
+  PaymentLedger,
+  type Resumed,
+  type SettlementEvents,
+  type Settlements,
+  type Submission,
+  type Submitted,
+} from '../settling.js';
+import { Collector } from './collector.js';
+import { Settler } from './settler.js';
+
+const idleCheckMs = 10_000;
+const nobody: SettlementEvents = { ended: () => undefined, dropped: () => undefined, reverted: () => undefined };
+
+/** Settles payments on every configured network: one settler wallet and one watcher each. */
+@Injectable()
+export class SettlementService implements Settlements {
+  readonly #settlers: ReadonlyMap<string, Settler>;
+  readonly #collectors: readonly Collector[];
+  readonly #logger = new Logger('Settlement');
+  #events: SettlementEvents = nobody;
+  #checkedAtMs = performance.now();
+
+  constructor(
+    config: GateConfig,
+    sql: SqlPool,
+    private readonly ledger: PaymentLedger,
+    networks: Networks,
+  ) {
+    const onTrouble = (error: unknown): void => this.#logger.warn(error);
+    const context = { config, sql, ledger, onTrouble, events: () => this.#events };
+    this.#settlers = new Map(
+      networks.all.map((access) => [access.settings.network.caip2, new Settler({ ...context, access })]),
+    );
+    this.#collectors = [...this.#settlers.values()].map((settler) => new Collector({ ...context, settler }));
+  }
+
+  get underWay(): number {
+    return [...this.#settlers.values()].reduce((sum, { watcher }) => sum + watcher.size, 0);
+  }
+
+  listen(events: SettlementEvents): void {
+    this.#events = events;
+  }
+
+  refuses(network: string): boolean {
+    return this.#of(network).watcher.refused;
+  }
+
+  async submit(submission: Submission): Promise<Submitted> {
+    return this.#of(submission.movement.network).submit(submission);
+  }
+
+  isUnderWay(exchangeId: string): boolean {
+    return [...this.#settlers.values()].some(({ watcher }) => watcher.has(exchangeId));
+  }
+
+  async follow(exchangeIds: readonly string[]): Promise<void> {
+    const resumed = exchangeIds.length === 0 ? [] : await this.ledger.resume(exchangeIds);
+    for (const one of resumed) await this.#resume(one);
+    if (performance.now() - this.#checkedAtMs < idleCheckMs) return;
+    this.#checkedAtMs = performance.now();
+    for (const { watcher } of this.#settlers.values()) {
+      void watcher.check().catch((error: unknown) => this.#logger.warn(error));
+    }
+  }
+
+  /**
+   * Brings each wallet in line with its chain, and begins to collect what was deferred. Rejects with `ChainUnavailable`
+   * where a chain is away: then the first settlement there does it.
+   */
+  async open(): Promise<void> {
+    for (const collector of this.#collectors) collector.start();
+    await Promise.all([...this.#settlers.values()].map(({ submissions }) => submissions.open()));
+  }
+
+  /** The process is about to end: nobody waits for long any more to learn of an outcome. */
+  limitDoubt(): void {
+    for (const { submissions } of this.#settlers.values()) submissions.limitDoubt();
+  }
+
+  /** Bounded, though database and chain be away: what is left under way is in the database, for a peer. */
+  async close(): Promise<void> {
+    await Promise.all(this.#collectors.map((collector) => collector.close()));
+    await Promise.all([...this.#settlers.values()].map((settler) => settler.close()));
+  }
+
+  async #resume(one: Resumed): Promise<void> {
+    const settler = this.#settlers.get(one.movement.network);
+    if (settler === undefined) {
+      this.#logger.warn(`a payment on ${one.movement.network} waits for that network to be configured again`);
+      return;
+    }
+    const watch = await settler.resume(one);
+    if (one.transaction !== null) return;
+    void watch.ended.then((outcome) => this.#events.ended(one.movement.exchangeId, outcome));
+  }
+
+  #of(network: string): Settler {
+    const settler = this.#settlers.get(network);
+    if (settler === undefined) throw new Error(`payments on ${network} are not configured`);
+    return settler;
+  }
+}

@@ -1,0 +1,36 @@
+import type { PaymentToSettle } from '@keyfare/evm/chain';
+import type { SignedTransaction } from '@keyfare/evm/settler';
+import type { Movement } from '../settling.js';
+
+/** A stored transaction as the driver gives it. */
+export interface StoredRow {
+  readonly transaction: `0x${string}`;
+  readonly wallet_nonce: string;
+  readonly raw: Buffer;
+  readonly max_fee_per_gas: string;
+  readonly max_priority_fee_per_gas: string;
+}
+
+/** The transaction that a row holds. */
+export function transactionOf(row: StoredRow): SignedTransaction {
+  return {
+    hash: row.transaction,
+    nonce: Number(row.wallet_nonce),
+    raw: `0x${row.raw.toString('hex')}`,
+    fees: { maxFeePerGas: BigInt(row.max_fee_per_gas), maxPriorityFeePerGas: BigInt(row.max_priority_fee_per_gas) },
+  };
+}
+
+/** What the wallet signs for a payment. */
+export function toSettle(movement: Movement): PaymentToSettle {
+  const { asset, payer: from, payTo: to, amount: value, validAfter, validBefore, nonce, signature } = movement;
+  return { asset, authorization: { from, to, value, validAfter, validBefore, nonce }, signature };
+}
+
+/** The contract wants the block's time to be before `validBefore`; a block's length must be left. */
+const blockSeconds = 3n;
+
+/** Whether the authorization has run out, or will before a block can take it. */
+export function hasExpired({ validBefore }: Movement, now: Date): boolean {
+  return validBefore < BigInt(Math.floor(now.getTime() / 1_000)) + blockSeconds;
+}

@@ -1,0 +1,122 @@
+import type { Hex } from '@keyfare/core/encoding';
+import type { Address } from '@keyfare/core/x402';
+import type { Sql } from '@keyfare/db/sql';
+
+/** What a settlement must know of a payment in order to move it, whether or not a call was served for it. */
+export interface Movement {
+  readonly exchangeId: string;
+  /** CAIP-2. */
+  readonly network: string;
+  readonly asset: Address;
+  readonly payer: Address;
+  readonly nonce: Hex;
+  readonly amount: bigint;
+  readonly payTo: Address;
+  readonly validAfter: bigint;
+  readonly validBefore: bigint;
+  /** 0x-prefixed hex, as it will go to the contract. */
+  readonly signature: Hex;
+  /** The authorization was seen unused at this block: its use is in none before. */
+  readonly unusedAtBlock: bigint;
+}
+
+/** How a settling payment ended. */
+export type PaymentOutcome =
+  | { readonly kind: 'settled'; readonly transaction: Hex }
+  | { readonly kind: 'failed'; readonly transaction: Hex | null; readonly reason: string };
+
+/** A payment that shall be settled now. */
+export interface Submission {
+  readonly movement: Movement;
+  /** What the receipt will say, kept with the payment; null where no call was served for it. */
+  readonly call: object | null;
+  /** Until when a caller waits; null when nobody does. */
+  readonly waitingUntil: Date | null;
+}
+
+/** A payment under way. */
+export interface Watch {
+  /** How it ended. */
+  readonly ended: Promise<PaymentOutcome>;
+  /** Its transaction did not move it and the authorization is still good: the end may be far off, nobody should wait. */
+  readonly reverted: Promise<null>;
+}
+
+/**
+ * What came of a submission. `taken`: the payment is no longer this process's, which its peers thought dead. `expired`:
+ * the authorization has run out. In both cases nothing was stored for it, and nothing may be sent.
+ */
+export type Submitted = Watch | 'taken' | 'expired';
+
+/** A payment as a settlement takes it over from the database. */
+export interface Resumed {
+  readonly movement: Movement;
+  readonly wallet: string;
+  readonly walletNonce: number;
+  /** The transaction that moved it, when that is known already. */
+  readonly transaction: Hex | null;
+}
+
+/** Where the settlements of a group go: one nonce for every `perNonce` payments, from `firstNonce` on. */
+export interface Numbering {
+  readonly wallet: string;
+  readonly firstNonce: number;
+  readonly perNonce: number;
+}
+
+/** A payment and the nonce of the transaction that shall move it. */
+export interface Numbered {
+  readonly exchangeId: string;
+  readonly walletNonce: number;
+}
+
+/** A served payment that waits to be settled in bulk. */
+export interface Deferred {
+  readonly movement: Movement;
+  readonly servedAt: Date;
+}
+
+/**
+ * What a settlement asks of the room that keeps payments. Each method is one statement; those with `tx` belong to the
+ * caller's transaction.
+ */
+export abstract class PaymentLedger {
+  /** `claimed` or `served` → `settling`, for those that are still this process's to settle; answers those. */
+  abstract start(tx: Sql, submissions: readonly Submission[], numbering: Numbering): Promise<readonly Numbered[]>;
+  /** Gives settling payments another nonce; answers those that are still settling. */
+  abstract renumber(tx: Sql, exchangeIds: readonly string[], numbering: Numbering): Promise<readonly Numbered[]>;
+  /** The nonces that these payments were given before. */
+  abstract numbers(tx: Sql, exchangeIds: readonly string[]): Promise<readonly Numbered[]>;
+  /** `settled` → `final`; answers which of these are final now. */
+  abstract finalize(exchangeIds: readonly string[]): Promise<readonly string[]>;
+  /** `final` → `settled`, for payments of these nonces: the chain has lost blocks that counted as final. */
+  abstract reopen(network: string, wallet: string, fromNonce: number): Promise<readonly Resumed[]>;
+  /** The payments of these ids that have a transaction stored and are not final. */
+  abstract resume(exchangeIds: readonly string[]): Promise<readonly Resumed[]>;
+  /** Served payments of a network that wait to be settled, those that run out first before the others. */
+  abstract deferred(network: string, limit: number): Promise<readonly Deferred[]>;
+}
+
+/** What the room that settles tells of payments, for the corridor to write into the books. Nothing here may throw. */
+export interface SettlementEvents {
+  /** A payment ended that no caller waits for. */
+  ended(exchangeId: string, outcome: PaymentOutcome): void;
+  /** The chain dropped the transaction that had moved a settled payment: another one moved it, or none ever will. */
+  dropped(exchangeId: string, dropped: Hex, outcome: PaymentOutcome): void;
+  /** A transaction of ours was mined and did not move this payment. */
+  reverted(payer: Address): void;
+}
+
+/** What payments ask of the room that settles them. */
+export abstract class Settlements {
+  /** How many payments are under way. */
+  abstract readonly underWay: number;
+  abstract listen(events: SettlementEvents): void;
+  /** Whether the node refuses a transaction of the network's settler, so that no new work should be done for a payment. */
+  abstract refuses(network: string): boolean;
+  /** Signs, stores and broadcasts. Payments that are submitted at the same moment may share a transaction. */
+  abstract submit(submission: Submission): Promise<Submitted>;
+  abstract isUnderWay(exchangeId: string): boolean;
+  /** Follows payments that are in the database and in no process's hands. */
+  abstract follow(exchangeIds: readonly string[]): Promise<void>;
+}
