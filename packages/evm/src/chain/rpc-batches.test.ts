@@ -127,6 +127,19 @@ describe('a node that takes no batches', () => {
   });
 });
 
+describe('a chain that was closed', () => {
+  it('does not ask again what the node refused in between: the callers are told', async () => {
+    limit = 0;
+    const chain = open();
+    refuse = (_, __, response) => {
+      chain.close();
+      send(response, 200, complaint(null, 'batch too large'));
+    };
+    await expect(chain.blockNumber()).rejects.toBeInstanceOf(ChainUnavailable);
+    expect(sizes).toEqual([2]);
+  });
+});
+
 describe('a node that limits the rate', () => {
   it('is not asked more often for it: the batch is refused, not split', async () => {
     limit = 0;

@@ -189,7 +189,10 @@ class BatchingRpc implements Rpc {
   /** The calls keep their age, so that a node which refuses for ever is given up in time. */
   #putBack(calls: readonly Call[], alone: boolean): void {
     for (const call of calls) {
-      if (this.#closed) call.reject(closed());
+      if (this.#closed) {
+        call.reject(closed());
+        continue;
+      }
       call.alone ||= alone;
       const key = call.method + call.params;
       const again = this.#waiting.get(key);
