@@ -8,8 +8,8 @@ import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import type { Hex } from 'viem';
 import { makeArea } from '../../test/area.js';
 import { isAlive, parseIdentity } from '../identity.js';
-import { choosePort, PortTaken } from '../ports.js';
 import { hasPaymentBatch, paymentBatchAddress } from '../payment-batch.js';
+import { choosePort, PortTaken } from '../ports.js';
 import { fundEth, hasUsdc, mintUsdc, usdcAddress, usdcBalance } from '../usdc.js';
 import { type ChainOptions, callRpc, type LocalChain, startChain, stopChain } from './index.js';
 

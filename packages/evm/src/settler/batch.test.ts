@@ -12,9 +12,9 @@ import { encodeTransferWithAuthorization } from '../chain/calldata.js';
 import { type Chain, openChain } from '../chain/index.js';
 import {
   batchGasLimit,
+  multicall3Address as contract,
   createSettlerWallet,
   maxBatchSize,
-  multicall3Address as contract,
   type PaymentToSettle,
   type SettlerWallet,
 } from './index.js';

@@ -2,7 +2,8 @@ import { decodeHex, encodeHex, type Hex } from '@keyfare/core/encoding';
 import type { Address } from '@keyfare/core/x402';
 import { batchGasLimit, encodeBatch, maxBatchSize, type PaymentToSettle } from '../chain/batch.js';
 import { checkAddress, encodeTransferWithAuthorization } from '../chain/calldata.js';
-import type { Chain, Fees } from '../chain/index.js';
+import { checkCeiling } from '../chain/ceiling.js';
+import type { Chain, FeeCeiling, Fees } from '../chain/index.js';
 import { loadSigningEngine, type SigningEngine } from './engine.js';
 import { raiseFees } from './raise-fees.js';
 import { type SignedTransaction, signTransaction } from './transaction.js';
@@ -42,16 +43,20 @@ export interface SettlerWallet {
   readonly gasLimit: bigint;
   /** `noble` is some ten times slower: on a server it is a reason for an alarm. */
   readonly engine: SigningEngine['name'];
-  /** One EIP-1559 transaction for each settlement, with its nonce. Equal input gives equal bytes (RFC 6979). */
+  /**
+   * One EIP-1559 transaction for each settlement, with its nonce. Equal input gives equal bytes (RFC 6979). Throws
+   * `FeeTooHigh` above the wallet's ceiling.
+   */
   signTransfers(settlements: readonly Settlement[], fees: Fees): SignedTransaction[];
   /**
    * One transaction that tries every payment through `contract`. Its receipt says which of them moved: a row that fails
-   * leaves no transfer. Throws `RangeError` for no items, or more than `maxBatchSize`.
+   * leaves no transfer. Throws `RangeError` for no items, or more than `maxBatchSize`, and `FeeTooHigh` above the wallet's ceiling.
    */
   signBatch(batch: BatchSettlement, fees: Fees): SignedTransaction;
   /**
    * The same settlement again, at the same nonce, for fees that a node takes as a replacement: at least 12.5 % above the
-   * replaced ones, or `fees` when those are higher. Null when that is out of proportion to `fees`: see `raiseFees`.
+   * replaced ones, or `fees` when those are higher. Null when that is out of proportion to `fees` (see `raiseFees`) or
+   * above the wallet's ceiling: then the replaced one stands.
    */
   signReplacement(settlement: Settlement | BatchSettlement, replaced: Fees, fees: Fees): SignedTransaction | null;
   /** Frees a nonce without settling: a transfer of nothing to the wallet itself, for fees as in `signReplacement`. */
@@ -63,6 +68,8 @@ export interface WalletOptions {
   /** 32 bytes. */
   readonly privateKey: Hex;
   readonly chain: Pick<Chain, 'chainId'>;
+  /** What a settlement may cost; default: no ceiling. */
+  readonly ceiling?: FeeCeiling;
   /** Gas of a settlement; default 150 000. A wallet contract's signature may need more. */
   readonly gasLimit?: bigint;
 }
@@ -72,31 +79,38 @@ const plainTransferGas = 21_000n;
 
 /** Opens a wallet. Throws `TypeError` for a text that is no private key. */
 export async function createSettlerWallet(options: WalletOptions): Promise<SettlerWallet> {
-  const { chain, gasLimit = 150_000n } = options;
+  const { chain, gasLimit = 150_000n, ceiling = {} } = options;
   const engine = await loadSigningEngine();
   const privateKey = readPrivateKey(options.privateKey);
   const address = addressOf(engine, privateKey);
-  const sign = (call: Call, nonce: number, { maxFeePerGas, maxPriorityFeePerGas }: Fees) =>
-    signTransaction({ chainId: chain.chainId, nonce, maxFeePerGas, maxPriorityFeePerGas, ...call }, engine, privateKey);
+  const sign = (call: Call, nonce: number, { maxFeePerGas, maxPriorityFeePerGas }: Fees) => {
+    const { to, data, gasLimit: gas } = call;
+    const fees = { maxFeePerGas, maxPriorityFeePerGas };
+    return signTransaction({ chainId: chain.chainId, nonce, ...fees, to, data, gasLimit: gas }, engine, privateKey);
+  };
+  const signFirst = (settlement: Settlement | BatchSettlement, fees: Fees) => {
+    const call = callOf(settlement);
+    const tooHigh = checkCeiling({ fees, ...call }, ceiling);
+    if (tooHigh !== null) throw tooHigh;
+    return sign(call, settlement.nonce, fees);
+  };
+  const signAgain = (call: Call, { nonce, fees: replaced }: Replaced, fees: Fees) => {
+    const raised = raiseFees(replaced, fees);
+    if (raised === null || checkCeiling({ fees: raised, ...call }, ceiling) !== null) return null;
+    return sign(call, nonce, raised);
+  };
   const callOf = (settlement: Settlement | BatchSettlement): Call =>
     'items' in settlement ? batchCall(settlement) : transferCall(settlement, settlement.gasLimit ?? gasLimit);
   return {
     address,
     gasLimit,
     engine: engine.name,
-    signTransfers: (settlements, fees) =>
-      settlements.map((settlement) => sign(callOf(settlement), settlement.nonce, fees)),
-    signBatch: (batch, fees) => sign(callOf(batch), batch.nonce, fees),
-    signReplacement: (settlement, replaced, fees) => {
-      const raised = raiseFees(replaced, fees);
-      return raised === null ? null : sign(callOf(settlement), settlement.nonce, raised);
-    },
-    signCancel: (replaced, fees) => {
-      const raised = raiseFees(replaced.fees, fees);
-      if (raised === null) return null;
-      const call = { to: address, data: '0x', gasLimit: plainTransferGas } as const;
-      return sign(call, replaced.nonce, raised);
-    },
+    signTransfers: (settlements, fees) => settlements.map((settlement) => signFirst(settlement, fees)),
+    signBatch: (batch, fees) => signFirst(batch, fees),
+    signReplacement: (settlement, replaced, fees) =>
+      signAgain(callOf(settlement), { nonce: settlement.nonce, fees: replaced }, fees),
+    signCancel: (replaced, fees) =>
+      signAgain({ to: address, data: '0x', gasLimit: plainTransferGas, payments: 1 }, replaced, fees),
   };
 }
 
@@ -105,11 +119,12 @@ interface Call {
   readonly to: Address;
   readonly data: Hex;
   readonly gasLimit: bigint;
+  readonly payments: number;
 }
 
 function transferCall({ asset, authorization, signature }: PaymentToSettle, gasLimit: bigint): Call {
   checkAddress(asset);
-  return { to: asset, data: encodeTransferWithAuthorization(authorization, signature), gasLimit };
+  return { to: asset, data: encodeTransferWithAuthorization(authorization, signature), gasLimit, payments: 1 };
 }
 
 function batchCall({ items, contract, gasLimit = batchGasLimit(items.length) }: BatchSettlement): Call {
@@ -117,7 +132,7 @@ function batchCall({ items, contract, gasLimit = batchGasLimit(items.length) }: 
     throw new RangeError(`a batch has 1 to ${String(maxBatchSize)} payments, not ${String(items.length)}`);
   }
   checkAddress(contract);
-  return { to: contract, data: encodeBatch(items), gasLimit };
+  return { to: contract, data: encodeBatch(items), gasLimit, payments: items.length };
 }
 
 function readPrivateKey(text: Hex): Uint8Array {
