@@ -118,7 +118,7 @@ describe('the configuration', () => {
     const path = join(folder, 'settler');
     writeFileSync(path, `0x${'22'.repeat(32)}\n`);
     const { SETTLER_PRIVATE_KEY: _, ...rest } = good;
-    expect(readGateConfig({}, { ...rest, SETTLER_PRIVATE_KEY_FILE: path }).settlerKey).toBe(`0x${'22'.repeat(32)}`);
+    expect(readGateConfig({}, { ...rest, SETTLER_PRIVATE_KEY_FILE: path }).networks[0]?.settlerKey).toBe(`0x${'22'.repeat(32)}`);
     rmSync(folder, { recursive: true });
   });
 });

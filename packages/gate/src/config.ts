@@ -2,7 +2,10 @@ import { createSecretKey, type KeyObject } from 'node:crypto';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { type Clock, systemClock } from '@keyfare/core/time';
 import { findNetwork, type Network } from '@keyfare/core/x402';
+import { type DeferredSettings, type NetworkSettings, paymentEnvironment, readDeferred, readNetworks } from './payment-config.js';
 import { z } from 'zod';
+
+import { address, ConfigurationError, httpUrl, secretKey } from './setting.js';
 import { readSigningKey } from './signing-key.js';
 
 /** Secrets kept outside the database, without which a stolen or altered table of key hashes proves nothing. */
@@ -28,8 +31,13 @@ export interface GateOptions {
 
 /** The gate's configuration, parsed. */
 export abstract class GateConfig {
+  /** Where payments are taken by default. */
   abstract readonly network: Network;
+  /** Who is paid by default. */
   abstract readonly payTo: `0x${string}`;
+  /** Every network that payments are taken on, the default one first. */
+  abstract readonly networks: readonly NetworkSettings[];
+  abstract readonly deferred: DeferredSettings;
   abstract readonly databaseUrl: string;
   /** A login that may change the schema, where the running gate's may not. */
   abstract readonly migrationDatabaseUrl: string;
@@ -37,9 +45,9 @@ export abstract class GateConfig {
   abstract readonly publicUrl: URL;
   /** Origins whose pages may call; `*` for any, null to leave it to the host. */
   abstract readonly corsOrigins: '*' | readonly string[] | null;
-  abstract readonly rpcUrl: string;
   abstract readonly rpcTimeoutMs: number;
-  abstract readonly settlerKey: `0x${string}`;
+  /** JSON-RPC calls in one HTTP request at most. */
+  abstract readonly rpcBatchCalls: number;
   abstract readonly signingKey: KeyObject;
   abstract readonly peppers: Peppers;
   /** Which keys are good here. */
@@ -58,13 +66,7 @@ export abstract class GateConfig {
   abstract readonly clock: Clock;
 }
 
-const address = z
-  .string()
-  .regex(/^0x[0-9a-fA-F]{40}$/, 'must be an address: 0x and 40 hex digits')
-  .refine((text) => !/^0x0+$/.test(text), 'must not be the zero address: what is paid to it is lost')
-  .transform((text) => text.toLowerCase() as `0x${string}`);
 const postgresUrl = z.string().regex(/^postgres(?:ql)?:\/\//, 'must be a postgres:// URL');
-const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
 /** Offers and receipts are made of an origin and a request's own path: a path here would be lost without a word. */
 const httpOrigin = httpUrl.refine(
   (text) => !URL.canParse(text) || new URL(text).href === `${new URL(text).origin}/`,
@@ -114,18 +116,6 @@ const peppers = z.string().transform((text, context): Peppers => {
   return { current: keys.keys().next().value ?? '', keys };
 });
 
-/** SEC 2 §2.4.1. */
-const curveOrder = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
-
-const secretKey = z
-  .string()
-  .regex(/^0x[0-9a-fA-F]{64}$/, { error: 'must be a private key: 0x and 64 hex digits', abort: true })
-  .refine(
-    (text) => BigInt(text) > 0n && BigInt(text) < curveOrder,
-    'must be a private key: over zero, under the order of secp256k1',
-  )
-  .transform((text) => text as `0x${string}`);
-
 /** The gate's part of the environment, by the names that operators set. */
 export const gateEnvironment = z.object({
   PAY_TO: address,
@@ -136,11 +126,13 @@ export const gateEnvironment = z.object({
   CORS_ORIGINS: corsOrigins.default(null),
   RPC_URL: httpUrl,
   RPC_TIMEOUT_MS: milliseconds.default(3_000),
+  RPC_BATCH_CALLS: z.coerce.number().int().min(1).max(1_000).default(300),
   SETTLER_PRIVATE_KEY: secretKey,
+  ...paymentEnvironment,
   RECEIPT_SIGNING_KEY: signingKey,
   API_KEY_PEPPERS: peppers,
   KEY_ENVIRONMENT: z.enum(['live', 'test']).default('test'),
-  MAX_TIMEOUT_SECONDS: z.coerce.number().int().min(10).max(3_600).default(60),
+  MAX_TIMEOUT_SECONDS: z.coerce.number().int().min(10).max(3_600).default(120),
   SETTLE_TIMEOUT_MS: milliseconds.default(30_000),
   REPLACE_AFTER_MS: milliseconds.default(60_000),
   HANDLER_TIMEOUT_MS: milliseconds.default(30_000),
@@ -181,17 +173,11 @@ function present(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
 }
 
-/** All faults of a configuration at once, by the names that operators set; never a value. */
-export class ConfigurationError extends Error {
-  override readonly name = 'ConfigurationError';
-
-  constructor(readonly faults: readonly string[]) {
-    super(`The configuration has ${faults.length} fault${faults.length === 1 ? '' : 's'}:\n  ${faults.join('\n  ')}`);
-  }
-}
-
 /** Parses an environment. Throws a `ConfigurationError` that names every fault. */
-export function parseEnvironment<T extends z.ZodObject>(schema: T, env: NodeJS.ProcessEnv): z.infer<T> {
+export function parseEnvironment<T extends z.ZodType & { readonly shape: object }>(
+  schema: T,
+  env: NodeJS.ProcessEnv,
+): z.infer<T> {
   const given = present(env);
   const unread = Object.keys(schema.shape).filter(
     (name) => given[name] === undefined && given[`${name}_FILE`] !== undefined,
@@ -231,7 +217,8 @@ export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): Ga
     DATABASE_URL: options.databaseUrl,
     CORS_ORIGINS: options.corsOrigins,
   };
-  const values = parseEnvironment(gateEnvironment, { ...withSecretFiles(env), ...present(given) });
+  const secrets = withSecretFiles(env);
+  const { values, networks } = parseAll({ ...secrets, ...present(given) });
   return Object.freeze({
     network: values.NETWORK,
     payTo: values.PAY_TO,
@@ -239,9 +226,10 @@ export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): Ga
     migrationDatabaseUrl: values.MIGRATION_DATABASE_URL ?? values.DATABASE_URL,
     publicUrl: new URL(values.PUBLIC_URL),
     corsOrigins: values.CORS_ORIGINS,
-    rpcUrl: values.RPC_URL,
+    networks,
+    deferred: readDeferred(values),
     rpcTimeoutMs: values.RPC_TIMEOUT_MS,
-    settlerKey: values.SETTLER_PRIVATE_KEY,
+    rpcBatchCalls: values.RPC_BATCH_CALLS,
     signingKey: values.RECEIPT_SIGNING_KEY,
     peppers: values.API_KEY_PEPPERS,
     environment: values.KEY_ENVIRONMENT,
@@ -254,3 +242,52 @@ export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): Ga
     clock: options.clock ?? systemClock,
   });
 }
+
+/** The settings that belong together are compared even where others are wrong: all faults come at once. */
+function parseAll(env: NodeJS.ProcessEnv) {
+  const faults: string[] = [];
+  const values = attempt(() => parseEnvironment(gateEnvironment, env), faults);
+  const networks = attempt(() => readNetworks(present(env)), faults);
+  faults.push(...timeFaults(present(env)));
+  if (values === undefined || networks === undefined || faults.length > 0) throw new ConfigurationError(faults);
+  return { values, networks };
+}
+
+function attempt<T>(read: () => T, faults: string[]): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    faults.push(...error.faults);
+    return undefined;
+  }
+}
+
+/** A payment that is signed as offered must still be good when the handler and the settlement have had their time. */
+function timeFaults(env: NodeJS.ProcessEnv): readonly string[] {
+  const { MAX_TIMEOUT_SECONDS, HANDLER_TIMEOUT_MS, SETTLE_TIMEOUT_MS, DEFERRED_TIMEOUT_SECONDS, DEFERRED_MARGIN_SECONDS } =
+    gateEnvironment.shape;
+  const [offered, handler, settle, deferred, margin] = [
+    MAX_TIMEOUT_SECONDS.safeParse(env['MAX_TIMEOUT_SECONDS']).data,
+    HANDLER_TIMEOUT_MS.safeParse(env['HANDLER_TIMEOUT_MS']).data,
+    SETTLE_TIMEOUT_MS.safeParse(env['SETTLE_TIMEOUT_MS']).data,
+    DEFERRED_TIMEOUT_SECONDS.safeParse(env['DEFERRED_TIMEOUT_SECONDS']).data,
+    DEFERRED_MARGIN_SECONDS.safeParse(env['DEFERRED_MARGIN_SECONDS']).data,
+  ];
+  if (handler === undefined || settle === undefined) return [];
+  const least = Math.ceil((handler + settle) / 1_000) + paymentMarginSeconds;
+  const faults: string[] = [];
+  if (offered !== undefined && offered < least) {
+    faults.push(`MAX_TIMEOUT_SECONDS must be at least ${least}: HANDLER_TIMEOUT_MS, SETTLE_TIMEOUT_MS and a margin`);
+  }
+  if (deferred !== undefined && margin !== undefined && deferred < least + margin) {
+    faults.push(`DEFERRED_TIMEOUT_SECONDS must be at least ${least + margin}: as above, and DEFERRED_MARGIN_SECONDS`);
+  }
+  return faults;
+}
+
+/** What is left of a payment's time for the way to the caller and back, and for a block. */
+export const paymentMarginSeconds = 6;
+
+export type { DeferredSettings, NetworkSettings } from './payment-config.js';
+export { ConfigurationError } from './setting.js';

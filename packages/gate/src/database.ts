@@ -11,16 +11,18 @@ import { AllowanceEntity } from './meter/allowance.entity.js';
 import { LeaseEntity } from './meter/lease.entity.js';
 import { CreateMeter1795000000300 } from './meter/meter.migration.js';
 import { UsageEntity } from './meter/usage.entity.js';
+import { BlockedPayerEntity } from './payment/blocked-payer.entity.js';
 import { ExposureEntity } from './payment/exposure.entity.js';
 import { PaymentEntity } from './payment/payment.entity.js';
 import { CreatePayment1795000000400 } from './payment/payment.migration.js';
-import { SettlementEntity } from './payment/settlement.entity.js';
-import { WalletEntity } from './payment/wallet.entity.js';
+import { PaymentFlows1796000000300 } from './payment/payment-flows.migration.js';
 import { ReceiptEntity } from './receipt/receipt.entity.js';
 import { CreateReceipt1795000000500 } from './receipt/receipt.migration.js';
 import { ReceiptKeyEntity } from './receipt/receipt-key.entity.js';
 import { ReplicaEntity } from './replica/replica.entity.js';
 import { CreateReplica1795000000800, CreateRoles1795000000000 } from './replica/replica.migration.js';
+import { SettlementEntity } from './settlement/settlement.entity.js';
+import { WalletEntity } from './settlement/wallet.entity.js';
 import { gateRole, schema } from './schema.js';
 import { AccountEntity } from './terms/account.entity.js';
 import { PlanEntity } from './terms/plan.entity.js';
@@ -37,6 +39,7 @@ const entities = [
   UsageEntity,
   PaymentEntity,
   ExposureEntity,
+  BlockedPayerEntity,
   WalletEntity,
   SettlementEntity,
   ReceiptEntity,
@@ -55,6 +58,7 @@ const migrations = [
   CreateLog1795000000600,
   CreateFeeds1795000000700,
   CreateReplica1795000000800,
+  PaymentFlows1796000000300,
 ];
 
 /** The gate's data source as a login that owns the schema: for migrations, and for the test that compares them. */

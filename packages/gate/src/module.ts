@@ -1,7 +1,5 @@
 import { loadSignatureVerifier } from '@keyfare/core/x402';
 import { SqlPool } from '@keyfare/db/sql';
-import { type Chain, openChain } from '@keyfare/evm/chain';
-import { createSettlerWallet } from '@keyfare/evm/settler';
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, DiscoveryModule, MetadataScanner } from '@nestjs/core';
 import { DataSource } from 'typeorm';
@@ -14,6 +12,7 @@ import { AccessGuard } from './exchange/access.guard.js';
 import { Holds } from './exchange/holds.js';
 import { ExchangeHooks } from './exchange/hooks.js';
 import { Offers } from './exchange/offers.js';
+import { LaterEntries } from './exchange/later.js';
 import { PostOffice } from './exchange/post.js';
 import { ExchangeReceipts } from './exchange/receipts.js';
 import { SettlementInterceptor } from './exchange/settlement.interceptor.js';
@@ -21,6 +20,8 @@ import { KeyResolver } from './key/key.resolver.js';
 import { KeyService } from './key/key.service.js';
 import { MeterService } from './meter/meter.service.js';
 import { GateMetrics } from './metrics.js';
+import { Networks, openNetworks } from './networks.js';
+import { PaymentLedgerService } from './payment/ledger.js';
 import { PaymentResolver } from './payment/payment.resolver.js';
 import { PaymentService } from './payment/payment.service.js';
 import { ReceiptController } from './receipt/receipt.controller.js';
@@ -34,9 +35,11 @@ import { ProblemController } from './server/problem.controller.js';
 import { ProblemFilter } from './server/problem.filter.js';
 import { RouteAudit } from './server/route-audit.js';
 import { RouteTable } from './server/route-table.js';
+import { SettlementService } from './settlement/settlement.service.js';
+import { PaymentLedger, Settlements } from './settling.js';
 import { AccountService } from './terms/account.service.js';
 import { PlanService } from './terms/plan.service.js';
-import { evmChain, settlerWallet, signatureVerifier } from './tokens.js';
+import { signatureVerifier } from './tokens.js';
 
 /** What the gate is made of, from the bottom up. */
 const parts: Provider[] = [
@@ -54,17 +57,7 @@ const parts: Provider[] = [
     inject: [GateConfig, SqlPool],
     useFactory: (config: GateConfig) => gateDataSource(config.databaseUrl).initialize(),
   },
-  {
-    provide: evmChain,
-    inject: [GateConfig],
-    useFactory: (config: GateConfig) =>
-      openChain({ rpcUrl: config.rpcUrl, chainId: config.network.chainId, timeoutMs: config.rpcTimeoutMs }),
-  },
-  {
-    provide: settlerWallet,
-    inject: [GateConfig, evmChain],
-    useFactory: (config: GateConfig, chain: Chain) => createSettlerWallet({ privateKey: config.settlerKey, chain }),
-  },
+  { provide: Networks, inject: [GateConfig], useFactory: openNetworks },
   { provide: signatureVerifier, useFactory: () => loadSignatureVerifier() },
   {
     provide: ApiKeyStrategy,
@@ -84,8 +77,12 @@ const parts: Provider[] = [
   PlanService,
   AccountService,
   MeterService,
+  { provide: PaymentLedger, useClass: PaymentLedgerService },
+  SettlementService,
+  { provide: Settlements, useExisting: SettlementService },
   PaymentResolver,
   PaymentService,
+  LaterEntries,
   ReceiptService,
   PostOffice,
   ExchangeReceipts,
@@ -131,6 +128,7 @@ export class GateModule {
         KeyService,
         PlanService,
         MeterService,
+        PaymentService,
         ReceiptService,
         ApiKeyStrategy,
         X402Strategy,

@@ -5,6 +5,7 @@ export { X402Strategy } from './credential/x402.strategy.js';
 export { type IssuedKey, KeyService, type KeySummary } from './key/key.service.js';
 export { type AllowanceSummary, MeterService } from './meter/meter.service.js';
 export { GateMetrics } from './metrics.js';
+export { PaymentService } from './payment/payment.service.js';
 export { ReceiptService } from './receipt/receipt.service.js';
 export { GateHealth } from './replica/health.js';
 export { type Handler, RouteAudit } from './server/route-audit.js';

@@ -1,4 +1,2 @@
-/** Injection tokens of what is built by functions, not by classes. */
-export const evmChain = Symbol('keyfare:chain');
-export const settlerWallet = Symbol('keyfare:settler-wallet');
+/** Injection token of what is built by a function, not by a class. */
 export const signatureVerifier = Symbol('keyfare:signature-verifier');

@@ -5,8 +5,11 @@ import { receiptPayload } from '../receipt/payload.js';
 import { address, bytes32, count, decimalString, identifier, method, network, url, uuid } from '../receipt/schema.js';
 import { verifyDocument } from '../receipt/verify.js';
 
-/** What an entry records: a call that was served, terms that apply from now on, or a call that was never paid for. */
-export type EntryKind = 'call' | 'terms' | 'unpaid';
+/**
+ * What an entry records: a call that was served, terms that apply from now on, a call that was never paid for; of payments
+ * a deferred one that has moved, one that moved for nothing, and a settlement that the chain dropped for good.
+ */
+export type EntryKind = 'call' | 'terms' | 'unpaid' | 'settlement' | 'refund-due' | 'reversed';
 
 // People read this name on invoices, so it may be in any script; control characters would break the lines it stands in.
 const displayName = z.string().regex(/^[^\p{Cc}\p{Surrogate}]{1,200}$/u, 'must be text without control characters');
@@ -41,8 +44,40 @@ export const unpaidPayload = z.strictObject({
   resourceUrl: url,
   reason: identifier,
   transaction: bytes32.exactOptional(),
+  call: uuid.exactOptional(),
   issuedAt: count,
 });
+
+const moved = {
+  version: z.literal(1),
+  id: uuid,
+  network,
+  payer: address,
+  payTo: address,
+  asset: address,
+  nonce: bytes32,
+  amount: decimalString,
+  transaction: bytes32,
+  issuedAt: count,
+};
+
+/** The schema of a `settlement` payload; strict. */
+export const settlementPayload = z.strictObject({ ...moved, call: uuid });
+
+/** The schema of a `refund-due` payload; strict. */
+export const refundDuePayload = z.strictObject({ ...moved, sku: identifier, method, resourceUrl: url, reason: identifier });
+
+/** The schema of a `reversed` payload; strict. */
+export const reversedPayload = z.strictObject({ ...moved, call: uuid, reason: identifier });
+
+/** The payment of a deferred call has moved; `call` is the id of its receipt. */
+export type SettlementPayload = z.infer<typeof settlementPayload>;
+
+/** Money moved before its call, and nothing was served for it. */
+export type RefundDuePayload = z.infer<typeof refundDuePayload>;
+
+/** The transaction that a receipt or a settlement names was dropped by the chain for good. */
+export type ReversedPayload = z.infer<typeof reversedPayload>;
 
 /** The terms of an account from `effectiveAt` on. Units and prices are decimal strings; prices in micro-dollars. */
 export type TermsPayload = z.infer<typeof termsPayload>;
@@ -55,12 +90,18 @@ export interface EntryPayloads {
   readonly call: ReceiptPayload;
   readonly terms: TermsPayload;
   readonly unpaid: UnpaidPayload;
+  readonly settlement: SettlementPayload;
+  readonly 'refund-due': RefundDuePayload;
+  readonly reversed: ReversedPayload;
 }
 
 const kinds: { readonly [Kind in EntryKind]: DocumentKind<EntryPayloads[Kind]> } = {
   call: { typ: 'keyfare-receipt+jws', schema: receiptPayload, code: 'log/malformed' },
   terms: { typ: 'keyfare-terms+jws', schema: termsPayload, code: 'log/malformed' },
   unpaid: { typ: 'keyfare-unpaid+jws', schema: unpaidPayload, code: 'log/malformed' },
+  settlement: { typ: 'keyfare-settlement+jws', schema: settlementPayload, code: 'log/malformed' },
+  'refund-due': { typ: 'keyfare-refund-due+jws', schema: refundDuePayload, code: 'log/malformed' },
+  reversed: { typ: 'keyfare-reversed+jws', schema: reversedPayload, code: 'log/malformed' },
 };
 
 /** The signed document of an entry, a compact JWS. A payload outside the schema is a bug and is not signed: TypeError. */

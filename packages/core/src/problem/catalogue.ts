@@ -185,6 +185,46 @@ export const catalogue = {
     remedy:
       'Send the same request with the SAME payment after `Retry-After`. Do not sign a new one: the money may have moved.',
   },
+  'payment/refund-due': {
+    status: 409,
+    title: 'The payment moved, nothing was served for it, and a refund is due',
+    remedy: 'Do not send this payment again. The refund is recorded; contact the operator with the nonce of the payment.',
+  },
+  'payment/refused-by-token': {
+    status: 402,
+    title: 'The token contract refuses the transfer',
+    remedy: 'Read `detail` for the reason in the words of the token: it may be paused, or refuse this payer. Pay from another wallet or later.',
+  },
+  'payment/gas-limit': {
+    status: 402,
+    title: 'The wallet needs more gas than a settlement here may use',
+    remedy: 'Pay from a wallet whose signature check takes less gas, or ask the operator to raise the limit.',
+  },
+  'payment/gas-ceiling': {
+    status: 503,
+    title: 'Gas costs more at present than is paid for a settlement here',
+    remedy: 'Send the same request with the same payment after `Retry-After`. Nothing was charged.',
+  },
+  'payment/unprofitable': {
+    status: 503,
+    title: 'Gas would take too much of this payment at present',
+    remedy: 'Send the same request with the same payment after `Retry-After`, or use an API key. Nothing was charged.',
+  },
+  'payment/reverting': {
+    status: 503,
+    title: 'Settlements revert again and again',
+    remedy: 'Check that the wallet holds the amount until it has moved, then send the request again after `Retry-After`.',
+  },
+  'payment/payer-blocked': {
+    status: 403,
+    title: 'No payments are taken from this wallet',
+    remedy: 'Contact the operator. Retrying does not help.',
+  },
+  'payment/exposure-exceeded': {
+    status: 503,
+    title: 'Too many served payments are still to be collected',
+    remedy: 'Send the same request with the same payment after `Retry-After`: they are collected meanwhile. Nothing was charged.',
+  },
   'service/database-unavailable': {
     status: 503,
     title: 'The database cannot be reached',

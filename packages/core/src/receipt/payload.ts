@@ -25,13 +25,17 @@ const x402Receipt = z
     account: identifier.exactOptional(),
     network,
     payer: address,
-    transaction: bytes32,
+    transaction: bytes32.exactOptional(),
     asset: address,
     decimals: z.int().min(0).max(36),
     amount: decimalString,
     payTo: address,
     nonce: bytes32,
-    settlement: z.literal('settled'),
+    settlement: z.enum(['settled', 'deferred']),
+  })
+  .refine(({ settlement, transaction }) => (settlement === 'settled') === (transaction !== undefined), {
+    error: 'a transaction stands in a receipt exactly when the payment is settled',
+    path: ['transaction'],
   })
   .refine(({ principal, payer }) => principal === payer, { error: 'principal must be the payer', path: ['principal'] });
 

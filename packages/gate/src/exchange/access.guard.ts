@@ -75,7 +75,7 @@ export class AccessGuard implements CanActivate {
 
   async #holdPayment(exchange: Exchange, request: FastifyRequest): Promise<void> {
     const quote = exchange.quote ?? missing();
-    const terms = this.payments.terms(quote, this.offers.resource(request, quote));
+    const terms = this.payments.offers(quote, this.offers.resource(request, quote));
     const payer = (await this.#provePayer(request, terms)) as PayerPrincipal | null;
     if (payer === null) throw this.payments.challenge(terms, 'payment/required');
     exchange.principal = payer;
@@ -88,7 +88,7 @@ export class AccessGuard implements CanActivate {
   }
 
   /** A payment that proves nobody is answered with the terms of one that would do. */
-  async #provePayer(request: FastifyRequest, terms: ReturnType<PaymentService['terms']>): Promise<unknown> {
+  async #provePayer(request: FastifyRequest, terms: ReturnType<PaymentService['offers']>): Promise<unknown> {
     try {
       return await prove(this.x402, request);
     } catch (error) {
@@ -100,7 +100,7 @@ export class AccessGuard implements CanActivate {
   }
 
   #announceReplay(exchange: Exchange, reply: FastifyReply): void {
-    if (exchange.hold?.rail === 'replay') reply.header('idempotent-replay', 'true');
+    if (exchange.hold?.rail === 'known') reply.header('idempotent-replay', 'true');
   }
 }
 

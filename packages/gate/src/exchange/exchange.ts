@@ -4,8 +4,7 @@ import type { Principal } from '@keyfare/core/principal';
 import type { FastifyRequest } from 'fastify';
 import '../request-slots.js';
 import type { KeyHold } from '../meter/bucket.js';
-import type { PaymentHold } from '../payment/call.js';
-import type { Replay } from '../payment/payment.service.js';
+import type { KnownPayment, PaymentHold } from '../payment/call.js';
 
 /**
  * One request on its way through the gate. Each step writes its field and reads only those before it:
@@ -23,7 +22,7 @@ export interface Exchange {
   principal?: Principal;
   /** An account that pays by wallet for what goes beyond its plan. */
   account?: { readonly accountId: string; readonly keyId: string };
-  hold?: KeyHold | PaymentHold | Replay;
+  hold?: KeyHold | PaymentHold | KnownPayment;
   /** The interceptor answers for the hold. */
   taken?: boolean;
   /** The response has closed. */

@@ -41,7 +41,7 @@ export class Holds {
 
   /** Gives a hold up: its units or its payment are free for another call. */
   void(hold: Exchange['hold']): void {
-    if (hold === undefined || hold.rail === 'replay') return;
+    if (hold === undefined || hold.rail === 'known') return;
     if (hold.rail === 'key') this.meter.void(hold);
     else this.payments.void(hold);
   }

@@ -30,7 +30,9 @@ export class Offers {
   /** What a call beyond the plan costs by wallet: the plan's price for a unit, or the route's where the plan has none. */
   overage(plan: PlanTerms, quote: Quote): Quote {
     const price = plan.overagePrice.atomic * quote.units;
-    return price === 0n ? quote : { ...quote, price: money('USDC', price) };
+    if (price === 0n) return quote;
+    const offers = quote.offers?.map((offer) => ({ ...offer, price: undefined }));
+    return { ...quote, price: money('USDC', price), ...(offers && { offers }) };
   }
 
   /** 429, with the reset time only when the month's units are truly used up. */

@@ -24,7 +24,7 @@ export const postKeyCalls = `
 /** As above for paid calls: whoever moves the payment to `settled` posts the call, and nobody else. */
 export const postPaidCalls = `
   with item as materialized (
-    select t.*, payer as principal, 'x402' as rail, null::text as failure
+    select t.*, id as exchange_id, payer as principal, 'x402' as rail, null::text as failure
     from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[],
       $8::timestamptz[], $9::text[], $10::text[], $11::bytea[], $12::timestamptz[], $13::text[])
     as t(id, account_id, key_id, payer, sku, units, period_start, occurred_at, kid, jws, digest, issued_at,
@@ -38,7 +38,7 @@ export const postPaidCalls = `
 /** A call that was served and will not be paid: no usage, and an entry that says so. */
 export const postUnpaidCalls = `
   with item as materialized (
-    select t.*, payer as principal
+    select t.*, id as exchange_id, payer as principal
     from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[], $7::text[], $8::text[])
     as t(id, payer, kid, jws, digest, issued_at, transaction, failure)),
   ${endPayments('failed')},

@@ -3,6 +3,8 @@ import { SqlPool } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
 import { GateMetrics } from '../metrics.js';
 import { ReplicaId } from '../replica-id.js';
+import type { PaidCall } from '../payment/call.js';
+import { postDeferredCalls, postUpfrontCalls } from './served.sql.js';
 import { postKeyCalls, postPaidCalls, postUnpaidCalls } from './post.sql.js';
 
 interface SignedItem {
@@ -37,6 +39,16 @@ export interface PaidCallPost extends SignedItem {
   readonly transaction: string;
 }
 
+/** A served call whose payment is collected later, or was before. */
+export interface ServedCallPost extends SignedItem {
+  readonly id: string;
+  readonly accountId: string | null;
+  readonly keyId: string | null;
+  readonly payer: string;
+  readonly call: PaidCall;
+  readonly unusedAtBlock: bigint;
+}
+
 /** A served call whose payment failed for good. */
 export interface UnpaidCallPost extends SignedItem {
   readonly id: string;
@@ -51,6 +63,8 @@ export class PostOffice {
   readonly #keyCalls: GroupCommit<KeyCallPost, true>;
   readonly #paidCalls: GroupCommit<PaidCallPost, boolean>;
   readonly #unpaidCalls: GroupCommit<UnpaidCallPost, boolean>;
+  readonly #deferredCalls: GroupCommit<ServedCallPost, boolean>;
+  readonly #upfrontCalls: GroupCommit<ServedCallPost, boolean>;
 
   constructor(
     private readonly sql: SqlPool,
@@ -61,6 +75,8 @@ export class PostOffice {
     this.#keyCalls = new GroupCommit({ write: (items) => this.#writeKeyCalls(items), onWritten });
     this.#paidCalls = new GroupCommit({ write: (items) => this.#writePaidCalls(items), onWritten });
     this.#unpaidCalls = new GroupCommit({ write: (items) => this.#writeUnpaidCalls(items) });
+    this.#deferredCalls = new GroupCommit({ write: (items) => this.#writeServed('deferred', items), onWritten });
+    this.#upfrontCalls = new GroupCommit({ write: (items) => this.#writeServed('upfront', items), onWritten });
   }
 
   /** Rejects with SQLSTATE KF001 when the lease behind the hold was taken back. */
@@ -77,6 +93,16 @@ export class PostOffice {
     return this.#unpaidCalls.commit(call);
   }
 
+  /** Whether this post served the call; false when it had been, or when its claim was taken from this process. */
+  postDeferredCall(call: ServedCallPost): Promise<boolean> {
+    return this.#deferredCalls.commit(call);
+  }
+
+  /** Whether this post served the call; false when it had been, or when a refund is due. */
+  postUpfrontCall(call: ServedCallPost): Promise<boolean> {
+    return this.#upfrontCalls.commit(call);
+  }
+
   /** Whether the outcome of a transaction is unknown at the moment. */
   get inDoubt(): boolean {
     return this.#keyCalls.inDoubt || this.#paidCalls.inDoubt;
@@ -84,11 +110,40 @@ export class PostOffice {
 
   /** The process is about to end: nobody waits for long any more to learn of an outcome. */
   limitDoubt(): void {
-    for (const group of [this.#keyCalls, this.#paidCalls, this.#unpaidCalls]) group.limitDoubt();
+    for (const group of this.#groups) group.limitDoubt();
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#keyCalls.close(), this.#paidCalls.close(), this.#unpaidCalls.close()]);
+    await Promise.all(this.#groups.map((group) => group.close()));
+  }
+
+  get #groups() {
+    return [this.#keyCalls, this.#paidCalls, this.#unpaidCalls, this.#deferredCalls, this.#upfrontCalls];
+  }
+
+  async #writeServed(flow: 'deferred' | 'upfront', items: readonly ServedCallPost[]): Promise<readonly boolean[]> {
+    const moved = await this.sql.query<{ id: string }>({
+      name: `keyfare_post_${flow}_calls`,
+      text: flow === 'deferred' ? postDeferredCalls : postUpfrontCalls,
+      values: [
+        items.map((item) => item.id),
+        items.map((item) => item.accountId),
+        items.map((item) => item.keyId),
+        items.map((item) => item.payer),
+        items.map((item) => item.call.sku),
+        items.map((item) => item.call.units),
+        items.map((item) => item.call.periodStart),
+        items.map((item) => item.call.occurredAt),
+        items.map((item) => item.kid),
+        items.map((item) => item.jws),
+        items.map((item) => item.digest),
+        items.map((item) => item.issuedAt.toISOString()),
+        items.map((item) => JSON.stringify(item.call)),
+        items.map((item) => item.unusedAtBlock.toString()),
+        this.replica.id,
+      ],
+    });
+    return membership(items, moved);
   }
 
   async #writeKeyCalls(items: readonly KeyCallPost[]): Promise<readonly true[]> {

@@ -6,13 +6,12 @@ import { Injectable } from '@nestjs/common';
 import { GateConfig } from '../config.js';
 import type { KeyHold } from '../meter/bucket.js';
 import { GateMetrics } from '../metrics.js';
-import type { PaidCall, PaymentHold, PaymentOutcome } from '../payment/call.js';
-import type { Replay } from '../payment/payment.service.js';
+import type { KnownPayment, PaidCall, PaymentHold, PaymentOutcome } from '../payment/call.js';
 import { ReceiptService } from '../receipt/receipt.service.js';
 import { contentDigest } from '../receipt/signer.js';
 import type { SerializedBody } from './body.js';
 import type { Exchange } from './exchange.js';
-import { PostOffice } from './post.js';
+import { PostOffice, type ServedCallPost } from './post.js';
 
 /** What a receipt says of a served call, whatever the rail. */
 export interface ServedCall {
@@ -145,13 +144,36 @@ export class ExchangeReceipts {
     return { jws, response: this.#response(hold, { transaction: outcome.transaction, jws }) };
   }
 
+  /** Signs for a deferred call and posts it: the payment is served then, and collected later. */
+  async postDeferred(hold: PaymentHold, call: PaidCall): Promise<PaidReceipt> {
+    return this.#postServed(hold, call, { transaction: null, post: (served) => this.post.postDeferredCall(served) });
+  }
+
+  /** Signs for a call that was paid for before it was served, and posts it. */
+  async postUpfront(hold: PaymentHold, call: PaidCall, transaction: Hex): Promise<PaidReceipt> {
+    return this.#postServed(hold, call, { transaction, post: (served) => this.post.postUpfrontCall(served) });
+  }
+
+  async #postServed(
+    hold: PaymentHold,
+    call: PaidCall,
+    { transaction, post }: { transaction: Hex | null; post: (served: ServedCallPost) => Promise<boolean> },
+  ): Promise<PaidReceipt> {
+    const issuedAt = this.config.clock();
+    const signed = this.receipts.sign('call', this.#paidPayload(hold, call, { transaction, issuedAt }), issuedAt);
+    const { exchangeId: id, accountId, keyId, payer, unusedAtBlock } = hold;
+    const first = await post({ ...signed, id, accountId, keyId, payer, call, unusedAtBlock });
+    const jws = first ? signed.jws : await this.receipts.find(id);
+    return { jws, response: this.#response(hold, { transaction, jws }) };
+  }
+
   /** The receipt and header of a call that was served before. */
-  async forReplay(replay: Replay): Promise<PaidReceipt> {
-    const jws = await this.receipts.find(replay.exchangeId);
-    const { payer, amount, transaction } = replay;
+  async forKnown(known: KnownPayment): Promise<PaidReceipt> {
+    const jws = await this.receipts.find(known.exchangeId);
+    const { network, payer, amount, transaction } = known;
     return {
       jws,
-      response: this.#response({ payer, amount, x402Version: replay.call.x402Version }, { transaction, jws }),
+      response: this.#response({ network, payer, amount, x402Version: known.call.x402Version }, { transaction, jws }),
     };
   }
 
@@ -159,7 +181,7 @@ export class ExchangeReceipts {
   failureResponse(hold: PaymentHold, { transaction }: { transaction: Hex | null }): SettlementHeader {
     return formatPaymentResponse(hold.x402Version, {
       success: false,
-      network: this.config.network,
+      network: findNetwork(hold.network) ?? this.config.network,
       payer: hold.payer,
       transaction: transaction ?? undefined,
       errorReason: 'invalid_transaction_state',
@@ -196,7 +218,7 @@ export class ExchangeReceipts {
   #paidPayload(
     hold: PaymentHold,
     call: PaidCall,
-    { transaction, issuedAt }: { transaction: Hex; issuedAt: Date },
+    { transaction, issuedAt }: { transaction: Hex | null; issuedAt: Date },
   ): ReceiptPayload {
     return {
       version: 1,
@@ -214,24 +236,24 @@ export class ExchangeReceipts {
       issuedAt: unixSeconds(issuedAt),
       network: hold.network,
       payer: hold.payer,
-      transaction,
+      ...(transaction === null ? {} : { transaction }),
       asset: hold.asset,
       decimals: findNetwork(hold.network)?.usdc.decimals ?? 6,
       amount: hold.amount.toString(),
       payTo: hold.payTo,
       nonce: hold.nonce,
-      settlement: 'settled',
+      settlement: transaction === null ? 'deferred' : 'settled',
     };
   }
 
   #response(
-    { payer, amount, x402Version }: Pick<PaymentHold, 'payer' | 'amount' | 'x402Version'>,
-    { transaction, jws }: { transaction: Hex; jws: string },
+    { network, payer, amount, x402Version }: Pick<PaymentHold, 'network' | 'payer' | 'amount' | 'x402Version'>,
+    { transaction, jws }: { transaction: Hex | null; jws: string },
   ): SettlementHeader {
     return formatPaymentResponse(x402Version, {
       success: true,
-      transaction,
-      network: this.config.network,
+      transaction: transaction ?? undefined,
+      network: findNetwork(network) ?? this.config.network,
       payer,
       amount,
       receiptJws: jws,

@@ -1,5 +1,5 @@
 import { Problem } from '@keyfare/core/problem';
-import { errorCode } from '@keyfare/db/sql';
+import { asProblem, errorCode, SqlPool } from '@keyfare/db/sql';
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { from, lastValueFrom, type Observable } from 'rxjs';
@@ -7,14 +7,16 @@ import { GateConfig } from '../config.js';
 import type { KeyHold } from '../meter/bucket.js';
 import { MeterService } from '../meter/meter.service.js';
 import { leaseLostStates } from '../meter/post.sql.js';
-import type { PaymentHold } from '../payment/call.js';
-import { PaymentService, type Replay } from '../payment/payment.service.js';
+import type { KnownPayment, PaymentHold, PaymentOutcome } from '../payment/call.js';
+import { PaymentService } from '../payment/payment.service.js';
 import { withTimeout } from '../with-timeout.js';
 import { type SerializedBody, serializeBody } from './body.js';
 import { type Exchange, exchangeOf } from './exchange.js';
 import { Holds } from './holds.js';
+import { LaterEntries } from './later.js';
 import { Offers } from './offers.js';
-import { ExchangeReceipts, type ServedCall } from './receipts.js';
+import { ExchangeReceipts, type PaidReceipt, type ServedCall } from './receipts.js';
+import { readBody, storeBody } from './stored-body.js';
 
 /**
  * The way out of a priced call: settle, post, and only then let the response go. On any error, on any answer of 400 or
@@ -30,6 +32,8 @@ export class SettlementInterceptor implements NestInterceptor {
     private readonly offers: Offers,
     private readonly receipts: ExchangeReceipts,
     private readonly holds: Holds,
+    private readonly later: LaterEntries,
+    private readonly sql: SqlPool,
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -39,24 +43,27 @@ export class SettlementInterceptor implements NestInterceptor {
     if (exchange.hold === undefined) return next.handle();
     this.holds.take(exchange);
     const reply = http.getResponse<FastifyReply>();
-    if (exchange.hold.rail === 'replay') return from(this.#replay(exchange, exchange.hold, reply));
-    return from(this.#serve({ exchange, hold: exchange.hold, request, reply }, next));
+    if (exchange.hold.rail === 'known') return from(this.#replay(exchange, exchange.hold, reply));
+    const call = { exchange, hold: exchange.hold, request, reply };
+    const isUpfront = exchange.hold.rail === 'x402' && exchange.hold.flow === 'upfront';
+    return from(isUpfront ? this.#serveUpfront(call, exchange.hold as PaymentHold, next) : this.#serve(call, next));
   }
 
   async #serve(call: Call, next: CallHandler): Promise<unknown> {
     const { hold, reply } = call;
+    const isPaid = hold.rail === 'x402' && hold.flow === 'upfront';
     let value: unknown;
     let body: SerializedBody;
     try {
       const result = lastValueFrom(next.handle(), { defaultValue: undefined });
       value = await withTimeout(result, this.config.handlerTimeoutMs, () => new Problem('service/timeout'));
       if (reply.statusCode >= 400) {
-        this.#void(hold);
+        if (!isPaid) this.#void(hold);
         return value;
       }
       body = serializeBody(value, headerText(reply.getHeader('content-type')));
     } catch (error) {
-      this.#void(hold);
+      if (!isPaid) this.#void(hold);
       throw error;
     }
     const served = this.receipts.describe(call.exchange, {
@@ -65,9 +72,47 @@ export class SettlementInterceptor implements NestInterceptor {
       status: reply.statusCode,
       body,
     });
-    await (hold.rail === 'key' ? this.#postUnits(call, hold, served) : this.#settle(call, hold, served));
+    await this.#finish(call, hold, served);
     if (body.contentType !== undefined) reply.header('content-type', body.contentType);
     return body.payload;
+  }
+
+  async #finish(call: Call, hold: KeyHold | PaymentHold, served: ServedCall): Promise<void> {
+    if (hold.rail === 'key') return this.#postUnits(call, hold, served);
+    if (hold.flow === 'authorization') return this.#settle(call, hold, served);
+    const paid = this.receipts.paidCall(call.exchange, hold, served);
+    const { upfront } = call;
+    const work =
+      upfront === undefined
+        ? this.receipts.postDeferred(hold, paid)
+        : this.receipts.postUpfront(hold, paid, upfront);
+    const receipt = await work.catch((error: unknown) => {
+      if (upfront === undefined) this.#void(hold);
+      throw asProblem(error);
+    });
+    this.#hand(call, receipt);
+    await storeBody(this.sql, hold.exchangeId, Buffer.from(served.bytes));
+  }
+
+  /** Settles, serves, and owes a refund for whatever was not served. */
+  async #serveUpfront(call: Call, hold: PaymentHold, next: CallHandler): Promise<unknown> {
+    const { exchange, request, reply } = call;
+    const outcome = await this.payments.settleUpfront(hold);
+    await this.later.settleSilently(hold, outcome).catch((error: unknown) => {
+      throw this.payments.postLater(hold.exchangeId, outcome, error);
+    });
+    if (outcome.kind === 'failed') throw this.#failed(call, hold, outcome);
+    const { transaction } = outcome;
+    const { sku } = quoteOf(exchange);
+    const sale = { sku, method: request.method, resourceUrl: this.offers.url(request) };
+    try {
+      const value = await this.#serve({ ...call, upfront: transaction }, next);
+      if (reply.statusCode >= 400) await this.later.refundDue(hold, transaction, { ...sale, reason: 'handler-refused' });
+      return value;
+    } catch (error) {
+      await this.later.refundDue(hold, transaction, { ...sale, reason: 'handler-failed' });
+      throw error;
+    }
   }
 
   async #postUnits(call: Call, hold: KeyHold, served: ServedCall): Promise<void> {
@@ -102,36 +147,44 @@ export class SettlementInterceptor implements NestInterceptor {
   }
 
   async #settle(call: Call, hold: PaymentHold, served: ServedCall): Promise<void> {
-    const { exchange, request, reply } = call;
-    const quote = quoteOf(exchange);
-    const terms = this.payments.terms(quote, this.offers.resource(request, quote));
+    const { exchange } = call;
     const paid = this.receipts.paidCall(exchange, hold, served);
-    const outcome = await this.payments.settle(hold, { call: paid, body: Buffer.from(served.bytes), terms });
+    await storeBody(this.sql, hold.exchangeId, Buffer.from(served.bytes)).catch((error: unknown) => {
+      this.#void(hold);
+      throw asProblem(error);
+    });
+    const outcome = await this.payments.settle(hold, { call: paid });
     const later = (cause?: unknown): Problem => this.payments.postLater(hold.exchangeId, outcome, cause);
     const posting = this.receipts.postOutcome(hold, paid, outcome).catch((error: unknown) => {
       throw later(error);
     });
     // The chain has spoken. A database that is away must not hold the caller: the same payment fetches what was served.
     const receipts = await withTimeout(posting, this.config.settleTimeoutMs, later);
-    if (outcome.kind === 'settled' && receipts !== null) {
-      this.#attach(reply, exchange, receipts.jws);
-      reply.header(receipts.response.header, receipts.response.value);
-      return;
-    }
-    const failure = outcome.kind === 'failed' ? outcome : { transaction: outcome.transaction, reason: 'not-posted' };
-    const { header, value } = this.receipts.failureResponse(hold, failure);
-    throw this.payments.challenge(terms, 'payment/failed', `The settlement failed: ${failure.reason}.`, {
-      [header]: value,
-    });
+    if (outcome.kind === 'settled' && receipts !== null) return this.#hand(call, receipts);
+    throw this.#failed(call, hold, outcome);
   }
 
-  async #replay(exchange: Exchange, replay: Replay, reply: FastifyReply): Promise<unknown> {
-    const { jws, response } = await this.receipts.forReplay(replay);
+  #hand({ exchange, reply }: Call, { jws, response }: PaidReceipt): void {
+    this.#attach(reply, exchange, jws);
+    reply.header(response.header, response.value);
+  }
+
+  #failed({ exchange, request }: Call, hold: PaymentHold, outcome: PaymentOutcome): Problem {
+    const quote = quoteOf(exchange);
+    const terms = this.payments.offers(quote, this.offers.resource(request, quote));
+    const failure = outcome.kind === 'failed' ? outcome : { transaction: outcome.transaction, reason: 'not-posted' };
+    const { header, value } = this.receipts.failureResponse(hold, failure);
+    const detail = `The settlement failed: ${failure.reason}.`;
+    return this.payments.challenge(terms, 'payment/failed', detail, { [header]: value });
+  }
+
+  async #replay(exchange: Exchange, replay: KnownPayment, reply: FastifyReply): Promise<unknown> {
+    const { jws, response } = await this.receipts.forKnown(replay);
     this.#attach(reply, exchange, jws, replay.exchangeId);
     reply.header(response.header, response.value);
     reply.status(replay.call.status);
     if (replay.call.contentType !== undefined) reply.header('content-type', replay.call.contentType);
-    return replay.body;
+    return readBody(this.sql, replay.exchangeId);
   }
 
   #attach(reply: FastifyReply, exchange: Exchange, jws: string, receiptId = exchange.id): void {
@@ -151,6 +204,8 @@ interface Call {
   readonly hold: KeyHold | PaymentHold;
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
+  /** The transaction that paid for the call before it was served. */
+  readonly upfront?: `0x${string}`;
 }
 
 function accountOf({ principal }: Exchange) {

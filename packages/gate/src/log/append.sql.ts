@@ -1,8 +1,10 @@
+import type { EntryKind } from '@keyfare/core/log';
+
 /**
  * The log's part of a post, over `item`: a line for each document, in the order of the items. An id that is there
  * already is left alone, which makes a repeated post harmless.
  */
-export const appendEntries = (kind: 'call' | 'unpaid', from: string): string => `
+export const appendEntries = (kind: EntryKind, from: string): string => `
   added as (
     insert into keyfare.entry (id, kind, principal, digest)
     select id, '${kind}', principal, digest from ${from}

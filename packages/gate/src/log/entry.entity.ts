@@ -3,7 +3,6 @@ import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /** One line of the log. Append-only, by grants and by a trigger. */
 @Entity({ name: 'entry' })
-@Check('entry_kind', `kind in ('call', 'terms', 'unpaid')`)
 @Check('entry_digest', 'octet_length(digest) = 32')
 @Index('entry_order', ['tx', 'position'])
 export class EntryEntity {

@@ -1,5 +1,8 @@
 import type { Hex } from '@keyfare/core/encoding';
-import type { Address } from '@keyfare/core/x402';
+import type { Address, PaymentFlow, PaymentTerms } from '@keyfare/core/x402';
+import type { Movement } from '../settling.js';
+
+export type { PaymentOutcome } from '../settling.js';
 
 /**
  * What a receipt will say of a paid call, fixed before the payment is broadcast: whichever process learns that the
@@ -21,29 +24,34 @@ export interface PaidCall {
 }
 
 /** A payment that this exchange has made its own. */
-export interface PaymentHold {
+export interface PaymentHold extends Movement {
   readonly rail: 'x402';
-  readonly exchangeId: string;
-  readonly network: string;
-  readonly asset: Address;
-  readonly payer: Address;
-  readonly nonce: Hex;
-  readonly amount: bigint;
-  readonly payTo: Address;
-  readonly validAfter: bigint;
-  readonly validBefore: bigint;
-  /** 0x-prefixed hex, as it will go to the contract. */
-  readonly signature: Hex;
+  readonly flow: PaymentFlow;
   readonly accountId: string | null;
   readonly keyId: string | null;
   readonly fingerprint: Buffer;
   readonly claimedAt: Date;
-  /** The authorization was seen unused at this block: its use is in none before. */
-  readonly unusedAtBlock: bigint;
   readonly x402Version: 1 | 2;
+  /** What a fresh payment may be made for, should this one fail; empty where it was taken over from the database. */
+  readonly offers: readonly PaymentTerms[];
 }
 
-/** How a submitted payment ended. */
-export type PaymentOutcome =
-  | { readonly kind: 'settled'; readonly transaction: Hex }
-  | { readonly kind: 'failed'; readonly transaction: Hex | null; readonly reason: string };
+/** The states of a payment: see docs/decisions/0006. */
+export type PaymentState = 'claimed' | 'served' | 'settling' | 'settled' | 'final' | 'failed' | 'expired';
+
+/** A payment that was presented before, by the same request, and was served. */
+export interface KnownPayment {
+  readonly rail: 'known';
+  readonly exchangeId: string;
+  readonly state: PaymentState;
+  readonly flow: PaymentFlow;
+  readonly call: PaidCall;
+  /** Null for a deferred payment that has not moved yet. */
+  readonly transaction: Hex | null;
+  readonly network: string;
+  readonly payer: Address;
+  readonly amount: bigint;
+  readonly failure: string | null;
+  /** Its first caller still waits. */
+  readonly waiting: boolean;
+}

@@ -1,19 +1,21 @@
 /**
  * Claims payments for their exchanges, and adds them to what their payers have open. The insert is the claim: of all
- * who present one authorisation, in whatever process, one inserts the row. Columns in `claimParameters`' order.
+ * who present one authorization, in whatever process, one inserts the row. Payers on the block list claim nothing.
  */
 export const claimPayments = `
   with item as materialized (
     select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[],
-      $8::bytea[], $9::text[], $10::numeric[], $11::numeric[], $12::numeric[], $13::bytea[], $14::timestamptz[])
+      $8::bytea[], $9::text[], $10::numeric[], $11::numeric[], $12::numeric[], $13::bytea[], $14::timestamptz[], $15::text[])
     as t(network, asset, payer, nonce, exchange_id, account_id, key_id, fingerprint, pay_to, amount, valid_after,
-      valid_before, signature, claimed_at)),
+      valid_before, signature, claimed_at, flow)),
+  blocked as (
+    select exchange_id from item i where exists (select 1 from keyfare.blocked_payer b where b.payer = i.payer)),
   claimed as (
     insert into keyfare.payment (network, asset, payer, nonce, exchange_id, replica_id, account_id, key_id,
-      fingerprint, pay_to, amount, valid_after, valid_before, signature, claimed_at)
-    select network, asset, payer, nonce, exchange_id, $15::uuid, account_id, key_id, fingerprint, pay_to, amount,
-      valid_after, valid_before, signature, claimed_at
-    from item order by network, asset, payer, nonce
+      fingerprint, pay_to, amount, valid_after, valid_before, signature, claimed_at, flow)
+    select network, asset, payer, nonce, exchange_id, $16::uuid, account_id, key_id, fingerprint, pay_to, amount,
+      valid_after, valid_before, signature, claimed_at, flow
+    from item where exchange_id not in (select exchange_id from blocked) order by network, asset, payer, nonce
     on conflict (network, asset, payer, nonce) do nothing
     returning exchange_id, network, asset, payer, amount),
   exposed as (
@@ -22,7 +24,8 @@ export const claimPayments = `
     order by network, asset, payer
     on conflict (network, asset, payer) do update set open = payer_exposure.open + excluded.open
     returning network, asset, payer, open)
-  select c.exchange_id, e.open from claimed c join exposed e using (network, asset, payer)`;
+  select c.exchange_id, e.open from claimed c join exposed e using (network, asset, payer)
+  union all select exchange_id, null from blocked`;
 
 /** Gives claims up, with what they held of their payers' exposure. Only what was never submitted can be given up. */
 export const releaseClaims = `
@@ -49,20 +52,37 @@ export const releaseAbandonedClaims = `
   where e.network = r.network and e.asset = r.asset and e.payer = r.payer`;
 
 /**
- * Takes over the submitted payments of dead processes, and of any that no process owns. Answers all that are this
- * process's own then.
+ * Takes over the payments of dead processes, and of any that no process owns, whose settlement is under way or not final
+ * yet. Answers all that are this process's own then.
  */
 export const adoptPayments = `
   with adopted as (
     update keyfare.payment p set replica_id = $1
-    where state = 'submitted' and replica_id <> $1
+    where state in ('settling', 'settled') and replica_id <> $1
       and (replica_id = any($2::uuid[]) or not exists (select 1 from keyfare.replica r where r.id = p.replica_id))
     returning exchange_id)
   select exchange_id, true as adopted from adopted
   union all
-  select exchange_id, false from keyfare.payment where state = 'submitted' and replica_id = $1`;
+  select exchange_id, false from keyfare.payment where state in ('settling', 'settled') and replica_id = $1`;
 
-/** A payment as it stands, by the authorisation. */
+/**
+ * Payments that moved before their call and whose call no living process works on: of dead processes, or of this one from
+ * before `$2`, when no exchange of today had begun.
+ */
+export const selectUnserved = `
+  select p.exchange_id from keyfare.payment p
+  where p.flow = 'upfront' and p.call is null and p.refund_due_at is null and p.state in ('settled', 'final')
+    and ((p.replica_id = $1::uuid and p.claimed_at < $2::timestamptz)
+      or not exists (select 1 from keyfare.replica r where r.id = p.replica_id))`;
+
+/** Exposure at zero says nothing: it is not kept, so that strangers leave no rows. */
+export const forgetExposures = `delete from keyfare.payer_exposure where open = 0`;
+
+/** What all payers have open. */
+export const selectTotalOpen = `
+  select network, asset, sum(open)::text as open from keyfare.payer_exposure group by network, asset`;
+
+/** A payment as it stands, by the authorization. */
 export const selectByAuthorization = `
   select p.*, coalesce(r.expires_at > now(), false) as owner_alive, coalesce(p.waiting_until > now(), false) as waiting
   from keyfare.payment p left join keyfare.replica r on r.id = p.replica_id

@@ -5,10 +5,13 @@ import type { PaymentHold } from './call.js';
 import {
   adoptPayments,
   claimPayments,
+  forgetExposures,
   releaseAbandonedClaims,
   releaseClaims,
   selectByAuthorization,
   selectByExchange,
+  selectTotalOpen,
+  selectUnserved,
 } from './claim.sql.js';
 import type { PaymentRow } from './payment-row.js';
 
@@ -18,7 +21,10 @@ interface Won {
   readonly open: bigint;
 }
 
-/** A submitted payment that is this process's to follow. */
+/** `blocked`: the payer is on the block list. Else another exchange has the payment. */
+export type Claim = Won | { readonly won: false; readonly blocked?: true };
+
+/** A payment under way that is this process's to follow. */
 export interface Owned {
   readonly exchangeId: string;
   /** Taken over just now. */
@@ -29,7 +35,7 @@ export interface Owned {
 export class Claims {
   readonly #logger = new Logger('Payment');
   readonly #sql: SqlPool;
-  readonly #claims: GroupCommit<PaymentHold, Won | { readonly won: false }>;
+  readonly #claims: GroupCommit<PaymentHold, Claim>;
   readonly #releases: GroupCommit<string, true>;
   readonly #releasing = new Set<Promise<void>>();
   #closed = false;
@@ -54,12 +60,12 @@ export class Claims {
    * comes back counts this claim and those before it, so that of two claims for one balance the first passes. When it
    * rejects, release the claim: it may have been made.
    */
-  claim(hold: PaymentHold): Promise<Won | { readonly won: false }> {
+  claim(hold: PaymentHold): Promise<Claim> {
     return this.#claims.commit(hold);
   }
 
   /**
-   * Gives the claim up; the authorisation may be presented again. Tried until the database has done it or the process
+   * Gives the claim up; the authorization may be presented again. Tried until the database has done it or the process
    * ends: then a peer's sweep does it. Never rejects.
    */
   async release(exchangeId: string): Promise<void> {
@@ -85,7 +91,7 @@ export class Claims {
 
   /**
    * Within the caller's transaction: gives up what dead processes claimed, and this one before `ownBefore`, and takes over
-   * what dead ones submitted. Answers all submitted payments that are this process's own.
+   * what dead ones were settling. Answers all such payments that are this process's own.
    */
   async sweep(tx: Sql, deadReplicas: readonly string[], ownBefore: Date): Promise<readonly Owned[]> {
     await tx.query({
@@ -98,7 +104,27 @@ export class Claims {
       text: adoptPayments,
       values: [this.replicaId, deadReplicas],
     });
+    await tx.query({ name: 'keyfare_forget_exposures', text: forgetExposures });
     return owned.map(({ exchange_id: exchangeId, adopted }) => ({ exchangeId, adopted }));
+  }
+
+  /** Upfront payments that moved, and whose call nobody works on. */
+  async unserved(ownBefore: Date): Promise<readonly PaymentRow[]> {
+    const rows = await this.#sql.query<{ exchange_id: string }>({
+      name: 'keyfare_unserved',
+      text: selectUnserved,
+      values: [this.replicaId, ownBefore],
+    });
+    return rows.length === 0 ? [] : this.findByExchange(rows.map(({ exchange_id }) => exchange_id));
+  }
+
+  /** What all payers have open, in atomic units, by network and asset (`totalKey`). */
+  async totals(): Promise<ReadonlyMap<string, bigint>> {
+    const rows = await this.#sql.query<{ network: string; asset: string; open: string }>({
+      name: 'keyfare_total_open',
+      text: selectTotalOpen,
+    });
+    return new Map(rows.map((row) => [`${row.network} ${row.asset}`, BigInt(row.open)]));
   }
 
   /** Lets releases under way finish; while the database is away, only those that are already sent. */
@@ -122,15 +148,18 @@ export class Claims {
     }
   }
 
-  async #write(holds: readonly PaymentHold[]): Promise<readonly (Won | { readonly won: false })[]> {
-    const rows = await this.#sql.query<{ exchange_id: string; open: string }>({
+  async #write(holds: readonly PaymentHold[]): Promise<readonly Claim[]> {
+    const rows = await this.#sql.query<{ exchange_id: string; open: string | null }>({
       name: 'keyfare_claim_payments',
       text: claimPayments,
       values: [...this.#columns(holds), this.replicaId],
     });
-    const openAfter = new Map(rows.map((row) => [row.exchange_id, BigInt(row.open)]));
-    await this.#recognise(holds, openAfter);
-    return accumulate(holds, openAfter);
+    const blocked = new Set(rows.flatMap((row) => (row.open === null ? [row.exchange_id] : [])));
+    const openAfter = new Map(rows.flatMap((row) => (row.open === null ? [] : [[row.exchange_id, BigInt(row.open)]])));
+    await this.#recognise(holds.filter(({ exchangeId }) => !blocked.has(exchangeId)), openAfter);
+    return accumulate(holds, openAfter).map((claim, index) =>
+      blocked.has(holds[index]?.exchangeId ?? '') ? { won: false, blocked: true } : claim,
+    );
   }
 
   #columns(holds: readonly PaymentHold[]): readonly unknown[][] {
@@ -150,6 +179,7 @@ export class Claims {
       holds.map((hold) => hold.validBefore.toString()),
       holds.map((hold) => Buffer.from(hold.signature.slice(2), 'hex')),
       holds.map(() => now),
+      holds.map((hold) => hold.flow),
     ];
   }
 
@@ -172,9 +202,9 @@ export class Claims {
 function accumulate(
   holds: readonly PaymentHold[],
   openAfter: ReadonlyMap<string, bigint>,
-): readonly (Won | { readonly won: false })[] {
+): readonly Claim[] {
   const later = new Map<string, bigint>();
-  const results: (Won | { readonly won: false })[] = [];
+  const results: Claim[] = [];
   for (const hold of holds.toReversed()) {
     const open = openAfter.get(hold.exchangeId);
     if (open === undefined) results.push({ won: false });

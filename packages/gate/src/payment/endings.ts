@@ -10,8 +10,8 @@ export type EndPayment = (row: PaymentRow, outcome: PaymentOutcome) => Promise<v
 const closingGraceMs = 3_000;
 
 /**
- * The ends of payments that no caller waits for, or whose caller could not be answered because the database was away: the
- * chain has spoken, and that is tried to be written until it is.
+ * The ends of payments that no caller waits for, or whose caller could not be answered because the database was away: what
+ * the chain says is written as soon as the database takes it.
  */
 export class Endings {
   readonly #logger = new Logger('Payment');
@@ -30,7 +30,7 @@ export class Endings {
     return this.#underWay.has(exchangeId);
   }
 
-  /** Never rejects. It gives up when the process ends: the payment is still submitted then, and a peer takes it over. */
+  /** Never rejects. It gives up when the process ends: the payment is still settling then, and a peer takes it over. */
   async end(exchangeId: string, outcome: PaymentOutcome): Promise<void> {
     const known = this.#underWay.get(exchangeId);
     if (known !== undefined) return known;
@@ -53,7 +53,7 @@ export class Endings {
     for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 2_000)) {
       try {
         const [row] = await this.claims.findByExchange([exchangeId]);
-        if (row !== undefined && row.state === 'submitted') await this.#post(row, outcome);
+        if (row !== undefined && (row.state === 'settling' || row.state === 'served')) await this.#post(row, outcome);
         return;
       } catch (error) {
         this.#logger.warn(error);

@@ -1,6 +1,6 @@
 import type { Hex } from '@keyfare/core/encoding';
-import type { Address } from '@keyfare/core/x402';
-import type { PaidCall, PaymentHold } from './call.js';
+import type { Address, PaymentFlow } from '@keyfare/core/x402';
+import type { PaidCall, PaymentHold, PaymentState } from './call.js';
 
 /** A payment's row as the driver gives it. */
 export interface PaymentRow {
@@ -9,6 +9,7 @@ export interface PaymentRow {
   readonly payer: Address;
   readonly nonce: Hex;
   readonly exchange_id: string;
+  readonly flow: PaymentFlow;
   readonly account_id: string | null;
   readonly key_id: string | null;
   readonly fingerprint: Buffer;
@@ -18,12 +19,15 @@ export interface PaymentRow {
   readonly valid_before: string;
   readonly signature: Buffer;
   readonly unused_at_block: string | null;
-  readonly state: 'claimed' | 'submitted' | 'settled' | 'failed';
+  readonly state: PaymentState;
+  readonly wallet: string | null;
+  readonly wallet_nonce: string | null;
   readonly transaction: Hex | null;
   readonly claimed_at: Date;
+  readonly served_at: Date | null;
+  readonly refund_due_at: Date | null;
   readonly failure: string | null;
   readonly call: PaidCall | null;
-  readonly response_body: Buffer | null;
   readonly owner_alive: boolean;
   readonly waiting: boolean;
 }
@@ -32,6 +36,7 @@ export interface PaymentRow {
 export function holdOf(row: PaymentRow): PaymentHold {
   return {
     rail: 'x402',
+    flow: row.flow,
     exchangeId: row.exchange_id,
     network: row.network,
     asset: row.asset,
@@ -48,5 +53,6 @@ export function holdOf(row: PaymentRow): PaymentHold {
     claimedAt: row.claimed_at,
     unusedAtBlock: BigInt(row.unused_at_block ?? '0'),
     x402Version: row.call?.x402Version ?? 2,
+    offers: [],
   };
 }

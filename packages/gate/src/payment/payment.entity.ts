@@ -2,20 +2,25 @@ import { atomicColumn, bigintColumn, timeColumn } from '@keyfare/db/columns';
 import { Check, Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
 
 /**
- * One payment authorisation and the one exchange it belongs to. `claimed → submitted → settled | failed`; a claim whose
- * call was never submitted is deleted again, for then nothing was served and nothing can have moved.
+ * One payment authorization and the one exchange it belongs to: `claimed → served → settling → settled → final`, or `failed`
+ * or `expired` in place of the last. A claim whose call was never submitted nor served is deleted again, for then nothing
+ * can have moved.
  */
 @Entity({ name: 'payment' })
 @Unique('payment_exchange', ['exchangeId'])
-@Check('payment_state', `state in ('claimed', 'submitted', 'settled', 'failed')`)
+@Check('payment_flow', `flow in ('authorization', 'upfront', 'deferred')`)
+@Check('payment_state', `state in ('claimed', 'served', 'settling', 'settled', 'final', 'failed', 'expired')`)
 @Check('payment_amount', 'amount > 0')
+@Check('payment_served', `state <> 'served' or (call is not null and served_at is not null)`)
 @Check(
-  'payment_submitted',
-  `state = 'claimed' or (wallet is not null and wallet_nonce is not null and call is not null
-    and unused_at_block is not null)`,
+  'payment_settling',
+  `state <> 'settling' or (wallet is not null and wallet_nonce is not null and unused_at_block is not null)`,
 )
-@Check('payment_settled', `state <> 'settled' or transaction is not null`)
-@Index('payment_open', ['state', 'replicaId'], { where: `state in ('claimed', 'submitted')` })
+@Check('payment_settled', `state not in ('settled', 'final') or transaction is not null`)
+@Check('payment_refund', 'refund_due_at is null or call is null')
+@Index('payment_open', ['state', 'replicaId'], { where: `state in ('claimed', 'served', 'settling', 'settled')` })
+@Index('payment_unserved', ['replicaId'], { where: `flow = 'upfront' and call is null and refund_due_at is null` })
+@Index('payment_nonce', ['network', 'wallet', 'walletNonce'])
 export class PaymentEntity {
   /** CAIP-2. */
   @PrimaryColumn({ type: 'text', primaryKeyConstraintName: 'payment_pk' })
@@ -66,7 +71,19 @@ export class PaymentEntity {
   signature: Buffer;
 
   @Column({ type: 'text', default: 'claimed' })
-  state: 'claimed' | 'submitted' | 'settled' | 'failed';
+  state: string;
+
+  /** When it is settled: see docs/decisions. */
+  @Column({ type: 'text', default: 'authorization' })
+  flow: string;
+
+  /** When its call was served; of deferred and upfront payments. */
+  @Column({ ...timeColumn, nullable: true })
+  servedAt: Date | null;
+
+  /** Since when its payer is owed a refund: it moved, and nothing was served. */
+  @Column({ ...timeColumn, nullable: true })
+  refundDueAt: Date | null;
 
   @Column(timeColumn)
   claimedAt: Date;

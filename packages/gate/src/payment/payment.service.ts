@@ -1,33 +1,27 @@
-import type { Quote } from '@keyfare/core/metering';
+import { money } from '@keyfare/core/money';
+import type { Quote, TariffOffer } from '@keyfare/core/metering';
 import type { PayerPrincipal } from '@keyfare/core/principal';
 import { Problem, type ProblemCode } from '@keyfare/core/problem';
-import { checkTerms, type PaymentTerms } from '@keyfare/core/x402';
+import { findNetwork, matchOffer, type PaymentTerms, type SignatureVerifier } from '@keyfare/core/x402';
 import { asProblem, DatabaseUnavailable, type Sql, SqlPool } from '@keyfare/db/sql';
-import type { Chain } from '@keyfare/evm/chain';
-import type { SettlerWallet } from '@keyfare/evm/settler';
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { GateConfig } from '../config.js';
+import { GateConfig, paymentMarginSeconds } from '../config.js';
+import { Networks } from '../networks.js';
 import { ReplicaId } from '../replica-id.js';
-import { evmChain, settlerWallet } from '../tokens.js';
+import { Settlements, type Watch } from '../settling.js';
+import { signatureVerifier } from '../tokens.js';
 import { withTimeout } from '../with-timeout.js';
-import {
-  answerKnown,
-  challenge,
-  inProgress,
-  outcomeUnknown,
-  type Presented,
-  type Replay,
-  toProblem,
-} from './answers.js';
-import type { PaidCall, PaymentHold, PaymentOutcome } from './call.js';
+import { answerKnown, challenge, comeBack, inProgress, outcomeUnknown, type Presented, toProblem } from './answers.js';
+import { BlockList } from './block-list.js';
+import { Breaker } from './breaker.js';
+import type { KnownPayment, PaidCall, PaymentHold, PaymentOutcome } from './call.js';
 import { ChainCheck } from './chain-check.js';
 import { Claims } from './claims.js';
+import { CodeReads } from './code-reads.js';
 import { Endings, type EndPayment } from './endings.js';
+import { exactScheme } from './exact.scheme.js';
 import { holdOf, type PaymentRow } from './payment-row.js';
-import { Submissions } from './submissions.js';
-import { type Watch, Watcher } from './watcher.js';
-
-export type { Replay } from './answers.js';
+import { TotalExposure } from './total-exposure.js';
 
 /** The request that a payment is presented with. */
 export interface PaidRequest extends Presented {
@@ -36,49 +30,37 @@ export interface PaidRequest extends Presented {
   readonly account: { readonly accountId: string; readonly keyId: string } | null;
 }
 
-/** What was served for a payment, kept before the payment is broadcast. */
-export interface Served {
-  readonly call: PaidCall;
-  readonly body: Buffer;
-  readonly terms: PaymentTerms;
-}
+/** For so long after it ran out a payment is looked up when it is presented again: its answer may still be owed. */
+const recallSeconds = 3_600n;
 
-/** Claims, verifies, submits and follows payments: everything between a signed authorisation and its end. */
+/** Claims and verifies payments, and knows what became of them: everything of a payment but its transaction. */
 @Injectable()
 export class PaymentService {
+  readonly blockList: BlockList;
   readonly #claims: Claims;
   readonly #check: ChainCheck;
-  readonly #submissions: Submissions;
-  readonly #watcher: Watcher;
+  readonly #scheme: ReturnType<typeof exactScheme>;
   readonly #endings: Endings;
+  readonly #breaker = new Breaker();
+  readonly #codeReads = new CodeReads();
+  readonly #total: TotalExposure;
   readonly #logger = new Logger('Payment');
   #unattended: ReadonlySet<string> = new Set();
 
   constructor(
     private readonly config: GateConfig,
     sql: SqlPool,
-    @Inject(evmChain) chain: Chain,
-    @Inject(settlerWallet) wallet: SettlerWallet,
+    private readonly networks: Networks,
+    private readonly settlements: Settlements,
+    @Inject(signatureVerifier) verifier: SignatureVerifier,
     replica: ReplicaId,
   ) {
     this.#claims = new Claims(sql, replica.id, config.clock);
-    this.#check = new ChainCheck(chain, wallet);
+    this.blockList = new BlockList(sql, config.clock);
+    this.#scheme = exactScheme(verifier);
+    this.#check = new ChainCheck(this.#scheme);
     this.#endings = new Endings(this.#claims);
-    this.#submissions = new Submissions(sql, chain, wallet, {
-      network: config.network.caip2,
-      replicaId: replica.id,
-      now: config.clock,
-    });
-    this.#watcher = new Watcher({
-      chain,
-      submissions: this.#submissions,
-      shortestPollMs: 5,
-      longestPollMs: 1_000,
-      rebroadcastAfterMs: 5_000,
-      retryAfterMs: 1_000,
-      replaceAfterMs: config.replaceAfterMs,
-      onTrouble: (error) => this.#logger.warn(error),
-    });
+    this.#total = new TotalExposure(() => this.#claims.totals());
   }
 
   /** Names who posts the ends of payments that no caller waits for. */
@@ -86,71 +68,73 @@ export class PaymentService {
     this.#endings.onEnd(end);
   }
 
-  get underWay(): number {
-    return this.#watcher.size;
+  /** A payment ended that no caller waits for: it is posted as soon as the database takes it. */
+  end(exchangeId: string, outcome: PaymentOutcome): void {
+    void this.#endings.end(exchangeId, outcome);
   }
 
-  /** What a payer is asked for. */
-  terms(quote: Quote, { url, description }: { url: string; description: string }): PaymentTerms {
-    return {
-      network: this.config.network,
-      asset: this.config.network.usdc,
-      payTo: this.config.payTo,
-      amount: quote.price.atomic,
-      maxTimeoutSeconds: this.config.maxTimeoutSeconds,
-      resourceUrl: url,
-      description,
-      mimeType: 'application/json',
-    };
+  /** A settlement did not move this payer's payment, and its gas is spent. */
+  reverted(payer: string): void {
+    this.#breaker.reverted(payer);
   }
 
-  /** A 402 with the offer for both versions of x402. */
-  challenge(terms: PaymentTerms, code: ProblemCode, detail?: string, headers: Record<string, string> = {}): Problem {
+  /** What a payer is asked for: every offer of the route, the preferred one first. */
+  offers(quote: Quote, { url, description }: { url: string; description: string }): readonly PaymentTerms[] {
+    const offers: readonly TariffOffer[] = quote.offers ?? [{}];
+    return offers.map((offer) => {
+      const caip2 = offer.network === undefined ? this.config.network.caip2 : findNetwork(offer.network)?.caip2;
+      const { settings } = this.networks.get(caip2 ?? String(offer.network));
+      const flow = offer.flow ?? 'authorization';
+      return {
+        flow,
+        network: settings.network,
+        asset: settings.network.usdc,
+        payTo: (offer.payTo ?? settings.payTo) as `0x${string}`,
+        amount: (offer.price ?? money('USDC', quote.price.atomic)).atomic,
+        maxTimeoutSeconds:
+          flow === 'deferred' ? this.config.deferred.timeoutSeconds : this.config.maxTimeoutSeconds,
+        resourceUrl: url,
+        description,
+        mimeType: 'application/json',
+      };
+    });
+  }
+
+  /** A 402 with the offers for both versions of x402. */
+  challenge(
+    terms: readonly PaymentTerms[],
+    code: ProblemCode,
+    detail?: string,
+    headers: Record<string, string> = {},
+  ): Problem {
     return challenge(terms, code, { detail, headers });
   }
 
-  /** Whether this very payment, to the last bit, was proven and submitted before. 503 while the database is away. */
-  async isKnown({ network, payer, payment }: PayerPrincipal): Promise<boolean> {
-    const { authorization, asset, signature } = payment;
-    const row = await this.#find({ network, asset: asset.address, payer, nonce: authorization.nonce });
-    if (row === undefined || row.state === 'claimed') return false;
-    const known = holdOf(row);
-    return (
-      known.signature === signature.toLowerCase() &&
-      known.payTo === authorization.to &&
-      known.amount === authorization.value &&
-      known.validAfter === authorization.validAfter &&
-      known.validBefore === authorization.validBefore
-    );
-  }
-
   /**
-   * Makes a proven payment this exchange's own, or answers with what became of it before. Refuses with a 402 challenge,
-   * 409 `payment/in-progress`, or 503. After any refusal nothing is claimed.
+   * Makes a payment this exchange's own, or answers with what became of it before. What needs neither database nor chain
+   * is checked first. Refuses with a 402 challenge, 409, or 503. After any refusal nothing is claimed.
    */
-  async hold(payer: PayerPrincipal, request: PaidRequest): Promise<PaymentHold | Replay> {
+  async hold(payer: PayerPrincipal, request: PaidRequest): Promise<PaymentHold | KnownPayment> {
     const now = this.config.clock();
-    const hold = toHold(payer, request, now);
-    const refusal = this.#refuse(payer, request.terms, now);
+    const { authorization, accepted } = payer.payment;
+    const match = matchOffer({ authorization, network: payer.network, accepted, now }, request.terms);
+    const hold = toHold(payer, request, { terms: match.terms, now });
+    const refusal = match.ok ? this.#refuseTime(hold, now) : challenge(request.terms, match.code, { detail: match.detail });
     if (refusal !== null) {
-      // The offer or the time may have changed since this payment was served: that it was served comes first.
-      const row = await this.#find(hold);
+      const isLate = refusal.code === 'payment/expired' && this.#mayBeOwed(hold, now);
+      const row = isLate ? await this.#recall(payer, hold) : undefined;
       if (row === undefined) throw refusal;
       return answerKnown(row, request);
     }
-    for (let attempt = 0; ; attempt += 1) {
-      const claim = await this.#claims.claim(hold).catch((error: unknown) => {
-        this.void(hold);
-        throw asProblem(error);
-      });
-      if (claim.won) return this.#verify(hold, claim.open, request.terms);
-      const row = await this.#find(hold);
-      if (row === undefined && attempt < 3) continue;
-      if (row === undefined) throw inProgress(1);
-      if (row.state !== 'claimed' || row.owner_alive) return answerKnown(row, request);
-      // Its process died before anything was submitted: the next sweep frees it.
-      throw inProgress(2);
+    if (payer.payment.proof === 'code') await this.#demandCode(hold);
+    const unavailable = this.#refuseNow(hold);
+    if (unavailable !== null) {
+      // That a payment was served comes before what is wrong with the chain today.
+      const row = await this.#recall(payer, hold);
+      if (row === undefined) throw unavailable;
+      return answerKnown(row, request);
     }
+    return this.#claim(payer, hold, request);
   }
 
   /** Gives a hold up: the payment was not used and may be presented again. */
@@ -163,8 +147,151 @@ export class PaymentService {
    * `payment/outcome-unknown` when the bound passes, or when the transaction reverted and the authorization is still good:
    * the money may move, so the caller must come back with the same payment.
    */
-  async settle(hold: PaymentHold, served: Served): Promise<PaymentOutcome> {
-    const watch = this.#submit(hold, served);
+  async settle(hold: PaymentHold, { call }: { readonly call: PaidCall }): Promise<PaymentOutcome> {
+    return this.#settle(hold, call);
+  }
+
+  /** As `settle`, before the handler: there is no call yet. The outcome is to be posted by `PostOffice` before it runs. */
+  async settleUpfront(hold: PaymentHold): Promise<PaymentOutcome> {
+    return this.#settle(hold, null);
+  }
+
+  /** For an outcome that could not be posted: it is, as soon as the database takes it. The caller's 503 meanwhile. */
+  postLater(exchangeId: string, outcome: PaymentOutcome, cause: unknown): Problem {
+    this.end(exchangeId, outcome);
+    return outcomeUnknown(cause);
+  }
+
+  /** A payment as it stands, by the exchange it belongs to. */
+  async find(exchangeId: string): Promise<PaymentRow | undefined> {
+    return (await this.#claims.findByExchange([exchangeId]))[0];
+  }
+
+  /**
+   * Within the caller's transaction: frees claims that no living process works on, and takes over what dead ones were
+   * settling. Answers the payments that somebody must follow.
+   */
+  async sweep(tx: Sql, deadReplicas: readonly string[]): Promise<readonly string[]> {
+    const owned = await this.#claims.sweep(tx, deadReplicas, this.#ownBefore());
+    const loose = owned.filter(({ exchangeId: id }) => !this.settlements.isUnderWay(id) && !this.#endings.has(id));
+    // Between two of its steps a payment is in nobody's hands for a moment. One that is at two sweeps was dropped.
+    const dropped = loose.filter(({ exchangeId, adopted }) => adopted || this.#unattended.has(exchangeId));
+    this.#unattended = new Set(loose.map(({ exchangeId }) => exchangeId));
+    return dropped.map(({ exchangeId }) => exchangeId);
+  }
+
+  /** Upfront payments that moved, and whose call nobody will serve: their payers are owed a refund. */
+  async unserved(): Promise<readonly PaymentRow[]> {
+    return this.#claims.unserved(this.#ownBefore());
+  }
+
+  /** Bounded, though database and chain be away: what is left under way is in the database, for a peer. */
+  async close(): Promise<void> {
+    await this.#claims.close();
+    await this.#endings.close();
+  }
+
+  #ownBefore(): Date {
+    const longestExchangeMs = this.config.handlerTimeoutMs + 2 * this.config.settleTimeoutMs;
+    return new Date(this.config.clock().getTime() - longestExchangeMs);
+  }
+
+  /** A payment must not run out before the handler and the settlement have had their time. */
+  #refuseTime(hold: PaymentHold, now: Date): Problem | null {
+    const { handlerTimeoutMs, settleTimeoutMs, deferred } = this.config;
+    const handlerMs = hold.flow === 'upfront' ? 0 : handlerTimeoutMs;
+    const extra = hold.flow === 'deferred' ? deferred.marginSeconds : 0;
+    const least = Math.ceil((handlerMs + settleTimeoutMs) / 1_000) + paymentMarginSeconds + extra;
+    const left = hold.validBefore - BigInt(Math.floor(now.getTime() / 1_000));
+    if (left >= BigInt(least)) return null;
+    const detail = `The payment is valid for ${left} seconds more; a call may take ${least} until it is settled.`;
+    return challenge(hold.offers, 'payment/expired', { detail });
+  }
+
+  /** Whether a payment that has run out may have been served, so that its answer is looked for. */
+  #mayBeOwed(hold: PaymentHold, now: Date): boolean {
+    return hold.validBefore + recallSeconds > BigInt(Math.floor(now.getTime() / 1_000));
+  }
+
+  #refuseNow(hold: PaymentHold): Problem | null {
+    if (this.settlements.refuses(hold.network)) {
+      return new Problem('service/chain-unavailable', 'Settlements are not taken at the moment.');
+    }
+    const open = this.#breaker.isOpen(hold.payer);
+    if (open === null) return null;
+    const whose = open === 'payer' ? 'of this payer' : 'of many payers';
+    return comeBack('payment/reverting', `Settlements ${whose} have reverted again and again.`, 60);
+  }
+
+  /** Only code can prove a signature that no key made: one bounded read tells whether there is any. */
+  async #demandCode(hold: PaymentHold): Promise<void> {
+    const detail = 'The signature is not by the payer, or not over this authorization.';
+    const refusal = challenge(hold.offers, 'payment/invalid-signature', { detail });
+    if (this.#codeReads.isCodeless(hold.payer)) throw refusal;
+    if (!this.#codeReads.spend()) throw comeBack('service/overloaded', 'Too many signatures to ask the chain about.', 1);
+    const { hasCode } = await this.#scheme.read(hold, this.networks.get(hold.network)).catch((error: unknown) => {
+      throw toProblem(error);
+    });
+    this.#codeReads.learn(hold.payer, hasCode);
+    if (!hasCode) throw refusal;
+  }
+
+  async #claim(payer: PayerPrincipal, hold: PaymentHold, request: PaidRequest): Promise<PaymentHold | KnownPayment> {
+    for (let attempt = 0; ; attempt += 1) {
+      const claim = await this.#claims.claim(hold).catch((error: unknown) => {
+        this.void(hold);
+        throw asProblem(error);
+      });
+      if (claim.won) return this.#verify(hold, claim.open, request.terms);
+      if (claim.blocked === true) throw new Problem('payment/payer-blocked');
+      const row = await this.#recall(payer, hold);
+      if (row === undefined && attempt < 3) continue;
+      if (row === undefined) throw inProgress(1);
+      if (row.state !== 'claimed' || row.owner_alive) return answerKnown(row, request);
+      // Its process died before anything was submitted: the next sweep frees it.
+      throw inProgress(2);
+    }
+  }
+
+  /** The row of a payment that was presented before. Where code must prove the signature, the bytes must be the same. */
+  async #recall(payer: PayerPrincipal, hold: PaymentHold): Promise<PaymentRow | undefined> {
+    const row = await this.#claims.find(hold).catch((error: unknown) => {
+      throw asProblem(error);
+    });
+    if (row === undefined || payer.payment.proof === 'key') return row;
+    const known = holdOf(row);
+    const isSame =
+      known.signature === hold.signature &&
+      known.payTo === hold.payTo &&
+      known.amount === hold.amount &&
+      known.validAfter === hold.validAfter &&
+      known.validBefore === hold.validBefore;
+    if (isSame) return row;
+    throw challenge(hold.offers, 'payment/invalid-signature');
+  }
+
+  async #verify(hold: PaymentHold, open: bigint, terms: readonly PaymentTerms[]): Promise<PaymentHold> {
+    try {
+      if (hold.flow === 'deferred') await this.#limitExposure(hold, open);
+      return await this.#check.verify(hold, { open, terms, access: this.networks.get(hold.network) });
+    } catch (error) {
+      this.void(hold);
+      throw toProblem(error);
+    }
+  }
+
+  async #limitExposure(hold: PaymentHold, open: bigint): Promise<void> {
+    const { maxPerPayer, maxTotal } = this.config.deferred;
+    if (open > maxPerPayer) {
+      throw comeBack('payment/exposure-exceeded', 'This payer has too much open; it is collected shortly.', 30);
+    }
+    if ((await this.#total.after(hold)) > maxTotal) {
+      throw comeBack('payment/exposure-exceeded', 'Too much is open altogether; it is collected shortly.', 30);
+    }
+  }
+
+  async #settle(hold: PaymentHold, call: PaidCall | null): Promise<PaymentOutcome> {
+    const watch = this.#submit(hold, call);
     const known = watch.then(({ ended, reverted }) => Promise.race([ended, reverted]));
     const outcome = await withTimeout(known, this.config.settleTimeoutMs, () => {
       this.#endAlone(hold.exchangeId, watch);
@@ -175,82 +302,24 @@ export class PaymentService {
     throw outcomeUnknown();
   }
 
-  /** For an outcome that could not be posted: it is, as soon as the database takes it. The caller's 503 meanwhile. */
-  postLater(exchangeId: string, outcome: PaymentOutcome, cause: unknown): Problem {
-    void this.#endings.end(exchangeId, outcome);
-    return outcomeUnknown(cause);
-  }
-
-  /**
-   * Within the caller's transaction: frees claims that no living process works on, and takes over what dead ones
-   * submitted. Answers the payments that nobody follows: `follow` them once the transaction is committed.
-   */
-  async sweep(tx: Sql, deadReplicas: readonly string[]): Promise<readonly string[]> {
-    const longestExchangeMs = this.config.handlerTimeoutMs + this.config.settleTimeoutMs;
-    const ownBefore = new Date(this.config.clock().getTime() - longestExchangeMs);
-    const owned = await this.#claims.sweep(tx, deadReplicas, ownBefore);
-    const loose = owned.filter(({ exchangeId: id }) => !this.#watcher.has(id) && !this.#endings.has(id));
-    // Between two of its steps a payment is in nobody's hands for a moment. One that is at two sweeps was dropped.
-    const dropped = loose.filter(({ exchangeId, adopted }) => adopted || this.#unattended.has(exchangeId));
-    this.#unattended = new Set(loose.map(({ exchangeId }) => exchangeId));
-    return dropped.map(({ exchangeId }) => exchangeId);
-  }
-
-  /** Follows payments that no caller waits for, to their end. */
-  async follow(exchangeIds: readonly string[]): Promise<void> {
-    if (exchangeIds.length === 0) return;
-    const rows = await this.#claims.findByExchange(exchangeIds);
-    const transactions = await this.#submissions.find(exchangeIds);
-    for (const row of rows.filter(({ state }) => state === 'submitted')) {
-      const watch = this.#watcher.watch(holdOf(row), transactions.get(row.exchange_id) ?? []);
-      this.#endAlone(row.exchange_id, Promise.resolve(watch));
-    }
-  }
-
-  /** Sends again what the chain lost, once it answers. Rejects with `ChainUnavailable` until then. */
-  async openWallet(): Promise<void> {
-    await this.#submissions.open();
-  }
-
-  /** The process is about to end: nobody waits for long any more to learn of an outcome. */
-  limitDoubt(): void {
-    this.#submissions.limitDoubt();
-  }
-
-  /** Bounded, though database and chain be away: what is left under way is in the database, for a peer. */
-  async close(): Promise<void> {
-    await Promise.all([this.#claims.close(), this.#submissions.close(), this.#watcher.close()]);
-    await this.#endings.close();
-  }
-
-  #refuse({ payment }: PayerPrincipal, terms: PaymentTerms, now: Date): Problem | null {
-    const verdict = checkTerms({ authorization: payment.authorization, terms, now });
-    if (!verdict.ok) return challenge(terms, verdict.code, { detail: verdict.detail });
-    if (!this.#watcher.refused) return null;
-    return new Problem('service/chain-unavailable', 'Settlements are not taken at the moment.');
-  }
-
-  async #verify(hold: PaymentHold, open: bigint, terms: PaymentTerms): Promise<PaymentHold> {
-    return this.#check.verify(hold, open, terms).catch((error: unknown) => {
-      this.void(hold);
-      throw toProblem(error);
-    });
-  }
-
-  async #submit(hold: PaymentHold, { call, body, terms }: Served): Promise<Watch> {
+  async #submit(hold: PaymentHold, call: PaidCall | null): Promise<Watch> {
     const waitingUntil = new Date(this.config.clock().getTime() + this.config.settleTimeoutMs);
-    const submitted = await this.#submissions.submit({ hold, call, body, waitingUntil }).catch((error: unknown) => {
-      // Where it was stored all the same, the release leaves it alone, and a sweep follows it.
-      this.void(hold);
-      throw error instanceof DatabaseUnavailable && error.inDoubt ? outcomeUnknown(error) : toProblem(error);
-    });
+    const submitted = await this.settlements
+      .submit({ movement: hold, call, waitingUntil })
+      .catch((error: unknown) => {
+        // Where it was stored all the same, the release leaves it alone, and a sweep follows it.
+        this.void(hold);
+        throw error instanceof DatabaseUnavailable && error.inDoubt ? outcomeUnknown(error) : toProblem(error);
+      });
     if (submitted === 'taken') throw outcomeUnknown();
     if (submitted === 'expired') {
       this.void(hold);
       const detail = 'The authorization ran out while the call was being served.';
-      throw challenge(terms, 'payment/expired', { detail });
+      throw hold.offers.length === 0
+        ? new Problem('payment/expired', detail)
+        : challenge(hold.offers, 'payment/expired', { detail });
     }
-    return this.#watcher.watch(hold, [submitted]);
+    return submitted;
   }
 
   /** Posts the end of a payment whose caller was sent away. */
@@ -259,18 +328,17 @@ export class PaymentService {
       .then(async ({ ended }) => this.#endings.end(exchangeId, await ended))
       .catch((error: unknown) => this.#logger.warn(error));
   }
-
-  async #find(hold: Pick<PaymentHold, 'network' | 'asset' | 'payer' | 'nonce'>): Promise<PaymentRow | undefined> {
-    return this.#claims.find(hold).catch((error: unknown) => {
-      throw asProblem(error);
-    });
-  }
 }
 
-function toHold({ payer, network, payment }: PayerPrincipal, request: PaidRequest, claimedAt: Date): PaymentHold {
+function toHold(
+  { payer, network, payment }: PayerPrincipal,
+  request: PaidRequest,
+  { terms, now }: { terms: PaymentTerms; now: Date },
+): PaymentHold {
   const { authorization, signature, asset, x402Version } = payment;
   return {
     rail: 'x402',
+    flow: terms.flow,
     exchangeId: request.exchangeId,
     network,
     asset: asset.address,
@@ -284,8 +352,9 @@ function toHold({ payer, network, payment }: PayerPrincipal, request: PaidReques
     accountId: request.account?.accountId ?? null,
     keyId: request.account?.keyId ?? null,
     fingerprint: request.fingerprint,
-    claimedAt,
+    claimedAt: now,
     unusedAtBlock: 0n,
     x402Version,
+    offers: request.terms,
   };
 }

@@ -1,5 +1,7 @@
+import type { EntryKind } from '@keyfare/core/log';
+
 /** The receipt room's part of a post, over `item` and `added`: the documents as they were signed. */
-export const storeReceipts = (kind: 'call' | 'unpaid'): string => `
+export const storeReceipts = (kind: EntryKind): string => `
   stored as (
     insert into keyfare.receipt (id, kind, principal, kid, jws, issued_at)
     select id, '${kind}', principal, kid, jws, issued_at from item join added using (id))`;

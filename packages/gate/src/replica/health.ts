@@ -1,7 +1,6 @@
 import { SqlPool } from '@keyfare/db/sql';
-import type { Chain } from '@keyfare/evm/chain';
-import { Inject, Injectable } from '@nestjs/common';
-import { evmChain } from '../tokens.js';
+import { Injectable } from '@nestjs/common';
+import { Networks } from '../networks.js';
 import { ReplicaService } from './replica.service.js';
 
 /** Whether the parts that calls need can be reached. */
@@ -20,13 +19,13 @@ export class GateHealth {
   constructor(
     private readonly sql: SqlPool,
     private readonly replica: ReplicaService,
-    @Inject(evmChain) private readonly chain: Chain,
+    private readonly networks: Networks,
   ) {}
 
   async readiness(): Promise<GateReadiness> {
     const [database, chain] = await Promise.all([
       isUp(this.sql.query({ text: 'select 1' })),
-      isUp(this.chain.blockNumber()),
+      isUp(Promise.all(this.networks.all.map(({ chain }) => chain.blockNumber()))),
     ]);
     return { database, listener: this.replica.listening ? 'up' : 'down', chain };
   }

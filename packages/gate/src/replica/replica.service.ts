@@ -2,10 +2,12 @@ import { Listener } from '@keyfare/db/listener';
 import { SqlPool } from '@keyfare/db/sql';
 import { Injectable, Logger } from '@nestjs/common';
 import { GateConfig } from '../config.js';
+import { LaterEntries } from '../exchange/later.js';
 import { KeyResolver } from '../key/key.resolver.js';
 import { MeterService } from '../meter/meter.service.js';
 import { PaymentService } from '../payment/payment.service.js';
 import { ReplicaId } from '../replica-id.js';
+import { SettlementService } from '../settlement/settlement.service.js';
 
 /**
  * This process among its peers: it shows that it lives, hears what they announce, and takes over what a dead one left.
@@ -27,6 +29,8 @@ export class ReplicaService {
     private readonly keys: KeyResolver,
     private readonly meter: MeterService,
     private readonly payments: PaymentService,
+    private readonly settlements: SettlementService,
+    private readonly later: LaterEntries,
   ) {
     this.#listener = new Listener({
       url: config.databaseUrl,
@@ -118,6 +122,7 @@ export class ReplicaService {
       await this.meter.sweep(tx);
       return this.payments.sweep(tx, ids);
     });
-    await this.payments.follow(unfollowed);
+    await this.settlements.follow(unfollowed);
+    for (const row of await this.payments.unserved()) await this.later.oweRefund(row, 'not-served');
   }
 }

@@ -1,5 +1,4 @@
-import type { PaymentToSettle } from '@keyfare/evm/chain';
-import type { SignedTransaction } from '@keyfare/evm/settler';
+import type { PaymentToSettle, SignedTransaction } from '@keyfare/evm/settler';
 import type { Movement } from '../settling.js';
 
 /** A stored transaction as the driver gives it. */

@@ -1,0 +1,163 @@
+import { type Address, findNetwork, type Network } from '@keyfare/core/x402';
+import { multicall3Address } from '@keyfare/evm/settler';
+import { z } from 'zod';
+import { address, ConfigurationError, httpUrl, secretKey } from './setting.js';
+
+/** One network that payments are taken on. */
+export interface NetworkSettings {
+  readonly network: Network;
+  readonly payTo: Address;
+  readonly rpcUrl: string;
+  readonly settlerKey: `0x${string}`;
+  /** Blocks on top of a settlement's, after which it is final. */
+  readonly confirmations: number;
+  /** The contract that settles many payments in one transaction; null: each has a transaction of its own. */
+  readonly batchContract: Address | null;
+  /** Payments in one transaction at most. */
+  readonly batchSize: number;
+  /** Gas of a settlement of one payment; a wallet of code may need more than a key. */
+  readonly gasLimit: bigint;
+  /** Wei for one gas at most; 0 for no ceiling. */
+  readonly maxFeePerGas: bigint;
+  /** Wei for one settlement at most; 0 for no ceiling. */
+  readonly maxSettlementCost: bigint;
+  /** How much of a payment gas may take, in percent; 0: it is not asked. */
+  readonly maxCostPercent: bigint;
+  /** Atomic units of USDC for one ether, or the chain's own coin. */
+  readonly etherPrice: bigint;
+}
+
+/** When deferred payments are collected, and how much may be open. */
+export interface DeferredSettings {
+  /** For so long a payment is asked to be valid. */
+  readonly timeoutSeconds: number;
+  /** Collected so long before it runs out, at the latest. */
+  readonly marginSeconds: number;
+  /** Collected when so many wait, */
+  readonly count: number;
+  /** or when they come to so much, in atomic units of USDC, */
+  readonly amount: bigint;
+  /** or when one has waited so long. */
+  readonly ageMs: number;
+  /** How often all of this is looked at. */
+  readonly intervalMs: number;
+  /** How often the balances of payers with open payments are read. */
+  readonly balanceIntervalMs: number;
+  /** What one payer may have open, in atomic units of USDC. */
+  readonly maxPerPayer: bigint;
+  /** What all payers may have open together. */
+  readonly maxTotal: bigint;
+}
+
+const seconds = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
+/** A plain decimal with up to `decimals` digits behind the point, in its smallest units. */
+const decimal = (decimals: number, what: string) =>
+  z
+    .string()
+    .regex(new RegExp(`^\\d{1,15}(?:\\.\\d{1,${decimals}})?$`), `must be ${what}`)
+    .transform((text) => {
+      const [whole = '0', fraction = ''] = text.split('.');
+      return BigInt(whole + fraction.padEnd(decimals, '0'));
+    });
+const dollars = decimal(6, 'a plain decimal of dollars, such as 2.50');
+const gwei = decimal(9, 'a plain decimal of gwei, such as 50');
+const ether = decimal(18, 'a plain decimal of ether, such as 0.002');
+
+const perNetwork = {
+  CONFIRMATIONS: z.coerce.number().int().min(0).max(10_000).optional(),
+  BATCH_CONTRACT: z.union([z.literal('none'), address]).optional(),
+  BATCH_SIZE: z.coerce.number().int().min(1).max(200).default(100),
+  SETTLEMENT_GAS_LIMIT: z.coerce.number().int().min(60_000).max(10_000_000).default(150_000),
+  MAX_GAS_PRICE_GWEI: gwei.optional(),
+  MAX_SETTLEMENT_COST_ETHER: ether.optional(),
+  MAX_GAS_PERCENT: z.coerce.number().int().min(0).max(10_000).optional(),
+  ETHER_PRICE_USD: dollars.default(4_000_000_000n),
+};
+
+/** The part of the environment that concerns payments; those of a network may have its name at their end. */
+export const paymentEnvironment = {
+  NETWORKS: z.string().optional(),
+  ...perNetwork,
+  DEFERRED_TIMEOUT_SECONDS: seconds(60, 86_000).default(3_600),
+  DEFERRED_MARGIN_SECONDS: seconds(10, 43_000).default(300),
+  DEFERRED_COUNT: z.coerce.number().int().min(1).max(10_000).default(100),
+  DEFERRED_AMOUNT_USD: dollars.default(10_000_000n),
+  DEFERRED_AGE_SECONDS: seconds(1, 86_000).default(300),
+  DEFERRED_INTERVAL_MS: z.coerce.number().int().min(20).max(600_000).default(1_000),
+  BALANCE_INTERVAL_MS: z.coerce.number().int().min(20).max(600_000).default(10_000),
+  MAX_OPEN_PER_PAYER_USD: dollars.default(1_000_000n),
+  MAX_OPEN_TOTAL_USD: dollars.default(100_000_000n),
+};
+
+/** From the parsed environment. */
+export function readDeferred(values: z.infer<z.ZodObject<typeof paymentEnvironment>>): DeferredSettings {
+  return {
+    timeoutSeconds: values.DEFERRED_TIMEOUT_SECONDS,
+    marginSeconds: values.DEFERRED_MARGIN_SECONDS,
+    count: values.DEFERRED_COUNT,
+    amount: values.DEFERRED_AMOUNT_USD,
+    ageMs: values.DEFERRED_AGE_SECONDS * 1_000,
+    intervalMs: values.DEFERRED_INTERVAL_MS,
+    balanceIntervalMs: values.BALANCE_INTERVAL_MS,
+    maxPerPayer: values.MAX_OPEN_PER_PAYER_USD,
+    maxTotal: values.MAX_OPEN_TOTAL_USD,
+  };
+}
+
+const shape = z.object({ PAY_TO: address, RPC_URL: httpUrl, SETTLER_PRIVATE_KEY: secretKey, ...perNetwork });
+const testnets = new Set(['base-sepolia', 'sei-testnet']);
+
+/**
+ * Every network that payments are taken on: `NETWORK`, then those of `NETWORKS`. Of each but the first, every setting may
+ * have the network's name at its end (`RPC_URL_BASE`, `PAY_TO_SEI_TESTNET`), and `RPC_URL` must. Faults of the settings
+ * without a name are left to who reads these. Throws a `ConfigurationError` with all the others.
+ */
+export function readNetworks(env: NodeJS.ProcessEnv): readonly NetworkSettings[] {
+  const faults: string[] = [];
+  const first = findNetwork(env['NETWORK'] ?? 'base-sepolia');
+  const names = (env['NETWORKS'] ?? '').split(',').flatMap((name) => (name.trim() === '' ? [] : [name.trim()]));
+  const further = names.flatMap((name) => {
+    const found = findNetwork(name);
+    if (found === null) faults.push(`NETWORKS names ${JSON.stringify(name)}, on which no payments are taken`);
+    return found === null || found === first ? [] : [found];
+  });
+  const all = first === null ? further : [first, ...further];
+  const read = [...new Set(all)].flatMap((network) => {
+    const suffix = `_${network.name.toUpperCase().replaceAll('-', '_')}`;
+    const given = Object.fromEntries(
+      Object.keys(shape.shape).map((name) => {
+        const shared = name === 'RPC_URL' && network !== first ? undefined : env[name];
+        return [name, env[`${name}${suffix}`] ?? shared];
+      }),
+    );
+    const parsed = shape.safeParse(given);
+    if (parsed.success) return [settingsOf(network, parsed.data)];
+    for (const { path, message } of parsed.error.issues) {
+      const name = path.join('.');
+      const own = env[`${name}${suffix}`] !== undefined || (name === 'RPC_URL' && network !== first);
+      if (own) faults.push(`${name}${suffix} ${env[`${name}${suffix}`] === undefined ? 'is missing' : message}`);
+    }
+    return [];
+  });
+  if (faults.length > 0) throw new ConfigurationError(faults);
+  return read;
+}
+
+function settingsOf(network: Network, values: z.infer<typeof shape>): NetworkSettings {
+  const isTestnet = testnets.has(network.name);
+  const { BATCH_CONTRACT: batch = multicall3Address } = values;
+  return {
+    network,
+    payTo: values.PAY_TO,
+    rpcUrl: values.RPC_URL,
+    settlerKey: values.SETTLER_PRIVATE_KEY,
+    confirmations: values.CONFIRMATIONS ?? (isTestnet ? 2 : 12),
+    batchContract: batch === 'none' ? null : batch,
+    batchSize: values.BATCH_SIZE,
+    gasLimit: BigInt(values.SETTLEMENT_GAS_LIMIT),
+    maxFeePerGas: values.MAX_GAS_PRICE_GWEI ?? (isTestnet ? 0n : 200_000_000_000n),
+    maxSettlementCost: values.MAX_SETTLEMENT_COST_ETHER ?? 0n,
+    maxCostPercent: BigInt(values.MAX_GAS_PERCENT ?? (isTestnet ? 0 : 100)),
+    etherPrice: values.ETHER_PRICE_USD,
+  };
+}

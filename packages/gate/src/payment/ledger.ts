@@ -1,0 +1,98 @@
+import { type Sql, SqlPool } from '@keyfare/db/sql';
+import { Injectable } from '@nestjs/common';
+import { ReplicaId } from '../replica-id.js';
+import type { Deferred, Movement, Numbered, Numbering, PaymentLedger, Resumed, Submission } from '../settling.js';
+import {
+  finalizePayments,
+  renumberPayments,
+  reopenPayments,
+  selectDeferred,
+  selectNumbers,
+  selectResumed,
+  startPayments,
+} from './ledger.sql.js';
+import { holdOf, type PaymentRow } from './payment-row.js';
+
+interface NumberedRow {
+  readonly exchange_id: string;
+  readonly wallet_nonce: string;
+}
+
+/** The steps of payments that settlements take: see `PaymentLedger`. */
+@Injectable()
+export class PaymentLedgerService implements PaymentLedger {
+  constructor(
+    private readonly sql: SqlPool,
+    private readonly replica: ReplicaId,
+  ) {}
+
+  async start(tx: Sql, submissions: readonly Submission[], numbering: Numbering): Promise<readonly Numbered[]> {
+    return numbered(
+      await tx.query<NumberedRow>({
+        name: 'keyfare_start_payments',
+        text: startPayments,
+        values: [
+          submissions.map(({ movement }) => movement.exchangeId),
+          submissions.map(({ call }) => (call === null ? null : JSON.stringify(call))),
+          submissions.map(({ waitingUntil }) => waitingUntil),
+          submissions.map(({ movement }) => movement.unusedAtBlock.toString()),
+          this.replica.id,
+          numbering.wallet,
+          numbering.firstNonce,
+          numbering.perNonce,
+        ],
+      }),
+    );
+  }
+
+  async renumber(tx: Sql, exchangeIds: readonly string[], numbering: Numbering): Promise<readonly Numbered[]> {
+    const values = [exchangeIds, numbering.wallet, numbering.firstNonce];
+    return numbered(await tx.query<NumberedRow>({ text: renumberPayments, values }));
+  }
+
+  async numbers(tx: Sql, exchangeIds: readonly string[]): Promise<readonly Numbered[]> {
+    return numbered(await tx.query<NumberedRow>({ text: selectNumbers, values: [exchangeIds] }));
+  }
+
+  async finalize(exchangeIds: readonly string[]): Promise<readonly string[]> {
+    const rows = await this.sql.query<{ exchange_id: string }>({
+      name: 'keyfare_finalize',
+      text: finalizePayments,
+      values: [exchangeIds],
+    });
+    return rows.map(({ exchange_id }) => exchange_id);
+  }
+
+  async reopen(network: string, wallet: string, fromNonce: number): Promise<readonly Resumed[]> {
+    const values = [network, wallet, fromNonce, this.replica.id];
+    return (await this.sql.query<PaymentRow>({ text: reopenPayments, values })).map(resumedOf);
+  }
+
+  async resume(exchangeIds: readonly string[]): Promise<readonly Resumed[]> {
+    return (await this.sql.query<PaymentRow>({ text: selectResumed, values: [exchangeIds] })).map(resumedOf);
+  }
+
+  async deferred(network: string, limit: number): Promise<readonly Deferred[]> {
+    const rows = await this.sql.query<PaymentRow>({
+      name: 'keyfare_deferred',
+      text: selectDeferred,
+      values: [network, limit],
+    });
+    return rows.map((row) => ({ movement: movementOf(row), servedAt: row.served_at ?? row.claimed_at }));
+  }
+}
+
+function movementOf(row: PaymentRow): Movement {
+  return holdOf(row);
+}
+
+function resumedOf(row: PaymentRow): Resumed {
+  const { wallet, wallet_nonce: walletNonce, state, transaction } = row;
+  if (wallet === null || walletNonce === null) throw new Error(`the payment of ${row.exchange_id} has no nonce`);
+  const moved = state === 'settled' ? transaction : null;
+  return { movement: movementOf(row), wallet, walletNonce: Number(walletNonce), transaction: moved };
+}
+
+function numbered(rows: readonly NumberedRow[]): readonly Numbered[] {
+  return rows.map((row) => ({ exchangeId: row.exchange_id, walletNonce: Number(row.wallet_nonce) }));
+}

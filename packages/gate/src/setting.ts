@@ -1,0 +1,33 @@
+import { z } from 'zod';
+
+/** An address that may be paid, in lower case. */
+export const address = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{40}$/, 'must be an address: 0x and 40 hex digits')
+  .refine((text) => !/^0x0+$/.test(text), 'must not be the zero address: what is paid to it is lost')
+  .transform((text) => text.toLowerCase() as `0x${string}`);
+
+/** An http or https URL. */
+export const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
+
+/** SEC 2 §2.4.1. */
+const curveOrder = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
+
+/** A private key of secp256k1. */
+export const secretKey = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{64}$/, { error: 'must be a private key: 0x and 64 hex digits', abort: true })
+  .refine(
+    (text) => BigInt(text) > 0n && BigInt(text) < curveOrder,
+    'must be a private key: over zero, under the order of secp256k1',
+  )
+  .transform((text) => text as `0x${string}`);
+
+/** All faults of a configuration at once, by the names that operators set; never a value. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError';
+
+  constructor(readonly faults: readonly string[]) {
+    super(`The configuration has ${faults.length} fault${faults.length === 1 ? '' : 's'}:\n  ${faults.join('\n  ')}`);
+  }
+}
