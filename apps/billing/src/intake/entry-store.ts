@@ -138,7 +138,7 @@ function unpaidPayment({ id, tx, position, unpaid }: UnpaidEntry): Payment {
 
 function settledPayment({ id, tx, position, receipt }: CallEntry): readonly Payment[] {
   if (receipt.rail !== 'x402') return [];
-  const { network, asset, payer, nonce, payTo, amount, transaction, sku, resourceUrl, issuedAt } = receipt;
+  const { network, asset, payer, nonce, payTo, amount, transaction = null, sku, resourceUrl, issuedAt } = receipt;
   const key = { network, asset, payer, nonce, payTo, amount, transaction };
   return [{ entryId: id, outcome: 'settled', ...key, sku, resourceUrl, reason: null, issuedAt, tx, position }];
 }

@@ -10,7 +10,7 @@ export interface Item extends Watch {
   /** The transaction that moved it, as it was told. */
   transaction: Hex | null;
   /** Set while its own transaction is mined and did not move it. */
-  open: { readonly mined: TransactionOutcome | null; lookAtMs: number; pauseMs: number } | undefined;
+  open: { readonly mined: TransactionOutcome | null; lookAtMs: number; pauseMs: number; isTold: boolean } | undefined;
   readonly end: (outcome: PaymentOutcome) => void;
   readonly revert: (nothing: null) => void;
 }

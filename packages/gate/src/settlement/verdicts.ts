@@ -39,6 +39,11 @@ export class Verdicts {
     if (open === undefined) return false;
     const outcome = await this.context.judge.findEnd(item.movement, open.mined);
     if (outcome === undefined) {
+      if (!open.isTold) {
+        open.isTold = true;
+        item.revert(null);
+        this.context.events().reverted(item.movement.payer);
+      }
       open.pauseMs = Math.min(open.pauseMs * 2, longestOpenPauseMs);
       open.lookAtMs = performance.now() + open.pauseMs;
       return false;
@@ -106,10 +111,8 @@ export class Verdicts {
   }
 
   #open(item: Item, mined: TransactionOutcome): void {
-    const pauseMs = Math.min((item.open?.pauseMs ?? 500) * 2, longestOpenPauseMs);
-    item.open = { mined, pauseMs, lookAtMs: performance.now() };
-    item.revert(null);
-    this.context.events().reverted(item.movement.payer);
+    const pauseMs = Math.min(item.open?.pauseMs ?? 500, longestOpenPauseMs);
+    item.open = { mined, pauseMs, lookAtMs: never, isTold: false };
   }
 
   /** Somebody else submitted the authorization, and that transaction is no concern of this slot's. */
