@@ -206,7 +206,7 @@ describe('a settlement', () => {
     expect(refused.body['detail']).toMatch(/valid for \d+ seconds more; a call may take 29/);
     expect(TestController.work.runs).toBe(0);
     expect(await state(nonce)).toBeUndefined();
-    const inTime = await signPayment(ground, payer, { validBefore: validBefore + 30n });
+    const inTime = await signPayment(ground, payer, { validBefore: validBefore + 3_000n });
     expect((await call(gate, '/ping', { headers: inTime.v2 })).status).toBe(200);
   });
 

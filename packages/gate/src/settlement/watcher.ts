@@ -38,6 +38,7 @@ export class Watcher {
   /** The most transactions of the wallet that the chain ever counted: when it counts fewer, it has lost blocks. */
   #counted = 0;
   #head = 0n;
+  #askedAtMs = never;
   #loop: Promise<void> | undefined;
   #wake: (() => void) | undefined;
   #closed = false;
@@ -69,6 +70,8 @@ export class Watcher {
 
   /** Broadcasts and follows. The caller decides how long to wait. */
   watch(movement: Movement, placed: Placed): Watch {
+    // Blocks that came while nothing waited for one say nothing of their pace.
+    if (this.#unmined().length === 0) this.#pace.restart(performance.now());
     const watch = this.#add(movement, { placed, transaction: null });
     this.#start();
     return watch;
@@ -143,7 +146,8 @@ export class Watcher {
     const looks = this.#all().flatMap(({ items }) =>
       [...items.values()].flatMap(({ open }) => (open === undefined ? [] : [Math.max(0, open.lookAtMs - nowMs)])),
     );
-    return Math.min(...looks, this.#settings.longestPollMs, Math.max(1, this.#pace.pauseMs(nowMs)));
+    const untilBlock = this.#unmined().length > 0 ? this.#pace.pauseMs(nowMs) : this.#settings.longestPollMs;
+    return Math.min(...looks, this.#settings.longestPollMs, Math.max(1, untilBlock));
   }
 
   /** Only the newest transaction of a settlement is sent: the node has no use for one that it was offered more for. */
@@ -195,9 +199,7 @@ export class Watcher {
 
   /** Asks for receipts when a block came, and otherwise only for what the node said something new of. */
   async #look(): Promise<void> {
-    const asksBlock = this.#pace.pauseMs(performance.now()) === 0;
-    if (asksBlock) this.#head = await this.#settings.chain.blockNumber();
-    const moved = asksBlock && this.#pace.saw(this.#head, performance.now());
+    const moved = await this.#askBlock();
     if (moved) await this.#recount();
     const nowMs = performance.now();
     const due = this.#unmined().filter(({ isDue, notBeforeMs }) => (moved || isDue) && notBeforeMs <= nowMs);
@@ -205,6 +207,17 @@ export class Watcher {
     await Promise.all(this.#all().map((slot) => this.#reconsider(slot, nowMs)));
     const mined = this.#all().filter((slot) => slot.mined !== undefined && slot.notBeforeMs <= performance.now());
     await Promise.all(mined.map((slot) => this.#attempt(slot, () => this.#settings.verdicts.confirm(slot, this.#head))));
+  }
+
+  /** Whether a block came. While nothing waits to be mined, it is asked as seldom as can be. */
+  async #askBlock(): Promise<boolean> {
+    const nowMs = performance.now();
+    const waits = this.#unmined().length > 0;
+    if (waits ? this.#pace.pauseMs(nowMs) > 0 : nowMs - this.#askedAtMs < this.#settings.longestPollMs) return false;
+    const before = this.#head;
+    this.#head = await this.#settings.chain.blockNumber();
+    this.#askedAtMs = performance.now();
+    return waits ? this.#pace.saw(this.#head, this.#askedAtMs) : this.#head !== before;
   }
 
   /**
