@@ -6,9 +6,11 @@ import { KeyEntity } from './key/key.entity.js';
 import { CreateKey1795000000200 } from './key/key.migration.js';
 import { SecretEntity } from './key/secret.entity.js';
 import { EntryEntity } from './log/entry.entity.js';
+import { WriteEntries1796000000190 } from './log/entry-writer.migration.js';
 import { CreateFeeds1795000000700, CreateLog1795000000600 } from './log/log.migration.js';
 import { AllowanceEntity } from './meter/allowance.entity.js';
 import { LeaseEntity } from './meter/lease.entity.js';
+import { FoldLeases1796000000210 } from './meter/lease.migration.js';
 import { CreateMeter1795000000300 } from './meter/meter.migration.js';
 import { UsageEntity } from './meter/usage.entity.js';
 import { ExposureEntity } from './payment/exposure.entity.js';
@@ -23,6 +25,7 @@ import { ReplicaEntity } from './replica/replica.entity.js';
 import { CreateReplica1795000000800, CreateRoles1795000000000 } from './replica/replica.migration.js';
 import { gateRole, schema } from './schema.js';
 import { AccountEntity } from './terms/account.entity.js';
+import { OrderTerms1796000000200 } from './terms/account-order.migration.js';
 import { PlanEntity } from './terms/plan.entity.js';
 import { CreatePlan1795000000100 } from './terms/terms.migration.js';
 
@@ -55,6 +58,9 @@ const migrations = [
   CreateLog1795000000600,
   CreateFeeds1795000000700,
   CreateReplica1795000000800,
+  WriteEntries1796000000190,
+  OrderTerms1796000000200,
+  FoldLeases1796000000210,
 ];
 
 /** The gate's data source as a login that owns the schema: for migrations, and for the test that compares them. */

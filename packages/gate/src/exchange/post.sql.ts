@@ -1,5 +1,5 @@
 import { appendEntries } from '../log/append.sql.js';
-import { meterCheck, meterCounters, meterUsage } from '../meter/post.sql.js';
+import { meterUsage } from '../meter/usage.sql.js';
 import { endPayments } from '../payment/post.sql.js';
 import { storeReceipts } from '../receipt/store.sql.js';
 
@@ -9,17 +9,21 @@ import { storeReceipts } from '../receipt/store.sql.js';
  * repeated when its outcome was lost with the connection.
  */
 export const postKeyCalls = `
-  with item as materialized (
-    select id, account_id, null::text as payer, key_id, sku, units, period_start, occurred_at, leased, kid, jws,
+  with alive as materialized (select 1 from keyfare.replica where id = $12::uuid for key share),
+  item as materialized (
+    select id, account_id, null::text as payer, key_id, sku, units, period_start, occurred_at, kid, jws,
       digest, issued_at, account_id as principal, 'key' as rail
     from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[], $7::timestamptz[],
-      $8::boolean[], $9::text[], $10::text[], $11::bytea[], $12::timestamptz[])
-    as t(id, account_id, key_id, sku, units, period_start, occurred_at, leased, kid, jws, digest, issued_at)),
-  ${appendEntries('call', 'item')},
+      $8::text[], $9::text[], $10::bytea[], $11::timestamptz[])
+    as t(id, account_id, key_id, sku, units, period_start, occurred_at, kid, jws, digest, issued_at)),
+  added as (
+    insert into keyfare.entry (id, kind, principal, digest, rail, units, period_start, writer, post)
+    select id, 'call', principal, digest, rail, units, period_start, $12::uuid, $13::bigint from item
+    on conflict (id) do nothing returning id),
   ${storeReceipts('call')},
-  ${meterUsage},
-  ${meterCounters('$13::uuid')}
-  select ${meterCheck} as posted`;
+  ${meterUsage}
+  select case when not exists (select 1 from alive)
+    then keyfare.refuse('KF001', 'this process was taken for dead') else true end as posted`;
 
 /** As above for paid calls: whoever moves the payment to `settled` posts the call, and nobody else. */
 export const postPaidCalls = `

@@ -27,6 +27,23 @@ export class EntryEntity {
   @Column({ type: 'bytea' })
   digest: Buffer;
 
+  @Column({ type: 'text', nullable: true })
+  rail: 'key' | 'x402' | null;
+
+  @Column({ ...bigintColumn, nullable: true })
+  units: bigint | null;
+
+  /** The period whose allowance the units come from. */
+  @Column({ ...timeColumn, nullable: true })
+  periodStart: Date | null;
+
+  /** The process that posted it, and the number of its group among that process's. */
+  @Column({ type: 'uuid', nullable: true })
+  writer: string | null;
+
+  @Column({ ...bigintColumn, nullable: true })
+  post: bigint | null;
+
   @Column({ ...timeColumn, default: () => 'now()' })
   recordedAt: Date;
 }
