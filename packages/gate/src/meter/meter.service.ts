@@ -6,7 +6,15 @@ import { fencedState, ReplicaId } from '../replica-id.js';
 import { Bucket, type KeyRefusal } from './bucket.js';
 import { holdUnits, type KeyHold, type PostedUnits } from './hold.js';
 import { keyOf, Leases } from './leases.js';
-import { changeLimit, endLeases, foldFromLog, forgetLeases, lockAccount, openAllowance, sweepLeases } from './settle.sql.js';
+import {
+  changeLimit,
+  endLeases,
+  foldFromLog,
+  forgetLeases,
+  lockAccount,
+  openAllowance,
+  sweepLeases,
+} from './settle.sql.js';
 
 const idleAfterMs = 3_000;
 /** Long after any statement about a closed lease has ended, its row and its bucket are forgotten. */

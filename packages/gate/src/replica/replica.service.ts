@@ -77,7 +77,8 @@ export class ReplicaService {
     const warn = (error: unknown): void => this.#logger.warn(error);
     this.#loops.push(new Loop(this.config.replicaTtlMs / 5, () => this.#sweep(), warn));
     for (const { tidy } of this.#works) {
-      if (tidy !== undefined) this.#loops.push(new Loop(Math.min(tidyEveryMs, this.config.replicaTtlMs / 5), tidy, warn));
+      if (tidy !== undefined)
+        this.#loops.push(new Loop(Math.min(tidyEveryMs, this.config.replicaTtlMs / 5), tidy, warn));
     }
   }
 
