@@ -23,7 +23,7 @@ afterAll(async () => {
 
 /** The schema as it was before entries had places: the migrations of that release, and no later one. */
 async function migrateBefore(): Promise<void> {
-  const all = ownerDataSource(database.url).options.migrations as readonly (new () => never)[];
+  const all = ownerDataSource(database.url).options.migrations as unknown as readonly (new () => never)[];
   const before = all.filter(({ name }) => name.replace(/\D+/, '') < '1796000000000');
   const dataSource = createDataSource({
     url: database.url,
