@@ -2,7 +2,7 @@ import { rows, texts } from '@keyfare/db/rows';
 import { appendEntries, entryColumns, usageColumns } from '../log/append.sql.js';
 import { endPayments } from '../payment/post.sql.js';
 import { fencedState } from '../replica-id.js';
-import type { KeyCallPost, PaidCallPost, UnpaidCallPost } from './post.js';
+import type { KeyCallPost, PaidCallPost, UnpaidCallPost } from './post-item.js';
 
 const usage = {
   kind: `'call'`,
