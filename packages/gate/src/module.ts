@@ -40,6 +40,7 @@ import { PaymentLedger, Settlements } from './settling.js';
 import { AccountService } from './terms/account.service.js';
 import { PlanService } from './terms/plan.service.js';
 import { signatureVerifier } from './tokens.js';
+import { TermsService } from './terms/terms.service.js';
 
 /** What the gate is made of, from the bottom up. */
 const parts: Provider[] = [
@@ -76,6 +77,7 @@ const parts: Provider[] = [
   KeyService,
   PlanService,
   AccountService,
+  TermsService,
   MeterService,
   { provide: PaymentLedger, useClass: PaymentLedgerService },
   SettlementService,
@@ -125,6 +127,7 @@ export class GateModule {
         RouteAudit,
         AgreementService,
         AccountService,
+        TermsService,
         KeyService,
         PlanService,
         MeterService,

@@ -6,8 +6,8 @@ import { address, bytes32, count, decimalString, identifier, method, network, ur
 import { verifyDocument } from '../receipt/verify.js';
 
 /**
- * What an entry records: a call that was served, terms that apply from now on, a call that was never paid for; of payments
- * a deferred one that has moved, one that moved for nothing, and a settlement that the chain dropped for good.
+ * What an entry records: a call that was served, terms that apply from now on, a call that was never paid for, a deferred
+ * payment that has moved, money that is owed back, or a settlement that the chain dropped.
  */
 export type EntryKind = 'call' | 'terms' | 'unpaid' | 'settlement' | 'refund-due' | 'reversed';
 
@@ -25,12 +25,13 @@ export const termsPayload = z.strictObject({
   overage: z.enum(['reject', 'invoice', 'x402']),
   overagePrice: decimalString,
   monthlyPrice: decimalString,
+  /** Counts the account's changes of terms, strictly increasing; absent (before it was introduced) is 0. */
+  revision: count.exactOptional(),
   effectiveAt: count,
   issuedAt: count,
 });
 
-/** The schema of an `unpaid` payload; strict. */
-export const unpaidPayload = z.strictObject({
+const payment = {
   version: z.literal(1),
   id: uuid,
   network,
@@ -39,51 +40,50 @@ export const unpaidPayload = z.strictObject({
   asset: address,
   nonce: bytes32,
   amount: decimalString,
+  issuedAt: count,
+};
+
+/** The schema of a `settlement` payload; strict. */
+export const settlementPayload = z.strictObject({ ...payment, call: uuid, transaction: bytes32 });
+
+/** The schema of a `refund-due` payload; strict. */
+export const refundDuePayload = z.strictObject({
+  ...payment,
+  transaction: bytes32,
+  sku: identifier,
+  method,
+  resourceUrl: url,
+  reason: identifier,
+});
+
+/** The schema of a `reversed` payload; strict. */
+export const reversedPayload = z.strictObject({ ...payment, call: uuid, transaction: bytes32, reason: identifier });
+
+/** The schema of an `unpaid` payload; strict. */
+export const unpaidPayload = z.strictObject({
+  ...payment,
+  call: uuid.exactOptional(),
   sku: identifier,
   method,
   resourceUrl: url,
   reason: identifier,
   transaction: bytes32.exactOptional(),
-  call: uuid.exactOptional(),
-  issuedAt: count,
 });
-
-const moved = {
-  version: z.literal(1),
-  id: uuid,
-  network,
-  payer: address,
-  payTo: address,
-  asset: address,
-  nonce: bytes32,
-  amount: decimalString,
-  transaction: bytes32,
-  issuedAt: count,
-};
-
-/** The schema of a `settlement` payload; strict. */
-export const settlementPayload = z.strictObject({ ...moved, call: uuid });
-
-/** The schema of a `refund-due` payload; strict. */
-export const refundDuePayload = z.strictObject({ ...moved, sku: identifier, method, resourceUrl: url, reason: identifier });
-
-/** The schema of a `reversed` payload; strict. */
-export const reversedPayload = z.strictObject({ ...moved, call: uuid, reason: identifier });
-
-/** The payment of a deferred call has moved; `call` is the id of its receipt. */
-export type SettlementPayload = z.infer<typeof settlementPayload>;
-
-/** Money moved before its call, and nothing was served for it. */
-export type RefundDuePayload = z.infer<typeof refundDuePayload>;
-
-/** The transaction that a receipt or a settlement names was dropped by the chain for good. */
-export type ReversedPayload = z.infer<typeof reversedPayload>;
 
 /** The terms of an account from `effectiveAt` on. Units and prices are decimal strings; prices in micro-dollars. */
 export type TermsPayload = z.infer<typeof termsPayload>;
 
 /** A call whose handler ran and whose settlement failed for good: work that was given away, with the reason's code. */
 export type UnpaidPayload = z.infer<typeof unpaidPayload>;
+
+/** The payment of a deferred call has moved. */
+export type SettlementPayload = z.infer<typeof settlementPayload>;
+
+/** Money moved and nothing was served for it. */
+export type RefundDuePayload = z.infer<typeof refundDuePayload>;
+
+/** A settlement that a receipt or an entry named was dropped by the chain for good. */
+export type ReversedPayload = z.infer<typeof reversedPayload>;
 
 /** The payload of each kind of entry. */
 export interface EntryPayloads {

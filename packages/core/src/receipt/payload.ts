@@ -33,11 +33,11 @@ const x402Receipt = z
     nonce: bytes32,
     settlement: z.enum(['settled', 'deferred']),
   })
+  .refine(({ principal, payer }) => principal === payer, { error: 'principal must be the payer', path: ['principal'] })
   .refine(({ settlement, transaction }) => (settlement === 'settled') === (transaction !== undefined), {
-    error: 'a transaction stands in a receipt exactly when the payment is settled',
+    error: 'must be there exactly when the payment is settled',
     path: ['transaction'],
-  })
-  .refine(({ principal, payer }) => principal === payer, { error: 'principal must be the payer', path: ['principal'] });
+  });
 
 /** The schema of a receipt's payload; strict, for both rails. */
 export const receiptPayload: z.ZodDiscriminatedUnion<[typeof keyReceipt, typeof x402Receipt], 'rail'> =

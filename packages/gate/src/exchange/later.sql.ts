@@ -1,17 +1,24 @@
 import type { EntryKind } from '@keyfare/core/log';
-import { appendEntries } from '../log/append.sql.js';
+import { rows, texts, times, uuids } from '@keyfare/db/rows';
+import { appendEntries, entryColumns } from '../log/append.sql.js';
 import { dropTransactions, endPayments, oweRefunds } from '../payment/post.sql.js';
-import { storeReceipts } from '../receipt/store.sql.js';
+import type { LaterPost } from './post-item.js';
+
+/** The rows of the posts below. */
+export const laterRows = rows<LaterPost>({
+  ...entryColumns<LaterPost>(),
+  exchange_id: uuids((item) => item.exchangeId),
+  payer: texts((item) => item.payer),
+  issued_at: times((item) => item.issuedAt),
+  transaction: texts((item) => item.transaction),
+  failure: texts((item) => item.failure),
+  dropped: texts((item) => item.dropped),
+});
 
 const post = (step: string, kind: EntryKind): string => `
-  with item as materialized (
-    select t.*, payer as principal
-    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::timestamptz[], $8::text[],
-      $9::text[], $10::text[])
-    as t(id, exchange_id, payer, kid, jws, digest, issued_at, transaction, failure, dropped)),
+  with item as materialized (select * from ${laterRows.source()}),
   ${step},
-  ${appendEntries(kind, 'item join moved using (id)')},
-  ${storeReceipts(kind)}
+  ${appendEntries('(select item.* from item join moved using (id)) ended', { kind: `'${kind}'`, principal: 'payer' })}
   select id from moved`;
 
 /** Deferred payments that have moved. */

@@ -10,7 +10,7 @@ import { PaymentService } from '../payment/payment.service.js';
 import { holdOf, type PaymentRow } from '../payment/payment-row.js';
 import { ReceiptService } from '../receipt/receipt.service.js';
 import { newExchangeId } from './exchange.js';
-import { endSilently, postRefundsDue, postReversed, postSettlementAgain, postSettlements, postUncollected } from './later.sql.js';
+import { endSilently, laterRows, postRefundsDue, postReversed, postSettlementAgain, postSettlements, postUncollected } from './later.sql.js';
 import { ExchangeReceipts } from './receipts.js';
 
 /** What was sold, for a refund of it. */
@@ -187,9 +187,9 @@ export class LaterEntries {
     payload: EntryPayloads[Kind] & { readonly id: string },
   ): Promise<void> {
     const issuedAt = this.config.clock();
-    const { kid, jws, digest } = this.receipts.sign(kind, payload, issuedAt);
+    const signed = this.receipts.sign(kind, payload, issuedAt);
     const { exchangeId, payer } = hold;
-    const columns = [payload.id, exchangeId, payer, kid, jws, digest, issuedAt, transaction, failure, dropped ?? null];
-    await this.sql.query({ text, values: columns.map((value) => [value]) });
+    const rest = { exchangeId, payer, transaction, failure, dropped: dropped ?? null };
+    await this.sql.query({ text, values: laterRows.values([{ ...signed, id: payload.id, ...rest }]) });
   }
 }

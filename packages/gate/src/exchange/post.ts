@@ -1,70 +1,23 @@
 import { GroupCommit } from '@keyfare/db/group-commit';
 import { SqlPool } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
+
 import { GateMetrics } from '../metrics.js';
-import { ReplicaId } from '../replica-id.js';
-import type { PaidCall } from '../payment/call.js';
-import { postDeferredCalls, postUpfrontCalls } from './served.sql.js';
-import { postKeyCalls, postPaidCalls, postUnpaidCalls } from './post.sql.js';
-
-interface SignedItem {
-  readonly kid: string;
-  readonly jws: string;
-  readonly digest: Buffer;
-  readonly issuedAt: Date;
-}
-
-/** A served call by key, on its way into the books. */
-export interface KeyCallPost extends SignedItem {
-  readonly id: string;
-  readonly accountId: string;
-  readonly keyId: string;
-  readonly sku: string;
-  readonly units: bigint;
-  readonly periodStart: Date;
-  readonly occurredAt: Date;
-  readonly leased: boolean;
-}
-
-/** A served and settled call. */
-export interface PaidCallPost extends SignedItem {
-  readonly id: string;
-  readonly accountId: string | null;
-  readonly keyId: string | null;
-  readonly payer: string;
-  readonly sku: string;
-  readonly units: string;
-  readonly periodStart: string;
-  readonly occurredAt: string;
-  readonly transaction: string;
-}
-
-/** A served call whose payment is collected later, or was before. */
-export interface ServedCallPost extends SignedItem {
-  readonly id: string;
-  readonly accountId: string | null;
-  readonly keyId: string | null;
-  readonly payer: string;
-  readonly call: PaidCall;
-  readonly unusedAtBlock: bigint;
-}
-
-/** A served call whose payment failed for good. */
-export interface UnpaidCallPost extends SignedItem {
-  readonly id: string;
-  readonly payer: string;
-  readonly transaction: string | null;
-  readonly failure: string;
-}
+import { fencedState, ReplicaId } from '../replica-id.js';
+import { keyCallRows, paidCallRows, postKeyCalls, postPaidCalls, postUnpaidCalls, unpaidCallRows } from './post.sql.js';
+import type { KeyCallPost, PaidCallPost, ServedCallPost, UnpaidCallPost } from './post-item.js';
+import { postDeferredCalls, postUpfrontCalls, servedCallRows } from './served.sql.js';
 
 /** Writes calls into the books, many in one transaction. A call's response leaves when its post is durable. */
 @Injectable()
 export class PostOffice {
-  readonly #keyCalls: GroupCommit<KeyCallPost, true>;
+  readonly #keyCalls: GroupCommit<KeyCallPost, bigint>;
   readonly #paidCalls: GroupCommit<PaidCallPost, boolean>;
   readonly #unpaidCalls: GroupCommit<UnpaidCallPost, boolean>;
   readonly #deferredCalls: GroupCommit<ServedCallPost, boolean>;
   readonly #upfrontCalls: GroupCommit<ServedCallPost, boolean>;
+  /** The number of the newest group of key calls whose outcome is known. */
+  #post = 0n;
 
   constructor(
     private readonly sql: SqlPool,
@@ -75,12 +28,15 @@ export class PostOffice {
     this.#keyCalls = new GroupCommit({ write: (items) => this.#writeKeyCalls(items), onWritten });
     this.#paidCalls = new GroupCommit({ write: (items) => this.#writePaidCalls(items), onWritten });
     this.#unpaidCalls = new GroupCommit({ write: (items) => this.#writeUnpaidCalls(items) });
-    this.#deferredCalls = new GroupCommit({ write: (items) => this.#writeServed('deferred', items), onWritten });
-    this.#upfrontCalls = new GroupCommit({ write: (items) => this.#writeServed('upfront', items), onWritten });
+    this.#deferredCalls = new GroupCommit({ write: (items) => this.#writeDeferredCalls(items), onWritten });
+    this.#upfrontCalls = new GroupCommit({ write: (items) => this.#writeUpfrontCalls(items), onWritten });
   }
 
-  /** Rejects with SQLSTATE KF001 when the lease behind the hold was taken back. */
-  postKeyCall(call: KeyCallPost): Promise<true> {
+  /**
+   * Resolves to the number of the group that the call was posted in. Rejects with SQLSTATE KF001 when peers took this
+   * process for dead and swept the lease behind the hold.
+   */
+  postKeyCall(call: KeyCallPost): Promise<bigint> {
     return this.#keyCalls.commit(call);
   }
 
@@ -121,73 +77,42 @@ export class PostOffice {
     return [this.#keyCalls, this.#paidCalls, this.#unpaidCalls, this.#deferredCalls, this.#upfrontCalls];
   }
 
-  async #writeServed(flow: 'deferred' | 'upfront', items: readonly ServedCallPost[]): Promise<readonly boolean[]> {
+  async #writeDeferredCalls(items: readonly ServedCallPost[]): Promise<readonly boolean[]> {
     const moved = await this.sql.query<{ id: string }>({
-      name: `keyfare_post_${flow}_calls`,
-      text: flow === 'deferred' ? postDeferredCalls : postUpfrontCalls,
-      values: [
-        items.map((item) => item.id),
-        items.map((item) => item.accountId),
-        items.map((item) => item.keyId),
-        items.map((item) => item.payer),
-        items.map((item) => item.call.sku),
-        items.map((item) => item.call.units),
-        items.map((item) => item.call.periodStart),
-        items.map((item) => item.call.occurredAt),
-        items.map((item) => item.kid),
-        items.map((item) => item.jws),
-        items.map((item) => item.digest),
-        items.map((item) => item.issuedAt.toISOString()),
-        items.map((item) => JSON.stringify(item.call)),
-        items.map((item) => item.unusedAtBlock.toString()),
-        this.replica.id,
-      ],
+      name: 'keyfare_post_deferred_calls',
+      text: postDeferredCalls,
+      values: [...servedCallRows.values(items), this.replica.id],
     });
     return membership(items, moved);
   }
 
-  async #writeKeyCalls(items: readonly KeyCallPost[]): Promise<readonly true[]> {
+  async #writeUpfrontCalls(items: readonly ServedCallPost[]): Promise<readonly boolean[]> {
+    const moved = await this.sql.query<{ id: string }>({
+      name: 'keyfare_post_upfront_calls',
+      text: postUpfrontCalls,
+      values: servedCallRows.values(items),
+    });
+    return membership(items, moved);
+  }
+
+  async #writeKeyCalls(items: readonly KeyCallPost[]): Promise<readonly bigint[]> {
+    const [first] = items;
+    if (items.some(({ writer }) => writer !== first?.writer)) throw new MixedWriters();
+    const post = this.#post + 1n;
     await this.sql.query({
       name: 'keyfare_post_key_calls',
       text: postKeyCalls,
-      values: [
-        items.map((item) => item.id),
-        items.map((item) => item.accountId),
-        items.map((item) => item.keyId),
-        items.map((item) => item.sku),
-        items.map((item) => item.units.toString()),
-        items.map((item) => item.periodStart.toISOString()),
-        items.map((item) => item.occurredAt.toISOString()),
-        items.map((item) => item.leased),
-        items.map((item) => item.kid),
-        items.map((item) => item.jws),
-        items.map((item) => item.digest),
-        items.map((item) => item.issuedAt.toISOString()),
-        this.replica.id,
-      ],
+      values: [...keyCallRows.values(items), first?.writer, post.toString()],
     });
-    return items.map(() => true);
+    this.#post = post;
+    return items.map(() => post);
   }
 
   async #writePaidCalls(items: readonly PaidCallPost[]): Promise<readonly boolean[]> {
     const moved = await this.sql.query<{ id: string }>({
       name: 'keyfare_post_paid_calls',
       text: postPaidCalls,
-      values: [
-        items.map((item) => item.id),
-        items.map((item) => item.accountId),
-        items.map((item) => item.keyId),
-        items.map((item) => item.payer),
-        items.map((item) => item.sku),
-        items.map((item) => item.units),
-        items.map((item) => item.periodStart),
-        items.map((item) => item.occurredAt),
-        items.map((item) => item.kid),
-        items.map((item) => item.jws),
-        items.map((item) => item.digest),
-        items.map((item) => item.issuedAt.toISOString()),
-        items.map((item) => item.transaction),
-      ],
+      values: paidCallRows.values(items),
     });
     return membership(items, moved);
   }
@@ -196,16 +121,7 @@ export class PostOffice {
     const moved = await this.sql.query<{ id: string }>({
       name: 'keyfare_post_unpaid_calls',
       text: postUnpaidCalls,
-      values: [
-        items.map((item) => item.id),
-        items.map((item) => item.payer),
-        items.map((item) => item.kid),
-        items.map((item) => item.jws),
-        items.map((item) => item.digest),
-        items.map((item) => item.issuedAt.toISOString()),
-        items.map((item) => item.transaction),
-        items.map((item) => item.failure),
-      ],
+      values: unpaidCallRows.values(items),
     });
     return membership(items, moved);
   }
@@ -214,4 +130,10 @@ export class PostOffice {
 function membership(items: readonly { id: string }[], moved: readonly { id: string }[]): readonly boolean[] {
   const ids = new Set(moved.map(({ id }) => id));
   return items.map(({ id }) => ids.has(id));
+}
+
+/** Splits a group: its calls were held under two names of this process, and one statement is fenced by one. */
+class MixedWriters extends Error {
+  override readonly name = 'MixedWriters';
+  readonly code = fencedState;
 }

@@ -1,17 +1,19 @@
 import type { Hex } from '@keyfare/core/encoding';
+import { Problem } from '@keyfare/core/problem';
 import type { ReceiptPayload } from '@keyfare/core/receipt';
 import { monthOf, unixSeconds } from '@keyfare/core/time';
 import { findNetwork, formatPaymentResponse, type SettlementHeader } from '@keyfare/core/x402';
 import { Injectable } from '@nestjs/common';
 import { GateConfig } from '../config.js';
-import type { KeyHold } from '../meter/bucket.js';
+import type { KeyHold } from '../meter/hold.js';
 import { GateMetrics } from '../metrics.js';
 import type { KnownPayment, PaidCall, PaymentHold, PaymentOutcome } from '../payment/call.js';
 import { ReceiptService } from '../receipt/receipt.service.js';
 import { contentDigest } from '../receipt/signer.js';
 import type { SerializedBody } from './body.js';
 import type { Exchange } from './exchange.js';
-import { PostOffice, type ServedCallPost } from './post.js';
+import { PostOffice } from './post.js';
+import type { ServedCallPost } from './post-item.js';
 
 /** What a receipt says of a served call, whatever the rail. */
 export interface ServedCall {
@@ -60,8 +62,8 @@ export class ExchangeReceipts {
     };
   }
 
-  /** Signs for a call by key and posts it. The receipt comes back when it is durable. */
-  async postKeyCall(exchange: Exchange, hold: KeyHold, served: ServedCall): Promise<string> {
+  /** Signs for a call by key and posts it. Resolves when it is durable, with the number of its group of posts. */
+  async postKeyCall(exchange: Exchange, hold: KeyHold, served: ServedCall): Promise<{ jws: string; post: bigint }> {
     const { principal, quote } = exchange;
     if (principal?.kind !== 'account' || quote === undefined) throw new Error('a key call without account or quote');
     const issuedAt = this.config.clock();
@@ -83,18 +85,28 @@ export class ExchangeReceipts {
       },
       issuedAt,
     );
-    await this.post.postKeyCall({
+    const post = await this.post.postKeyCall({
       ...signed,
       id: exchange.id,
       accountId: principal.accountId,
       keyId: principal.keyId,
       sku: quote.sku,
       units: hold.units,
-      periodStart: hold.bucket.periodStart,
+      periodStart: hold.periodStart,
       occurredAt: exchange.openedAt,
-      leased: hold.leased,
+      writer: hold.writer,
     });
-    return signed.jws;
+    return { jws: signed.jws, post };
+  }
+
+  /** The receipt of a call that is posted already; null when it is not. */
+  async findPosted(exchangeId: string): Promise<string | null> {
+    try {
+      return await this.receipts.find(exchangeId);
+    } catch (error) {
+      if (error instanceof Problem && error.code === 'receipt/not-found') return null;
+      throw error;
+    }
   }
 
   /** What the receipt of a paid call will say, as it is stored before the broadcast. */
@@ -135,9 +147,9 @@ export class ExchangeReceipts {
       keyId: hold.keyId,
       payer: hold.payer,
       sku: call.sku,
-      units: call.units,
-      periodStart: call.periodStart,
-      occurredAt: call.occurredAt,
+      units: BigInt(call.units),
+      periodStart: new Date(call.periodStart),
+      occurredAt: new Date(call.occurredAt),
       transaction: outcome.transaction,
     });
     const jws = first ? signed.jws : await this.receipts.find(hold.exchangeId);
@@ -162,8 +174,16 @@ export class ExchangeReceipts {
     const issuedAt = this.config.clock();
     const signed = this.receipts.sign('call', this.#paidPayload(hold, call, { transaction, issuedAt }), issuedAt);
     const { exchangeId: id, accountId, keyId, payer, unusedAtBlock } = hold;
-    const first = await post({ ...signed, id, accountId, keyId, payer, call, unusedAtBlock });
-    const jws = first ? signed.jws : await this.receipts.find(id);
+    const usage = {
+      sku: call.sku,
+      units: BigInt(call.units),
+      periodStart: new Date(call.periodStart),
+      occurredAt: new Date(call.occurredAt),
+    };
+    const first = await post({ ...signed, ...usage, id, accountId, keyId, payer, call, unusedAtBlock });
+    const jws = first ? signed.jws : await this.findPosted(id);
+    // Peers took this process for dead: they gave up its claim, or recorded that a refund is due.
+    if (jws === null) throw new Problem(transaction === null ? 'payment/in-progress' : 'payment/refund-due');
     return { jws, response: this.#response(hold, { transaction, jws }) };
   }
 

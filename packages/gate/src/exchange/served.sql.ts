@@ -1,26 +1,37 @@
-import { appendEntries } from '../log/append.sql.js';
-import { meterUsage } from '../meter/post.sql.js';
+import { bigints, rows, texts, times } from '@keyfare/db/rows';
+import { appendEntries, entryColumns, usageColumns } from '../log/append.sql.js';
 import { serveDeferred, serveUpfront } from '../payment/post.sql.js';
-import { storeReceipts } from '../receipt/store.sql.js';
+import type { ServedCallPost } from './post-item.js';
 
-const item = `
-  item as materialized (
-    select t.*, payer as principal, 'x402' as rail, issued_at as served_at
-    from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[],
-      $8::timestamptz[], $9::text[], $10::text[], $11::bytea[], $12::timestamptz[], $13::jsonb[], $14::bigint[])
-    as t(id, account_id, key_id, payer, sku, units, period_start, occurred_at, kid, jws, digest, issued_at, call, block)
-    where $15::uuid is not null)`;
+/** The rows of the posts below. The last parameter of `postDeferredCalls` is this process. */
+export const servedCallRows = rows<ServedCallPost>({
+  ...entryColumns<ServedCallPost>(),
+  ...usageColumns<ServedCallPost>(),
+  payer: texts((item) => item.payer),
+  account_id: texts((item) => item.accountId),
+  call_text: texts((item) => JSON.stringify(item.call)),
+  block: bigints((item) => item.unusedAtBlock),
+  served_at: times((item) => item.issuedAt),
+});
 
 const post = (step: string): string => `
-  with ${item},
+  with item as materialized (select *, call_text::jsonb as call from ${servedCallRows.source()}),
   ${step},
-  ${appendEntries('call', 'item join moved using (id)')},
-  ${storeReceipts('call')},
-  ${meterUsage}
+  ${appendEntries('(select item.* from item join moved using (id)) called', {
+    kind: `'call'`,
+    key_id: 'key_id',
+    sku: 'sku',
+    units: 'units',
+    period_start: 'period_start',
+    occurred_at: 'occurred_at',
+    principal: 'payer',
+    rail: `'x402'`,
+    account_id: 'account_id',
+  })}
   select id from moved`;
 
 /** Calls whose payments are collected later: served and receipted in one statement. */
-export const postDeferredCalls = post(serveDeferred('$15::uuid'));
+export const postDeferredCalls = post(serveDeferred(`$${servedCallRows.size + 1}::uuid`));
 
 /** Calls whose payments moved before. */
 export const postUpfrontCalls = post(serveUpfront);

@@ -42,7 +42,7 @@ export class Claims {
 
   constructor(
     sql: SqlPool,
-    private readonly replicaId: string,
+    private readonly replica: { readonly id: string },
     private readonly now: () => Date,
   ) {
     this.#sql = sql;
@@ -97,12 +97,12 @@ export class Claims {
     await tx.query({
       name: 'keyfare_release_abandoned',
       text: releaseAbandonedClaims,
-      values: [deadReplicas, this.replicaId, ownBefore],
+      values: [deadReplicas, this.replica.id, ownBefore],
     });
     const owned = await tx.query<{ exchange_id: string; adopted: boolean }>({
       name: 'keyfare_adopt_payments',
       text: adoptPayments,
-      values: [this.replicaId, deadReplicas],
+      values: [this.replica.id, deadReplicas],
     });
     await tx.query({ name: 'keyfare_forget_exposures', text: forgetExposures });
     return owned.map(({ exchange_id: exchangeId, adopted }) => ({ exchangeId, adopted }));
@@ -113,7 +113,7 @@ export class Claims {
     const rows = await this.#sql.query<{ exchange_id: string }>({
       name: 'keyfare_unserved',
       text: selectUnserved,
-      values: [this.replicaId, ownBefore],
+      values: [this.replica.id, ownBefore],
     });
     return rows.length === 0 ? [] : this.findByExchange(rows.map(({ exchange_id }) => exchange_id));
   }
@@ -152,7 +152,7 @@ export class Claims {
     const rows = await this.#sql.query<{ exchange_id: string; open: string | null }>({
       name: 'keyfare_claim_payments',
       text: claimPayments,
-      values: [...this.#columns(holds), this.replicaId],
+      values: [...this.#columns(holds), this.replica.id],
     });
     const blocked = new Set(rows.flatMap((row) => (row.open === null ? [row.exchange_id] : [])));
     const openAfter = new Map(rows.flatMap((row) => (row.open === null ? [] : [[row.exchange_id, BigInt(row.open)]])));

@@ -48,7 +48,6 @@ export class PaymentFlows1796000000300 implements MigrationInterface {
       )`);
     await queryRunner.query('grant select, insert, update, delete on keyfare.blocked_payer to keyfare_gate');
     await queryRunner.query('grant delete on keyfare.payer_exposure to keyfare_gate');
-    await queryRunner.query('alter table keyfare.entry drop constraint if exists entry_kind');
   }
 
   async down(): Promise<void> {

@@ -55,7 +55,7 @@ export class PaymentService {
     @Inject(signatureVerifier) verifier: SignatureVerifier,
     replica: ReplicaId,
   ) {
-    this.#claims = new Claims(sql, replica.id, config.clock);
+    this.#claims = new Claims(sql, replica, config.clock);
     this.blockList = new BlockList(sql, config.clock);
     this.#scheme = exactScheme(verifier);
     this.#check = new ChainCheck(this.#scheme);

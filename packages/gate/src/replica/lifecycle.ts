@@ -12,25 +12,31 @@ import { ApiKeyStrategy } from '../credential/api-key.strategy.js';
 import { X402Strategy } from '../credential/x402.strategy.js';
 import { LaterEntries } from '../exchange/later.js';
 import { PostOffice } from '../exchange/post.js';
-import { checkLogOrder } from '../log/check-order.js';
+import { KeyResolver } from '../key/key.resolver.js';
+import { Sequencer } from '../log/sequencer.js';
 import { MeterService } from '../meter/meter.service.js';
 import { GateMetrics } from '../metrics.js';
 import { PaymentService } from '../payment/payment.service.js';
 import { ReceiptService } from '../receipt/receipt.service.js';
+import { ReplicaId } from '../replica-id.js';
 import { RouteAudit } from '../server/route-audit.js';
 import { SettlementService } from '../settlement/settlement.service.js';
+import { TermsService } from '../terms/terms.service.js';
 import { ReplicaService } from './replica.service.js';
 
 /** Opens the rooms in their order, and closes them in the other, after the last response has left. */
 @Injectable()
 export class GateLifecycle implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown {
   readonly #logger = new Logger('Gate');
+  readonly #sequencer: Sequencer;
 
   constructor(
     private readonly routes: RouteAudit,
     private readonly sql: SqlPool,
     private readonly dataSource: DataSource,
     private readonly replica: ReplicaService,
+    private readonly keys: KeyResolver,
+    private readonly terms: TermsService,
     private readonly receipts: ReceiptService,
     private readonly settlements: SettlementService,
     private readonly later: LaterEntries,
@@ -40,13 +46,19 @@ export class GateLifecycle implements OnModuleInit, BeforeApplicationShutdown, O
     private readonly metrics: GateMetrics,
     private readonly apiKey: ApiKeyStrategy,
     private readonly x402: X402Strategy,
-  ) {}
+    replicaId: ReplicaId,
+  ) {
+    this.#sequencer = new Sequencer({
+      sql,
+      holder: () => replicaId.id,
+      onError: (error) => this.#logger.warn(error),
+    });
+  }
 
   async onModuleInit(): Promise<void> {
     this.routes.check();
     passport.use(this.apiKey);
     passport.use(this.x402);
-    await checkLogOrder(this.sql);
     await this.receipts.open();
     this.payments.onEnd((row, outcome) => this.later.end(row, outcome));
     this.settlements.listen({
@@ -54,10 +66,45 @@ export class GateLifecycle implements OnModuleInit, BeforeApplicationShutdown, O
       dropped: (exchangeId, dropped, outcome) => void this.later.drop(exchangeId, dropped, outcome),
       reverted: (payer) => this.payments.reverted(payer),
     });
+    this.#registerRooms();
     this.metrics.countSettling = () => this.settlements.underWay;
     await this.replica.open();
+    this.#sequencer.start();
     // The chain may be away: then the wallet is opened by the first payment that finds it.
     void this.settlements.open().catch((error: unknown) => this.#logger.warn(error));
+  }
+
+  /** What each room does in the life of a process; the order is that of a sweep. */
+  #registerRooms(): void {
+    this.replica.register({
+      hears: { keyfare_key: (payload) => this.keys.cache.announce(...versionIn(payload)) },
+      setListening: (listening) => this.keys.cache.setListening(listening),
+    });
+    this.replica.register({
+      hears: { keyfare_account: (payload) => this.terms.cache.announce(...versionIn(payload)) },
+      setListening: (listening) => this.terms.cache.setListening(listening),
+    });
+    this.replica.register({
+      hears: {
+        keyfare_account: (payload) => this.meter.announceTerms(versionIn(payload)[0]),
+        keyfare_recall: (accountId) => this.meter.giveBack(accountId),
+      },
+      renamed: () => this.meter.renamed(),
+      sweep: async (tx) => {
+        await this.meter.sweep(tx);
+        return undefined;
+      },
+      tidy: () => this.meter.tidy(),
+    });
+    this.replica.register({
+      sweep: async (tx, deadIds) => {
+        const unfollowed = await this.payments.sweep(tx, deadIds);
+        return () => this.settlements.follow(unfollowed);
+      },
+      tidy: async () => {
+        for (const row of await this.payments.unserved()) await this.later.oweRefund(row, 'not-served');
+      },
+    });
   }
 
   /** In-flight calls are answered next, and one that waits for a database that is away would never be. */
@@ -73,9 +120,17 @@ export class GateLifecycle implements OnModuleInit, BeforeApplicationShutdown, O
     await this.payments.close();
     await this.later.close();
     await this.post.close();
+    await this.#sequencer.close();
+    await this.replica.stopTurns();
     await this.meter.close();
     await this.replica.close();
     await this.dataSource.destroy();
     await this.sql.close();
   }
+}
+
+/** A notification names a row and its version. */
+function versionIn(payload: string): [id: string, version: bigint] {
+  const [id = '', version = '0'] = payload.split(' ');
+  return [id, BigInt(version)];
 }
