@@ -22,8 +22,8 @@ export const multicall3Address: Address = '0xca11bde05977b3631167028862be2a17397
 export const maxBatchSize = 200;
 
 /**
- * Gas of one row: EIP-3009 transfers of FiatTokenV2_2 to a funded payee take some 50,000 in a batch. A row that fails
- * leaves what it did not use to those behind it.
+ * Gas of one row: a transfer of the test USDC to a funded payee takes 46,300 in a batch of 100, calldata included. A row
+ * that fails leaves what it did not use to those behind it.
  */
 const gasPerRow = 80_000n;
 /** The transaction itself (21,000), cold accounts and slots, and the first transfer to a payee who holds nothing yet. */
