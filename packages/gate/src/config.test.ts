@@ -46,6 +46,21 @@ describe('the configuration', () => {
     expect(message).not.toMatch(/secret-pem|nobody|abc/);
   });
 
+  it('takes several networks, each with settings of its own, and tells the faults of all of them at once', () => {
+    const two = { ...good, NETWORKS: 'base', RPC_URL_BASE: 'https://node.example', CONFIRMATIONS_BASE: '20' };
+    const [first, second] = readGateConfig({}, two).networks;
+    expect([first?.network.name, first?.confirmations, first?.maxCostPercent]).toEqual(['base-sepolia', 2, 0n]);
+    expect([second?.network.name, second?.confirmations, second?.maxCostPercent]).toEqual(['base', 20, 100n]);
+    expect(second?.payTo).toBe(good.PAY_TO.toLowerCase());
+    const bad = { ...good, NETWORKS: 'base, moon', PAY_TO_BASE: 'nobody', MAX_TIMEOUT_SECONDS: '30' };
+    expect(failure(() => readGateConfig({}, bad)).faults).toEqual([
+      'NETWORKS names "moon", on which no payments are taken',
+      'PAY_TO_BASE must be an address: 0x and 40 hex digits',
+      'RPC_URL_BASE is missing',
+      'MAX_TIMEOUT_SECONDS must be at least 66: HANDLER_TIMEOUT_MS, SETTLE_TIMEOUT_MS and a margin',
+    ]);
+  });
+
   it('takes an empty value for an absent one', () => {
     expect(() => readGateConfig({}, { ...good, RPC_URL: '' })).toThrow('RPC_URL is missing');
   });
@@ -118,7 +133,9 @@ describe('the configuration', () => {
     const path = join(folder, 'settler');
     writeFileSync(path, `0x${'22'.repeat(32)}\n`);
     const { SETTLER_PRIVATE_KEY: _, ...rest } = good;
-    expect(readGateConfig({}, { ...rest, SETTLER_PRIVATE_KEY_FILE: path }).networks[0]?.settlerKey).toBe(`0x${'22'.repeat(32)}`);
+    expect(readGateConfig({}, { ...rest, SETTLER_PRIVATE_KEY_FILE: path }).networks[0]?.settlerKey).toBe(
+      `0x${'22'.repeat(32)}`,
+    );
     rmSync(folder, { recursive: true });
   });
 });

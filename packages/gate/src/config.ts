@@ -2,8 +2,14 @@ import { createSecretKey, type KeyObject } from 'node:crypto';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { type Clock, systemClock } from '@keyfare/core/time';
 import { findNetwork, type Network } from '@keyfare/core/x402';
-import { type DeferredSettings, type NetworkSettings, paymentEnvironment, readDeferred, readNetworks } from './payment-config.js';
 import { z } from 'zod';
+import {
+  type DeferredSettings,
+  type NetworkSettings,
+  paymentEnvironment,
+  readDeferred,
+  readNetworks,
+} from './payment-config.js';
 
 import { address, ConfigurationError, httpUrl, secretKey } from './setting.js';
 import { readSigningKey } from './signing-key.js';
@@ -265,8 +271,13 @@ function attempt<T>(read: () => T, faults: string[]): T | undefined {
 
 /** A payment that is signed as offered must still be good when the handler and the settlement have had their time. */
 function timeFaults(env: NodeJS.ProcessEnv): readonly string[] {
-  const { MAX_TIMEOUT_SECONDS, HANDLER_TIMEOUT_MS, SETTLE_TIMEOUT_MS, DEFERRED_TIMEOUT_SECONDS, DEFERRED_MARGIN_SECONDS } =
-    gateEnvironment.shape;
+  const {
+    MAX_TIMEOUT_SECONDS,
+    HANDLER_TIMEOUT_MS,
+    SETTLE_TIMEOUT_MS,
+    DEFERRED_TIMEOUT_SECONDS,
+    DEFERRED_MARGIN_SECONDS,
+  } = gateEnvironment.shape;
   const [offered, handler, settle, deferred, margin] = [
     MAX_TIMEOUT_SECONDS.safeParse(env['MAX_TIMEOUT_SECONDS']).data,
     HANDLER_TIMEOUT_MS.safeParse(env['HANDLER_TIMEOUT_MS']).data,

@@ -11,8 +11,8 @@ import { gateDataSource, migrateGate } from './database.js';
 import { AccessGuard } from './exchange/access.guard.js';
 import { Holds } from './exchange/holds.js';
 import { ExchangeHooks } from './exchange/hooks.js';
-import { Offers } from './exchange/offers.js';
 import { LaterEntries } from './exchange/later.js';
+import { Offers } from './exchange/offers.js';
 import { PostOffice } from './exchange/post.js';
 import { ExchangeReceipts } from './exchange/receipts.js';
 import { SettlementInterceptor } from './exchange/settlement.interceptor.js';
@@ -39,8 +39,8 @@ import { SettlementService } from './settlement/settlement.service.js';
 import { PaymentLedger, Settlements } from './settling.js';
 import { AccountService } from './terms/account.service.js';
 import { PlanService } from './terms/plan.service.js';
-import { signatureVerifier } from './tokens.js';
 import { TermsService } from './terms/terms.service.js';
+import { signatureVerifier } from './tokens.js';
 
 /** What the gate is made of, from the bottom up. */
 const parts: Provider[] = [

@@ -14,9 +14,7 @@ export interface NetworkAccess {
 export class Networks {
   readonly #byId: ReadonlyMap<string, NetworkAccess>;
 
-  constructor(
-    readonly all: readonly NetworkAccess[],
-  ) {
+  constructor(readonly all: readonly NetworkAccess[]) {
     this.#byId = new Map(all.map((access) => [access.settings.network.caip2, access]));
   }
 

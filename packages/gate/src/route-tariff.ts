@@ -45,7 +45,8 @@ export function Priced({ sku, price, units = 1, scope, flow, accepts = [{}] }: P
   const offers = accepts.map((offer) => readOffer(sku, { ...(flow && { flow }), ...offer }));
   if (offers.length === 0) throw new TypeError(`@Priced: ${sku} accepts nothing`);
   const keys = offers.map(({ network, payTo, price: own }) => `${network} ${payTo} ${own?.atomic}`);
-  if (new Set(keys).size < keys.length) throw new TypeError(`@Priced: ${sku} has two offers that a payment cannot tell apart`);
+  if (new Set(keys).size < keys.length)
+    throw new TypeError(`@Priced: ${sku} has two offers that a payment cannot tell apart`);
   const tariff: PricedTariff = {
     kind: 'priced',
     sku,

@@ -1,2 +1,2 @@
 export { CurrentPrincipal } from './exchange/principal.decorator.js';
-export { Free, Priced, type OfferOptions, type PricedOptions } from './route-tariff.js';
+export { Free, type OfferOptions, Priced, type PricedOptions } from './route-tariff.js';

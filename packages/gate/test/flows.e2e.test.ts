@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { callRpc } from '@keyfare/devstack/chain';
-import { fundEth, transferUsdc, usdcBalance } from '@keyfare/devstack/usdc';
+import { fundEth, transferUsdc, usdcAbi, usdcAddress, usdcBalance } from '@keyfare/devstack/usdc';
 import { fundedPayer, type TestPayer, testPayer } from '@keyfare/testing/payers';
 import { openProxy, type Proxy } from '@keyfare/testing/proxy';
+import { createWalletClient, http } from 'viem';
+import { baseSepolia } from 'viem/chains';
 import { PaymentService } from '../src/services.js';
 import { FlowsController } from './flows-under-test.js';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
@@ -21,7 +23,10 @@ describe('the flows of a payment', () => {
     ground = await openGround();
     node = await openProxy(ground.chain.rpcUrl);
     const env = { ...short, NETWORKS: 'base', RPC_URL_BASE: node.url, RPC_URL: node.url };
-    gate = await startGate(ground, { controllers, env: { ...env, DEFERRED_AGE_SECONDS: '1', DEFERRED_INTERVAL_MS: '100' } });
+    gate = await startGate(ground, {
+      controllers,
+      env: { ...env, DEFERRED_AGE_SECONDS: '1', DEFERRED_INTERVAL_MS: '100' },
+    });
     payer = await fundedPayer(ground.chain, 1);
   }, 30_000);
   afterAll(async () => {
@@ -38,7 +43,11 @@ describe('the flows of a payment', () => {
 
   const paid = async (): Promise<bigint> => usdcBalance(ground.chain.rpcUrl, ground.payTo);
   const row = async (nonce: string): Promise<Record<string, unknown> | undefined> =>
-    (await rows<Record<string, unknown>>(ground.database.url, 'select * from keyfare.payment where nonce = $1', [nonce]))[0];
+    (
+      await rows<Record<string, unknown>>(ground.database.url, 'select * from keyfare.payment where nonce = $1', [
+        nonce,
+      ])
+    )[0];
   const state = async (nonce: string): Promise<unknown> => (await row(nonce))?.['state'];
   const kinds = async (of: TestPayer, kind: string): Promise<number> =>
     (
@@ -110,7 +119,8 @@ describe('the flows of a payment', () => {
       `select distinct transaction from keyfare.payment where flow = 'deferred'`,
     );
     expect(found.length).toBeLessThan(12);
-    const open = async (): Promise<number> => (await rows(ground.database.url, 'select 1 from keyfare.payer_exposure')).length;
+    const open = async (): Promise<number> =>
+      (await rows(ground.database.url, 'select 1 from keyfare.payer_exposure')).length;
     expect(await settled(open, 0)).toBe(0);
     const again = await call(gate, '/deferred', { headers: payments[0]?.v2 ?? {} });
     expect([again.status, again.headers.get('idempotent-replay')]).toEqual([200, 'true']);
@@ -130,7 +140,13 @@ describe('the flows of a payment', () => {
   it('deferred: a payer may have so much open, and no more: 503 before the handler', async () => {
     const limited = await startGate(ground, {
       controllers,
-      env: { ...short, NETWORKS: 'base', RPC_URL_BASE: node.url, MAX_OPEN_PER_PAYER_USD: '0.002', DEFERRED_INTERVAL_MS: '600000' },
+      env: {
+        ...short,
+        NETWORKS: 'base',
+        RPC_URL_BASE: node.url,
+        MAX_OPEN_PER_PAYER_USD: '0.002',
+        DEFERRED_INTERVAL_MS: '600000',
+      },
     });
     const spender = await fundedPayer(ground.chain, 32);
     const send = async (): Promise<[number, unknown]> => {
@@ -151,7 +167,11 @@ describe('the flows of a payment', () => {
     const good = await signPayment(ground, payer);
     expect((await call(gate, '/deferred', { headers: bad.v2 })).status).toBe(200);
     await fundEth(ground.chain.rpcUrl, spender.address);
-    await transferUsdc(ground.chain.rpcUrl, { privateKey: spender.privateKey, to: testPayer(99).address, value: 1_000n });
+    await transferUsdc(ground.chain.rpcUrl, {
+      privateKey: spender.privateKey,
+      to: testPayer(99).address,
+      value: 1_000n,
+    });
     expect((await call(gate, '/deferred', { headers: good.v2 })).status).toBe(200);
     expect(await settled(() => state(good.nonce), 'final')).toBe('final');
     expect(await state(bad.nonce)).not.toBe('final');
@@ -161,7 +181,11 @@ describe('the flows of a payment', () => {
     expect(await settled(() => state(bad.nonce), 'expired')).toBe('expired');
     expect(await kinds(spender, 'unpaid')).toBe(1);
     const open = async (): Promise<number> =>
-      (await rows(ground.database.url, 'select 1 from keyfare.payer_exposure where payer = $1', [spender.address.toLowerCase()])).length;
+      (
+        await rows(ground.database.url, 'select 1 from keyfare.payer_exposure where payer = $1', [
+          spender.address.toLowerCase(),
+        ])
+      ).length;
     expect(await settled(open, 0)).toBe(0);
   }, 40_000);
 
@@ -197,6 +221,38 @@ describe('the flows of a payment', () => {
     expect([neither.status, neither.body['code']]).toEqual([402, 'payment/mismatched']);
   });
 
+  it('a token that is paused, or that has the payer on its list, refuses before the handler, in its own words', async () => {
+    const listed = await fundedPayer(ground.chain, 35);
+    const { v2 } = await signPayment(ground, listed);
+    await fundEth(ground.chain.rpcUrl, listed.address);
+    const { rpcUrl } = ground.chain;
+    const client = createWalletClient({ account: listed.account, chain: baseSepolia, transport: http(rpcUrl) });
+    const { address } = listed;
+    await client.writeContract({ address: usdcAddress, abi: usdcAbi, functionName: 'blacklist', args: [address] });
+    for (const path of ['/ping', '/upfront', '/deferred']) {
+      const answer = await call(gate, path, { headers: v2 });
+      expect([answer.status, answer.body['code']]).toEqual([402, 'payment/refused-by-token']);
+      expect(answer.body['detail']).toMatch(/blacklisted/);
+    }
+    expect(FlowsController.runs).toBe(0);
+  });
+
+  it('gas above the ceiling, or that eats the payment, is 503 before the handler and charges nothing', async () => {
+    const base = { ...short, NETWORKS: 'base', RPC_URL_BASE: node.url };
+    for (const [env, code] of [
+      [{ MAX_GAS_PRICE_GWEI: '0.000000001' }, 'payment/gas-ceiling'],
+      [{ MAX_GAS_PERCENT: '100', ETHER_PRICE_USD: '1000000000' }, 'payment/unprofitable'],
+    ] as const) {
+      const careful = await startGate(ground, { controllers, env: { ...base, ...env } });
+      const { v2, nonce } = await signPayment(ground, payer);
+      const answer = await call(careful, '/upfront', { headers: v2 });
+      expect([answer.status, answer.body['code']]).toEqual([503, code]);
+      expect(await settled(() => state(nonce), undefined)).toBeUndefined();
+      await careful.close();
+    }
+    expect(FlowsController.runs).toBe(0);
+  }, 20_000);
+
   it('what is wrong without asking anybody costs no question to the chain and no row', async () => {
     const now = BigInt(Math.floor(Date.now() / 1_000));
     const stranger = testPayer(77);
@@ -207,7 +263,8 @@ describe('the flows of a payment', () => {
       { validBefore: now + 90_000n },
       { validAfter: now + 600n },
     ];
-    const asked = (): number => node.batches.flat().filter(({ method }) => method === 'eth_call' || method === 'eth_getCode').length;
+    const asked = (): number =>
+      node.batches.flat().filter(({ method }) => method === 'eth_call' || method === 'eth_getCode').length;
     for (const request of spoiled) {
       const { v2 } = await signPayment(ground, payer, request);
       expect((await call(gate, '/ping', { headers: v2 })).status).toBe(402);

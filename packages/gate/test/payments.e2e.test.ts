@@ -85,7 +85,9 @@ describe('payments', () => {
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
     expect(await paid()).toBe(before + 100_000n);
     const receipts = await Promise.all(answers.map((answer) => verifiedReceipt(gates[0], answer)));
-    expect(new Set(receipts.map((receipt) => (receipt.rail === 'x402' ? receipt.transaction : ''))).size).toBeLessThan(100);
+    expect(new Set(receipts.map((receipt) => (receipt.rail === 'x402' ? receipt.transaction : ''))).size).toBeLessThan(
+      100,
+    );
     expect(new Set(receipts.map(({ id }) => id)).size).toBe(100);
     expect(await exposure(payer)).toBe('0');
   }, 30_000);

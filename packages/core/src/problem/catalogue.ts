@@ -188,12 +188,14 @@ export const catalogue = {
   'payment/refund-due': {
     status: 409,
     title: 'The payment moved, nothing was served for it, and a refund is due',
-    remedy: 'Do not send this payment again. The refund is recorded; contact the operator with the nonce of the payment.',
+    remedy:
+      'Do not send this payment again. The refund is recorded; contact the operator with the nonce of the payment.',
   },
   'payment/refused-by-token': {
     status: 402,
     title: 'The token contract refuses the transfer',
-    remedy: 'Read `detail` for the reason in the words of the token: it may be paused, or refuse this payer. Pay from another wallet or later.',
+    remedy:
+      'Read `detail` for the reason in the words of the token: it may be paused, or refuse this payer. Pay from another wallet or later.',
   },
   'payment/gas-limit': {
     status: 402,
@@ -213,7 +215,8 @@ export const catalogue = {
   'payment/reverting': {
     status: 503,
     title: 'Settlements revert again and again',
-    remedy: 'Check that the wallet holds the amount until it has moved, then send the request again after `Retry-After`.',
+    remedy:
+      'Check that the wallet holds the amount until it has moved, then send the request again after `Retry-After`.',
   },
   'payment/payer-blocked': {
     status: 403,
@@ -223,7 +226,8 @@ export const catalogue = {
   'payment/exposure-exceeded': {
     status: 503,
     title: 'Too many served payments are still to be collected',
-    remedy: 'Send the same request with the same payment after `Retry-After`: they are collected meanwhile. Nothing was charged.',
+    remedy:
+      'Send the same request with the same payment after `Retry-After`: they are collected meanwhile. Nothing was charged.',
   },
   'service/database-unavailable': {
     status: 503,

@@ -31,10 +31,7 @@ interface ChallengeReason {
  * version 1 at the body (x402 transports http, sections "Payment Required"). Every offer stands in both, in order, the
  * one that the seller prefers first. No offer at all is a bug of the caller: RangeError.
  */
-export function formatPaymentRequired(
-  offers: readonly PaymentTerms[],
-  { error }: ChallengeReason,
-): PaymentChallenge {
+export function formatPaymentRequired(offers: readonly PaymentTerms[], { error }: ChallengeReason): PaymentChallenge {
   const [first] = offers;
   if (first === undefined) throw new RangeError('A 402 has at least one offer.');
   const { resourceUrl, description, mimeType } = first;

@@ -114,7 +114,9 @@ export function checkSignature({ authorization, signature, terms, verifier }: Si
 }
 
 /** The offer that a payment is for, or why it is for none. */
-export type OfferMatch = { readonly ok: true; readonly terms: PaymentTerms } | (Refusal & { readonly terms: PaymentTerms });
+export type OfferMatch =
+  | { readonly ok: true; readonly terms: PaymentTerms }
+  | (Refusal & { readonly terms: PaymentTerms });
 
 /**
  * The first of the offers that the payment pays exactly, by `checkTerms`. Where it pays none, the refusal is that of the

@@ -1,6 +1,6 @@
-import { unixSeconds } from '@keyfare/core/time';
-import type { EntryKind, EntryPayloads } from '@keyfare/core/log';
 import type { Hex } from '@keyfare/core/encoding';
+import type { EntryKind, EntryPayloads } from '@keyfare/core/log';
+import { unixSeconds } from '@keyfare/core/time';
 import { SqlPool } from '@keyfare/db/sql';
 import { Injectable, Logger } from '@nestjs/common';
 import { GateConfig } from '../config.js';
@@ -10,7 +10,15 @@ import { PaymentService } from '../payment/payment.service.js';
 import { holdOf, type PaymentRow } from '../payment/payment-row.js';
 import { ReceiptService } from '../receipt/receipt.service.js';
 import { newExchangeId } from './exchange.js';
-import { endSilently, laterRows, postRefundsDue, postReversed, postSettlementAgain, postSettlements, postUncollected } from './later.sql.js';
+import {
+  endSilently,
+  laterRows,
+  postRefundsDue,
+  postReversed,
+  postSettlementAgain,
+  postSettlements,
+  postUncollected,
+} from './later.sql.js';
 import { ExchangeReceipts } from './receipts.js';
 
 /** What was sold, for a refund of it. */

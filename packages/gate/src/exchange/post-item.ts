@@ -1,5 +1,5 @@
-import type { PaidCall } from '../payment/call.js';
 import type { CallUsage, EntryItem } from '../log/append.sql.js';
+import type { PaidCall } from '../payment/call.js';
 
 /** A served call by key, on its way into the books. */
 export interface KeyCallPost extends EntryItem, CallUsage {

@@ -85,9 +85,7 @@ export class SettlementInterceptor implements NestInterceptor {
     const paid = this.receipts.paidCall(call.exchange, hold, served);
     const { upfront } = call;
     const work =
-      upfront === undefined
-        ? this.receipts.postDeferred(hold, paid)
-        : this.receipts.postUpfront(hold, paid, upfront);
+      upfront === undefined ? this.receipts.postDeferred(hold, paid) : this.receipts.postUpfront(hold, paid, upfront);
     const receipt = await work.catch((error: unknown) => {
       if (upfront === undefined) this.#void(hold);
       throw asProblem(error);
@@ -109,7 +107,8 @@ export class SettlementInterceptor implements NestInterceptor {
     const sale = { sku, method: request.method, resourceUrl: this.offers.url(request) };
     try {
       const value = await this.#serve({ ...call, upfront: transaction }, next);
-      if (reply.statusCode >= 400) await this.later.refundDue(hold, transaction, { ...sale, reason: 'handler-refused' });
+      if (reply.statusCode >= 400)
+        await this.later.refundDue(hold, transaction, { ...sale, reason: 'handler-refused' });
       return value;
     } catch (error) {
       await this.later.refundDue(hold, transaction, { ...sale, reason: 'handler-failed' });

@@ -156,7 +156,10 @@ export class Claims {
     });
     const blocked = new Set(rows.flatMap((row) => (row.open === null ? [row.exchange_id] : [])));
     const openAfter = new Map(rows.flatMap((row) => (row.open === null ? [] : [[row.exchange_id, BigInt(row.open)]])));
-    await this.#recognise(holds.filter(({ exchangeId }) => !blocked.has(exchangeId)), openAfter);
+    await this.#recognise(
+      holds.filter(({ exchangeId }) => !blocked.has(exchangeId)),
+      openAfter,
+    );
     return accumulate(holds, openAfter).map((claim, index) =>
       blocked.has(holds[index]?.exchangeId ?? '') ? { won: false, blocked: true } : claim,
     );
@@ -199,10 +202,7 @@ export class Claims {
 }
 
 /** The exposure after the whole group, turned into the exposure after each claim, in their order. */
-function accumulate(
-  holds: readonly PaymentHold[],
-  openAfter: ReadonlyMap<string, bigint>,
-): readonly Claim[] {
+function accumulate(holds: readonly PaymentHold[], openAfter: ReadonlyMap<string, bigint>): readonly Claim[] {
   const later = new Map<string, bigint>();
   const results: Claim[] = [];
   for (const hold of holds.toReversed()) {

@@ -1,5 +1,5 @@
-import { money } from '@keyfare/core/money';
 import type { Quote, TariffOffer } from '@keyfare/core/metering';
+import { money } from '@keyfare/core/money';
 import type { PayerPrincipal } from '@keyfare/core/principal';
 import { Problem, type ProblemCode } from '@keyfare/core/problem';
 import { findNetwork, matchOffer, type PaymentTerms, type SignatureVerifier } from '@keyfare/core/x402';
@@ -91,8 +91,7 @@ export class PaymentService {
         asset: settings.network.usdc,
         payTo: (offer.payTo ?? settings.payTo) as `0x${string}`,
         amount: (offer.price ?? money('USDC', quote.price.atomic)).atomic,
-        maxTimeoutSeconds:
-          flow === 'deferred' ? this.config.deferred.timeoutSeconds : this.config.maxTimeoutSeconds,
+        maxTimeoutSeconds: flow === 'deferred' ? this.config.deferred.timeoutSeconds : this.config.maxTimeoutSeconds,
         resourceUrl: url,
         description,
         mimeType: 'application/json',
@@ -119,7 +118,9 @@ export class PaymentService {
     const { authorization, accepted } = payer.payment;
     const match = matchOffer({ authorization, network: payer.network, accepted, now }, request.terms);
     const hold = toHold(payer, request, { terms: match.terms, now });
-    const refusal = match.ok ? this.#refuseTime(hold, now) : challenge(request.terms, match.code, { detail: match.detail });
+    const refusal = match.ok
+      ? this.#refuseTime(hold, now)
+      : challenge(request.terms, match.code, { detail: match.detail });
     if (refusal !== null) {
       const isLate = refusal.code === 'payment/expired' && this.#mayBeOwed(hold, now);
       const row = isLate ? await this.#recall(payer, hold) : undefined;
@@ -228,7 +229,8 @@ export class PaymentService {
     const detail = 'The signature is not by the payer, or not over this authorization.';
     const refusal = challenge(hold.offers, 'payment/invalid-signature', { detail });
     if (this.#codeReads.isCodeless(hold.payer)) throw refusal;
-    if (!this.#codeReads.spend()) throw comeBack('service/overloaded', 'Too many signatures to ask the chain about.', 1);
+    if (!this.#codeReads.spend())
+      throw comeBack('service/overloaded', 'Too many signatures to ask the chain about.', 1);
     const { hasCode } = await this.#scheme.read(hold, this.networks.get(hold.network)).catch((error: unknown) => {
       throw toProblem(error);
     });
@@ -304,13 +306,11 @@ export class PaymentService {
 
   async #submit(hold: PaymentHold, call: PaidCall | null): Promise<Watch> {
     const waitingUntil = new Date(this.config.clock().getTime() + this.config.settleTimeoutMs);
-    const submitted = await this.settlements
-      .submit({ movement: hold, call, waitingUntil })
-      .catch((error: unknown) => {
-        // Where it was stored all the same, the release leaves it alone, and a sweep follows it.
-        this.void(hold);
-        throw error instanceof DatabaseUnavailable && error.inDoubt ? outcomeUnknown(error) : toProblem(error);
-      });
+    const submitted = await this.settlements.submit({ movement: hold, call, waitingUntil }).catch((error: unknown) => {
+      // Where it was stored all the same, the release leaves it alone, and a sweep follows it.
+      this.void(hold);
+      throw error instanceof DatabaseUnavailable && error.inDoubt ? outcomeUnknown(error) : toProblem(error);
+    });
     if (submitted === 'taken') throw outcomeUnknown();
     if (submitted === 'expired') {
       this.void(hold);

@@ -6,7 +6,9 @@
 export const endPayments = (state: 'settled' | 'failed'): string => `
   moved as (
     update keyfare.payment p set transaction = i.transaction, failure = i.failure, state = ${
-      state === 'settled' ? `'settled'` : `case when i.failure = 'authorization-expired' then 'expired' else 'failed' end`
+      state === 'settled'
+        ? `'settled'`
+        : `case when i.failure = 'authorization-expired' then 'expired' else 'failed' end`
     }
     from item i where p.exchange_id = i.exchange_id and p.state in ('served', 'settling')
     returning i.id, p.network, p.asset, p.payer, p.amount),

@@ -25,7 +25,7 @@ export class GateHealth {
   async readiness(): Promise<GateReadiness> {
     const [database, chain] = await Promise.all([
       isUp(this.sql.query({ text: 'select 1' })),
-      isUp(Promise.all(this.networks.all.map(({ chain }) => chain.blockNumber()))),
+      isUp(Promise.all(this.networks.all.map((access) => access.chain.blockNumber()))),
     ]);
     return { database, listener: this.replica.listening ? 'up' : 'down', chain };
   }

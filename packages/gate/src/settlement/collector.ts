@@ -74,8 +74,7 @@ export class Collector {
     const total = ready.reduce((sum, { movement }) => sum + movement.amount, 0n);
     const isDue = ready.some(
       ({ movement, servedAt }) =>
-        now - servedAt.getTime() >= ageMs ||
-        movement.validBefore <= BigInt(Math.floor(now / 1_000) + marginSeconds),
+        now - servedAt.getTime() >= ageMs || movement.validBefore <= BigInt(Math.floor(now / 1_000) + marginSeconds),
     );
     const all = isDue || ready.length >= count || total >= amount;
     return ready.flatMap(({ movement }) => (all || this.#short.has(movement.payer) ? [movement] : []));
@@ -126,7 +125,9 @@ export class Collector {
     // One row may have spoiled them all, by its gas for one: halves find it.
     if (verdicts.some(({ ok }) => ok)) return verdicts;
     const middle = movements.length >> 1;
-    const halves = await Promise.all([movements.slice(0, middle), movements.slice(middle)].map((half) => this.#simulate(half)));
+    const halves = await Promise.all(
+      [movements.slice(0, middle), movements.slice(middle)].map((half) => this.#simulate(half)),
+    );
     return halves.flat();
   }
 

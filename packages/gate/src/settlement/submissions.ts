@@ -109,9 +109,7 @@ export class Submissions {
         ? { ...toSettle(only), nonce: replaced.nonce, gasLimit: settings.gasLimit }
         : { items: live.map(toSettle), nonce: replaced.nonce, contract: this.#contract };
     const replacement =
-      only === undefined
-        ? wallet.signCancel(replaced, fees)
-        : wallet.signReplacement(settlement, replaced.fees, fees);
+      only === undefined ? wallet.signCancel(replaced, fees) : wallet.signReplacement(settlement, replaced.fees, fees);
     if (replacement === null) return null;
     const { maxFeePerGas } = settings;
     // A nonce that is to be freed must be, whatever it costs: everything behind it waits.

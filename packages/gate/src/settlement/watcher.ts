@@ -206,7 +206,9 @@ export class Watcher {
     await Promise.all(due.map((slot) => this.#lookAt(slot)));
     await Promise.all(this.#all().map((slot) => this.#reconsider(slot, nowMs)));
     const mined = this.#all().filter((slot) => slot.mined !== undefined && slot.notBeforeMs <= performance.now());
-    await Promise.all(mined.map((slot) => this.#attempt(slot, () => this.#settings.verdicts.confirm(slot, this.#head))));
+    await Promise.all(
+      mined.map((slot) => this.#attempt(slot, () => this.#settings.verdicts.confirm(slot, this.#head))),
+    );
   }
 
   /** Whether a block came. While nothing waits to be mined, it is asked as seldom as can be. */
@@ -273,7 +275,9 @@ export class Watcher {
       }
     }
     // What somebody else's transaction moved waits here to be final.
-    const [settled] = [...slot.items.values()].flatMap(({ transaction }) => (transaction === null ? [] : [transaction]));
+    const [settled] = [...slot.items.values()].flatMap(({ transaction }) =>
+      transaction === null ? [] : [transaction],
+    );
     const mined = settled === undefined ? null : await judge.find(settled);
     if (mined !== null) slot.mined = mined;
   }
@@ -315,7 +319,8 @@ export class Watcher {
   /** Forgets the payments that have left their slots, and the slots that are empty. */
   #forget(): void {
     for (const [id, slot] of this.#slotOf) if (!slot.items.has(id)) this.#slotOf.delete(id);
-    for (const [nonce, slot] of this.#slots) if (slot.items.size === 0 && this.#isSpent(slot)) this.#slots.delete(nonce);
+    for (const [nonce, slot] of this.#slots)
+      if (slot.items.size === 0 && this.#isSpent(slot)) this.#slots.delete(nonce);
   }
 
   /** An empty slot whose nonce is still free would wedge those behind it: it is followed until something is mined. */
