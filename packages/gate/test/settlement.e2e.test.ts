@@ -100,7 +100,8 @@ describe('a settlement', () => {
     await automine(false);
     const answers = payments.map(({ v2 }) => call(gate, '/ping', { headers: v2 }));
     try {
-      expect(await settled(async () => asked('eth_sendRawTransaction').length >= 6, true)).toBe(true);
+      // They share transactions.
+      expect(await settled(async () => asked('eth_sendRawTransaction').length >= 1, true)).toBe(true);
       const before = asked('eth_blockNumber').length;
       expect(await settled(async () => asked('eth_blockNumber').length >= before + 4, true)).toBe(true);
       expect(asked('eth_getTransactionReceipt').length).toBeLessThanOrEqual(6);
