@@ -104,9 +104,7 @@ describe('the allowance', () => {
     const account = await gates[0].app.get(AccountService).find(key.accountId);
     const meter = gates[0].app.get(MeterService);
     const [large, small] = await Promise.all(
-      [2n, 1n].map(async (units) =>
-        meter.hold({ accountId: account.id, plan: account.plan }, units, new Date()),
-      ),
+      [2n, 1n].map(async (units) => meter.hold({ accountId: account.id, plan: account.plan }, units, new Date())),
     );
     expect(large).toBe('exhausted');
     expect(small).toMatchObject({ rail: 'key', units: 1n });

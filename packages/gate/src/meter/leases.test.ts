@@ -80,7 +80,9 @@ it('returns the idle leases of 1,000 accounts in a few statements, not one for e
   const { sql, said } = answering('1', '9');
   const meter = new MeterService(config, sql, replica);
   const accounts = Array.from({ length: 1_000 }, (_, index) => `account ${index}`);
-  const holds = await Promise.all(accounts.map(async (accountId) => meter.hold({ accountId, plan }, 1n, config.clock())));
+  const holds = await Promise.all(
+    accounts.map(async (accountId) => meter.hold({ accountId, plan }, 1n, config.clock())),
+  );
   const asked = said.length;
   for (const hold of holds) if (typeof hold !== 'string') meter.void(hold);
   await Promise.all(accounts.map((accountId) => meter.giveBack(accountId)));

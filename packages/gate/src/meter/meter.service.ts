@@ -7,7 +7,15 @@ import { fencedState, ReplicaId } from '../replica-id.js';
 import { Bucket, type KeyRefusal } from './bucket.js';
 import { holdUnits, type KeyHold, type PostedUnits } from './hold.js';
 import { keyOf, Leases } from './leases.js';
-import { changeLimit, endLeases, foldFromLog, forgetLeases, lockAccounts, openAllowances, sweepLeases } from './settle.sql.js';
+import {
+  changeLimit,
+  endLeases,
+  foldFromLog,
+  forgetLeases,
+  lockAccounts,
+  openAllowances,
+  sweepLeases,
+} from './settle.sql.js';
 
 const idleAfterMs = 3_000;
 /** Long after any statement about a closed lease has ended, its row and its bucket are forgotten. */
@@ -191,11 +199,7 @@ export class MeterService {
     for (const amount of hold.amounts) amount.counter.end(amount, used);
   }
 
-  async #hold(
-    { accountId, start }: Month,
-    units: bigint,
-    isLeased: boolean,
-  ): Promise<KeyHold | KeyRefusal> {
+  async #hold({ accountId, start }: Month, units: bigint, isLeased: boolean): Promise<KeyHold | KeyRefusal> {
     for (let attempt = 1; ; attempt += 1) {
       const bucket = await this.#open(accountId, start);
       try {

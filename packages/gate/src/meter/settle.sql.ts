@@ -4,7 +4,7 @@ import { fencedState } from '../replica-id.js';
  * How far what was admitted goes beyond the limit: nowhere, but after a change to smaller terms. `counted` is what will
  * be used and leased, under the limit `limit`.
  */
-export const overUnits = (counted: string, limit: string): string =>
+const overUnits = (counted: string, limit: string): string =>
   `case when ${limit} is null then 0 else greatest(0, ${counted} - ${limit}) end`;
 
 /** Units of one lease that are given and not folded. */

@@ -76,7 +76,11 @@ export class Submissions {
     private readonly sql: SqlPool,
     private readonly chain: Chain,
     private readonly wallet: SettlerWallet,
-    private readonly context: { readonly network: string; readonly replica: { readonly id: string }; readonly now: () => Date },
+    private readonly context: {
+      readonly network: string;
+      readonly replica: { readonly id: string };
+      readonly now: () => Date;
+    },
   ) {
     this.#group = new GroupCommit({ write: (items) => this.#write(items), maxItems: 100 });
   }
