@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import type { PlanTerms } from '@keyfare/core/metering';
 import { unixSeconds } from '@keyfare/core/time';
 import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
-import { appendEntry } from './log/append.sql.js';
+import { newExchangeId } from './exchange/exchange.js';
+import { appendEntry, loneEntry } from './log/append.sql.js';
 import { MeterService } from './meter/meter.service.js';
 import { ReceiptService } from './receipt/receipt.service.js';
 import { type Account, AccountService, type Revision } from './terms/account.service.js';
@@ -48,7 +48,7 @@ export class AgreementService {
   /** Signs under the lock that dated the change: the order of the entries is the order of what they say. */
   async #record(tx: Sql, accountId: string, agreed: Revision & { readonly plan: PlanTerms }): Promise<void> {
     const { plan, effectiveAt } = agreed;
-    const id = randomUUID();
+    const id = newExchangeId(effectiveAt);
     const signed = this.receipts.sign(
       'terms',
       {
@@ -67,7 +67,9 @@ export class AgreementService {
       },
       effectiveAt,
     );
-    await this.receipts.store(tx, { id, kind: 'terms', principal: accountId }, signed);
-    await tx.query({ text: appendEntry, values: [id, 'terms', accountId, signed.digest] });
+    await tx.query({
+      text: appendEntry,
+      values: loneEntry.values([{ ...signed, id, kind: 'terms', principal: accountId }]),
+    });
   }
 }

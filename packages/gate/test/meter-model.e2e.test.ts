@@ -254,6 +254,8 @@ class World {
       writer: hold.writer,
       kid: 'kid',
       jws: 'jws',
+      payload: Buffer.from('{}'),
+      signature: randomBytes(64),
       digest: randomBytes(32),
       issuedAt: at,
     };

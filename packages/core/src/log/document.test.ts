@@ -85,7 +85,7 @@ test.each(['settlement', 'refund-due', 'reversed'] as const)(
       const { [name as keyof typeof payload]: _gone, ...rest } = payload;
       expect(() => signEntry(kind, rest as typeof payload, signer)).toThrow(TypeError);
     }
-    expect(() => signEntry(kind, { ...payload, note: 'x' } as typeof payload, signer)).toThrow(TypeError);
+    expect(() => signEntry(kind, Object.assign({ note: 'x' }, payload), signer)).toThrow(TypeError);
   },
 );
 

@@ -1,50 +1,11 @@
 import { GroupCommit } from '@keyfare/db/group-commit';
 import { SqlPool } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
+
 import { GateMetrics } from '../metrics.js';
 import { fencedState } from '../replica-id.js';
-import { postKeyCalls, postPaidCalls, postUnpaidCalls } from './post.sql.js';
-
-interface SignedItem {
-  readonly kid: string;
-  readonly jws: string;
-  readonly digest: Buffer;
-  readonly issuedAt: Date;
-}
-
-/** A served call by key, on its way into the books. */
-export interface KeyCallPost extends SignedItem {
-  readonly id: string;
-  readonly accountId: string;
-  readonly keyId: string;
-  readonly sku: string;
-  readonly units: bigint;
-  readonly periodStart: Date;
-  readonly occurredAt: Date;
-  /** The name of the process under which the units were held: a post under a name that was swept is refused. */
-  readonly writer: string;
-}
-
-/** A served and settled call. */
-export interface PaidCallPost extends SignedItem {
-  readonly id: string;
-  readonly accountId: string | null;
-  readonly keyId: string | null;
-  readonly payer: string;
-  readonly sku: string;
-  readonly units: string;
-  readonly periodStart: string;
-  readonly occurredAt: string;
-  readonly transaction: string;
-}
-
-/** A served call whose payment failed for good. */
-export interface UnpaidCallPost extends SignedItem {
-  readonly id: string;
-  readonly payer: string;
-  readonly transaction: string | null;
-  readonly failure: string;
-}
+import { keyCallRows, paidCallRows, postKeyCalls, postPaidCalls, postUnpaidCalls, unpaidCallRows } from './post.sql.js';
+import type { KeyCallPost, PaidCallPost, UnpaidCallPost } from './post-item.js';
 
 /** Writes calls into the books, many in one transaction. A call's response leaves when its post is durable. */
 @Injectable()
@@ -103,21 +64,7 @@ export class PostOffice {
     await this.sql.query({
       name: 'keyfare_post_key_calls',
       text: postKeyCalls,
-      values: [
-        items.map((item) => item.id),
-        items.map((item) => item.accountId),
-        items.map((item) => item.keyId),
-        items.map((item) => item.sku),
-        items.map((item) => item.units.toString()),
-        items.map((item) => item.periodStart.toISOString()),
-        items.map((item) => item.occurredAt.toISOString()),
-        items.map((item) => item.kid),
-        items.map((item) => item.jws),
-        items.map((item) => item.digest),
-        items.map((item) => item.issuedAt.toISOString()),
-        first?.writer,
-        post.toString(),
-      ],
+      values: [...keyCallRows.values(items), first?.writer, post.toString()],
     });
     this.#post = post;
     return items.map(() => post);
@@ -127,21 +74,7 @@ export class PostOffice {
     const moved = await this.sql.query<{ id: string }>({
       name: 'keyfare_post_paid_calls',
       text: postPaidCalls,
-      values: [
-        items.map((item) => item.id),
-        items.map((item) => item.accountId),
-        items.map((item) => item.keyId),
-        items.map((item) => item.payer),
-        items.map((item) => item.sku),
-        items.map((item) => item.units),
-        items.map((item) => item.periodStart),
-        items.map((item) => item.occurredAt),
-        items.map((item) => item.kid),
-        items.map((item) => item.jws),
-        items.map((item) => item.digest),
-        items.map((item) => item.issuedAt.toISOString()),
-        items.map((item) => item.transaction),
-      ],
+      values: paidCallRows.values(items),
     });
     return membership(items, moved);
   }
@@ -150,16 +83,7 @@ export class PostOffice {
     const moved = await this.sql.query<{ id: string }>({
       name: 'keyfare_post_unpaid_calls',
       text: postUnpaidCalls,
-      values: [
-        items.map((item) => item.id),
-        items.map((item) => item.payer),
-        items.map((item) => item.kid),
-        items.map((item) => item.jws),
-        items.map((item) => item.digest),
-        items.map((item) => item.issuedAt.toISOString()),
-        items.map((item) => item.transaction),
-        items.map((item) => item.failure),
-      ],
+      values: unpaidCallRows.values(items),
     });
     return membership(items, moved);
   }

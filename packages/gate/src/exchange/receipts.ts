@@ -147,9 +147,9 @@ export class ExchangeReceipts {
       keyId: hold.keyId,
       payer: hold.payer,
       sku: call.sku,
-      units: call.units,
-      periodStart: call.periodStart,
-      occurredAt: call.occurredAt,
+      units: BigInt(call.units),
+      periodStart: new Date(call.periodStart),
+      occurredAt: new Date(call.occurredAt),
       transaction: outcome.transaction,
     });
     const jws = first ? signed.jws : await this.receipts.find(hold.exchangeId);

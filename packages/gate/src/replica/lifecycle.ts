@@ -13,12 +13,13 @@ import { X402Strategy } from '../credential/x402.strategy.js';
 import { PostOffice } from '../exchange/post.js';
 import { ExchangeReceipts } from '../exchange/receipts.js';
 import { KeyResolver } from '../key/key.resolver.js';
-import { checkLogOrder } from '../log/check-order.js';
+import { Sequencer } from '../log/sequencer.js';
 import { MeterService } from '../meter/meter.service.js';
 import { GateMetrics } from '../metrics.js';
 import { PaymentService } from '../payment/payment.service.js';
 import { holdOf } from '../payment/payment-row.js';
 import { ReceiptService } from '../receipt/receipt.service.js';
+import { ReplicaId } from '../replica-id.js';
 import { RouteAudit } from '../server/route-audit.js';
 import { TermsService } from '../terms/terms.service.js';
 import { ReplicaService } from './replica.service.js';
@@ -27,6 +28,7 @@ import { ReplicaService } from './replica.service.js';
 @Injectable()
 export class GateLifecycle implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown {
   readonly #logger = new Logger('Gate');
+  readonly #sequencer: Sequencer;
 
   constructor(
     private readonly routes: RouteAudit,
@@ -43,13 +45,19 @@ export class GateLifecycle implements OnModuleInit, BeforeApplicationShutdown, O
     private readonly metrics: GateMetrics,
     private readonly apiKey: ApiKeyStrategy,
     private readonly x402: X402Strategy,
-  ) {}
+    replicaId: ReplicaId,
+  ) {
+    this.#sequencer = new Sequencer({
+      sql,
+      holder: () => replicaId.id,
+      onError: (error) => this.#logger.warn(error),
+    });
+  }
 
   async onModuleInit(): Promise<void> {
     this.routes.check();
     passport.use(this.apiKey);
     passport.use(this.x402);
-    await checkLogOrder(this.sql);
     await this.receipts.open();
     this.payments.onEnd(async (row, outcome) => {
       if (row.call !== null) await this.exchangeReceipts.postOutcome(holdOf(row), row.call, outcome);
@@ -57,6 +65,7 @@ export class GateLifecycle implements OnModuleInit, BeforeApplicationShutdown, O
     this.#registerRooms();
     this.metrics.countSettling = () => this.payments.underWay;
     await this.replica.open();
+    this.#sequencer.start();
     // The chain may be away: then the wallet is opened by the first payment that finds it.
     void this.payments.openWallet().catch((error: unknown) => this.#logger.warn(error));
   }
@@ -101,6 +110,7 @@ export class GateLifecycle implements OnModuleInit, BeforeApplicationShutdown, O
   async onApplicationShutdown(): Promise<void> {
     await this.payments.close();
     await this.post.close();
+    await this.#sequencer.close();
     await this.replica.stopTurns();
     await this.meter.close();
     await this.replica.close();
