@@ -91,7 +91,7 @@ describe('the role that reads the API', () => {
     );
     expect(relations.length).toBeGreaterThan(30);
     const readable = relations.filter((relation) => relation.readable).map(({ name }) => name);
-    expect(readable.toSorted()).toEqual(['keyfare.entry_feed', 'keyfare.meter_feed']);
+    expect(readable.toSorted()).toEqual(['keyfare.account_feed', 'keyfare.entry_feed', 'keyfare.meter_feed']);
     expect(relations.filter(({ writable }) => writable)).toEqual([]);
   });
 

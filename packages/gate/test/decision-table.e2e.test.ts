@@ -93,12 +93,12 @@ describe('which credential wins', () => {
   it('a valid key, allowance gone, plan says invoice: served and counted beyond the included units', async () => {
     const { secret, key } = await gate.issueKey({ includedUnits: 1n, overage: 'invoice', overagePrice: 500n });
     for (let index = 0; index < 3; index += 1) expect((await call(gate, '/ping', withKey(secret))).status).toBe(200);
-    const found = await rows(
-      ground.database.url,
-      'select used, limit_units from keyfare.allowance where account_id = $1',
-      [key.accountId],
-    );
-    expect(found).toEqual([{ used: '3', limit_units: null }]);
+    const found = async () => {
+      const sql = 'select used, limit_units from keyfare.allowance where account_id = $1';
+      return JSON.stringify(await rows(ground.database.url, sql, [key.accountId]));
+    };
+    const counted = JSON.stringify([{ used: '3', limit_units: null }]);
+    expect(await settled(found, counted)).toBe(counted);
   });
 
   it('a valid key, allowance gone, plan says x402, no payment: 402 offering the overage price', async () => {

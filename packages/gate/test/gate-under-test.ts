@@ -2,6 +2,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { Overage } from '@keyfare/core/metering';
 import { money } from '@keyfare/core/money';
+import type { Clock } from '@keyfare/core/time';
 import type { LocalChain } from '@keyfare/devstack/chain';
 import { fundEth } from '@keyfare/devstack/usdc';
 import { startTestChain } from '@keyfare/testing/chain';
@@ -161,13 +162,17 @@ export async function startGate(
     controllers?: Type[];
     providers?: Provider[];
     env?: Readonly<Record<string, string>>;
+    /** The clock of this process. */
+    clock?: Clock;
     /** What a host does to its application before it listens. */
     prepare?: (app: NestFastifyApplication) => void;
   } = {},
 ): Promise<GateUnderTest> {
   @Module({
     imports: [
-      withEnvironment({ ...ground.env, PUBLIC_URL: 'http://api.test', ...options.env }, () => GateModule.forRoot()),
+      withEnvironment({ ...ground.env, PUBLIC_URL: 'http://api.test', ...options.env }, () =>
+        GateModule.forRoot(options.clock === undefined ? {} : { clock: options.clock }),
+      ),
     ],
     controllers: options.controllers ?? [TestController],
     providers: [{ provide: APP_PIPE, useClass: StandardSchemaValidationPipe }, ...(options.providers ?? [])],

@@ -81,12 +81,13 @@ const promised: Readonly<Record<number, string>> = {
   401: `credential/expired credential/malformed credential/required credential/revoked credential/unknown
     operator/unauthorized`,
   402: `payment/already-used payment/expired payment/failed payment/insufficient-funds payment/invalid-signature
-    payment/mismatched payment/not-yet-valid payment/replayed payment/required payment/unsupported`,
-  403: 'policy/forbidden policy/suspended',
+    payment/mismatched payment/not-yet-valid payment/replayed payment/required payment/unsupported
+    payment/refused-by-token payment/gas-limit`,
+  403: 'payment/payer-blocked policy/forbidden policy/suspended',
   404: `account/not-found break/not-found invoice/not-found key/not-found plan/not-found receipt/not-found
     report/not-found request/not-found`,
   405: 'request/method-not-allowed',
-  409: 'account/conflict payment/in-progress plan/conflict',
+  409: 'account/conflict payment/in-progress payment/refund-due plan/conflict',
   413: 'request/too-large',
   414: 'request/uri-too-long',
   415: 'request/unsupported-media-type',
@@ -94,7 +95,7 @@ const promised: Readonly<Record<number, string>> = {
   431: 'request/header-too-large',
   500: 'config/invalid service/internal',
   503: `payment/outcome-unknown service/chain-unavailable service/database-unavailable service/overloaded
-    service/shutting-down`,
+    service/shutting-down payment/exposure-exceeded payment/gas-ceiling payment/reverting payment/unprofitable`,
   504: 'service/timeout',
 };
 

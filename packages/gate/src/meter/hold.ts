@@ -1,7 +1,7 @@
 import type { Bucket } from './bucket.js';
 
 /** Units set aside on one counter. */
-export interface HeldAmount {
+interface HeldAmount {
   readonly counter: Bucket;
   readonly units: bigint;
   /** Whether the units come out of a lease; where the plan has no hard limit they do not. */

@@ -1,4 +1,5 @@
 import { limitOf, type PlanTerms, periodOf, type TermsRecord } from '@keyfare/core/metering';
+import { GroupCommit } from '@keyfare/db/group-commit';
 import { asProblem, errorCode, type Sql, SqlPool } from '@keyfare/db/sql';
 import { Injectable, Logger } from '@nestjs/common';
 import { GateConfig } from '../config.js';
@@ -11,8 +12,8 @@ import {
   endLeases,
   foldFromLog,
   forgetLeases,
-  lockAccount,
-  openAllowance,
+  lockAccounts,
+  openAllowances,
   sweepLeases,
 } from './settle.sql.js';
 
@@ -21,6 +22,11 @@ const idleAfterMs = 3_000;
 const forgottenAfterMs = 60_000;
 /** A process that ends cannot wait for a database for ever; what it cannot give back is swept by its peers. */
 const closingPausesMs = [100, 400, 1_500];
+
+interface Month {
+  readonly accountId: string;
+  readonly start: Date;
+}
 
 /** What an account used of a period. */
 export interface AllowanceSummary {
@@ -39,6 +45,7 @@ export class MeterService {
   readonly #logger = new Logger('Meter');
   readonly #buckets = new Map<string, Bucket>();
   readonly #opening = new Map<string, Promise<Bucket>>();
+  readonly #openings: GroupCommit<Month, true>;
   readonly #leases: Leases;
   /** The newest group of posts whose number is known. */
   #post = 0n;
@@ -49,6 +56,7 @@ export class MeterService {
     private readonly replica: ReplicaId,
   ) {
     this.#leases = new Leases(sql, replica);
+    this.#openings = new GroupCommit({ write: (months) => this.#openMonths(months), waitsInDoubt: false });
   }
 
   /** Sets `units` aside, the most that the call will use, or says why it cannot. 503 when the database cannot be asked. */
@@ -133,11 +141,13 @@ export class MeterService {
         await this.sql.query({ text: endLeases, values: [this.replica.id] });
         break;
       } catch (error) {
+        // What was swept by peers has been given back: the next turn finds no lease of this process.
+        if (errorCode(error) === fencedState) continue;
         this.#logger.warn(error);
         if (pauseMs !== null) await new Promise((wake) => setTimeout(wake, pauseMs));
       }
     }
-    await this.#leases.close();
+    await Promise.all([this.#openings.close(), this.#leases.close()]);
   }
 
   /** This process was taken for dead and has another name: its leases are swept, and calls under way are held again. */
@@ -189,11 +199,7 @@ export class MeterService {
     for (const amount of hold.amounts) amount.counter.end(amount, used);
   }
 
-  async #hold(
-    { accountId, start }: { accountId: string; start: Date },
-    units: bigint,
-    isLeased: boolean,
-  ): Promise<KeyHold | KeyRefusal> {
+  async #hold({ accountId, start }: Month, units: bigint, isLeased: boolean): Promise<KeyHold | KeyRefusal> {
     for (let attempt = 1; ; attempt += 1) {
       const bucket = await this.#open(accountId, start);
       try {
@@ -234,11 +240,8 @@ export class MeterService {
     const under = this.#opening.get(key);
     if (under !== undefined) return under;
     const writer = this.replica.id;
-    const opening = this.sql
-      .transaction(async (tx) => {
-        await tx.query({ name: 'keyfare_lock_account', text: lockAccount, values: [accountId] });
-        await tx.query({ name: 'keyfare_open_allowance', text: openAllowance, values: [accountId, start] });
-      })
+    const opening = this.#openings
+      .commit({ accountId, start })
       .then(() => {
         const bucket = new Bucket({ accountId, periodStart: start, writer, post: this.#post });
         if (this.#opening.get(key) === opening) this.#buckets.set(key, bucket);
@@ -252,6 +255,16 @@ export class MeterService {
       });
     this.#opening.set(key, opening);
     return opening;
+  }
+
+  async #openMonths(months: readonly Month[]): Promise<readonly true[]> {
+    const accounts = months.map(({ accountId }) => accountId);
+    await this.sql.transaction(async (tx) => {
+      await tx.query({ name: 'keyfare_lock_accounts', text: lockAccounts, values: [accounts] });
+      const starts = months.map(({ start }) => start.toISOString());
+      await tx.query({ name: 'keyfare_open_allowances', text: openAllowances, values: [accounts, starts] });
+    });
+    return months.map(() => true);
   }
 
   async #forget(closed: readonly Bucket[]): Promise<void> {

@@ -4,7 +4,7 @@ import { fencedState } from '../replica-id.js';
  * How far what was admitted goes beyond the limit: nowhere, but after a change to smaller terms. `counted` is what will
  * be used and leased, under the limit `limit`.
  */
-export const overUnits = (counted: string, limit: string): string =>
+const overUnits = (counted: string, limit: string): string =>
   `case when ${limit} is null then 0 else greatest(0, ${counted} - ${limit}) end`;
 
 /** Units of one lease that are given and not folded. */
@@ -149,13 +149,16 @@ export const foldFromLog = `
 /** The hard limit of a plan `p`: none where it bills what goes beyond. */
 const planLimit = `case p.overage when 'invoice' then null else p.included_units end`;
 
-/** Before a month is opened: a change of the account's plan that is under way is waited for, and none can begin. */
-export const lockAccount = 'select 1 from keyfare.account where id = $1 for share';
+/** Before months are opened: a change of a plan that is under way is waited for, and none can begin. */
+export const lockAccounts = 'select 1 from keyfare.account where id = any($1::text[]) order by id for share';
 
-/** Opens an account's month, once, with the limit of the plan that the account has. */
-export const openAllowance = `
+/** Opens months, each once, with the limit of the plan that the account has. */
+export const openAllowances = `
   insert into keyfare.allowance (account_id, period_start, limit_units)
-  select c.id, $2, ${planLimit} from keyfare.account c join keyfare.plan p on p.id = c.plan_id where c.id = $1
+  select c.id, t.period_start, ${planLimit}
+  from unnest($1::text[], $2::timestamptz[]) as t(account_id, period_start)
+  join keyfare.account c on c.id = t.account_id join keyfare.plan p on p.id = c.plan_id
+  order by c.id, t.period_start
   on conflict (account_id, period_start) do nothing`;
 
 /**

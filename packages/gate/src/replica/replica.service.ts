@@ -39,7 +39,7 @@ export class ReplicaService {
   constructor(
     private readonly config: GateConfig,
     private readonly sql: SqlPool,
-    replica: ReplicaId,
+    private readonly replica: ReplicaId,
   ) {
     this.#heartbeat = new Heartbeat({
       databaseUrl: config.databaseUrl,
@@ -102,7 +102,8 @@ export class ReplicaService {
 
   /**
    * One of the living takes each dead process, and in one transaction all that it held. What this process itself let
-   * drop is picked up as well. A process that is posting holds its row and is passed over.
+   * drop is picked up as well. A process that is posting holds its row and is passed over. After an outage a process
+   * does not sweep itself: its next beat renews the row.
    */
   async #sweep(): Promise<void> {
     const followUps = await this.sql.transaction(async (tx) => {
@@ -110,8 +111,9 @@ export class ReplicaService {
         name: 'keyfare_dead_replicas',
         text: `
           delete from keyfare.replica where id in (
-            select id from keyfare.replica where expires_at < now() order by id for update skip locked)
+            select id from keyfare.replica where expires_at < now() and id <> $1 order by id for update skip locked)
           returning id`,
+        values: [this.replica.id],
       });
       const ids = dead.map(({ id }) => id);
       const after: ((() => Promise<void>) | undefined)[] = [];

@@ -15,7 +15,9 @@ export class OrderTerms1796000000200 implements MigrationInterface {
     // Never before an entry that was signed already, whatever the clock of the process that signed it said.
     await queryRunner.query(`
       update keyfare.account a set effective_at = greatest(a.created_at,
-        (select max(e.recorded_at) from keyfare.entry e where e.kind = 'terms' and e.principal = a.id))`);
+        (select max(greatest(e.recorded_at,
+            to_timestamp((convert_from(e.payload, 'UTF8')::json ->> 'effectiveAt')::bigint)))
+          from keyfare.entry e where e.kind = 'terms' and e.principal = a.id))`);
     await queryRunner.query('alter table keyfare.account alter column effective_at drop default');
     await queryRunner.query('drop trigger account_changed on keyfare.account');
     await queryRunner.query('drop function keyfare.account_changed()');
