@@ -85,12 +85,16 @@ export class Sequencer {
     this.#epoch = undefined;
   }
 
+  async #step(): Promise<void> {
+    const { maxPosts = 1_000, pauseMs = 100 } = this.#settings;
+    const posts = await this.#work();
+    this.#schedule(posts >= maxPosts ? 0 : pauseMs);
+  }
+
   #schedule(pauseMs: number): void {
     if (this.#closed) return;
     this.#timer = setTimeout(() => {
-      this.#running = this.#work().then((posts) => {
-        this.#schedule(posts >= (this.#settings.maxPosts ?? 1_000) ? 0 : (this.#settings.pauseMs ?? 100));
-      });
+      this.#running = this.#step();
     }, pauseMs);
     this.#timer.unref();
   }
