@@ -5,8 +5,11 @@ import { receiptPayload } from '../receipt/payload.js';
 import { address, bytes32, count, decimalString, identifier, method, network, url, uuid } from '../receipt/schema.js';
 import { verifyDocument } from '../receipt/verify.js';
 
-/** What an entry records: a call that was served, terms that apply from now on, or a call that was never paid for. */
-export type EntryKind = 'call' | 'terms' | 'unpaid';
+/**
+ * What an entry records: a call that was served, terms that apply from now on, a call that was never paid for, a deferred
+ * payment that has moved, money that is owed back, or a settlement that the chain dropped.
+ */
+export type EntryKind = 'call' | 'terms' | 'unpaid' | 'settlement' | 'refund-due' | 'reversed';
 
 // People read this name on invoices, so it may be in any script; control characters would break the lines it stands in.
 const displayName = z.string().regex(/^[^\p{Cc}\p{Surrogate}]{1,200}$/u, 'must be text without control characters');
@@ -22,12 +25,12 @@ export const termsPayload = z.strictObject({
   overage: z.enum(['reject', 'invoice', 'x402']),
   overagePrice: decimalString,
   monthlyPrice: decimalString,
+  revision: count.exactOptional(),
   effectiveAt: count,
   issuedAt: count,
 });
 
-/** The schema of an `unpaid` payload; strict. */
-export const unpaidPayload = z.strictObject({
+const payment = {
   version: z.literal(1),
   id: uuid,
   network,
@@ -36,12 +39,34 @@ export const unpaidPayload = z.strictObject({
   asset: address,
   nonce: bytes32,
   amount: decimalString,
+  issuedAt: count,
+};
+
+/** The schema of a `settlement` payload; strict. */
+export const settlementPayload = z.strictObject({ ...payment, call: uuid, transaction: bytes32 });
+
+/** The schema of a `refund-due` payload; strict. */
+export const refundDuePayload = z.strictObject({
+  ...payment,
+  transaction: bytes32,
+  sku: identifier,
+  method,
+  resourceUrl: url,
+  reason: identifier,
+});
+
+/** The schema of a `reversed` payload; strict. */
+export const reversedPayload = z.strictObject({ ...payment, call: uuid, transaction: bytes32, reason: identifier });
+
+/** The schema of an `unpaid` payload; strict. */
+export const unpaidPayload = z.strictObject({
+  ...payment,
+  call: uuid.exactOptional(),
   sku: identifier,
   method,
   resourceUrl: url,
   reason: identifier,
   transaction: bytes32.exactOptional(),
-  issuedAt: count,
 });
 
 /** The terms of an account from `effectiveAt` on. Units and prices are decimal strings; prices in micro-dollars. */
@@ -50,17 +75,32 @@ export type TermsPayload = z.infer<typeof termsPayload>;
 /** A call whose handler ran and whose settlement failed for good: work that was given away, with the reason's code. */
 export type UnpaidPayload = z.infer<typeof unpaidPayload>;
 
+/** The payment of a deferred call has moved. */
+export type SettlementPayload = z.infer<typeof settlementPayload>;
+
+/** Money moved and nothing was served for it. */
+export type RefundDuePayload = z.infer<typeof refundDuePayload>;
+
+/** A settlement that a receipt or an entry named was dropped by the chain for good. */
+export type ReversedPayload = z.infer<typeof reversedPayload>;
+
 /** The payload of each kind of entry. */
 export interface EntryPayloads {
   readonly call: ReceiptPayload;
   readonly terms: TermsPayload;
   readonly unpaid: UnpaidPayload;
+  readonly settlement: SettlementPayload;
+  readonly 'refund-due': RefundDuePayload;
+  readonly reversed: ReversedPayload;
 }
 
 const kinds: { readonly [Kind in EntryKind]: DocumentKind<EntryPayloads[Kind]> } = {
   call: { typ: 'keyfare-receipt+jws', schema: receiptPayload, code: 'log/malformed' },
   terms: { typ: 'keyfare-terms+jws', schema: termsPayload, code: 'log/malformed' },
   unpaid: { typ: 'keyfare-unpaid+jws', schema: unpaidPayload, code: 'log/malformed' },
+  settlement: { typ: 'keyfare-settlement+jws', schema: settlementPayload, code: 'log/malformed' },
+  'refund-due': { typ: 'keyfare-refund-due+jws', schema: refundDuePayload, code: 'log/malformed' },
+  reversed: { typ: 'keyfare-reversed+jws', schema: reversedPayload, code: 'log/malformed' },
 };
 
 /** The signed document of an entry, a compact JWS. A payload outside the schema is a bug and is not signed: TypeError. */

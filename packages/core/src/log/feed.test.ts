@@ -5,8 +5,7 @@ import { parseFeedEntry } from './index.js';
 
 const at = new Date('2027-01-15T08:00:00.123Z');
 const call = {
-  tx: '4294967296',
-  position: '17',
+  place: '4294967296',
   id: '01939fa8-6c00-7000-8000-000000000001',
   kind: 'call',
   principal: 'acct_8fd1c2a4',
@@ -34,8 +33,7 @@ const payer = `0x${'1'.repeat(40)}`;
 
 test('a call is read with its usage', () => {
   expect(parseFeedEntry(call)).toEqual({
-    tx: 4_294_967_296n,
-    position: 17n,
+    place: 4_294_967_296n,
     id: call.id,
     kind: 'call',
     principal: 'acct_8fd1c2a4',
@@ -62,8 +60,8 @@ test('terms and unpaid calls are read without usage, an erased document as null'
 
 test('counts are read however the driver gives them, up to 64 bits', () => {
   const largest = 18_446_744_073_709_551_615n;
-  for (const tx of ['12', 12, 12n]) expect(parseFeedEntry({ ...call, tx }).tx).toBe(12n);
-  expect(parseFeedEntry({ ...call, tx: largest.toString() }).tx).toBe(largest);
+  for (const place of ['12', 12, 12n]) expect(parseFeedEntry({ ...call, place }).place).toBe(12n);
+  expect(parseFeedEntry({ ...call, place: largest.toString() }).place).toBe(largest);
 });
 
 test('times are read as dates or as ISO 8601 text with a zone', () => {
@@ -98,9 +96,9 @@ test('a row with a column missing or of the wrong kind is refused', () => {
     expect(codeOf(() => parseFeedEntry(rest))).toBe('log/malformed');
   }
   const wrong = [
-    { tx: '-1' },
-    { tx: '0x10' },
-    { position: 1.5 },
+    { place: '-1' },
+    { place: '0x10' },
+    { place: 1.5 },
     { id: 'receipt-1' },
     { kind: 'refund' },
     { digest: Buffer.alloc(31) },

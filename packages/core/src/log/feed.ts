@@ -16,11 +16,10 @@ export interface FeedUsage {
   readonly occurredAt: Date;
 }
 
-/** One entry as the feed hands it on. `(tx, position)` is its place in the order of reading. */
+/** One entry as the feed hands it on. */
 export interface FeedEntry {
-  /** The 64-bit id of the transaction that wrote it. */
-  readonly tx: bigint;
-  readonly position: bigint;
+  /** Its place in the order of the log: 1, 2, 3 and so on, without gaps. */
+  readonly place: bigint;
   readonly id: string;
   readonly kind: EntryKind;
   /** The account or the payer. */
@@ -48,10 +47,9 @@ const time = z.union([z.date(), isoTime.pipe(z.date())]);
 const text = z.string().min(1).max(200);
 
 const row = z.object({
-  tx: whole,
-  position: whole,
+  place: whole,
   id: z.uuid(),
-  kind: z.enum(['call', 'terms', 'unpaid']),
+  kind: z.enum(['call', 'terms', 'unpaid', 'settlement', 'refund-due', 'reversed']),
   principal: text,
   digest: z.instanceof(Uint8Array).refine((bytes) => bytes.length === 32, { error: 'must be 32 bytes' }),
   recorded_at: time,
@@ -76,8 +74,8 @@ export function parseFeedEntry(value: unknown): FeedEntry {
     const columns = parsed.error.issues.map((issue) => issue.path.join('.') || 'row');
     throw new Problem('log/malformed', `The row of the feed is malformed at ${columns.join(', ')}.`);
   }
-  const { tx, position, id, kind, principal, digest, jws, recorded_at: recordedAt } = parsed.data;
-  return { tx, position, id, kind, principal, digest, recordedAt, jws, usage: parseUsage(parsed.data) };
+  const { place, id, kind, principal, digest, jws, recorded_at: recordedAt } = parsed.data;
+  return { place, id, kind, principal, digest, recordedAt, jws, usage: parseUsage(parsed.data) };
 }
 
 function parseUsage(fields: z.infer<typeof row>): FeedUsage | null {

@@ -25,15 +25,19 @@ const x402Receipt = z
     account: identifier.exactOptional(),
     network,
     payer: address,
-    transaction: bytes32,
+    transaction: bytes32.exactOptional(),
     asset: address,
     decimals: z.int().min(0).max(36),
     amount: decimalString,
     payTo: address,
     nonce: bytes32,
-    settlement: z.literal('settled'),
+    settlement: z.enum(['settled', 'deferred']),
   })
-  .refine(({ principal, payer }) => principal === payer, { error: 'principal must be the payer', path: ['principal'] });
+  .refine(({ principal, payer }) => principal === payer, { error: 'principal must be the payer', path: ['principal'] })
+  .refine(({ settlement, transaction }) => (settlement === 'settled') === (transaction !== undefined), {
+    error: 'must be there exactly when the payment is settled',
+    path: ['transaction'],
+  });
 
 /** The schema of a receipt's payload; strict, for both rails. */
 export const receiptPayload: z.ZodDiscriminatedUnion<[typeof keyReceipt, typeof x402Receipt], 'rail'> =
