@@ -7,6 +7,7 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { clock } from '../tokens.js';
 import { ReportService, type Rows } from './report.service.js';
+import { refundRow, refundsTable } from './refunds.js';
 import { revenueRow, revenueTable } from './revenue.js';
 import { runView, viewRun } from './run-view.js';
 import { settlementRow } from './settlements.js';
@@ -84,6 +85,16 @@ export class ReportController {
     @Req() request: FastifyRequest,
   ): Promise<Rows<z.infer<typeof unpaidRow>> | StreamableFile> {
     return this.#answer(unpaidTable(this.#month(query)), query, request);
+  }
+
+  /** Money that came in for calls that were not served. */
+  @Get(['refunds', 'refunds.csv'])
+  @ApiOkResponse({ standardSchema: rowsOf(refundRow) })
+  async refunds(
+    @Query({ schema: reportQuery }) query: ReportQuery,
+    @Req() request: FastifyRequest,
+  ): Promise<Rows<z.infer<typeof refundRow>> | StreamableFile> {
+    return this.#answer(refundsTable(this.#month(query)), query, request);
   }
 
   async #answer<Row, View extends Readonly<Record<string, Cell>>>(
