@@ -51,7 +51,7 @@ describe('each class of break is found, by its name', () => {
     await goodBusiness(market);
     await market.run();
     await market.tamper(
-      `update billing.entry set jws = jws || 'x' where (tx, position) = (select tx, position from billing.entry limit 1)`,
+      `update billing.entry set jws = jws || 'x' where place = 1`,
     );
     await market.run();
     expect(await market.openBreaks()).toEqual(['digest-mismatch']);
@@ -111,7 +111,7 @@ describe('each class of break is found, by its name', () => {
       });
       await tx.query({
         text: `insert into billing.charge select $1, rail, account, payer, sku, units, included, overage, unit_price, asset, 0,
-            price_book_id, period_start, occurred_at, 1, 1 from billing.charge where rail = 'x402' limit 1`,
+            price_book_id, period_start, occurred_at, 1 from billing.charge where rail = 'x402' limit 1`,
         values: ['00000000-0000-8000-8000-00000000000a'],
       });
     });
@@ -126,7 +126,7 @@ describe('each class of break is found, by its name', () => {
       `update billing.posting set amount = amount * 2 where journal_id =
         (select id from billing.journal where kind = 'settlement' order by id limit 1)`,
       `update billing.charge set overage = overage - 1, included = included + 1, amount = amount - unit_price
-        where entry_id = (select entry_id from billing.charge where rail = 'key' and overage > 0 order by tx, position limit 1)`,
+        where entry_id = (select entry_id from billing.charge where rail = 'key' and overage > 0 order by place limit 1)`,
     );
     await market.run();
     const classes = (await market.openBreaks()).map((text) => text.split(':')[0]);
@@ -152,7 +152,7 @@ describe('each class of break is found, by its name', () => {
     await market.tamper(
       `update billing.price_book set overage_price = overage_price - 1 where account = 'acct_1'`,
       `update billing.payment set nonce = '0x' || repeat('0', 64) where outcome = 'unpaid'`,
-      `update billing.entry set usage_units = 1 where id = (select id from billing.entry where usage_units = 2 order by tx, position limit 1)`,
+      `update billing.entry set usage_units = 1 where id = (select id from billing.entry where usage_units = 2 order by place limit 1)`,
     );
     await market.run();
     const found = await world.rows<{ kind: string }>(
@@ -241,7 +241,7 @@ describe('each class of break is found, by its name', () => {
     await world.log.paidCall(payment);
     await market.run();
     await market.tamper(`insert into billing.chain_transfer select gen_random_uuid(), watch, network, asset, pay_to, from_address, to_address,
-      value, authorizer, nonce, block_number, block_hash, block_time, transaction, log_index + 1, sender, seen_at, null
+      value, authorizer, nonce, block_number, block_hash, block_time, transaction, log_index + 1, sender, seen_at, null, null
       from billing.chain_transfer`);
     await market.run();
     expect(await market.openBreaks()).toContain('duplicate-settlement: 900');

@@ -22,6 +22,7 @@ import { ReconcileService } from '../src/reconcile/reconcile.service.js';
 import { billingRole, feedReaderRole } from '../src/schema.js';
 import { Standstills } from '../src/standstills.js';
 import { BillingMetrics } from '../src/status/metrics.js';
+import { placeLog } from './gate-standin.js';
 import { type KeyServer, LogWriter, serveKeys } from './log-writer.js';
 
 /** A database with the schemas of gate and billing, the API's keys over HTTP, and a hand that writes the log. */
@@ -42,6 +43,7 @@ Logger.overrideLogger(false);
 
 const migrateAll = async (url: string): Promise<void> => {
   await migrateGate(url);
+  await placeLog(url);
   await migrateBilling(url);
 };
 
@@ -115,8 +117,10 @@ export function openBooks(world: World, options: BooksOptions = {}): Books {
     reconcileJob,
     keyStore,
     readAll: async () => {
-      const newest = await newestTransaction(world);
-      if (!(await intakeJob.catchUp(newest, 20_000))) throw new Error('the intake did not catch up');
+      const [now] = await world.rows<{ us: string }>(
+        'select (extract(epoch from clock_timestamp()) * 1000000)::bigint as us',
+      );
+      if (!(await intakeJob.catchUp(BigInt(now?.us ?? 0), 20_000))) throw new Error('the intake did not catch up');
     },
     close: async () => {
       chain.close();
@@ -132,23 +136,18 @@ export interface BooksOptions {
   readonly rating?: RatingService;
 }
 
-async function newestTransaction(world: World): Promise<bigint> {
-  const [row] = await world.rows<{ newest: string }>('select pg_snapshot_xmax(pg_current_snapshot())::text as newest');
-  return BigInt(row?.newest ?? 0);
-}
-
 /** Everything that the books say, without what a second reading may change: ids, times of writing. */
 export async function bookContent(world: World): Promise<Readonly<Record<string, unknown>>> {
   const charges =
     await world.rows(`select entry_id, rail, account, payer, sku, units, included, overage, unit_price, asset, amount, period_start
-    from billing.charge order by tx, position`);
+    from billing.charge order by place`);
   const journals = await world.rows(
     `select id, kind, source, occurred_at, reverses, digest from billing.journal order by id`,
   );
   const postings = await world.rows('select * from billing.posting order by journal_id, line');
-  const entries = await world.rows('select id, kind, fault, usage_units from billing.entry order by tx, position');
+  const entries = await world.rows('select id, kind, fault, usage_units from billing.entry order by place');
   const totals = await world.rows('select * from billing.period_total order by account, period_start');
-  const book = await world.rows('select * from billing.price_book order by tx, position');
+  const book = await world.rows('select * from billing.price_book order by place');
   return { charges, journals, postings, entries, totals, book };
 }
 

@@ -89,7 +89,7 @@ function rowOf<Kind extends EntryKind>(
   const jws = signEntry(kind, payload, signer);
   const principal =
     kind === 'call' ? (payload as EntryPayloads['call']).principal : kind === 'terms' ? 'acct_1' : payer;
-  const base = { tx: '7', position: '1', id, kind, principal, digest: sha256(jws), recorded_at: at, jws };
+  const base = { place: '7', id, kind, principal, digest: sha256(jws), recorded_at: at, jws };
   return { ...base, ...noUsage, ...changes } as FeedRow;
 }
 
@@ -102,7 +102,7 @@ describe('a row of the feed', () => {
   it('is good when document, entry and usage tell one story', () => {
     expect(checkRow(rowOf('call', call, keyUsage), checker)).toMatchObject({
       outcome: 'good',
-      entry: { kind: 'call', id, tx: 7n, position: 1n, usage: { units: 3n }, receipt: { units: 3 } },
+      entry: { kind: 'call', id, place: 7n, usage: { units: 3n }, receipt: { units: 3 } },
     });
     expect(faultOf(rowOf('call', paid, paidUsage))).toBe('good');
     expect(faultOf(rowOf('call', { ...paid, account: 'acct_1' }, { ...paidUsage, usage_account: 'acct_1' }))).toBe(

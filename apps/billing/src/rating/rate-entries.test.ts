@@ -11,8 +11,7 @@ function terms(position: number, overrides: Partial<TermsEntry['terms']> = {}): 
   const id = `terms-${position}`;
   return {
     kind: 'terms',
-    tx: 1n,
-    position: BigInt(position),
+    place: BigInt(position),
     id,
     terms: {
       version: 1,
@@ -42,7 +41,7 @@ function keyCall(position: number, units: number, { at = start, account = 'a' } 
     occurredAt: at,
   };
   const receipt = { rail: 'key', principal: account } as CallEntry['receipt'];
-  return { kind: 'call', tx: 1n, position: BigInt(position), id: `call-${position}`, usage, receipt };
+  return { kind: 'call', place: BigInt(position), id: `call-${position}`, usage, receipt };
 }
 
 function sum(charges: readonly Charge[], of: (charge: Charge) => bigint): bigint {
