@@ -298,7 +298,6 @@ export class LogWriter {
     await new Promise<void>((written, failed) => {
       done = this.#sql.transaction(async (tx) => {
         await insertRows(tx, [row]);
-        await meter(tx, { account, periodStart: monthOf(at).start, units: 1 });
         written();
         await released;
       });

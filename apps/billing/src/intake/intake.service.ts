@@ -16,6 +16,14 @@ export interface CheckedRows {
   readonly waiting: boolean;
 }
 
+/** One moment by two clocks, which need not agree. */
+export interface LogMoment {
+  /** By the clock of the API's database, in microseconds; not earlier than `since`. */
+  readonly asOf: bigint;
+  /** By the clock of the books. */
+  readonly since: Date;
+}
+
 /** How far the feed was read, and what is known to be complete. */
 export interface FeedCursor {
   /** The place of the entry that was read last. */
@@ -24,8 +32,8 @@ export interface FeedCursor {
   readonly logAsOf: bigint;
   /** The same by the clock of the books. */
   readonly completeAsOf: Date | null;
-  /** When `logAsOf` reaches `asOf`, the books are complete as of `since`: so the two clocks need not agree. */
-  readonly awaited: { readonly asOf: bigint; readonly since: Date } | null;
+  /** When `logAsOf` has reached this moment, the books are complete as of it. */
+  readonly awaited: LogMoment | null;
 }
 
 interface CursorRow {
@@ -100,6 +108,16 @@ export class IntakeService {
         cursor.awaited?.since ?? null,
       ],
     });
+  }
+
+  /** Whether every entry that was committed before the moment is in; then the cursor says so too. */
+  async isComplete(sql: Sql, { asOf, since }: LogMoment): Promise<boolean> {
+    const rows = await sql.query({
+      text: `update billing.feed_cursor set complete_as_of = greatest(complete_as_of, $3::timestamptz)
+        where feed = $1 and log_as_of >= $2 returning feed`,
+      values: [feed, asOf.toString(), since],
+    });
+    return rows.length > 0;
   }
 
   /** Null when the answer must wait for the API's keys. */

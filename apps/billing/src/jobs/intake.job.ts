@@ -5,7 +5,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { GoodEntry } from '../entry.js';
 import { type CheckedRow, EntryStore } from '../intake/entry-store.js';
 import type { FeedBatch, LogFeed } from '../intake/feed.js';
-import { type CheckedRows, type FeedCursor, IntakeService } from '../intake/intake.service.js';
+import { type CheckedRows, type FeedCursor, IntakeService, type LogMoment } from '../intake/intake.service.js';
 import { paymentOf } from '../intake/payment-of.js';
 import { identificationOf, journalsOfCall, journalsOfRefund, journalsOfTurn } from '../ledger/flows.js';
 import { LedgerService } from '../ledger/ledger.service.js';
@@ -53,15 +53,12 @@ export class IntakeJob {
     return this.#serial.run(() => this.#step());
   }
 
-  /**
-   * Books until every entry is in that was committed before `asOf`, by the clock of the API's database in microseconds.
-   * Whether it came so far in time.
-   */
-  async catchUp(asOf: bigint, timeoutMs: number): Promise<boolean> {
+  /** Books until every entry is in that was committed before the moment. Whether it came so far in time. */
+  async catchUp(moment: LogMoment, timeoutMs: number): Promise<boolean> {
     const deadlineMs = performance.now() + timeoutMs;
     for (;;) {
       const progress = await this.step();
-      if ((await this.intake.cursor(this.sql)).logAsOf >= asOf) return true;
+      if (await this.intake.isComplete(this.sql, moment)) return true;
       if (performance.now() >= deadlineMs) return false;
       // The log has no places yet for its newest entries, or a key is not published yet.
       if (progress !== 'more') await pause(50);
