@@ -334,9 +334,9 @@ export class LogWriter {
     await this.#sql.transaction(async (tx) => {
       await insertRows(tx, [rowOf(written)]);
       if (kind === 'terms') await putInForce(tx, payload as TermsPayload);
-      if (usage?.rail === 'key' && metered) {
-        const { account, units } = written.usage ?? usage;
-        await meter(tx, { account: account ?? '', units, periodStart: monthOf(this.clock()).start });
+      if (written.usage?.rail === 'key' && usage?.occurredAt instanceof Date && metered) {
+        const { account, units } = written.usage;
+        await meter(tx, { account: account ?? '', units, periodStart: monthOf(usage.occurredAt).start });
       }
     });
     await this.place();

@@ -21,7 +21,9 @@ export function checkTerms({ place, readAt }: AccountsMoment, rows: readonly Ter
         where e.recorded_at <= to_timestamp($8::numeric / 1000000)),
       compared as (
         select f.account, f.revision, same.id as entry, same.plan_id is not distinct from f.plan_id
-            and date_trunc('second', same.effective_at) is not distinct from date_trunc('second', f.effective_at) as agrees,
+            -- From before changes were counted, the account's time is a bound and not that of its entry.
+            and (f.revision = 0 or date_trunc('second', same.effective_at)
+              is not distinct from date_trunc('second', f.effective_at)) as agrees,
           exists (select 1 from told n where n.account = f.account and n.older and n.revision > f.revision) as newer
         from in_force f
         left join lateral (
