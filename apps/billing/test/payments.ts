@@ -1,10 +1,10 @@
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
-import { batcherAbi, fundEth, installBatcher, usdcAbi, usdcAddress } from '@keyfare/devstack/usdc';
+import { paymentBatchAbi, paymentBatchAddress } from '@keyfare/devstack/payment-batch';
+import { fundEth, usdcAbi, usdcAddress } from '@keyfare/devstack/usdc';
 import { signAuthorization, type TestPayer, testPayer } from '@keyfare/testing/payers';
 import { type Address, encodeFunctionData, type Hex, parseSignature } from 'viem';
 import { randomNonce } from './log-writer.js';
 
-const batcher: Address = '0x0000000000000000000000000000000000ba7c4e';
 const relayer = testPayer(90).address;
 
 /** A payment that was settled on the chain. */
@@ -23,7 +23,6 @@ export async function settle(
 ): Promise<readonly Settled[]> {
   await fundEth(chain.rpcUrl, relayer);
   await callRpc(chain.rpcUrl, 'anvil_impersonateAccount', [relayer]);
-  await installBatcher(chain.rpcUrl, batcher);
   const signed = await Promise.all(
     requests.map(async ({ payer, payTo, amount = 1_000n, nonce = randomNonce() as Hex }) => ({
       payer: payer.address.toLowerCase(),
@@ -34,12 +33,12 @@ export async function settle(
     })),
   );
   const data = encodeFunctionData({
-    abi: batcherAbi,
-    functionName: 'run',
-    args: [signed.map((each) => ({ target: usdcAddress, data: each.data }))],
+    abi: paymentBatchAbi,
+    functionName: 'aggregate3',
+    args: [signed.map((each) => ({ target: usdcAddress, allowFailure: false, callData: each.data }))],
   });
   const hash = (await callRpc(chain.rpcUrl, 'eth_sendTransaction', [
-    { from: relayer, to: batcher, data, gas: '0x800000' },
+    { from: relayer, to: paymentBatchAddress, data, gas: '0x800000' },
   ])) as Hex;
   let receipt: { status: Hex } | null = null;
   while (receipt === null) {

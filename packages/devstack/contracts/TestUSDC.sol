@@ -6,7 +6,7 @@ interface IERC1271 {
 }
 
 /// @title USDC as a local chain needs it: the interface and the refusals of FiatTokenV2_2, and a faucet.
-/// @notice For development and tests only: anybody may mint.
+/// @notice For development and tests only: anybody may mint, pause and blacklist. It stands behind TestUSDCProxy.
 /// @dev The runtime code is placed at USDC's address of the network, so there is no constructor and no immutable: all
 /// that a constructor would have set is a constant or computed from the chain that runs the code.
 contract TestUSDC {
@@ -33,25 +33,42 @@ contract TestUSDC {
     uint256 private constant HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
 
     uint256 public totalSupply;
-    mapping(address => uint256) public balanceOf;
+    /// @dev The highest bit is set for an account on the block list, so that one read tells both (FiatTokenV2_2).
+    mapping(address => uint256) private balanceAndBlacklistStates;
     mapping(address => mapping(address => uint256)) public allowance;
     mapping(address => uint256) public nonces;
     mapping(address => mapping(bytes32 => bool)) public authorizationState;
+    bool public paused;
+
+    uint256 private constant BLACKLISTED = 1 << 255;
 
     event Transfer(address indexed from, address indexed to, uint256 value);
     event Approval(address indexed owner, address indexed spender, uint256 value);
     event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce);
     event AuthorizationCanceled(address indexed authorizer, bytes32 indexed nonce);
     event Mint(address indexed minter, address indexed to, uint256 amount);
+    event Pause();
+    event Unpause();
+    event Blacklisted(address indexed _account);
+    event UnBlacklisted(address indexed _account);
+
+    modifier whenNotPaused() {
+        require(!paused, "Pausable: paused");
+        _;
+    }
 
     // ---- ERC-20 ------------------------------------------------------------------------------------------------
 
-    function transfer(address to, uint256 value) external returns (bool) {
+    function balanceOf(address account) public view returns (uint256) {
+        return balanceAndBlacklistStates[account] & ~BLACKLISTED;
+    }
+
+    function transfer(address to, uint256 value) external whenNotPaused returns (bool) {
         _transfer(msg.sender, to, value);
         return true;
     }
 
-    function transferFrom(address from, address to, uint256 value) external returns (bool) {
+    function transferFrom(address from, address to, uint256 value) external whenNotPaused returns (bool) {
         uint256 allowed = allowance[from][msg.sender];
         require(value <= allowed, "ERC20: transfer amount exceeds allowance");
         _transfer(from, to, value);
@@ -59,20 +76,46 @@ contract TestUSDC {
         return true;
     }
 
-    function approve(address spender, uint256 value) external returns (bool) {
+    function approve(address spender, uint256 value) external whenNotPaused returns (bool) {
         _approve(msg.sender, spender, value);
         return true;
     }
 
     /// @notice The faucet: makes `amount` out of nothing for `to`.
-    function mint(address to, uint256 amount) external returns (bool) {
+    function mint(address to, uint256 amount) external whenNotPaused returns (bool) {
         require(to != address(0), "FiatToken: mint to the zero address");
         require(amount > 0, "FiatToken: mint amount not greater than 0");
         totalSupply += amount;
-        balanceOf[to] += amount;
+        _credit(to, amount);
         emit Mint(msg.sender, to, amount);
         emit Transfer(address(0), to, amount);
         return true;
+    }
+
+    // ---- what Circle may do --------------------------------------------------------------------------------------
+
+    function pause() external {
+        paused = true;
+        emit Pause();
+    }
+
+    function unpause() external {
+        paused = false;
+        emit Unpause();
+    }
+
+    function blacklist(address account) external {
+        balanceAndBlacklistStates[account] |= BLACKLISTED;
+        emit Blacklisted(account);
+    }
+
+    function unBlacklist(address account) external {
+        balanceAndBlacklistStates[account] &= ~BLACKLISTED;
+        emit UnBlacklisted(account);
+    }
+
+    function isBlacklisted(address account) external view returns (bool) {
+        return balanceAndBlacklistStates[account] >= BLACKLISTED;
     }
 
     // ---- EIP-712 -----------------------------------------------------------------------------------------------
@@ -88,12 +131,14 @@ contract TestUSDC {
 
     function permit(address owner, address spender, uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
         external
+        whenNotPaused
     {
         _permit(owner, spender, value, deadline, abi.encodePacked(r, s, v));
     }
 
     function permit(address owner, address spender, uint256 value, uint256 deadline, bytes calldata signature)
         external
+        whenNotPaused
     {
         _permit(owner, spender, value, deadline, signature);
     }
@@ -110,7 +155,7 @@ contract TestUSDC {
         uint8 v,
         bytes32 r,
         bytes32 s
-    ) external {
+    ) external whenNotPaused {
         _checkWindow(from, nonce, validAfter, validBefore);
         _checkSignature(
             from,
@@ -129,7 +174,7 @@ contract TestUSDC {
         uint256 validBefore,
         bytes32 nonce,
         bytes calldata signature
-    ) external {
+    ) external whenNotPaused {
         _checkWindow(from, nonce, validAfter, validBefore);
         _checkSignature(
             from,
@@ -150,7 +195,7 @@ contract TestUSDC {
         uint8 v,
         bytes32 r,
         bytes32 s
-    ) external {
+    ) external whenNotPaused {
         require(to == msg.sender, "FiatTokenV2: caller must be the payee");
         _checkWindow(from, nonce, validAfter, validBefore);
         _checkSignature(
@@ -170,7 +215,7 @@ contract TestUSDC {
         uint256 validBefore,
         bytes32 nonce,
         bytes calldata signature
-    ) external {
+    ) external whenNotPaused {
         require(to == msg.sender, "FiatTokenV2: caller must be the payee");
         _checkWindow(from, nonce, validAfter, validBefore);
         _checkSignature(
@@ -182,11 +227,11 @@ contract TestUSDC {
         _transfer(from, to, value);
     }
 
-    function cancelAuthorization(address authorizer, bytes32 nonce, uint8 v, bytes32 r, bytes32 s) external {
+    function cancelAuthorization(address authorizer, bytes32 nonce, uint8 v, bytes32 r, bytes32 s) external whenNotPaused {
         _cancel(authorizer, nonce, abi.encodePacked(r, s, v));
     }
 
-    function cancelAuthorization(address authorizer, bytes32 nonce, bytes calldata signature) external {
+    function cancelAuthorization(address authorizer, bytes32 nonce, bytes calldata signature) external whenNotPaused {
         _cancel(authorizer, nonce, signature);
     }
 
@@ -195,13 +240,21 @@ contract TestUSDC {
     function _transfer(address from, address to, uint256 value) private {
         require(from != address(0), "ERC20: transfer from the zero address");
         require(to != address(0), "ERC20: transfer to the zero address");
-        uint256 balance = balanceOf[from];
+        uint256 balance = balanceAndBlacklistStates[from];
+        require(balance < BLACKLISTED, "Blacklistable: account is blacklisted");
         require(value <= balance, "ERC20: transfer amount exceeds balance");
         unchecked {
-            balanceOf[from] = balance - value;
+            balanceAndBlacklistStates[from] = balance - value;
         }
-        balanceOf[to] += value;
+        _credit(to, value);
         emit Transfer(from, to, value);
+    }
+
+    function _credit(address to, uint256 value) private {
+        uint256 balance = balanceAndBlacklistStates[to];
+        require(balance < BLACKLISTED, "Blacklistable: account is blacklisted");
+        require(balance + value < BLACKLISTED, "FiatTokenV2_2: Balance exceeds (2^255 - 1)");
+        balanceAndBlacklistStates[to] = balance + value;
     }
 
     function _approve(address owner, address spender, uint256 value) private {

@@ -8,6 +8,6 @@ export interface Artifact {
 }
 
 /** Reads the committed artifact of contracts/<name>.sol. */
-export function readArtifact(name: 'TestBatcher' | 'TestUSDC' | 'TestWallet'): Artifact {
+export function readArtifact(name: 'PaymentBatch' | 'TestUSDC' | 'TestUSDCProxy' | 'TestWallet'): Artifact {
   return JSON.parse(readFileSync(new URL(`../../artifacts/${name}.json`, import.meta.url), 'utf8')) as Artifact;
 }

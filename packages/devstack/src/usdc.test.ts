@@ -5,9 +5,8 @@ import { abi, callData, domain, payee, relayer, useToken } from '../test/token.j
 import { callRpc, startChain } from './chain/index.js';
 import { choosePort } from './ports.js';
 import {
-  batcherAbi,
   fundEth,
-  installBatcher,
+  hasUsdc,
   installUsdc,
   installWallet,
   mintUsdc,
@@ -15,7 +14,6 @@ import {
   usdcAbi,
   usdcAddress,
   usdcBalance,
-  usdcCode,
 } from './usdc.js';
 
 const token = useToken();
@@ -51,7 +49,29 @@ describe('the token', () => {
     const before = await usdcBalance(token.chain.rpcUrl, token.payer.address);
     await installUsdc(token.chain.rpcUrl);
     expect(await usdcBalance(token.chain.rpcUrl, token.payer.address)).toBe(before);
-    expect(await callRpc(token.chain.rpcUrl, 'eth_getCode', [usdcAddress, 'latest'])).toBe(usdcCode());
+    expect(await hasUsdc(token.chain.rpcUrl)).toBe(true);
+  });
+
+  it('moves nothing while it is paused, nor from or to an account on the block list', async () => {
+    const key = generatePrivateKey();
+    const holder = privateKeyToAccount(key).address;
+    await fundEth(token.chain.rpcUrl, holder);
+    await mintUsdc(token.chain.rpcUrl, holder, 5n);
+    const order = (functionName: 'pause' | 'unpause') => encodeFunctionData({ abi: usdcAbi, functionName });
+    const list = (functionName: 'blacklist' | 'unBlacklist', account: Address) =>
+      encodeFunctionData({ abi: usdcAbi, functionName, args: [account] });
+    const pay = encodeFunctionData({ abi: usdcAbi, functionName: 'transfer', args: [payee, 1n] });
+    await token.send(order('pause'));
+    expect(await token.refusal(pay, holder)).toBe('Pausable: paused');
+    await token.send(order('unpause'));
+    for (const account of [holder, payee]) {
+      await token.send(list('blacklist', account));
+      expect(await token.refusal(pay, holder)).toBe('Blacklistable: account is blacklisted');
+      await token.send(list('unBlacklist', account));
+    }
+    expect(await usdcBalance(token.chain.rpcUrl, holder)).toBe(5n);
+    await transferUsdc(token.chain.rpcUrl, { privateKey: key, to: payee, value: 1n });
+    expect(await usdcBalance(token.chain.rpcUrl, holder)).toBe(4n);
   });
 
   it('mints for many at once', async () => {
@@ -111,29 +131,6 @@ describe('a smart wallet', () => {
     expect(
       (await token.send(callData('transferWithAuthorization', value, await token.sign(value), 'vrs'))).status,
     ).toBe('0x1');
-  });
-});
-
-describe('the batcher', () => {
-  const batcher: Address = '0x0000000000000000000000000000000000ba7c4e';
-
-  it('makes all its calls in one transaction, or none', async () => {
-    await installBatcher(token.chain.rpcUrl, batcher);
-    const [one, two] = [token.message(), token.message()];
-    const calls = await Promise.all(
-      [one, two].map(async (value) => ({
-        target: usdcAddress,
-        data: callData('transferWithAuthorization', value, await token.sign(value), 'vrs'),
-      })),
-    );
-    const run = async (list: typeof calls) =>
-      await token.send(encodeFunctionData({ abi: batcherAbi, functionName: 'run', args: [list] }), { to: batcher });
-    expect((await run(calls)).logs).toHaveLength(4);
-    const used = calls.slice(0, 1);
-    const fresh = token.message();
-    const data = callData('transferWithAuthorization', fresh, await token.sign(fresh), 'vrs');
-    expect((await run([{ target: usdcAddress, data }, ...used])).status).toBe('0x0');
-    expect(BigInt(await token.read('authorizationState', [token.payer.address, fresh.nonce]))).toBe(0n);
   });
 });
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type Address, encodeFunctionData, type Hex, pad, parseAbi } from 'viem';
+import { type Address, encodeFunctionData, type Hex, numberToHex, pad, parseAbi } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 import { readArtifact } from './artifact.js';
 import { callRpc } from './chain/json-rpc.js';
@@ -14,6 +14,10 @@ export const usdcAbi = parseAbi([
   'function authorizationState(address, bytes32) view returns (bool)',
   'function transfer(address to, uint256 value) returns (bool)',
   'function mint(address to, uint256 amount) returns (bool)',
+  'function pause()',
+  'function unpause()',
+  'function blacklist(address account)',
+  'function unBlacklist(address account)',
   'function transferWithAuthorization(address from, address to, uint256 value, uint256 validAfter, uint256 validBefore, bytes32 nonce, uint8 v, bytes32 r, bytes32 s)',
   'function transferWithAuthorization(address from, address to, uint256 value, uint256 validAfter, uint256 validBefore, bytes32 nonce, bytes signature)',
   'function receiveWithAuthorization(address from, address to, uint256 value, uint256 validAfter, uint256 validBefore, bytes32 nonce, uint8 v, bytes32 r, bytes32 s)',
@@ -23,32 +27,53 @@ export const usdcAbi = parseAbi([
   'event AuthorizationCanceled(address indexed authorizer, bytes32 indexed nonce)',
 ]);
 
-/** Puts the test USDC at USDC's address of a local chain; what it holds already, balances included, stays. */
+/** Where the code behind the proxy is. ASCII "keyfare usdc", from the left. */
+const implementationAddress: Address = '0x6b65796661726520757364630000000000000000';
+/** Where USDC's proxy keeps the address of its code: keccak256("org.zeppelinos.proxy.implementation"). */
+const implementationSlot: Hex = '0x7050c9e0f4ca769c69bd3a8ef740bc37934f8e2c036e5a723fd8ee048ed3f8c3';
+/** And that of its admin, whose calls it does not pass on: keccak256("org.zeppelinos.proxy.admin"). */
+const adminSlot: Hex = '0x10d6a54a4754c8869d6886b5f5d7fbfa5b4522237ea5c60d11bc4e7a1ff9390b';
+
+/**
+ * Puts the test USDC at USDC's address of a local chain, behind a proxy as the real one, so that it costs what that costs;
+ * what it holds already, balances included, stays.
+ */
 export async function installUsdc(rpcUrl: string, asset: Address = usdcAddress): Promise<void> {
-  await callRpc(rpcUrl, 'anvil_setCode', [asset, usdcCode()]);
+  const code = usdcCode();
+  await callRpc(rpcUrl, 'anvil_setCode', [implementationAddress, code.implementation]);
+  await callRpc(rpcUrl, 'anvil_setStorageAt', [asset, implementationSlot, pad(implementationAddress)]);
+  // Nobody's account: an empty slot would make the sender of an eth_call without one the admin.
+  await callRpc(rpcUrl, 'anvil_setStorageAt', [asset, adminSlot, pad(implementationAddress)]);
+  await callRpc(rpcUrl, 'anvil_setCode', [asset, code.proxy]);
 }
 
-/** The code `installUsdc` installs. */
-export function usdcCode(): Hex {
-  code ??= readArtifact('TestUSDC').runtimeBytecode;
-  return code;
+/** Whether the chain carries the very code that `installUsdc` installs. */
+export async function hasUsdc(rpcUrl: string): Promise<boolean> {
+  const [proxy, implementation] = await Promise.all(
+    [usdcAddress, implementationAddress].map(
+      async (address) => await callRpc(rpcUrl, 'eth_getCode', [address, 'latest']),
+    ),
+  );
+  const code = usdcCode();
+  return proxy === code.proxy && implementation === code.implementation;
 }
 
-let code: Hex | undefined;
+function usdcCode(): { readonly proxy: Hex; readonly implementation: Hex } {
+  installed ??= {
+    proxy: readArtifact('TestUSDCProxy').runtimeBytecode,
+    implementation: readArtifact('TestUSDC').runtimeBytecode,
+  };
+  return installed;
+}
 
-/** Puts an ERC-1271 wallet at `wallet`, whose owner's key signs for it. */
-export async function installWallet(rpcUrl: string, wallet: Address, owner: Address): Promise<void> {
+let installed: { readonly proxy: Hex; readonly implementation: Hex } | undefined;
+
+/** Puts an ERC-1271 wallet at `wallet`, whose owner's key signs for it; a check burns `extraGas` beside what it needs. */
+export async function installWallet(rpcUrl: string, wallet: Address, owner: Address, extraGas = 0n): Promise<void> {
   await callRpc(rpcUrl, 'anvil_setCode', [wallet, readArtifact('TestWallet').runtimeBytecode]);
   await callRpc(rpcUrl, 'anvil_setStorageAt', [wallet, pad('0x0'), pad(owner)]);
+  await callRpc(rpcUrl, 'anvil_setStorageAt', [wallet, pad('0x1'), numberToHex(extraGas, { size: 32 })]);
 }
-
-/** Puts a contract at `batcher` that makes several calls in one transaction: `batcherAbi`. */
-export async function installBatcher(rpcUrl: string, batcher: Address): Promise<void> {
-  await callRpc(rpcUrl, 'anvil_setCode', [batcher, readArtifact('TestBatcher').runtimeBytecode]);
-}
-
-/** The interface of contracts/TestBatcher.sol, for viem. */
-export const batcherAbi = parseAbi(['struct Call { address target; bytes data; }', 'function run(Call[] calls)']);
 
 /**
  * Makes `amount` (atomic units) of test USDC for `to`, and returns when it is mined. Each mint has a sender of its own,

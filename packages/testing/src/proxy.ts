@@ -18,7 +18,7 @@ export interface Proxy {
   readonly batches: readonly (readonly ProxiedCall[])[];
   /** Answers the call itself when it returns something. */
   answer: (call: ProxiedCall) => Instead | undefined;
-  /** Changes what goes back, for the whole batch. */
+  /** Changes what goes back, for the whole batch; a lone call is a batch of one here. */
   rewrite: (answers: unknown[]) => unknown;
   /** Takes over the whole exchange when it returns true. */
   handle: (incoming: IncomingMessage, response: ServerResponse) => boolean;
@@ -51,7 +51,8 @@ export async function openProxy(target: string): Promise<Proxy> {
     },
   };
   const forward = async (incoming: IncomingMessage, response: ServerResponse) => {
-    const calls = JSON.parse(await textOf(incoming)) as ProxiedCall[];
+    const asked = JSON.parse(await textOf(incoming)) as ProxiedCall | ProxiedCall[];
+    const calls = Array.isArray(asked) ? asked : [asked];
     batches.push(calls.filter(({ id }) => id !== 0));
     const answers = await Promise.all(
       calls.map(async (call) => {
@@ -61,7 +62,9 @@ export async function openProxy(target: string): Promise<Proxy> {
           : Object.assign({ jsonrpc: '2.0', id: call.id }, instead);
       }),
     );
-    response.setHeader('content-type', 'application/json').end(JSON.stringify(proxy.rewrite(answers)));
+    const rewritten = proxy.rewrite(answers);
+    const back = Array.isArray(asked) || !Array.isArray(rewritten) ? rewritten : (rewritten[0] as unknown);
+    response.setHeader('content-type', 'application/json').end(JSON.stringify(back));
   };
   return proxy;
 }

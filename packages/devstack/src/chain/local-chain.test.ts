@@ -8,8 +8,9 @@ import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import type { Hex } from 'viem';
 import { makeArea } from '../../test/area.js';
 import { isAlive, parseIdentity } from '../identity.js';
+import { hasPaymentBatch, paymentBatchAddress } from '../payment-batch.js';
 import { choosePort, PortTaken } from '../ports.js';
-import { fundEth, mintUsdc, usdcAddress, usdcBalance } from '../usdc.js';
+import { fundEth, hasUsdc, mintUsdc, usdcAddress, usdcBalance } from '../usdc.js';
 import { type ChainOptions, callRpc, type LocalChain, startChain, stopChain } from './index.js';
 
 const area = makeArea();
@@ -111,6 +112,20 @@ describe('startChain', () => {
     expect(await callRpc(after.rpcUrl, 'eth_getTransactionReceipt', [hash])).toMatchObject({ status: '0x1' });
     await mintUsdc(after.rpcUrl, holder, 1n);
     expect(await blockNumber(after)).toBe(2);
+  });
+
+  it('puts today’s contracts on the state, and into the place of the running chain, of an older version', async () => {
+    const statePath = join(area.path, 'older', 'state.json');
+    const before = await start({ statePath });
+    await mintUsdc(before.rpcUrl, holder, 7n);
+    await callRpc(before.rpcUrl, 'anvil_setCode', [paymentBatchAddress, '0x']);
+    await callRpc(before.rpcUrl, 'anvil_setCode', [usdcAddress, '0x00']);
+    const after = await start({ statePath });
+    expect(isAlive(before.node)).toBe(false);
+    expect(after).toMatchObject({ startedHere: true, restoredFrom: 'state' });
+    expect(await hasPaymentBatch(after.rpcUrl)).toBe(true);
+    expect(await hasUsdc(after.rpcUrl)).toBe(true);
+    expect(await usdcBalance(after.rpcUrl, holder)).toBe(7n);
   });
 
   it('loses only the blocks since the last write when it is killed', async () => {

@@ -3,8 +3,9 @@ import { dirname } from 'node:path';
 import type { Hex } from 'viem';
 import { isAlive, type ProcessIdentity } from '../identity.js';
 import { waitForLock } from '../lock.js';
+import { hasPaymentBatch, installPaymentBatch } from '../payment-batch.js';
 import { endProcess, freezeProcess, killProcess, signal } from '../signals.js';
-import { installUsdc, usdcAddress, usdcCode } from '../usdc.js';
+import { hasUsdc, installUsdc } from '../usdc.js';
 import { type AnvilOptions, launchAnvil, readMarker, urlOf } from './anvil.js';
 import { callRpc } from './json-rpc.js';
 import { type ChainRecord, readRecord, writeRecord } from './record.js';
@@ -27,7 +28,7 @@ export interface ChainOptions {
   readonly onSpawn?: (node: ProcessIdentity) => void;
 }
 
-/** A chain that answers, with the test USDC on it. */
+/** A chain that answers, with the test USDC and the batch contract on it. */
 export interface LocalChain {
   readonly rpcUrl: string;
   readonly port: number;
@@ -52,9 +53,9 @@ const defaultChainId = 84_532;
 const stopTimeoutMs = 15_000;
 
 /**
- * Starts a chain with the test USDC at its place, or adopts the one that this home (the `statePath`) runs already: the
- * process must be the one recorded, and the chain must carry the recorded marker and our USDC. Whatever else answers at
- * the port is a stranger's: `PortTaken`, and nothing is sent to it. The chain keeps running when this process ends.
+ * Starts a chain with the test USDC and the batch contract at their places, or adopts the one that this home (the
+ * `statePath`) runs already: the process must be the one recorded, and the chain must carry the recorded marker and our
+ * contracts; a chain with older ones is started anew from its state. Whatever else answers at the port is a stranger's: `PortTaken`, and nothing is sent to it. The chain keeps running when this process ends.
  */
 export async function startChain(options: ChainOptions): Promise<LocalChain> {
   const chainId = options.chainId ?? defaultChainId;
@@ -85,7 +86,8 @@ export async function stopChain(statePath: string): Promise<void> {
 async function launch(settings: AnvilOptions, restoredFrom: StateSource): Promise<LocalChain> {
   const node = await launchAnvil(settings);
   try {
-    await installUsdc(urlOf(settings.port));
+    const rpcUrl = urlOf(settings.port);
+    await Promise.all([installUsdc(rpcUrl), installPaymentBatch(rpcUrl)]);
   } catch (error) {
     await killProcess(node);
     throw error;
@@ -99,11 +101,12 @@ async function adopt(record: ChainRecord, settings: AnvilOptions): Promise<Local
   const rpcUrl = urlOf(record.port);
   try {
     if ((await readMarker(rpcUrl)) === record.marker) {
-      const [chainId, code] = await Promise.all([
+      const [chainId, token, batch] = await Promise.all([
         callRpc(rpcUrl, 'eth_chainId'),
-        callRpc(rpcUrl, 'eth_getCode', [usdcAddress, 'latest']),
+        hasUsdc(rpcUrl),
+        hasPaymentBatch(rpcUrl),
       ]);
-      const same = Number(chainId) === settings.chainId && code === usdcCode();
+      const same = Number(chainId) === settings.chainId && token && batch;
       if (same) {
         return handle({
           ...settings,

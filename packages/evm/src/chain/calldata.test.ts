@@ -1,10 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Hex } from '@keyfare/core/encoding';
+import { paymentBatchAbi } from '@keyfare/devstack/payment-batch';
 import { usdcAbi } from '@keyfare/devstack/usdc';
 import * as fc from 'fast-check';
 import { encodeFunctionData, pad, parseAbi } from 'viem';
 import {
   addressTopic,
+  encodeAggregate3,
   encodeAuthorizationState,
   encodeBalanceOf,
   encodeTransferWithAuthorization,
@@ -62,6 +64,25 @@ describe('calldata', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it('of aggregate3 is what viem encodes, for any number of calls of any length', () => {
+    const calls = fc.array(fc.record({ target: bytes(20), callData: anySignatures }), { maxLength: 12 });
+    fc.assert(
+      fc.property(calls, (rows) => {
+        const args = [rows.map((row) => ({ ...row, allowFailure: true }))] as const;
+        expect(encodeAggregate3(rows)).toBe(
+          encodeFunctionData({ abi: paymentBatchAbi, functionName: 'aggregate3', args }),
+        );
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('of aggregate3 refuses a target that is no address and calldata that is no hexadecimal', () => {
+    const target = authorization.from;
+    expect(() => encodeAggregate3([{ target: '0x11', callData: '0x' }])).toThrow(TypeError);
+    expect(() => encodeAggregate3([{ target, callData: '0xzz' }])).toThrow(TypeError);
   });
 
   it('of the reads is what viem encodes, for an address in either case', () => {

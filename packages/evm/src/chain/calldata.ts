@@ -7,9 +7,12 @@ const selectors = {
   authorizationState: '0xe94a0102',
   transferByParts: '0xe3ee160e',
   transferByBytes: '0xcf092995',
+  aggregate3: '0x82ad56cb',
 } as const;
 
 const zeros = '0'.repeat(64);
+/** `allowFailure` true, and where the bytes of `callData` begin in their tuple: after three words. */
+const batchedRowHead = `${numberWord(1)}${numberWord(3 * 32)}`;
 
 /** Calldata of `balanceOf(address)` (ERC-20). */
 export function encodeBalanceOf(holder: Address): Hex {
@@ -52,6 +55,30 @@ export function encodeTransferWithAuthorization(
   return `${selectors.transferByBytes}${head}${offset}${length}${digits}${padding}`;
 }
 
+/** A call of a batch contract. */
+export interface BatchedCall {
+  readonly target: Address;
+  readonly callData: Hex;
+}
+
+/**
+ * Calldata of Multicall3's `aggregate3((address target,bool allowFailure,bytes callData)[])` with `allowFailure` true for
+ * each call: one that fails leaves the others as they are. Throws `TypeError` for texts that are no address or no bytes.
+ */
+export function encodeAggregate3(calls: readonly BatchedCall[]): Hex {
+  let offset = calls.length * 32;
+  const offsets: string[] = [];
+  const rows: string[] = [];
+  for (const { target, callData } of calls) {
+    const digits = bytesDigits(callData);
+    const padding = zeros.slice(0, (64 - (digits.length % 64)) % 64);
+    offsets.push(numberWord(offset));
+    rows.push(`${addressWord(target)}${batchedRowHead}${numberWord(digits.length / 2)}${digits}${padding}`);
+    offset += 4 * 32 + (digits.length + padding.length) / 2;
+  }
+  return `${selectors.aggregate3}${numberWord(32)}${numberWord(calls.length)}${offsets.join('')}${rows.join('')}`;
+}
+
 /** A topic of a log: an address as a 32-byte word. */
 export function addressTopic(address: Address): Hex {
   return `0x${addressWord(address)}`;
@@ -75,6 +102,10 @@ function bytes32Word(value: Hex): string {
 function bytesDigits(value: Hex): string {
   if (!/^0x([0-9a-fA-F]{2})*$/.test(value)) throw new TypeError('the text is not hexadecimal');
   return value.slice(2).toLowerCase();
+}
+
+function numberWord(value: number): string {
+  return value.toString(16).padStart(64, '0');
 }
 
 function uint256Word(value: bigint): string {

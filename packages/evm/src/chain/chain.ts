@@ -1,17 +1,22 @@
 import type { Hex } from '@keyfare/core/encoding';
 import type { Address } from '@keyfare/core/x402';
 import { type AuthorizationQuestion, type AuthorizationUse, findAuthorizationUse } from './authorization-use.js';
+import { readBlock } from './blocks.js';
 import { type BroadcastOutcome, broadcast } from './broadcast.js';
 import { checkAddress } from './calldata.js';
+import { capFees, type FeeCeiling } from './ceiling.js';
+import { readL1Fee } from './cost.js';
 import { readQuantity } from './decode.js';
 import { toChainFailure } from './errors.js';
 import { type CurrentFees, cached, readFees } from './fees.js';
+import { readStandings, type Standing } from './finality.js';
 import { type Head, readHead } from './head.js';
 import { readBlockNumber } from './logs.js';
 import { type PayerQuestion, type PayerState, readPayer } from './payer.js';
 import { readReceipts, type TransactionOutcome } from './receipts.js';
 import { createRpc, type Rpc } from './rpc.js';
 import { type Simulation, type SimulationQuestion, simulateTransfer } from './simulate.js';
+import { type BatchQuestion, simulateBatch } from './simulate-batch.js';
 
 /** How to reach the chain. */
 export interface ChainOptions {
@@ -23,7 +28,10 @@ export interface ChainOptions {
   readonly timeoutMs?: number;
   /** Headers for the node, as providers want for keys. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Calls in one HTTP request, the one for the chain id included; default 300. Providers limit it, some to 10. */
+  /**
+   * Calls in one HTTP request at most, the one for the chain id included; default 300. What a node refuses is split, and
+   * the size that works remembered; 1 sends each call alone.
+   */
   readonly maxBatchCalls?: number;
   /** Connections to the node at once; default 8. */
   readonly maxConnections?: number;
@@ -45,21 +53,35 @@ export interface Chain {
   readonly rpc: Rpc;
   /** Balance, authorization state and code of a payer. Calls made together go in one HTTP request. */
   readPayer(question: PayerQuestion): Promise<PayerState>;
-  /** Tries a transfer, in the form of the call that a settlement has, as payers with code need it (ERC-1271). */
+  /**
+   * Tries a transfer, in the form of the call that a settlement has. The verdict tells a refusal of the token from a gas
+   * limit that is too low.
+   */
   simulateTransfer(question: SimulationQuestion): Promise<Simulation>;
+  /** Tries a batch of transfers through a batch contract: the verdict on each row, in their order. */
+  simulateBatch(question: BatchQuestion): Promise<readonly Simulation[]>;
   blockNumber(): Promise<bigint>;
   /** The latest block. Its time is what a token compares `validAfter` and `validBefore` with. */
   head(): Promise<Head>;
   /** Resolves when the node answers and serves the right chain. */
   checkChainId(): Promise<void>;
-  /** What gas costs; at most `feesTtlMs` old. */
-  fees(): Promise<CurrentFees>;
+  /** What gas costs; at most `feesTtlMs` old. Rejects with `FeeTooHigh` when the next block asks more than `ceiling`. */
+  fees(ceiling?: FeeCeiling): Promise<CurrentFees>;
+  /** Wei that an OP-stack chain would take for the data of a signed transaction on layer 1; 0 on other chains. */
+  l1Fee(transaction: Hex): Promise<bigint>;
   /** The next nonce of an account: counting mined transactions ('latest'), or also those that the node has waiting. */
   transactionCount(address: Address, block?: 'latest' | 'pending'): Promise<number>;
   /** The account's balance in wei. */
   etherBalance(address: Address): Promise<bigint>;
   /** Outcomes in the order of the hashes; null for a transaction that is in no block that the node has. */
   receipts(hashes: readonly Hex[]): Promise<(TransactionOutcome | null)[]>;
+  /**
+   * Where transactions stand, in the order of the hashes: how deep in the chain, or gone. Receipts are compared with the
+   * blocks that they name, so that one which the node made up, or of a dropped block, is not believed.
+   */
+  standings(hashes: readonly Hex[]): Promise<Standing[]>;
+  /** The hash of the block with that number; null when the node does not have it. Another one than before: a reorg. */
+  blockHash(number: bigint): Promise<Hex | null>;
   /** Sends signed transactions; sending the same bytes again is harmless. */
   broadcast(raws: readonly Hex[]): Promise<BroadcastOutcome[]>;
   /** Where an authorization was used up; null when that did not happen from `fromBlock` to the latest block. */
@@ -73,16 +95,19 @@ export function openChain(options: ChainOptions): Chain {
   const { rpcUrl, chainId, headers, timeoutMs = 5000, maxBatchCalls = 300, maxConnections = 8 } = options;
   const { feesTtlMs = 3000, maxLogRange = 2000 } = options;
   const rpc = createRpc({ rpcUrl, chainId, timeoutMs, maxBatchCalls, maxConnections, ...(headers && { headers }) });
+  const fees = cached(async () => await readFees(rpc), feesTtlMs);
   return {
     chainId,
     maxLogRange,
     rpc,
     readPayer: async (question) => await readPayer(rpc, question),
     simulateTransfer: async (question) => await simulateTransfer(rpc, question),
+    simulateBatch: async (question) => await simulateBatch(rpc, question),
     blockNumber: async () => await readBlockNumber(rpc),
     head: async () => await readHead(rpc),
     checkChainId: async () => void (await quantity(rpc, 'eth_chainId', '[]')), // the batch itself is what is checked
-    fees: cached(async () => await readFees(rpc), feesTtlMs),
+    fees: async (ceiling = {}) => capFees(await fees(), ceiling),
+    l1Fee: async (transaction) => await readL1Fee(rpc, transaction),
     transactionCount: async (address, block = 'latest') => {
       checkAddress(address);
       return Number(await quantity(rpc, 'eth_getTransactionCount', `["${address}","${block}"]`));
@@ -92,6 +117,8 @@ export function openChain(options: ChainOptions): Chain {
       return await quantity(rpc, 'eth_getBalance', `["${address}","latest"]`);
     },
     receipts: async (hashes) => await readReceipts(rpc, hashes),
+    standings: async (hashes) => await readStandings(rpc, hashes),
+    blockHash: async (number) => (await readBlock(rpc, number))?.hash ?? null,
     broadcast: async (raws) => await broadcast(rpc, raws),
     findAuthorizationUse: async (question) => await findAuthorizationUse(rpc, question, maxLogRange),
     close: () => rpc.close(),

@@ -13,6 +13,8 @@ export type ChainErrorKind =
   | 'wrong-chain'
   /** The asset is no contract, or not one that answers as a token. */
   | 'not-a-token'
+  /** There is no contract where the batch contract should be. */
+  | 'no-contract'
   /** The node does not have that block (yet). */
   | 'unknown-block'
   /** The node has the block, and no longer its state. */
@@ -57,6 +59,13 @@ export function isRevert(error: unknown): error is NodeError {
 
 const verdicts =
   /\brevert(ed)?\b|out ?of ?gas|invalid (opcode|jump)|invalidfeopcode|opcodenotfound|stack ?(under|over)flow/i;
+
+/** Whether the call needs more gas than it has: it ran out on the way, or its calldata alone costs more (intrinsic gas). */
+export function isOutOfGas(error: unknown): error is NodeError {
+  return (
+    error instanceof NodeError && /out ?of ?gas|intrinsic gas|gas ?cost ?more ?than|gas ?too ?low/i.test(error.message)
+  );
+}
 
 /** "Not now" in the words of nodes and of the providers in front of them. */
 export function isThrottled(error: NodeError): boolean {

@@ -1,11 +1,15 @@
 export type { AuthorizationQuestion, AuthorizationUse } from './authorization-use.js';
 export type { BroadcastOutcome } from './broadcast.js';
+export { type FeeCeiling, FeeTooHigh } from './ceiling.js';
 export { type Chain, type ChainOptions, openChain } from './chain.js';
+export { costInAsset, estimateCost, isWorthSettling, type SettlementValue } from './cost.js';
 export { ChainError, type ChainErrorKind, ChainUnavailable } from './errors.js';
 export type { CurrentFees, Fees } from './fees.js';
+export type { Standing } from './finality.js';
 export type { Head } from './head.js';
 export type { PayerQuestion, PayerState } from './payer.js';
 export type { TransactionOutcome } from './receipts.js';
 export type { Rpc } from './rpc.js';
 export type { Simulation, SimulationQuestion } from './simulate.js';
+export type { BatchQuestion } from './simulate-batch.js';
 export type { TokenTransfer } from './transfers.js';

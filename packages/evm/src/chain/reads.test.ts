@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
-import { fundEth, installWallet, mintUsdc } from '@keyfare/devstack/usdc';
+import { fundEth, installWallet, mintUsdc, usdcAbi } from '@keyfare/devstack/usdc';
 import { startTestChain } from '@keyfare/testing/chain';
 import { fundedPayer, randomNonce, type TestPayer, testPayer } from '@keyfare/testing/payers';
 import { openProxy, type Proxy } from '@keyfare/testing/proxy';
@@ -152,26 +152,52 @@ describe('simulateTransfer', () => {
     const good = await authorize({ payer: testPayer(66), from: wallet });
     expect(await chain.simulateTransfer({ asset: usdc, ...good })).toEqual({
       ok: false,
+      kind: 'reverted',
       reason: 'FiatTokenV2: invalid signature',
     });
     const rich = await authorize({ payer, value: 10n ** 12n });
     expect(await chain.simulateTransfer({ asset: usdc, ...rich })).toEqual({
       ok: false,
+      kind: 'reverted',
       reason: 'ERC20: transfer amount exceeds balance',
     });
     const late = await authorize({ payer, validBefore: 1n });
     expect(await chain.simulateTransfer({ asset: usdc, ...late })).toEqual({
       ok: false,
+      kind: 'reverted',
       reason: 'FiatTokenV2: authorization is expired',
     });
   });
 
-  it('says no to what the gas of the settlement does not cover: a dear wallet, or a signature too long', async () => {
-    const byWallet = await authorize({ payer, from: wallet });
+  it('calls a gas limit too low for a dear wallet, or for the calldata, by its name and not a bad signature', async () => {
+    const dear = '0x0000000000000000000000000000000000000dea';
+    await installWallet(node.rpcUrl, dear, payer.address, 168_000n);
+    await mintUsdc(node.rpcUrl, dear, 100n);
+    const byWallet = await authorize({ payer, from: dear });
     const simulate = async (gasLimit: bigint) => await chain.simulateTransfer({ asset: usdc, ...byWallet, gasLimit });
-    expect(await simulate(150_000n)).toEqual({ ok: true });
-    expect(await simulate(45_000n)).toMatchObject({ ok: false });
-    expect(await simulate(21_500n)).toMatchObject({ ok: false });
+    expect(await simulate(300_000n)).toEqual({ ok: true });
+    for (const gasLimit of [150_000n, 45_000n, 21_500n]) {
+      const reason = `it needs more than ${String(gasLimit)} gas`;
+      expect(await simulate(gasLimit)).toEqual({ ok: false, kind: 'out-of-gas', reason });
+    }
+    const forged = await authorize({ payer: testPayer(66), from: dear });
+    expect(await chain.simulateTransfer({ asset: usdc, ...forged, gasLimit: 150_000n })).toMatchObject({
+      kind: 'reverted',
+      reason: 'FiatTokenV2: invalid signature',
+    });
+  });
+
+  it('gives the token’s reason while it is paused, and for a payer on its block list', async () => {
+    const payment = await authorize({ payer });
+    const reason = async () => await chain.simulateTransfer({ asset: usdc, ...payment, gasLimit: 150_000n });
+    await send(encodeFunctionData({ abi: usdcAbi, functionName: 'pause' }));
+    expect(await reason()).toMatchObject({ kind: 'reverted', reason: 'Pausable: paused' });
+    await send(encodeFunctionData({ abi: usdcAbi, functionName: 'unpause' }));
+    const args = [payer.address] as const;
+    await send(encodeFunctionData({ abi: usdcAbi, functionName: 'blacklist', args }));
+    expect(await reason()).toMatchObject({ kind: 'reverted', reason: 'Blacklistable: account is blacklisted' });
+    await send(encodeFunctionData({ abi: usdcAbi, functionName: 'unBlacklist', args }));
+    expect(await reason()).toEqual({ ok: true });
   });
 
   it('does not take the silence of an address without code for a yes', async () => {

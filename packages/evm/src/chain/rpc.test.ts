@@ -146,7 +146,7 @@ describe('a node that gives no answer', () => {
       proxy.rewrite = () => [];
     },
     'leaves all but the chain id out': () => {
-      proxy.rewrite = (answers) => answers.slice(0, 1);
+      proxy.rewrite = (answers) => (answers as { id: number }[]).filter(({ id }) => id === 0);
     },
     'answers with neither result nor error': () => {
       proxy.rewrite = (answers) => (answers as { id: number }[]).map(({ id }) => (id === 0 ? answers[0] : { id }));

@@ -1,5 +1,16 @@
-import { ChainError, ChainUnavailable, NodeError } from './errors.js';
+import { type BatchSize, createBatchSize } from './batch-size.js';
+import { ChainUnavailable } from './errors.js';
 import { createTransport, type Endpoint, type Transport } from './http.js';
+import {
+  type Answer,
+  BatchRefused,
+  checkChain,
+  decodeBatch,
+  decodeLone,
+  encodeBatchOf,
+  encodeLone,
+  type Question,
+} from './rpc-messages.js';
 
 /** JSON-RPC to one node of one chain. */
 export interface Rpc {
@@ -21,76 +32,184 @@ export interface RpcOptions extends Endpoint {
   readonly maxBatchCalls: number;
 }
 
-interface Call {
-  readonly method: string;
-  readonly params: string;
+interface Call extends Question {
   readonly enqueuedAt: number;
   readonly promise: Promise<unknown>;
   resolve: (result: unknown) => void;
   reject: (error: Error) => void;
+  /** The node left it without an answer in company. */
+  alone: boolean;
 }
 
+/** How long the chain id is believed of a node that takes no batches, where it costs a request of its own. */
+const chainTtlMs = 2_000;
+
 /**
- * A batching client. Every HTTP request also asks for the chain id and no answer in it counts unless that is right: a
- * node that was replaced, or a proxy that was switched to another network, cannot answer for this one.
+ * A batching client. Every batch also asks for the chain id and no answer in it counts unless that is right: a node that
+ * was replaced, or a proxy that was switched to another network, cannot answer for this one. A batch that the node
+ * refuses for its size is split, down to lone calls, and the size that works is remembered.
  */
 export function createRpc(options: RpcOptions): Rpc {
-  const { chainId, maxConnections, timeoutMs } = options;
-  const callsPerRequest = Math.max(1, options.maxBatchCalls - 1);
-  const transport = createTransport(options);
-  let waiting = new Map<string, Call>();
-  let inFlight = 0;
-  let scheduled = false;
+  return new BatchingRpc(options);
+}
 
-  const flush = () => {
-    scheduled = false;
-    // At most `maxConnections` requests at a time: what comes meanwhile gathers into fewer and larger ones.
-    while (waiting.size > 0 && inFlight < maxConnections) {
-      const calls = take(callsPerRequest);
+class BatchingRpc implements Rpc {
+  readonly chainId: number;
+  readonly callsPerRequest: number;
+  readonly #transport: Transport;
+  readonly #size: BatchSize;
+  readonly #maxConnections: number;
+  readonly #timeoutMs: number;
+  #waiting = new Map<string, Call>();
+  #inFlight = 0;
+  #scheduled = false;
+  #closed = false;
+  #confirmed: { readonly until: number; readonly chain: Promise<void> } | null = null;
+
+  constructor(options: RpcOptions) {
+    this.chainId = options.chainId;
+    this.callsPerRequest = Math.max(1, options.maxBatchCalls - 1);
+    this.#transport = createTransport(options);
+    this.#size = createBatchSize(Math.max(1, options.maxBatchCalls));
+    this.#maxConnections = options.maxConnections;
+    this.#timeoutMs = options.timeoutMs;
+  }
+
+  call(method: string, params: string): Promise<unknown> {
+    const key = method + params;
+    const asked = this.#waiting.get(key);
+    if (asked !== undefined) return asked.promise;
+    const call = createCall(method, params);
+    this.#waiting.set(key, call);
+    this.#schedule();
+    return call.promise;
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const call of this.#waiting.values()) call.reject(closed());
+    this.#waiting = new Map();
+    this.#transport.close();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#flush()); // after all callbacks of this turn: what arrived together is asked together
+  }
+
+  /** At most `maxConnections` requests at a time: what comes meanwhile gathers into fewer and larger ones. */
+  #flush(): void {
+    this.#scheduled = false;
+    while (this.#waiting.size > 0 && this.#inFlight < this.#maxConnections) {
+      const calls = this.#take(Math.max(1, this.#size.current - 1));
       if (calls.length === 0) continue;
-      inFlight += 1;
-      void exchange(transport, calls, chainId).finally(() => {
-        inFlight -= 1;
-        flush();
+      this.#inFlight += 1;
+      void this.#exchange(calls).finally(() => {
+        this.#inFlight -= 1;
+        this.#flush();
       });
     }
-  };
-  const take = (count: number): Call[] => {
-    const oldest = performance.now() - timeoutMs;
+  }
+
+  /** The oldest calls; one that has to go alone goes alone. */
+  #take(count: number): Call[] {
+    const oldest = performance.now() - this.#timeoutMs;
     const calls: Call[] = [];
-    for (const [key, call] of waiting) {
-      if (calls.length === count) break;
-      waiting.delete(key);
+    for (const [key, call] of this.#waiting) {
+      if (calls.length === count || (call.alone && calls.length > 0)) break;
+      this.#waiting.delete(key);
       if (call.enqueuedAt < oldest) call.reject(new ChainUnavailable('the node is too slow: the call was not sent'));
       else calls.push(call);
+      if (call.alone) break;
     }
     return calls;
-  };
-  return {
-    chainId,
-    callsPerRequest,
-    call: (method, params) => {
-      const key = method + params;
-      const asked = waiting.get(key);
-      if (asked !== undefined) return asked.promise;
-      const call = createCall(method, params);
-      waiting.set(key, call);
-      if (!scheduled) {
-        scheduled = true;
-        setImmediate(flush); // after all callbacks of this turn: requests that arrived together are asked together
+  }
+
+  /** Settles every call or puts it back to be asked in a smaller batch; never rejects. */
+  async #exchange(calls: readonly Call[]): Promise<void> {
+    const [first] = calls;
+    const lone = first !== undefined && calls.length === 1 && (first.alone || this.#size.current === 1);
+    try {
+      if (lone) await this.#askAlone(first);
+      else await this.#askTogether(calls);
+    } catch (error) {
+      if (error instanceof BatchRefused) {
+        this.#size.refused(calls.length + 1);
+        this.#putBack(calls, calls.length === 1);
+        return;
       }
-      return call.promise;
-    },
-    close: () => {
-      for (const call of waiting.values()) call.reject(new ChainUnavailable('the connection to the node was closed'));
-      waiting = new Map();
-      transport.close();
-    },
-  };
+      if (lone) this.#size.failed();
+      for (const call of calls) call.reject(error as Error);
+    }
+  }
+
+  async #askTogether(calls: readonly Call[]): Promise<void> {
+    const answers = decodeBatch(await this.#transport.post(encodeBatchOf(calls)), calls.length);
+    checkChain(answers[0], this.chainId);
+    const left: Call[] = [];
+    calls.forEach((call, index) => {
+      if (!settle(call, answers[index + 1] ?? 'missing')) left.push(call);
+    });
+    const count = calls.length + 1;
+    if (left.length === 0) {
+      this.#size.answered(count);
+    } else if (left.length === calls.length) {
+      throw new BatchRefused('the node answered none of the calls');
+    } else {
+      if (left.length > 1) this.#size.refused(count, count - left.length);
+      this.#putBack(left, left.length === 1);
+    }
+  }
+
+  async #askAlone(call: Call): Promise<void> {
+    await this.#confirmChain();
+    const answer = decodeLone(await this.#transport.post(encodeLone(call)));
+    if (!settle(call, answer)) throw new ChainUnavailable(`the node left ${call.method} without an answer`);
+    if (this.#size.current === 1) this.#size.answered(1);
+  }
+
+  /** Asks for the chain id by itself, for all lone calls of the next two seconds. */
+  async #confirmChain(): Promise<void> {
+    if (this.#confirmed !== null && performance.now() < this.#confirmed.until) return await this.#confirmed.chain;
+    const ask = async () => {
+      const answer = decodeLone(await this.#transport.post(encodeLone({ method: 'eth_chainId', params: '[]' })));
+      checkChain(answer, this.chainId);
+    };
+    const mine = { until: performance.now() + chainTtlMs, chain: ask() };
+    this.#confirmed = mine;
+    try {
+      await mine.chain;
+    } catch (error) {
+      if (this.#confirmed === mine) this.#confirmed = null;
+      throw error;
+    }
+  }
+
+  /** The calls keep their age, so that a node which refuses for ever is given up in time. */
+  #putBack(calls: readonly Call[], alone: boolean): void {
+    for (const call of calls) {
+      if (this.#closed) {
+        call.reject(closed());
+        continue;
+      }
+      call.alone ||= alone;
+      const key = call.method + call.params;
+      const again = this.#waiting.get(key);
+      if (again === undefined) this.#waiting.set(key, call);
+      else again.promise.then(call.resolve, call.reject); // asked anew meanwhile: one answer for both
+    }
+  }
+}
+
+function closed(): ChainUnavailable {
+  return new ChainUnavailable('the connection to the node was closed');
 }
 
 function createCall(method: string, params: string): Call {
-  const call = { method, params, enqueuedAt: performance.now() } as { -readonly [Key in keyof Call]: Call[Key] };
+  const call = { method, params, enqueuedAt: performance.now(), alone: false } as {
+    -readonly [Key in keyof Call]: Call[Key];
+  };
   call.promise = new Promise((resolve, reject) => {
     call.resolve = resolve;
     call.reject = reject;
@@ -98,75 +217,15 @@ function createCall(method: string, params: string): Call {
   return call;
 }
 
-/** Settles every call; never rejects. */
-async function exchange(transport: Transport, calls: readonly Call[], chainId: number): Promise<void> {
-  try {
-    const { status, body } = await transport.post(encode(calls));
-    const answers = decode(status, body, calls.length);
-    checkChain(answers[0], chainId);
-    calls.forEach((call, index) => settle(call, answers[index + 1]));
-  } catch (error) {
-    for (const call of calls) call.reject(error as Error);
-  }
-}
-
-/** Ids count from 1; id 0 is the question for the chain id. */
-function encode(calls: readonly Call[]): string {
-  let text = '[{"jsonrpc":"2.0","id":0,"method":"eth_chainId","params":[]}';
-  for (let index = 0; index < calls.length; index += 1) {
-    const call = calls[index] as Call;
-    text += `,{"jsonrpc":"2.0","id":${String(index + 1)},"method":"${call.method}","params":${call.params}}`;
-  }
-  return `${text}]`;
-}
-
-interface Answer {
-  readonly id: unknown;
-  readonly result?: unknown;
-  readonly error?: unknown;
-}
-
-/** The answers by id. The node may give them in any order (JSON-RPC 2.0, section 6), and leave some out. */
-function decode(status: number, body: string, count: number): readonly (Answer | undefined)[] {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body);
-  } catch (error) {
-    throw new ChainUnavailable(`the node answered ${String(status)} and no JSON`, { cause: error });
-  }
-  if (status === 429 || status >= 500) throw new ChainUnavailable(`the node answered ${String(status)}`);
-  if (!Array.isArray(parsed)) throw new ChainUnavailable(`the node refused the batch: ${wordsOf(parsed)}`);
-  const answers: (Answer | undefined)[] = Array.from({ length: count + 1 });
-  for (const answer of parsed as unknown[]) {
-    if (typeof answer !== 'object' || answer === null) continue;
-    const { id } = answer as Answer;
-    if (typeof id === 'number' && id >= 0 && id <= count) answers[id] = answer as Answer;
-  }
-  return answers;
-}
-
-function checkChain(answer: Answer | undefined, chainId: number): void {
-  const { result } = answer ?? {};
-  if (typeof result !== 'string') throw new ChainUnavailable(`the node does not tell its chain: ${wordsOf(answer)}`);
-  if (Number(result) !== chainId) {
-    throw new ChainError('wrong-chain', `the node serves chain ${String(Number(result))}, not ${String(chainId)}`);
-  }
-}
-
-function settle(call: Call, answer: Answer | undefined): void {
-  if (answer === undefined) {
-    call.reject(new ChainUnavailable(`the node left ${call.method} without an answer`));
-  } else if (typeof answer.error === 'object' && answer.error !== null) {
-    const { code, message, data } = answer.error as Record<string, unknown>;
-    call.reject(new NodeError(Number(code), typeof message === 'string' ? message : 'no message', data));
-  } else if (answer.result === undefined) {
+/** False when there is no answer to settle it with. */
+function settle(call: Call, answer: Answer): boolean {
+  if (answer === 'missing') return false;
+  if (answer === 'malformed') {
     call.reject(new ChainUnavailable(`the node answered ${call.method} with neither a result nor an error`));
+  } else if ('error' in answer) {
+    call.reject(answer.error);
   } else {
     call.resolve(answer.result);
   }
-}
-
-function wordsOf(answer: unknown): string {
-  const { error } = (typeof answer === 'object' && answer !== null ? answer : {}) as { error?: { message?: unknown } };
-  return typeof error?.message === 'string' ? error.message.slice(0, 200) : 'no reason given';
+  return true;
 }

@@ -5,8 +5,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import type { Hex } from '@keyfare/core/encoding';
 import type { Address } from '@keyfare/core/x402';
 import { callRpc, type LocalChain, startChain } from '@keyfare/devstack/chain';
+import { paymentBatchAbi, paymentBatchAddress } from '@keyfare/devstack/payment-batch';
 import { choosePort } from '@keyfare/devstack/ports';
-import { batcherAbi, fundEth, installBatcher, mintUsdc, transferUsdc, usdcBalance } from '@keyfare/devstack/usdc';
+import { fundEth, installUsdc, mintUsdc, transferUsdc, usdcBalance } from '@keyfare/devstack/usdc';
 import { startTestChain } from '@keyfare/testing/chain';
 import { fundedPayer, type TestPayer, testPayer } from '@keyfare/testing/payers';
 import { openProxy, type Proxy } from '@keyfare/testing/proxy';
@@ -16,7 +17,6 @@ import { encodeTransferWithAuthorization } from '../chain/calldata.js';
 import { type Chain, ChainUnavailable, openChain } from '../chain/index.js';
 import { createIndexer, type Indexer } from './index.js';
 
-const batcher: Address = '0x0000000000000000000000000000000000ba7c4e';
 const merchant = testPayer(80);
 const payTo = merchant.address.toLowerCase() as Address;
 const relayer = testPayer(90).address;
@@ -33,7 +33,6 @@ beforeAll(async () => {
   chain = openChain({ rpcUrl: proxy.url, chainId: 84_532, maxBatchCalls: 21, maxLogRange: 10 });
   indexer = createIndexer(chain);
   payer = await fundedPayer(node, 1, 1_000_000n);
-  await installBatcher(node.rpcUrl, batcher);
   for (const address of [relayer, merchant.address, payer.address]) await fundEth(node.rpcUrl, address);
   await callRpc(node.rpcUrl, 'anvil_impersonateAccount', [relayer]);
 });
@@ -50,8 +49,11 @@ async function send(to: Address, data: Hex): Promise<Hex> {
 }
 
 async function batch(calls: readonly Hex[]): Promise<Hex> {
-  const args = [calls.map((data) => ({ target: usdc, data }))] as const;
-  return await send(batcher, encodeFunctionData({ abi: batcherAbi, functionName: 'run', args }));
+  const args = [calls.map((callData) => ({ target: usdc, allowFailure: false, callData }))] as const;
+  return await send(
+    paymentBatchAddress,
+    encodeFunctionData({ abi: paymentBatchAbi, functionName: 'aggregate3', args }),
+  );
 }
 
 async function feeOf(hash: Hex): Promise<bigint> {
@@ -114,7 +116,7 @@ describe('readTransfers', () => {
       [payTo, stranger, payTo].map(async (to, index) => await authorize({ payer, to, value: BigInt(index + 1) })),
     );
     const spend = parseAbi(['function transfer(address, uint256) returns (bool)']);
-    await mintUsdc(node.rpcUrl, batcher, 50n);
+    await mintUsdc(node.rpcUrl, paymentBatchAddress, 50n);
     const plain = encodeFunctionData({ abi: spend, functionName: 'transfer', args: [payTo, 50n] });
     const [one, two, three] = payments.map(({ authorization, signature }) =>
       encodeTransferWithAuthorization(authorization, signature),
@@ -135,7 +137,7 @@ describe('readTransfers', () => {
     await batch([data, data]);
     expect(await transfersSince(before)).toEqual([]);
     const other: Address = '0x00000000000000000000000000000000000070c1';
-    await callRpc(node.rpcUrl, 'anvil_setCode', [other, await callRpc(node.rpcUrl, 'eth_getCode', [usdc, 'latest'])]);
+    await installUsdc(node.rpcUrl, other);
     const mint = parseAbi(['function mint(address, uint256) returns (bool)']);
     await send(other, encodeFunctionData({ abi: mint, functionName: 'mint', args: [payTo, 1_000_000n] }));
     expect(await transfersSince(before)).toEqual([]);
@@ -247,7 +249,7 @@ describe('balanceOf', () => {
     await mintUsdc(node.rpcUrl, payTo, 77n);
     expect(await indexer.balanceOf(usdc, payTo, block)).toBe(then);
     expect(await indexer.balanceOf(usdc, payTo, block + 1n)).toBe(then + 77n);
-    await expect(indexer.balanceOf(batcher, payTo, block)).rejects.toMatchObject({ kind: 'not-a-token' });
+    await expect(indexer.balanceOf(paymentBatchAddress, payTo, block)).rejects.toMatchObject({ kind: 'not-a-token' });
   });
 
   it('tells that the node has no state of the block: not yet, or no longer', async () => {

@@ -1,5 +1,6 @@
 import type { Hex } from '@keyfare/core/encoding';
 import type { Address } from '@keyfare/core/x402';
+import { type BlockHeader, type ChainEnds as Head, readBlocks, readEnds } from '../chain/blocks.js';
 import { addressTopic, encodeBalanceOf } from '../chain/calldata.js';
 import { toQuantity } from '../chain/decode.js';
 import { isRevert, NodeError, toChainFailure } from '../chain/errors.js';
@@ -7,7 +8,6 @@ import { type Chain, ChainError, type TokenTransfer, type TransactionOutcome } f
 import { type LogQuestion, readLogs } from '../chain/logs.js';
 import { callParams, readWord } from '../chain/payer.js';
 import { type Log, topics } from '../chain/transfers.js';
-import { type BlockHeader, type Head, readBlocks, readHead } from './blocks.js';
 
 /** Which transfers to read. */
 export interface TransferQuestion {
@@ -50,7 +50,7 @@ export interface Indexer {
 /** An indexer over a chain; it keeps nothing. */
 export function createIndexer(chain: Pick<Chain, 'rpc' | 'receipts' | 'maxLogRange'>): Indexer {
   return {
-    readHead: async () => await readHead(chain.rpc),
+    readHead: async () => await readEnds(chain.rpc),
     readBlocks: async (fromBlock, toBlock) => await readBlocks(chain.rpc, fromBlock, toBlock),
     readTransfers: async (question) => await readTransfers(chain, question),
     balanceOf: async (asset, holder, blockNumber) => await balanceOf(chain, { asset, holder, blockNumber }),

@@ -1,8 +1,7 @@
 import type { Hex } from '@keyfare/core/encoding';
-import { readHash, readObject, readQuantity, toQuantity } from '../chain/decode.js';
-import { NodeError, toChainFailure } from '../chain/errors.js';
-import type { Rpc } from '../chain/index.js';
-import { ChainError } from '../chain/index.js';
+import { readArray, readHash, readObject, readQuantity, toQuantity } from './decode.js';
+import { ChainError, NodeError, toChainFailure } from './errors.js';
+import type { Rpc } from './rpc.js';
 
 /** A block's place in the chain. */
 export interface BlockHeader {
@@ -14,7 +13,7 @@ export interface BlockHeader {
 }
 
 /** The ends of the chain, by how much they can be relied on. */
-export interface Head {
+export interface ChainEnds {
   readonly latest: BlockHeader;
   /** Unlikely to be undone; absent where the node does not tell. */
   readonly safe?: BlockHeader;
@@ -23,7 +22,7 @@ export interface Head {
 }
 
 /** See `Indexer.readHead`. */
-export async function readHead(rpc: Rpc): Promise<Head> {
+export async function readEnds(rpc: Rpc): Promise<ChainEnds> {
   const [latest, safe, finalized, genesis] = await Promise.all([
     readTagged(rpc, 'latest'),
     readTagged(rpc, 'safe'),
@@ -54,7 +53,8 @@ export async function readBlocks(rpc: Rpc, from: bigint, to: bigint): Promise<Bl
   return headers;
 }
 
-async function readBlock(rpc: Rpc, number: bigint): Promise<BlockHeader | null> {
+/** The block of that number; null when the node does not have it. */
+export async function readBlock(rpc: Rpc, number: bigint): Promise<BlockHeader | null> {
   try {
     const header = readHeader(await rpc.call('eth_getBlockByNumber', `["${toQuantity(number)}",false]`));
     if (header !== null && header.number !== number) {
@@ -67,11 +67,27 @@ async function readBlock(rpc: Rpc, number: bigint): Promise<BlockHeader | null> 
 }
 
 /** Null for a tag that the node does not know, or that names no block yet (geth: -39001, "finalized block not found"). */
-async function readTagged(rpc: Rpc, tag: 'latest' | 'safe' | 'finalized'): Promise<BlockHeader | null> {
+export async function readTagged(rpc: Rpc, tag: 'latest' | 'safe' | 'finalized'): Promise<BlockHeader | null> {
   try {
     return readHeader(await rpc.call('eth_getBlockByNumber', `["${tag}",false]`));
   } catch (error) {
     if (error instanceof NodeError && /not found|unknown block|invalid|unsupported/i.test(error.message)) return null;
+    throw toChainFailure(error);
+  }
+}
+
+/** A block with the hashes of its transactions; null when the node does not have it. */
+export async function readFullBlock(
+  rpc: Rpc,
+  number: bigint,
+): Promise<{ readonly hash: Hex; readonly transactions: ReadonlySet<Hex> } | null> {
+  try {
+    const value = await rpc.call('eth_getBlockByNumber', `["${toQuantity(number)}",false]`);
+    const header = readHeader(value);
+    if (header === null || header.number !== number) return null;
+    const transactions = readArray(readObject(value, 'block')['transactions'], 'block');
+    return { hash: header.hash, transactions: new Set(transactions.map((hash) => readHash(hash, 'block'))) };
+  } catch (error) {
     throw toChainFailure(error);
   }
 }
