@@ -50,9 +50,7 @@ describe('each class of break is found, by its name', () => {
   it('a stored copy that is no longer what the log holds: digest-mismatch', async () => {
     await goodBusiness(market);
     await market.run();
-    await market.tamper(
-      `update billing.entry set jws = jws || 'x' where place = 1`,
-    );
+    await market.tamper(`update billing.entry set jws = jws || 'x' where place = 1`);
     await market.run();
     expect(await market.openBreaks()).toEqual(['digest-mismatch']);
   });

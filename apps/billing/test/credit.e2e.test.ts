@@ -29,12 +29,19 @@ beforeEach(async () => {
 afterEach(async () => market.close());
 
 /** Payments of a payer that are not on the chain yet. */
-function promised(...amounts: readonly bigint[]): readonly { payer: TestPayer; payTo: string; amount: bigint; nonce: Hex }[] {
+function promised(
+  ...amounts: readonly bigint[]
+): readonly { payer: TestPayer; payTo: string; amount: bigint; nonce: Hex }[] {
   return amounts.map((amount) => ({ payer, payTo, amount, nonce: randomNonce() as Hex }));
 }
 
 /** What the log says of a payment before it is settled. */
-function named({ amount, nonce }: { amount: bigint; nonce: Hex }): { payer: string; payTo: string; amount: bigint; nonce: Hex } {
+function named({ amount, nonce }: { amount: bigint; nonce: Hex }): {
+  payer: string;
+  payTo: string;
+  amount: bigint;
+  nonce: Hex;
+} {
   return { payer: payer.address, payTo, amount, nonce };
 }
 
@@ -86,7 +93,9 @@ describe('a call that is served on credit', () => {
     await market.run();
     const rows = [...(await report()).values()];
     expect(rows.map(({ status, flow, payments, settled }) => [status, flow, payments, settled])).toEqual(
-      expect.arrayContaining(['0.000001', '0.000002', '0.000003'].map((amount) => ['matched', 'deferred', '3', amount])),
+      expect.arrayContaining(
+        ['0.000001', '0.000002', '0.000003'].map((amount) => ['matched', 'deferred', '3', amount]),
+      ),
     );
     expect(new Set(rows.map((row) => row['transaction']))).toEqual(new Set([transaction]));
     const shares = rows.map(({ gasShare }) => BigInt(String(gasShare)));
@@ -241,12 +250,16 @@ describe('one transaction', () => {
     const rich = await fundedPayer(node, 5);
     const call = { payer: rich, payTo, amount: 40n, nonce: randomNonce() as Hex };
     const stranger = await transferData({ ...call, payTo: payTo as Address });
-    const payment = first(await settle(node, [call], { allowFailure: true, others: [{ target: other, data: stranger }] }));
+    const payment = first(
+      await settle(node, [call], { allowFailure: true, others: [{ target: other, data: stranger }] }),
+    );
     await mintUsdc(node.rpcUrl, rich.address, 1n);
     await world.log.paidCall(payment);
     const { report: found } = await market.run();
     expect(found.payments).toEqual([{ status: 'matched', count: 1, recorded: '0.000040', settled: '0.000040' }]);
-    expect(await world.rows('select asset from billing.chain_transfer')).toEqual([{ asset: usdcAddress.toLowerCase() }]);
+    expect(await world.rows('select asset from billing.chain_transfer')).toEqual([
+      { asset: usdcAddress.toLowerCase() },
+    ]);
     expect(await market.openBreaks()).toEqual([]);
   });
 

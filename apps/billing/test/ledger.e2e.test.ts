@@ -62,7 +62,11 @@ const call = fc
     };
   });
 const transfer = fc
-  .record({ number: fc.nat({ max: 6 }), claim: fc.constantFrom('settled' as const, 'deferred' as const, 'none' as const), value: fc.bigInt({ min: 0n, max: 10n ** 40n }) })
+  .record({
+    number: fc.nat({ max: 6 }),
+    claim: fc.constantFrom('settled' as const, 'deferred' as const, 'none' as const),
+    value: fc.bigInt({ min: 0n, max: 10n ** 40n }),
+  })
   .map(
     ({ number, claim, value }): BookedTransfer => ({
       id: `t${number}`,

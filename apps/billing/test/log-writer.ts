@@ -455,7 +455,10 @@ async function insertRows(tx: Sql, rows: readonly Row[]): Promise<void> {
       rows.map((row) => row.recordedAt),
     ],
   });
-  await tx.query({ text: 'insert into keyfare.unplaced (ids) values ($1::uuid[])', values: [rows.map(({ id }) => id)] });
+  await tx.query({
+    text: 'insert into keyfare.unplaced (ids) values ($1::uuid[])',
+    values: [rows.map(({ id }) => id)],
+  });
 }
 
 async function meter(tx: Sql, counted: { account: string; periodStart: Date; units: number }): Promise<void> {

@@ -23,7 +23,10 @@ export interface Settled {
 export async function settle(
   chain: LocalChain,
   requests: readonly { payer: TestPayer; payTo: string; amount?: bigint; nonce?: Hex }[],
-  { allowFailure = false, others = [] }: { allowFailure?: boolean; others?: readonly { target: Hex; data: Hex }[] } = {},
+  {
+    allowFailure = false,
+    others = [],
+  }: { allowFailure?: boolean; others?: readonly { target: Hex; data: Hex }[] } = {},
 ): Promise<readonly Settled[]> {
   await fundEth(chain.rpcUrl, relayer);
   await callRpc(chain.rpcUrl, 'anvil_impersonateAccount', [relayer]);
@@ -57,7 +60,12 @@ export async function settle(
 }
 
 /** The call of the token that moves a payment. */
-export async function transferData(request: { payer: TestPayer; payTo: Address; amount: bigint; nonce: Hex }): Promise<Hex> {
+export async function transferData(request: {
+  payer: TestPayer;
+  payTo: Address;
+  amount: bigint;
+  nonce: Hex;
+}): Promise<Hex> {
   const { payer, payTo: to, amount: value, nonce } = request;
   // The clock of a test chain may have been set forward.
   const validBefore = BigInt(Math.floor(Date.now() / 1_000)) + 100_000_000n;

@@ -79,9 +79,11 @@ describe('a billing database of the release before', () => {
   it('gets places 1 to n in the order in which its log was read, and goes on reading at n', async () => {
     expect(await migrateBilling(database.url)).toEqual(['ReadByPlace1796000000700']);
     const places = async (table: string, name: string): Promise<unknown> =>
-      (await sql.query<{ id: string; place: string }>({
-        text: `select ${name} as id, place from billing.${table} order by place`,
-      })).map((row) => [row.id, row.place]);
+      (
+        await sql.query<{ id: string; place: string }>({
+          text: `select ${name} as id, place from billing.${table} order by place`,
+        })
+      ).map((row) => [row.id, row.place]);
     expect(await places('entry', 'id')).toEqual([1, 2, 3, 4, 5].map((n) => [id(n), String(n)]));
     expect(await places('price_book', 'id')).toEqual([[id(1), '1']]);
     expect(await places('charge', 'entry_id')).toEqual([

@@ -120,7 +120,8 @@ export function openBooks(world: World, options: BooksOptions = {}): Books {
       const [now] = await world.rows<{ us: string }>(
         'select (extract(epoch from clock_timestamp()) * 1000000)::bigint as us',
       );
-      if (!(await intakeJob.catchUp({ asOf: BigInt(now?.us ?? 0), since: clock() }, 20_000))) throw new Error('the intake did not catch up');
+      if (!(await intakeJob.catchUp({ asOf: BigInt(now?.us ?? 0), since: clock() }, 20_000)))
+        throw new Error('the intake did not catch up');
     },
     close: async () => {
       chain.close();

@@ -11,8 +11,8 @@ import { journalsOfOpening, journalsOfTransfer } from '../ledger/flows.js';
 import { LedgerService } from '../ledger/ledger.service.js';
 import { clock } from '../tokens.js';
 import { awaitBooks, tryTurn, turns } from '../turns.js';
-import { Serial } from './serial.js';
 import { claimsOf, keyName, readLives } from './payments.sql.js';
+import { Serial } from './serial.js';
 
 // What a step came to, the most urgent first: the wallets together come to the first that one of them came to.
 const outcomes = ['more', 'taken', 'rewritten', 'behind', 'idle'] as const;

@@ -18,7 +18,11 @@ const network = 'eip155:84532';
 const at = new Date('2026-11-21T10:00:00Z');
 
 /** What an entry says of the payment `nonce`; `call` is the entry that it names. */
-function row(outcome: PaymentRow['outcome'], nonce: string, of: { id: string; call?: string; tx?: string }): PaymentRow {
+function row(
+  outcome: PaymentRow['outcome'],
+  nonce: string,
+  of: { id: string; call?: string; tx?: string },
+): PaymentRow {
   const { id, call = null, tx = null } = of;
   const key = { network, asset: '0xa', payer: '0xb', nonce, payTo: '0xc', amount: 100n };
   const rest = { sku: 'forecast', resourceUrl: 'x', reason: null, issuedAt: at, place: 0n };
@@ -146,7 +150,11 @@ describe('log and chain', () => {
     fc.assert(
       fc.property(logs, chains, picks, (rows, chain, order) => {
         const expected = bookAll([(books) => books.read(rows), ...chain]);
-        const oneByOne = rows.map((each): Step => (books) => books.read([each]));
+        const oneByOne = rows.map(
+          (each): Step =>
+            (books) =>
+              books.read([each]),
+        );
         for (const steps of [
           [...chain, (books: Books) => books.read(rows)],
           [...oneByOne, ...chain],
@@ -188,18 +196,16 @@ describe('an entry that names another', () => {
     ['of which the books know nothing', [row('settlement', '1', { id: 'x', call: 'gone', tx: 't' })]],
     ['of another payment', [base, row('settlement', '2', { id: 'x', call: 'b', tx: 't' })]],
     ['that was told to be settled by this transaction before', [base, settled, { ...settled, entryId: 'x' }]],
-    ['that was given up before', [
-      base,
-      row('unpaid', '1', { id: 'u', call: 'b' }),
-      row('unpaid', '1', { id: 'x', call: 'b' }),
-    ]],
+    [
+      'that was given up before',
+      [base, row('unpaid', '1', { id: 'u', call: 'b' }), row('unpaid', '1', { id: 'x', call: 'b' })],
+    ],
     ['that was paid, and gives it up', [base, settled, row('unpaid', '1', { id: 'x', call: 'b' })]],
     ['that was never settled, and reverses that', [base, row('reversed', '1', { id: 'x', call: 'b', tx: 't' })]],
-    ['and reverses another transaction than settled it', [
-      base,
-      settled,
-      row('reversed', '1', { id: 'x', call: 'b', tx: 'other' }),
-    ]],
+    [
+      'and reverses another transaction than settled it',
+      [base, settled, row('reversed', '1', { id: 'x', call: 'b', tx: 'other' })],
+    ],
   ])('%s is stray: it changes nothing', (_title, rows) => {
     const { strays } = followPayments(rows, new Map());
     expect([...strays.keys()]).toEqual(['x']);

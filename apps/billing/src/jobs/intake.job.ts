@@ -13,9 +13,9 @@ import { RatingService } from '../rating/rating.service.js';
 import { BillingMetrics } from '../status/metrics.js';
 import { clock, logFeed } from '../tokens.js';
 import { awaitBooks, tryTurn, turns } from '../turns.js';
-import { Serial } from './serial.js';
-import { claimsOf, findReclaimed, readLives } from './payments.sql.js';
 import { followPayments } from './follow-payments.js';
+import { claimsOf, findReclaimed, readLives } from './payments.sql.js';
+import { Serial } from './serial.js';
 
 /** What a step came to: more is there, all is read, the API's keys are waited for, or another process was faster. */
 export type IntakeProgress = 'more' | 'idle' | 'waiting' | 'taken';

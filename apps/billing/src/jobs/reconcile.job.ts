@@ -45,7 +45,9 @@ export class ReconcileJob {
     const accounts = await this.#read('the accounts', failures, () => readAccounts(this.feedSql));
     const entriesComplete =
       accounts !== null &&
-      (await this.#read('the log', failures, () => this.intake.catchUp({ asOf: accounts.readAt, since: startedAt }, reconcileWaitMs))) === true;
+      (await this.#read('the log', failures, () =>
+        this.intake.catchUp({ asOf: accounts.readAt, since: startedAt }, reconcileWaitMs),
+      )) === true;
     const chainState = await this.#read('the chain', failures, () => this.chain.catchUp(reconcileWaitMs));
     const balances = await this.#read('the balances', failures, () => this.#readBalances(chainState));
     const run = await this.reconcile.run({

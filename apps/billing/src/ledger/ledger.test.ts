@@ -155,7 +155,10 @@ describe('the flows', () => {
 
   it('a call on credit that is given up stays earned, and is a loss', () => {
     const turn = { source: 'unpaid:u1', network, sku: 'forecast', amount: 1_000n, occurredAt: at };
-    const journals = [...journalsOfCall({ ...call, deferred: true }), ...journalsOfTurn({ ...turn, kind: 'write-off' })];
+    const journals = [
+      ...journalsOfCall({ ...call, deferred: true }),
+      ...journalsOfTurn({ ...turn, kind: 'write-off' }),
+    ];
     expect(balancesOf(journals)).toEqual({ 'revenue:x402:forecast': -1_000n, uncollected: 1_000n });
   });
 
@@ -170,11 +173,14 @@ describe('the flows', () => {
   it.each([
     ['forecast', journalsOfCall(call)],
     [null, journalsOfRefund({ entryId: 'r1', network, amount: 1_000n, occurredAt: at })],
-  ] as const)('a settlement that the chain dropped leaves nothing (%s), and one that moved again restores it', (sku, booked) => {
-    const turn = { network, sku, amount: 1_000n, occurredAt: at };
-    const dropped = journalsOfTurn({ ...turn, kind: 'dropped', source: 'reversed:x' });
-    expect(balancesOf([...booked, ...dropped])).toEqual({});
-    const restored = journalsOfTurn({ ...turn, kind: 'restored', source: 'settlement:y' });
-    expect(balancesOf([...booked, ...dropped, ...restored])).toEqual(balancesOf(booked));
-  });
+  ] as const)(
+    'a settlement that the chain dropped leaves nothing (%s), and one that moved again restores it',
+    (sku, booked) => {
+      const turn = { network, sku, amount: 1_000n, occurredAt: at };
+      const dropped = journalsOfTurn({ ...turn, kind: 'dropped', source: 'reversed:x' });
+      expect(balancesOf([...booked, ...dropped])).toEqual({});
+      const restored = journalsOfTurn({ ...turn, kind: 'restored', source: 'settlement:y' });
+      expect(balancesOf([...booked, ...dropped, ...restored])).toEqual(balancesOf(booked));
+    },
+  );
 });

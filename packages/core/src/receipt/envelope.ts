@@ -4,7 +4,13 @@ import { Problem, type ProblemCode } from '../problem/index.js';
 import { kidShape } from './jwks.js';
 
 /** The media type that a signed document states of itself, so that one kind never passes for another. */
-export type DocumentType = 'keyfare-receipt+jws' | 'keyfare-terms+jws' | 'keyfare-unpaid+jws' | 'keyfare-settlement+jws' | 'keyfare-refund-due+jws' | 'keyfare-reversed+jws';
+export type DocumentType =
+  | 'keyfare-receipt+jws'
+  | 'keyfare-terms+jws'
+  | 'keyfare-unpaid+jws'
+  | 'keyfare-settlement+jws'
+  | 'keyfare-refund-due+jws'
+  | 'keyfare-reversed+jws';
 
 /** The protected header of our signed documents, all of it. */
 export interface ProtectedHeader {

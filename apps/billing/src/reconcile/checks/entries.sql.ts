@@ -53,7 +53,14 @@ export function checkDocuments(): Check {
 /** What the intake found wrong, and copies that are no longer what the log's digest says. */
 export function checkEntries(): Check {
   return {
-    classes: ['receipt-invalid', 'receipt-missing', 'digest-mismatch', 'usage-mismatch', 'terms-missing', 'call-mismatch'],
+    classes: [
+      'receipt-invalid',
+      'receipt-missing',
+      'digest-mismatch',
+      'usage-mismatch',
+      'terms-missing',
+      'call-mismatch',
+    ],
     text: `
       select e.fault as class, e.place::text as subject,
         jsonb_build_object('entry', e.id, 'kind', e.kind, 'principal', e.principal,
