@@ -1,4 +1,5 @@
 import { createHash, generateKeyPairSync, randomBytes, randomUUID, sign } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -144,16 +145,20 @@ export class LogWriter {
     return this.#write('terms', payload, { principal: account, usage: null, change });
   }
 
-  /** Leases of a process that has used so many units of an account's month, which the counter does not show yet. */
-  async lease(account: string, { leased, used = 0 }: { leased: number; used?: number }): Promise<void> {
+  /** An open lease of a process on an account's running month: what it uses is counted when it is folded. */
+  async lease(account: string, { granted, limit = null }: { granted: number; limit?: number | null }): Promise<void> {
     const period = monthOf(this.clock()).start;
     await this.#sql.transaction(async (tx) => {
       await tx.query({
-        text: `insert into keyfare.allowance (account_id, period_start, used, leased) values ($1, $2, 0, $3)
-          on conflict (account_id, period_start) do update set leased = $3`,
-        values: [account, period, leased],
+        text: `insert into keyfare.allowance (account_id, period_start, limit_units, used, leased) values ($1, $2, $3, 0, $4)
+          on conflict (account_id, period_start) do update set limit_units = $3, leased = $4`,
+        values: [account, period, limit, granted],
       });
-      await openLease(tx, { account, period, granted: leased, used });
+      await tx.query({
+        text: `insert into keyfare.lease (replica_id, account_id, period_start, granted, used, post, turn, open, since)
+          values ($1, $2, $3, $4, 0, 0, 0, true, now())`,
+        values: [randomUUID(), account, period, granted],
+      });
     });
   }
 
@@ -290,10 +295,8 @@ export class LogWriter {
     const jws = signEntry('call', payload, this.signer);
     const usage: Usage = { rail: 'key', account, payer: null, sku: 'forecast', units: 1, occurredAt: at };
     const row = rowOf({ id: payload.id, kind: 'call', principal: account, jws, digest: sha256(jws), usage });
-    let release = (): void => undefined;
-    const released = new Promise<void>((resolve) => {
-      release = resolve;
-    });
+    const gate = new AbortController();
+    const released = once(gate.signal, 'abort');
     let done = Promise.resolve();
     await new Promise<void>((written, failed) => {
       done = this.#sql.transaction(async (tx) => {
@@ -306,7 +309,7 @@ export class LogWriter {
     return {
       id: payload.id,
       commit: async () => {
-        release();
+        gate.abort();
         await done;
         await this.place();
       },
@@ -411,10 +414,10 @@ function rowOf({ id, kind, principal, jws, digest, usage, recordedAt }: Written)
   return {
     id,
     kind,
-    // The payer of a call is its principal.
+    // Whose usage it is: the account on the key rail, else the payer.
     principal: usage?.payer ?? principal,
     rail: usage?.rail ?? null,
-    account: usage?.account ?? null,
+    account: usage?.rail === 'x402' ? usage.account : null,
     sku: usage?.sku ?? null,
     units: usage?.units ?? null,
     periodStart: occurredAt instanceof Date ? monthOf(occurredAt).start : null,
@@ -433,7 +436,7 @@ async function insertRows(tx: Sql, rows: readonly Row[]): Promise<void> {
     text: `insert into keyfare.entry (id, kind, principal, rail, account_id, key_id, sku, units, period_start, occurred_at,
         kid, payload, signature, digest, recorded_at)
       select id, kind, principal, rail, account, case rail when 'key' then 'key_1' end, sku, units, period_start,
-        occurred_at, kid, payload, signature, digest, coalesce(recorded_at, now())
+        occurred_at, coalesce(kid, ''), payload, signature, digest, coalesce(recorded_at, now())
       from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
         $8::timestamptz[], $9::timestamptz[], $10::text[], $11::bytea[], $12::bytea[], $13::bytea[], $14::timestamptz[])
         as t (id, kind, principal, rail, account, sku, units, period_start, occurred_at, kid, payload, signature, digest,
@@ -466,16 +469,6 @@ async function meter(tx: Sql, counted: { account: string; periodStart: Date; uni
     text: `insert into keyfare.allowance (account_id, period_start, used) values ($1, $2, $3)
       on conflict (account_id, period_start) do update set used = allowance.used + excluded.used`,
     values: [counted.account, counted.periodStart, counted.units],
-  });
-}
-
-async function openLease(
-  tx: Sql,
-  { account, period, granted, used }: { account: string; period: Date; granted: number; used: number },
-): Promise<void> {
-  await tx.query({
-    text: `insert into keyfare.lease (replica_id, account_id, period_start, outstanding) values ($1, $2, $3, $4)`,
-    values: [randomUUID(), account, period, granted - used],
   });
 }
 

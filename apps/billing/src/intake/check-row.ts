@@ -26,8 +26,8 @@ export interface Checker {
   readonly verifyEd25519: VerifyEd25519;
 }
 
-// The usage of a call is dated when its exchange opened, its receipt when it was signed. Between the two lies the call, and
-// on the x402 rail a settlement that may be found only after an outage; a payment lives for a day at most.
+// The usage of a call is dated when its exchange opened, its receipt when it was signed. Between the two lies the call,
+// and on the x402 rail a settlement that may be found only after an outage; a payment lives for a day at most.
 const longestCallMs = { key: 3_600_000, x402: 25 * 3_600_000 } as const;
 // A receipt has whole seconds, and the two times may come from two processes.
 const clockSkewMs = 300_000;

@@ -1,8 +1,8 @@
 import type { SqlPool } from '@keyfare/db/sql';
 
 /**
- * A row of the feed as it came, not checked yet; the place is text, as the driver reads a bigint. A time may be what the
- * driver makes of `infinity`: a number.
+ * A row of the feed as it came, not checked yet; the place is text, as the driver reads a bigint. A time may be what
+ * the driver makes of `infinity`: a number.
  */
 export interface FeedRow {
   readonly place: string;

@@ -1,9 +1,9 @@
 import type { PaymentRow } from './payment-of.js';
 
 /**
- * Where a payment stands by what the log says. `settled`, `collected` and `owed` say that money has moved: for a call, for
- * one that was served on credit, for nothing. `deferred` is a call on credit whose money has not. `reversed` and `lost`
- * are settled payments that the chain dropped, `written-off` is a call on credit that was given up.
+ * Where a payment stands by what the log says. `settled`, `collected` and `owed` say that money has moved: for a call,
+ * for one that was served on credit, for nothing. `deferred` is a call on credit whose money has not. `reversed` and
+ * `lost` are settled payments that the chain dropped, `written-off` is a call on credit that was given up.
  */
 export type PaymentState = 'settled' | 'deferred' | 'collected' | 'owed' | 'reversed' | 'lost' | 'written-off';
 

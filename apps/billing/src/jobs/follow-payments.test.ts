@@ -47,7 +47,7 @@ class Books {
       if (outcome === 'settled' || outcome === 'deferred') {
         this.#write(journalsOfCall({ ...call, deferred: outcome === 'deferred' }));
       }
-      if (outcome === 'refund-due') this.#write(journalsOfRefund({ entryId, network, amount, occurredAt: at }));
+      if (outcome === 'refund-due') this.#write(journalsOfRefund({ entryId, network, amount, issuedAt: at }));
     }
     this.#write(turns.flatMap(journalsOfTurn));
     for (const [id, seen] of this.#transfers) {
@@ -98,15 +98,16 @@ type Step = (books: Books) => void;
 const lives = fc
   .record({
     base: fc.constantFrom('settled' as const, 'deferred' as const, 'refund-due' as const),
-    then: fc.array(fc.constantFrom('settlement' as const, 'reversed' as const, 'unpaid' as const), { maxLength: 6 }),
+    later: fc.array(fc.constantFrom('settlement' as const, 'reversed' as const, 'unpaid' as const), { maxLength: 6 }),
     nonce: fc.nat({ max: 4 }).map(String),
   })
-  .map(({ base, then, nonce }) => [
-    row(base, nonce, { id: `b${nonce}`, tx: 't0' }),
-    ...then.map((outcome, index) =>
-      row(outcome, nonce, { id: `l${nonce}.${index}`, call: `b${nonce}`, tx: `t${Math.floor(index / 2)}` }),
-    ),
-  ]);
+  .map(({ base, later, nonce }) => {
+    const rows = [row(base, nonce, { id: `b${nonce}`, tx: 't0' })];
+    for (const [index, outcome] of later.entries()) {
+      rows.push(row(outcome, nonce, { id: `l${nonce}.${index}`, call: `b${nonce}`, tx: `t${Math.floor(index / 2)}` }));
+    }
+    return rows;
+  });
 const logs = fc
   .uniqueArray(lives, { selector: ([base]) => base?.nonce })
   .chain((all) => fc.array(fc.nat(), { minLength: 20, maxLength: 20 }).map((picks) => interleave(all, picks)));

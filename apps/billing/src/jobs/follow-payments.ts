@@ -25,9 +25,13 @@ export function followPayments(rows: readonly PaymentRow[], before: ReadonlyMap<
       continue;
     }
     const life = lives.get(row.callId);
-    const next = life === undefined ? 'The entry names an entry that is not in the books.' : continueLife(life, row);
-    if (typeof next === 'string' || life === undefined) {
-      strays.set(row.entryId, String(next));
+    if (life === undefined) {
+      strays.set(row.entryId, 'The entry names an entry that is not in the books.');
+      continue;
+    }
+    const next = continueLife(life, row);
+    if (typeof next === 'string') {
+      strays.set(row.entryId, next);
       continue;
     }
     lives.set(row.callId, next);

@@ -107,14 +107,14 @@ export class IntakeJob {
         entry.kind === 'call' && entry.receipt.rail === 'x402' ? [[entry.id, entry.receipt] as const] : [],
       ),
     );
-    const calls = rated.charges.map((charge) => {
+    const calls = rated.charges.flatMap((charge) => {
       const { network = null, settlement } = receipts.get(charge.entryId) ?? {};
-      return { ...charge, network, deferred: settlement === 'deferred' };
+      return journalsOfCall({ ...charge, network, deferred: settlement === 'deferred' });
     });
     const refunds = payments.filter(({ outcome }) => outcome === 'refund-due');
     await this.ledger.post(tx, [
-      ...calls.flatMap(journalsOfCall),
-      ...refunds.map((refund) => ({ ...refund, occurredAt: refund.issuedAt })).flatMap(journalsOfRefund),
+      ...calls,
+      ...refunds.flatMap(journalsOfRefund),
       ...followed.turns.flatMap(journalsOfTurn),
     ]);
     // Transfers that came before the entries that say what they pay.

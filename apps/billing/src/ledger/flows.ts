@@ -79,9 +79,9 @@ export function journalsOfRefund(refund: {
   readonly entryId: string;
   readonly network: string;
   readonly amount: bigint;
-  readonly occurredAt: Date;
+  readonly issuedAt: Date;
 }): readonly Journal[] {
-  const { entryId, network, amount, occurredAt } = refund;
+  const { entryId, network, amount, issuedAt: occurredAt } = refund;
   if (amount === 0n) return [];
   const debit = x402Receivable(network);
   const source = `refund-due:${entryId}`;

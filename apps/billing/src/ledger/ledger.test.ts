@@ -163,7 +163,7 @@ describe('the flows', () => {
   });
 
   it('money for a call that was not served is owed back and earns nothing', () => {
-    const refund = journalsOfRefund({ entryId: 'r1', network, amount: 1_000n, occurredAt: at });
+    const refund = journalsOfRefund({ entryId: 'r1', network, amount: 1_000n, issuedAt: at });
     expect(balancesOf([...refund, ...journalsOfTransfer(transfer)])).toEqual({
       'refunds-due': -1_000n,
       [`usdc:${network}:${payTo}`]: 1_000n,
@@ -172,7 +172,7 @@ describe('the flows', () => {
 
   it.each([
     ['forecast', journalsOfCall(call)],
-    [null, journalsOfRefund({ entryId: 'r1', network, amount: 1_000n, occurredAt: at })],
+    [null, journalsOfRefund({ entryId: 'r1', network, amount: 1_000n, issuedAt: at })],
   ] as const)(
     'a settlement that the chain dropped leaves nothing (%s), and one that moved again restores it',
     (sku, booked) => {
