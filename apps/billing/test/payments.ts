@@ -1,7 +1,7 @@
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
 import { paymentBatchAbi, paymentBatchAddress } from '@keyfare/devstack/payment-batch';
 import { fundEth, usdcAbi, usdcAddress } from '@keyfare/devstack/usdc';
-import { signAuthorization, type TestPayer, testPayer } from '@keyfare/testing/payers';
+import { signAuthorization, type TestPayer, testPayer, usdcDomain } from '@keyfare/testing/payers';
 import { type Address, encodeFunctionData, type Hex, parseSignature } from 'viem';
 import { randomNonce } from './log-writer.js';
 
@@ -59,17 +59,21 @@ export async function settle(
   return signed.map(({ payer, payTo, nonce, amount }) => ({ payer, payTo, nonce, amount, transaction: hash }));
 }
 
+/** A payment by authorization; `domain` is that of its token. */
+interface Transfer {
+  readonly payer: TestPayer;
+  readonly payTo: Address;
+  readonly amount: bigint;
+  readonly nonce: Hex;
+  readonly domain?: typeof usdcDomain;
+}
+
 /** The call of the token that moves a payment. */
-export async function transferData(request: {
-  payer: TestPayer;
-  payTo: Address;
-  amount: bigint;
-  nonce: Hex;
-}): Promise<Hex> {
-  const { payer, payTo: to, amount: value, nonce } = request;
+export async function transferData(request: Transfer): Promise<Hex> {
+  const { payer, payTo: to, amount: value, nonce, domain = usdcDomain } = request;
   // The clock of a test chain may have been set forward.
   const validBefore = BigInt(Math.floor(Date.now() / 1_000)) + 100_000_000n;
-  const { signature } = await signAuthorization({ payer, to, value, nonce, validBefore });
+  const { signature } = await signAuthorization({ payer, to, value, nonce, validBefore, domain });
   const { r, s, v, yParity } = parseSignature(signature);
   return encodeFunctionData({
     abi: usdcAbi,

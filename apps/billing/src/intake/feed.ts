@@ -1,4 +1,5 @@
 import type { SqlPool } from '@keyfare/db/sql';
+import type { AccountsReading } from '../accounts-reading.js';
 
 /**
  * A row of the feed as it came, not checked yet; the place is text, as the driver reads a bigint. A time may be what
@@ -39,36 +40,6 @@ export interface LogHead {
 
 /** Reads entries after a place, at most `limit`. Today from the API's view; it may be read over HTTP one day. */
 export type LogFeed = (after: bigint, limit: number) => Promise<FeedBatch>;
-
-/** The API's own count of what each account used in a month. */
-export interface MeterRow {
-  readonly account: string;
-  readonly periodStart: Date;
-  /** Null for a plan without a limit. */
-  readonly limit: bigint | null;
-  readonly used: bigint;
-  /** Units that leases hold or have used beyond `used`. */
-  readonly leased: bigint;
-  readonly openLeases: number;
-}
-
-/** The terms that the API has in force for an account. */
-export interface TermsRow {
-  readonly account: string;
-  readonly planId: string;
-  readonly revision: bigint;
-  readonly effectiveAt: Date;
-}
-
-/** What the API says of its accounts, all of it of one moment. */
-export interface AccountsReading {
-  /** The entries up to this place are older than the reading. */
-  readonly place: bigint;
-  /** An entry that was recorded later than this is younger than the reading. Microseconds, as in `LogHead`. */
-  readonly readAt: bigint;
-  readonly meter: readonly MeterRow[];
-  readonly terms: readonly TermsRow[];
-}
 
 const micros = (time: string): string => `(extract(epoch from ${time}) * 1000000)::bigint::text`;
 

@@ -86,6 +86,19 @@ describe('rating', () => {
     ]);
   });
 
+  it('prices a call by the last revision that applies, though the clock of who changed the terms was behind', () => {
+    const at = start.getTime() / 1_000;
+    const { charges } = rateEntries(
+      [
+        terms(1, { revision: 1, effectiveAt: at + 10 }),
+        terms(2, { revision: 2, effectiveAt: at + 5, includedUnits: '0' }),
+        keyCall(3, 1, { at: new Date(start.getTime() + 20_000) }),
+      ],
+      empty,
+    );
+    expect(charges[0]?.priceBookId).toBe('terms-2');
+  });
+
   it('takes the terms that the log tells of last when two begin at the same second', () => {
     const { charges } = rateEntries([terms(1), terms(2, { includedUnits: '0' }), keyCall(3, 1)], empty);
     expect(charges[0]?.priceBookId).toBe('terms-2');

@@ -1,5 +1,4 @@
-import type { MeterRow } from '../../intake/feed.js';
-import type { AccountsMoment } from './accounts.js';
+import type { AccountsMoment, MeterRow } from '../../accounts-reading.js';
 import type { Check } from './check.js';
 
 /**
