@@ -308,6 +308,16 @@ describe('the reports', () => {
     ]);
   });
 
+  it('list the money that came in for calls that were not served', async () => {
+    expect(await rows(`/reports/refunds?month=${month}`)).toEqual([]);
+    const entry = await world.log.refundDue({ payer: payer.address, payTo, amount: 440n });
+    const listed = async (): Promise<number> => (await rows(`/reports/refunds?month=${month}`)).length;
+    expect(await settled(listed, 1)).toBe(1);
+    expect(await rows(`/reports/refunds?month=${month}`)).toMatchObject([
+      { state: 'owed', entry, amount: '0.000440', payer: payer.address.toLowerCase(), reason: 'handler/failed' },
+    ]);
+  });
+
   it('are CSV by their name or by their format, with the edge taken off what a customer is called', async () => {
     for (const path of [`/reports/revenue.csv?month=${month}`, `/reports/revenue?month=${month}&format=csv`]) {
       const { status, headers, text } = await service.call(path);
