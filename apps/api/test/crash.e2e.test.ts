@@ -117,8 +117,8 @@ describe(`an API process that is killed ${kills} times under load of both rails`
     const jwks = parseJwks(await (await fetch(`${api.url}/.well-known/jwks.json`)).json());
     const rows = await adminQuery<{ id: string; jws: string; rail: string }>(
       ground.database.url,
-      `select r.id, r.jws, u.rail from keyfare.receipt r join keyfare.entry e using (id) join keyfare.usage u using (id)
-        where r.kind = 'call' and e.kind = 'call' and e.digest = sha256(r.jws::bytea)`,
+      `select id, jws, rail from (select *, keyfare.jws(kind, kid, payload, signature) as jws from keyfare.entry) e
+        where kind = 'call' and digest = sha256(jws::bytea)`,
     );
     const stored = new Map(rows.map((row) => [row.id, row]));
     expect(new Set(load.served.map(({ receiptId }) => receiptId)).size).toBe(load.served.length);
@@ -129,9 +129,9 @@ describe(`an API process that is killed ${kills} times under load of both rails`
     // What nobody holds a receipt of is what was answered into a broken connection.
     const counts = await adminQuery<{ usage: number; entries: number; receipts: number }>(
       ground.database.url,
-      `select (select count(*)::int from keyfare.usage) as usage,
+      `select (select count(*)::int from keyfare.entry where units is not null) as usage,
         (select count(*)::int from keyfare.entry where kind = 'call') as entries,
-        (select count(*)::int from keyfare.receipt where kind = 'call') as receipts`,
+        (select count(signature)::int from keyfare.entry where kind = 'call') as receipts`,
     );
     expect(counts).toEqual([{ usage: rows.length, entries: rows.length, receipts: rows.length }]);
     const byKey = rows.filter(({ rail }) => rail === 'key').length;
@@ -146,7 +146,7 @@ describe(`an API process that is killed ${kills} times under load of both rails`
     const rows = await adminQuery(
       ground.database.url,
       `select a.account_id, a.used::int, a.leased::int,
-        (select sum(units)::int from keyfare.usage u where u.account_id = a.account_id) as usage
+        (select sum(units)::int from keyfare.entry u where u.rail = 'key' and u.principal = a.account_id) as usage
         from keyfare.allowance a order by a.account_id`,
     );
     expect(rows).toHaveLength(accounts.length);
@@ -191,7 +191,7 @@ describe(`an API process that is killed ${kills} times under load of both rails`
     expect(run.report).toMatchObject({ unchecked: [], entries: { complete: true, bad: 0 } });
     const rails = await adminQuery(
       ground.database.url,
-      'select rail, count(*)::int from keyfare.usage group by rail order by rail',
+      `select rail, count(*)::int from keyfare.entry where kind = 'call' group by rail order by rail`,
     );
     expect(run.report.calls.map(({ rail, count }) => ({ rail, count }))).toEqual(rails);
   }

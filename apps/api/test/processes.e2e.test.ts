@@ -30,9 +30,9 @@ describe('two API processes', () => {
     expect([count(200), count(429)]).toEqual([50, 150]);
     const [row] = await adminQuery(
       ground.database.url,
-      `select used::int, (select count(*)::int from keyfare.usage where account_id = $1) as usage,
+      `select used::int, (select sum(units)::int from keyfare.entry where principal = $1 and kind = 'call') as usage,
         (select count(*)::int from keyfare.entry where principal = $1 and kind = 'call') as entries,
-        (select count(*)::int from keyfare.receipt where principal = $1 and kind = 'call') as receipts
+        (select count(signature)::int from keyfare.entry where principal = $1 and kind = 'call') as receipts
         from keyfare.allowance where account_id = $1`,
       [account],
     );
@@ -54,7 +54,7 @@ describe('two API processes', () => {
     expect(answers.every((answer) => answer === 200 || answer === 409)).toBe(true);
     const [row] = await adminQuery(
       ground.database.url,
-      `select count(*)::int as usage, (select count(*)::int from keyfare.settlement) as settlements from keyfare.usage where rail = 'x402'`,
+      `select count(*)::int as usage, (select count(*)::int from keyfare.settlement) as settlements from keyfare.entry where rail = 'x402'`,
     );
     expect(row).toEqual({ usage: 1, settlements: 1 });
   });
@@ -103,14 +103,14 @@ describe('two API processes', () => {
     expect(ending).toEqual({ code: 0, signal: null });
     const [row] = await adminQuery(
       ground.database.url,
-      `select used::int, leased::int, (select count(*)::int from keyfare.usage where account_id = $1) as usage
+      `select used::int, leased::int, (select count(*)::int from keyfare.entry where kind = 'call' and rail = 'key' and principal = $1) as usage
         from keyfare.allowance where account_id = $1`,
       [account],
     );
     expect(row).toMatchObject({ leased: 0 });
     const found = await adminQuery<{ id: string }>(
       ground.database.url,
-      'select id from keyfare.usage where account_id = $1',
+      `select id from keyfare.entry where kind = 'call' and rail = 'key' and principal = $1`,
       [account],
     );
     // Whatever was counted was answered: no response was cut off on its way.

@@ -5,6 +5,8 @@ import { DatabaseUnavailable } from './sql.js';
 
 type Fault = 'lost-before' | 'lost-after' | 'unsent' | 'deadlock' | 'full' | 'elsewhere' | 'ok';
 
+const turn = (): Promise<unknown> => new Promise((next) => setImmediate(next));
+
 /** A database that answers as it is told, and remembers what it committed. */
 class Script {
   readonly committed: number[] = [];
@@ -37,8 +39,7 @@ describe('a group commit', () => {
     const script = new Script();
     const group = new GroupCommit({ write: script.write });
     const first = [1, 2, 3].map((item) => group.commit(item));
-    await Promise.resolve();
-    await Promise.resolve();
+    while (script.groups.length === 0) await turn();
     const second = [4, 5].map((item) => group.commit(item));
     expect(await Promise.all([...first, ...second])).toEqual(['done 1', 'done 2', 'done 3', 'done 4', 'done 5']);
     expect(script.groups).toEqual([
@@ -52,6 +53,17 @@ describe('a group commit', () => {
     const group = new GroupCommit({ write: script.write, maxItems: 2 });
     await Promise.all([1, 2, 3, 4, 5].map((item) => group.commit(item)));
     expect(script.groups).toEqual([[1, 2], [3, 4], [5]]);
+  });
+
+  it('refuses with 503 and Retry-After what finds the queue full, and takes more once it is written', async () => {
+    const script = new Script();
+    const group = new GroupCommit({ write: script.write, maxWaiting: 2 });
+    const results = await Promise.allSettled([1, 2, 3].map((item) => group.commit(item)));
+    expect(results[2]).toMatchObject({
+      reason: { code: 'service/overloaded', status: 503, headers: { 'retry-after': '1' } },
+    });
+    expect(script.committed).toEqual([1, 2]);
+    await expect(group.commit(4)).resolves.toBe('done 4');
   });
 
   it('refuses the one item that the database refuses, and no other', async () => {
@@ -95,7 +107,7 @@ describe('a group commit', () => {
     const script = new Script(Array.from({ length: 100 }, () => 'lost-before' as const));
     const group = new GroupCommit({ write: script.write });
     const doubtful = group.commit(1).catch((error: unknown) => error);
-    while (!group.inDoubt) await Promise.resolve();
+    while (!group.inDoubt) await turn();
     await group.close(50);
     expect(await doubtful).toMatchObject({ name: 'DatabaseUnavailable', inDoubt: true });
   });
@@ -113,7 +125,7 @@ describe('a group commit', () => {
       const script = new Script([fault, 'lost-before']);
       const group = new GroupCommit({ write: script.write });
       const doubtful = group.commit(1);
-      while (!group.inDoubt) await Promise.resolve();
+      while (!group.inDoubt) await turn();
       await expect(group.commit(2)).rejects.toMatchObject({ code: 'service/database-unavailable' });
       await expect(doubtful).resolves.toBe('done 1');
       expect(script.committed).toEqual([1]);

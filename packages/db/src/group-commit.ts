@@ -14,6 +14,11 @@ export interface GroupCommitSettings<Item, Result> {
   readonly waitsInDoubt?: boolean;
   /** At most so many items in one transaction; more wait for the next. Past some hundreds nothing is gained. */
   readonly maxItems?: number;
+  /**
+   * At most so many items wait for a transaction; one more is refused with 503 `service/overloaded`.
+   * @default 10000
+   */
+  readonly maxWaiting?: number;
   /** Called for each transaction, for metrics. */
   readonly onWritten?: (items: number) => void;
 }
@@ -57,6 +62,9 @@ export class GroupCommit<Item, Result> {
     if (this.#inDoubt || this.#closed) {
       return Promise.reject(new Problem(this.#closed ? 'service/shutting-down' : 'service/database-unavailable'));
     }
+    if (this.#waiting.length >= (this.#settings.maxWaiting ?? 10_000)) {
+      return Promise.reject(new Problem('service/overloaded', undefined, { headers: { 'retry-after': '1' } }));
+    }
     return new Promise<Result>((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });
       this.#running ??= this.#run();
@@ -84,8 +92,8 @@ export class GroupCommit<Item, Result> {
   }
 
   async #run(): Promise<void> {
-    // Lets the calls of this turn of the event loop join the first transaction.
-    await Promise.resolve();
+    // Lets all calls of this turn of the event loop join the first transaction.
+    await new Promise((turn) => setImmediate(turn));
     const { maxItems = 500 } = this.#settings;
     while (this.#waiting.length > 0) await this.#write(this.#waiting.splice(0, maxItems));
     this.#running = undefined;

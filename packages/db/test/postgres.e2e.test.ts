@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { adminQuery } from '@keyfare/devstack/postgres';
 import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
-import { Listener } from '../src/listener.js';
+import { Listener } from '../src/node-local/listener.js';
+import { bigints, booleans, bytes, rows, texts, times, uuids } from '../src/rows.js';
 import { asProblem, DatabaseUnavailable, SqlPool } from '../src/sql.js';
 
 const kill = async (url: string, name: string): Promise<void> => {
@@ -100,6 +101,53 @@ describe('on a real PostgreSQL', () => {
     expect(asProblem(error)).toMatchObject({ code: 'service/database-unavailable', status: 503 });
     const other = Object.assign(new Error('another socket'), { code: 'ECONNREFUSED' });
     expect(asProblem(other)).toBe(other);
+    await sql.close();
+  });
+
+  it('rows arrive as they were given, nulls, empty lists and the ends of each type included', async () => {
+    const sql = new SqlPool({ url: database.url, applicationName: 'rows' });
+    interface Item {
+      id: string | null;
+      name: string | null;
+      raw: Buffer | null;
+      units: bigint | null;
+      at: Date | null;
+      open: boolean | null;
+    }
+    const columns = rows<Item>({
+      id: uuids((item) => item.id),
+      name: texts((item) => item.name),
+      raw: bytes((item) => item.raw),
+      units: bigints((item) => item.units),
+      at: times((item) => item.at),
+      open: booleans((item) => item.open),
+    });
+    const statement = { name: 'rows', text: `select id, name, raw, units::text, at, open from ${columns.source()}` };
+    const none: Item = { id: null, name: null, raw: null, units: null, at: null, open: null };
+    const items: Item[] = [
+      none,
+      {
+        id: '01939fa8-6c00-7000-8000-00000000ffff',
+        name: 'Zoë 😀, "a"\\{}',
+        raw: Buffer.from([0, 255]),
+        units: 2n ** 63n - 1n,
+        at: new Date('1969-12-31T23:59:59.999Z'),
+        open: true,
+      },
+      {
+        id: '00000000-0000-0000-0000-000000000000',
+        name: '',
+        raw: Buffer.alloc(0),
+        units: -(2n ** 63n),
+        at: new Date('2200-01-01T00:00:00Z'),
+        open: false,
+      },
+    ];
+    const asked = async (some: readonly Item[]) => sql.query({ ...statement, values: columns.values(some) });
+    expect(await asked(items)).toEqual(items.map((item) => ({ ...item, units: item.units?.toString() ?? null })));
+    expect(await asked([])).toEqual([]);
+    expect(() => columns.values([{ ...none, id: '01939fa8-6c00-7000-8000-00000000fffg' }])).toThrow(TypeError);
+    expect(() => columns.values([{ ...none, units: 2n ** 63n }])).toThrow('out of range');
     await sql.close();
   });
 

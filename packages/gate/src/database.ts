@@ -7,22 +7,24 @@ import { CreateKey1795000000200 } from './key/key.migration.js';
 import { SecretEntity } from './key/secret.entity.js';
 import { EntryEntity } from './log/entry.entity.js';
 import { CreateFeeds1795000000700, CreateLog1795000000600 } from './log/log.migration.js';
+import { PlacedEntity, SequencerEntity, UnplacedEntity } from './log/placed.entity.js';
+import { PlaceEntries1796000000100 } from './log/places.migration.js';
 import { AllowanceEntity } from './meter/allowance.entity.js';
 import { LeaseEntity } from './meter/lease.entity.js';
+import { FoldLeases1796000000210 } from './meter/lease.migration.js';
 import { CreateMeter1795000000300 } from './meter/meter.migration.js';
-import { UsageEntity } from './meter/usage.entity.js';
 import { ExposureEntity } from './payment/exposure.entity.js';
 import { PaymentEntity } from './payment/payment.entity.js';
 import { CreatePayment1795000000400 } from './payment/payment.migration.js';
 import { SettlementEntity } from './payment/settlement.entity.js';
 import { WalletEntity } from './payment/wallet.entity.js';
-import { ReceiptEntity } from './receipt/receipt.entity.js';
 import { CreateReceipt1795000000500 } from './receipt/receipt.migration.js';
 import { ReceiptKeyEntity } from './receipt/receipt-key.entity.js';
 import { ReplicaEntity } from './replica/replica.entity.js';
 import { CreateReplica1795000000800, CreateRoles1795000000000 } from './replica/replica.migration.js';
 import { gateRole, schema } from './schema.js';
 import { AccountEntity } from './terms/account.entity.js';
+import { OrderTerms1796000000200 } from './terms/account-order.migration.js';
 import { PlanEntity } from './terms/plan.entity.js';
 import { CreatePlan1795000000100 } from './terms/terms.migration.js';
 
@@ -34,14 +36,15 @@ const entities = [
   ReplicaEntity,
   AllowanceEntity,
   LeaseEntity,
-  UsageEntity,
   PaymentEntity,
   ExposureEntity,
   WalletEntity,
   SettlementEntity,
-  ReceiptEntity,
   ReceiptKeyEntity,
   EntryEntity,
+  UnplacedEntity,
+  PlacedEntity,
+  SequencerEntity,
 ];
 
 /** In the order in which they run. A merged migration is never edited. */
@@ -55,6 +58,9 @@ const migrations = [
   CreateLog1795000000600,
   CreateFeeds1795000000700,
   CreateReplica1795000000800,
+  PlaceEntries1796000000100,
+  OrderTerms1796000000200,
+  FoldLeases1796000000210,
 ];
 
 /** The gate's data source as a login that owns the schema: for migrations, and for the test that compares them. */

@@ -36,6 +36,7 @@ import { RouteAudit } from './server/route-audit.js';
 import { RouteTable } from './server/route-table.js';
 import { AccountService } from './terms/account.service.js';
 import { PlanService } from './terms/plan.service.js';
+import { TermsService } from './terms/terms.service.js';
 import { evmChain, settlerWallet, signatureVerifier } from './tokens.js';
 
 /** What the gate is made of, from the bottom up. */
@@ -83,6 +84,7 @@ const parts: Provider[] = [
   KeyService,
   PlanService,
   AccountService,
+  TermsService,
   MeterService,
   PaymentResolver,
   PaymentService,
@@ -128,6 +130,7 @@ export class GateModule {
         RouteAudit,
         AgreementService,
         AccountService,
+        TermsService,
         KeyService,
         PlanService,
         MeterService,

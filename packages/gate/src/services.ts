@@ -10,3 +10,4 @@ export { GateHealth } from './replica/health.js';
 export { type Handler, RouteAudit } from './server/route-audit.js';
 export { type Account, AccountService } from './terms/account.service.js';
 export { type NewPlan, PlanService } from './terms/plan.service.js';
+export { TermsService } from './terms/terms.service.js';

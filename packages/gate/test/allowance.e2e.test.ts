@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { money } from '@keyfare/core/money';
 import { DatabaseUnavailable, SqlPool, type Statement } from '@keyfare/db/sql';
 import { AccountService, MeterService } from '../src/services.js';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
 import { call, rows, settled, withKey } from './requests.js';
+
+/** The units of an account's posted calls, by the log. */
+const served = `(select coalesce(sum(units), 0) from keyfare.entry e where e.principal = a.account_id and e.kind = 'call')`;
 
 interface Allowance {
   readonly used: string;
@@ -23,16 +25,25 @@ describe('the allowance', () => {
     await ground.close();
   });
 
+  /** The counters, once no process has an open lease: then what is used is what was served, unit for unit. */
   const allowance = async (accountId: string): Promise<Allowance | undefined> => {
-    const [row] = await rows<Allowance & Record<string, string>>(
+    for (const gate of gates) await gate.app.get(MeterService).giveBack(accountId);
+    return counters(accountId);
+  };
+  const counters = async (accountId: string): Promise<Allowance | undefined> => {
+    const [row] = await rows<Record<'used' | 'leased' | 'served' | 'outstanding' | 'open_leases', string>>(
       ground.database.url,
-      `select used, leased, (select coalesce(sum(units), 0) from keyfare.usage u where u.account_id = a.account_id) as served,
-        (select coalesce(sum(outstanding), 0) from keyfare.lease l where l.account_id = a.account_id) as outstanding
-        from keyfare.allowance a where account_id = $1`,
+      `select used, leased, open_leases, ${served} as served, (select coalesce(sum(granted - used), 0)
+        from keyfare.lease l where l.account_id = a.account_id) as outstanding
+        from keyfare.meter_feed a where account_id = $1`,
       [accountId],
     );
-    if (row !== undefined) expect([row['served'], row['outstanding']]).toEqual([row.used, row.leased]);
-    return row && { used: row.used, leased: row.leased };
+    if (row === undefined) return undefined;
+    const { used, leased, outstanding } = row;
+    expect(outstanding).toBe(leased);
+    expect(BigInt(used) <= BigInt(row.served) && BigInt(row.served) <= BigInt(used) + BigInt(leased)).toBe(true);
+    if (Number(row.open_leases) === 0) expect(row.served).toBe(used);
+    return { used, leased };
   };
 
   it('is exact when 200 calls race for the last 50 units over two gates', async () => {
@@ -93,13 +104,7 @@ describe('the allowance', () => {
     const account = await gates[0].app.get(AccountService).find(key.accountId);
     const meter = gates[0].app.get(MeterService);
     const [large, small] = await Promise.all(
-      [2n, 1n].map(async (units) =>
-        meter.hold(
-          { accountId: account.id, plan: account.plan },
-          { sku: 'ping', units, price: money('USDC', 1n), scope: 'ping' },
-          new Date(),
-        ),
-      ),
+      [2n, 1n].map(async (units) => meter.hold({ accountId: account.id, plan: account.plan }, units, new Date())),
     );
     expect(large).toBe('exhausted');
     expect(small).toMatchObject({ rail: 'key', units: 1n });
@@ -136,14 +141,14 @@ describe('the allowance', () => {
   ])('keeps every unit when a return %s', async (_how, { runs, inDoubt }) => {
     const { secret, key } = await gates[0].issueKey({ includedUnits: 80n });
     expect((await call(gates[0], '/ping', withKey(secret))).status).toBe(200);
-    const failing = failOnce(gates[0], 'keyfare_return_units', { runs, inDoubt });
+    const failing = failOnce(gates[0], 'keyfare_settle_leases', { runs, inDoubt });
     const meter = gates[0].app.get(MeterService);
-    await meter.giveBack(key.accountId);
+    await expect(meter.giveBack(key.accountId)).rejects.toThrow();
     expect(failing.failed).toBe(true);
     await meter.giveBack(key.accountId);
     expect(await allowance(key.accountId)).toEqual({ used: '1', leased: '0' });
     expect(
-      await rows(ground.database.url, 'select 1 from keyfare.lease where account_id = $1', [key.accountId]),
+      await rows(ground.database.url, 'select 1 from keyfare.lease where account_id = $1 and open', [key.accountId]),
     ).toEqual([]);
     for (let index = 0; index < 3; index += 1)
       expect((await call(gates[0], '/ping', withKey(secret))).status).toBe(200);
@@ -152,10 +157,9 @@ describe('the allowance', () => {
 
   it('finds units again that were leased without this gate hearing of it', async () => {
     const { secret, key } = await gates[0].issueKey({ includedUnits: 80n });
-    failOnce(gates[0], 'keyfare_lease_units', { runs: true, inDoubt: true });
+    failOnce(gates[0], 'keyfare_settle_leases', { runs: true, inDoubt: true });
     expect((await call(gates[0], '/ping', withKey(secret))).status).toBe(503);
-    expect(await allowance(key.accountId)).toEqual({ used: '0', leased: '10' });
-    await gates[0].app.get(MeterService).giveBack(key.accountId);
+    expect(await counters(key.accountId)).toEqual({ used: '0', leased: '10' });
     expect(await allowance(key.accountId)).toEqual({ used: '0', leased: '0' });
   });
 
@@ -171,16 +175,17 @@ describe('the allowance', () => {
       return query<Row>(statement);
     };
     await third.close();
-    expect(await settled(async () => (await allowance(key.accountId))?.leased, '0')).toBe('0');
+    expect(await settled(async () => (await counters(key.accountId))?.leased, '0')).toBe('0');
+    expect((await counters(key.accountId))?.used).toBe('1');
   });
 
   it('is whole again when a gate closes: nothing stays leased', async () => {
     const third = await startGate(ground);
     const { secret, key } = await third.issueKey({ includedUnits: 1_000n });
     expect((await call(third, '/ping', withKey(secret))).status).toBe(200);
-    expect(Number((await allowance(key.accountId))?.leased)).toBeGreaterThan(0);
+    expect(Number((await counters(key.accountId))?.leased)).toBeGreaterThan(0);
     await third.close();
-    expect(await allowance(key.accountId)).toEqual({ used: '1', leased: '0' });
+    expect(await counters(key.accountId)).toEqual({ used: '1', leased: '0' });
   });
 
   it('is whole again when a gate dies: its leases return when it is no longer heard of', async () => {
@@ -189,11 +194,11 @@ describe('the allowance', () => {
     expect((await call(third, '/ping', withKey(secret))).status).toBe(200);
     await rows(
       ground.database.url,
-      `update keyfare.replica set expires_at = now() - interval '1 second'
-      where id = (select replica_id from keyfare.lease where account_id = $1)`,
+      'delete from keyfare.replica where id = (select replica_id from keyfare.lease where account_id = $1)',
       [key.accountId],
     );
-    expect(await settled(async () => (await allowance(key.accountId))?.leased, '0')).toBe('0');
+    expect(await settled(async () => (await counters(key.accountId))?.leased, '0')).toBe('0');
+    expect((await counters(key.accountId))?.used).toBe('1');
     await third.close();
   });
 
@@ -205,10 +210,10 @@ describe('the allowance', () => {
     await settled(async () => TestController.work.runs, 1);
     await rows(
       ground.database.url,
-      `with gone as (delete from keyfare.lease where account_id = $1 returning outstanding)
-      update keyfare.allowance set leased = leased - (select outstanding from gone) where account_id = $1`,
+      'delete from keyfare.replica where id = (select replica_id from keyfare.lease where account_id = $1)',
       [key.accountId],
     );
+    expect(await settled(async () => (await counters(key.accountId))?.leased, '0')).toBe('0');
     TestController.work.resume();
     expect((await slow).status).toBe(200);
     expect((await allowance(key.accountId))?.used).toBe('1');

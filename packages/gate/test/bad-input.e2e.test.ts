@@ -46,7 +46,9 @@ describe('bad input', () => {
     const answer = await call(gate, '/ping', { method: 'HEAD', ...withKey(fresh) });
     expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET']);
     expect(answer.headers.has('keyfare-receipt')).toBe(false);
-    const used = await rows(ground.database.url, 'select 1 from keyfare.usage where account_id = $1', [key.accountId]);
+    const used = await rows(ground.database.url, `select 1 from keyfare.entry where kind = 'call' and principal = $1`, [
+      key.accountId,
+    ]);
     expect(used).toEqual([]);
     expect((await call(gate, '/free', { method: 'HEAD' })).status).toBe(200);
   });

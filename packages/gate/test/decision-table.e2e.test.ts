@@ -116,9 +116,11 @@ describe('which credential wins', () => {
     const answer = await call(gate, '/ping', { headers: { ...withKey(secret).headers, ...v2 } });
     expect(answer.status).toBe(200);
     expect(await verifiedReceipt(gate, answer)).toMatchObject({ rail: 'x402', account: key.accountId, amount: '700' });
-    const usage = await rows(ground.database.url, 'select rail, account_id, key_id from keyfare.usage where id = $1', [
-      answer.headers.get('receipt-id'),
-    ]);
+    const usage = await rows(
+      ground.database.url,
+      `select rail, case rail when 'key' then principal else account_id end as account_id, key_id from keyfare.entry where id = $1`,
+      [answer.headers.get('receipt-id')],
+    );
     expect(usage).toEqual([{ rail: 'x402', account_id: key.accountId, key_id: key.id }]);
   });
 

@@ -55,8 +55,8 @@ describe('a payment that nobody holds', () => {
     (await find(`select 1 from keyfare.payment where nonce = $1 and state = 'submitted'`, nonce)) === 1;
   const usage = async (nonce: string): Promise<number> =>
     find(
-      `select 1 from keyfare.usage u join keyfare.receipt using (id) join keyfare.entry using (id)
-        join keyfare.payment p on p.exchange_id = u.id where p.nonce = $1`,
+      `select 1 from keyfare.entry e join keyfare.payment p on p.exchange_id = e.id
+        where e.kind = 'call' and e.units is not null and p.nonce = $1`,
       nonce,
     );
   const served = async (headers: Record<string, string>): Promise<number> =>

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SqlPool } from '@keyfare/db/sql';
-import { AccountService, AgreementService, KeyService, PlanService } from '../src/services.js';
+import { AccountService, AgreementService, KeyService, MeterService, PlanService } from '../src/services.js';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
 import { call, rows, settled, withKey } from './requests.js';
 
@@ -49,6 +49,7 @@ describe('keys', () => {
     expect(await settled(() => status(gate, secret), 401)).toBe(401);
     expect(await settled(() => status(other, secret), 401)).toBe(401);
     expect(await status(other, rotated.secret)).toBe(200);
+    for (const each of [gate, other]) await each.app.get(MeterService).giveBack(key.accountId);
     const used = await rows(ground.database.url, 'select used from keyfare.allowance where account_id = $1', [
       key.accountId,
     ]);
@@ -123,6 +124,7 @@ describe('keys', () => {
     expect([answer.status, answer.body['code']]).toEqual([403, 'policy/forbidden']);
     expect(answer.headers.get('www-authenticate')).toContain('insufficient_scope');
     expect((await call(gate, '/other', withKey(secret))).status).toBe(200);
+    for (const each of [gate, other]) await each.app.get(MeterService).giveBack(key.accountId);
     const used = await rows(ground.database.url, 'select used from keyfare.allowance where account_id = $1', [
       key.accountId,
     ]);

@@ -61,7 +61,7 @@ describe('the database', () => {
     expect(new Set(served).size).toBe(served.length);
     const found = await rows<{ id: string }>(
       server.adminUrl,
-      `select u.id from keyfare.usage u join keyfare.receipt r using (id) join keyfare.entry e using (id) where account_id = $1`,
+      `select id from keyfare.entry where kind = 'call' and rail = 'key' and principal = $1`,
       [key.accountId],
     );
     expect(new Set(found.map(({ id }) => id))).toEqual(new Set(served));

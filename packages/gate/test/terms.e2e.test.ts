@@ -3,8 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Overage } from '@keyfare/core/metering';
 import { money } from '@keyfare/core/money';
 import { SqlPool } from '@keyfare/db/sql';
-import { KeyResolver } from '../src/key/key.resolver.js';
-import { AgreementService, PlanService } from '../src/services.js';
+import { AgreementService, MeterService, PlanService, TermsService } from '../src/services.js';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
 import { call, rows, settled, withKey } from './requests.js';
 
@@ -33,6 +32,10 @@ describe('a change of plan', () => {
       monthlyPrice: money('USD', 0n),
     });
   const allowance = async (accountId: string) => {
+    for (const each of [gate, other]) await each.app.get(MeterService).giveBack(accountId);
+    return counters(accountId);
+  };
+  const counters = async (accountId: string) => {
     const [row] = await rows(
       ground.database.url,
       'select limit_units, used, leased, over_units from keyfare.allowance where account_id = $1',
@@ -51,13 +54,13 @@ describe('a change of plan', () => {
       const { secret, key } = await gate.issueKey({ includedUnits: before, scopes: ['ping'] });
       // Known to the process, and its month not opened.
       expect((await call(gate, '/other', withKey(secret))).status).toBe(403);
-      const { cache } = gate.app.get(KeyResolver);
-      const hear = cache.announceAccount.bind(cache);
-      cache.announceAccount = () => undefined;
+      const { cache } = gate.app.get(TermsService);
+      const hear = cache.announce.bind(cache);
+      cache.announce = () => undefined;
       const plan = await newPlan(after);
       await other.app.get(AgreementService).changePlan(key.accountId, plan.slug);
       for (let index = 0; index < 2; index += 1) expect((await call(gate, '/ping', withKey(secret))).status).toBe(200);
-      cache.announceAccount = hear;
+      cache.announce = hear;
       expect((await allowance(key.accountId))?.['limit_units']).toBe(after.toString());
       expect((await call(gate, '/ping', withKey(secret))).status).toBe(after > 2n ? 200 : 429);
     },
@@ -100,7 +103,7 @@ describe('a change of plan', () => {
   it('to a smaller limit does not admit calls into what was leased under the larger one', async () => {
     const { secret, key } = await gate.issueKey({ includedUnits: 1_000n });
     expect((await call(gate, '/ping', withKey(secret))).status).toBe(200);
-    expect(Number((await allowance(key.accountId))?.['leased'])).toBeGreaterThan(0);
+    expect(Number((await counters(key.accountId))?.['leased'])).toBeGreaterThan(0);
     const plan = await newPlan(1n);
     await other.app.get(AgreementService).changePlan(key.accountId, plan.slug);
     const returned = { limit_units: '1', used: '1', leased: '0', over_units: '0' };

@@ -1,6 +1,7 @@
+import { periodOf } from '@keyfare/core/metering';
 import type { AccountPrincipal } from '@keyfare/core/principal';
-import { formatMonth, monthOf } from '@keyfare/core/time';
-import { GateConfig, MeterService } from '@keyfare/gate/services';
+import { formatMonth } from '@keyfare/core/time';
+import { GateConfig, MeterService, TermsService } from '@keyfare/gate/services';
 import { Free } from '@keyfare/gate/tariff';
 import { Controller, Get, Req, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
@@ -26,6 +27,7 @@ const usage = z
 export class UsageController {
   constructor(
     private readonly config: GateConfig,
+    private readonly terms: TermsService,
     private readonly meter: MeterService,
   ) {}
 
@@ -35,9 +37,11 @@ export class UsageController {
   @ApiBearerAuth()
   @ApiOkResponse({ standardSchema: usage })
   async usage(@Req() request: { user: AccountPrincipal }): Promise<z.infer<typeof usage>> {
-    const { accountId, keyId, plan } = request.user;
-    const month = monthOf(this.config.clock());
-    const { used } = await this.meter.summary(accountId, month.start);
+    const { accountId, keyId } = request.user;
+    const terms = await this.terms.of(accountId);
+    const { plan } = terms;
+    const month = periodOf(plan, this.config.clock());
+    const { used } = await this.meter.summary(terms, month.start);
     return {
       account: accountId,
       key: keyId,

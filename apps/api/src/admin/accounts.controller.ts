@@ -1,4 +1,5 @@
-import { formatMonth, monthOf, parseMonth } from '@keyfare/core/time';
+import { periodOf } from '@keyfare/core/metering';
+import { formatMonth, parseMonth } from '@keyfare/core/time';
 import { OperatorGuard } from '@keyfare/gate/server';
 import { AccountService, AgreementService, GateConfig, KeyService, MeterService } from '@keyfare/gate/services';
 import { Free } from '@keyfare/gate/tariff';
@@ -34,7 +35,7 @@ const accountUsage = z
 export class AccountsController {
   constructor(
     private readonly config: GateConfig,
-    private readonly desk: AgreementService,
+    private readonly agreements: AgreementService,
     private readonly accounts: AccountService,
     private readonly keys: KeyService,
     private readonly meter: MeterService,
@@ -43,7 +44,7 @@ export class AccountsController {
   @Post()
   @ApiCreatedResponse({ standardSchema: accountView })
   async open(@Body({ schema: newAccount }) body: z.infer<typeof newAccount>): Promise<z.infer<typeof accountView>> {
-    return viewAccount(await this.desk.open(body));
+    return viewAccount(await this.agreements.open(body));
   }
 
   @Get()
@@ -64,7 +65,7 @@ export class AccountsController {
     @Param('id') id: string,
     @Body({ schema: accountChange }) body: z.infer<typeof accountChange>,
   ): Promise<z.infer<typeof accountView>> {
-    if (body.plan !== undefined) await this.desk.changePlan(id, body.plan);
+    if (body.plan !== undefined) await this.agreements.changePlan(id, body.plan);
     if (body.status !== undefined) await this.accounts.setStatus(id, body.status);
     return viewAccount(await this.accounts.find(id));
   }
@@ -97,9 +98,9 @@ export class AccountsController {
     @Param('id') id: string,
     @Query({ schema: month }) query: z.infer<typeof month>,
   ): Promise<z.infer<typeof accountUsage>> {
-    const { id: account } = await this.accounts.find(id);
-    const period = query.month === undefined ? monthOf(this.config.clock()) : parseMonth(query.month);
-    const { used, limitUnits } = await this.meter.summary(account, period.start);
-    return { account, month: formatMonth(period), used: used.toString(), limit: limitUnits?.toString() ?? null };
+    const { plan } = await this.accounts.find(id);
+    const period = query.month === undefined ? periodOf(plan, this.config.clock()) : parseMonth(query.month);
+    const { used, limitUnits } = await this.meter.summary({ accountId: id, plan }, period.start);
+    return { account: id, month: formatMonth(period), used: used.toString(), limit: limitUnits?.toString() ?? null };
   }
 }

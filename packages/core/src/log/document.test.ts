@@ -6,7 +6,7 @@ import { decodeBase64Url, encodeBase64Url } from '../encoding/index.js';
 import { type EntryKind, type EntryPayloads, parseEntry, signEntry, verifyEntry } from './index.js';
 
 const { jwks: keys } = vectors;
-const kinds: readonly EntryKind[] = ['call', 'terms', 'unpaid'];
+const kinds: readonly EntryKind[] = ['call', 'terms', 'unpaid', 'settlement', 'refund-due', 'reversed'];
 const terms = documentOf('terms').payload as EntryPayloads['terms'];
 const unpaid = documentOf('an unpaid call').payload as EntryPayloads['unpaid'];
 
@@ -64,6 +64,35 @@ test('an unpaid call may have no transaction, and nothing else may be missing', 
     const { [name as keyof typeof without]: _gone, ...rest } = without;
     expect(() => signEntry('unpaid', rest as EntryPayloads['unpaid'], signer)).toThrow(TypeError);
   }
+});
+
+const call = '01939fa8-6c00-7000-8000-000000000001';
+const transaction = `0x${'ab'.repeat(32)}` as const;
+const { sku, method, resourceUrl, reason, transaction: _none, ...money } = unpaid;
+const later: { readonly [Kind in 'settlement' | 'refund-due' | 'reversed']: EntryPayloads[Kind] } = {
+  settlement: { ...money, call, transaction },
+  'refund-due': { ...money, transaction, sku, method, resourceUrl, reason },
+  reversed: { ...money, call, transaction, reason },
+};
+
+test.each(['settlement', 'refund-due', 'reversed'] as const)(
+  'a %s entry is signed and verified whole, and refused with any member missing or added',
+  (kind) => {
+    const payload = later[kind];
+    const jws = signEntry(kind, payload, signer);
+    expect(verifyEntry(jws, { kind, keys })).toEqual({ ok: true, payload, kid: signer.kid });
+    for (const name of Object.keys(payload)) {
+      const { [name as keyof typeof payload]: _gone, ...rest } = payload;
+      expect(() => signEntry(kind, rest as typeof payload, signer)).toThrow(TypeError);
+    }
+    expect(() => signEntry(kind, Object.assign({ note: 'x' }, payload), signer)).toThrow(TypeError);
+  },
+);
+
+test('terms may count their revision, and an unpaid call may name the receipt of the call', () => {
+  expect(parseEntry('terms', signEntry('terms', { ...terms, revision: 3 }, signer)).payload.revision).toBe(3);
+  expect(() => signEntry('terms', { ...terms, revision: -1 }, signer)).toThrow(TypeError);
+  expect(parseEntry('unpaid', signEntry('unpaid', { ...unpaid, call }, signer)).payload.call).toBe(call);
 });
 
 test('a name in any script is carried as it is', () => {

@@ -25,6 +25,7 @@ export const termsPayload = z.strictObject({
   overage: z.enum(['reject', 'invoice', 'x402']),
   overagePrice: decimalString,
   monthlyPrice: decimalString,
+  /** Counts the account's changes of terms, strictly increasing; absent (before it was introduced) is 0. */
   revision: count.exactOptional(),
   effectiveAt: count,
   issuedAt: count,

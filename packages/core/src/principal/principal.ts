@@ -1,7 +1,6 @@
-import type { PlanTerms } from '../metering/index.js';
 import type { Address, VerifiedPayment } from '../x402/index.js';
 
-/** An account, proven by an API key. */
+/** An account, proven by an API key. What it agreed and whether it may call are its terms, not its identity. */
 export interface AccountPrincipal {
   readonly kind: 'account';
   readonly accountId: string;
@@ -10,9 +9,6 @@ export interface AccountPrincipal {
   readonly secretId: string;
   readonly environment: 'live' | 'test';
   readonly scopes: readonly string[];
-  /** The account exists and may not call; policy says so, for identity is not permission. */
-  readonly suspended: boolean;
-  readonly plan: PlanTerms;
 }
 
 /** A payer, proven by the signature of a payment. */

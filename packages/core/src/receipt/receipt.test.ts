@@ -12,6 +12,7 @@ import {
   type ReceiptPayload,
   signReceipt,
   verifyReceipt,
+  type X402Receipt,
 } from './index.js';
 
 const { jwks } = vectors;
@@ -190,4 +191,12 @@ test('a digest is written as RFC 9530 writes it', () => {
   const bytes = Uint8Array.from(Buffer.from(empty.slice(2), 'hex'));
   expect(formatDigest(bytes)).toBe('sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:');
   expect(() => formatDigest(new Uint8Array(20))).toThrow(RangeError);
+});
+
+test('a receipt names a transaction exactly when its payment is settled', () => {
+  const { transaction, ...rest } = x402Receipt;
+  const deferred = { ...rest, settlement: 'deferred' } as const;
+  expect(parseReceipt(signReceipt(deferred, signer)).payload).toEqual(deferred);
+  expect(() => signReceipt({ ...deferred, transaction } as X402Receipt, signer)).toThrow(TypeError);
+  expect(() => signReceipt(rest as X402Receipt, signer)).toThrow(TypeError);
 });

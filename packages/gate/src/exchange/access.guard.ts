@@ -12,6 +12,7 @@ import { PaymentService } from '../payment/payment.service.js';
 import { admit } from '../policy/admit.js';
 import { tariffOf } from '../route-tariff.js';
 import { RouteTable } from '../server/route-table.js';
+import { TermsService } from '../terms/terms.service.js';
 import { type Exchange, exchangeOf } from './exchange.js';
 import { Holds } from './holds.js';
 import { Offers } from './offers.js';
@@ -30,6 +31,7 @@ export class AccessGuard implements CanActivate {
   constructor(
     private readonly apiKey: ApiKeyStrategy,
     private readonly x402: X402Strategy,
+    private readonly terms: TermsService,
     private readonly meter: MeterService,
     private readonly payments: PaymentService,
     private readonly offers: Offers,
@@ -58,18 +60,20 @@ export class AccessGuard implements CanActivate {
   async #holdUnits(exchange: Exchange, request: FastifyRequest, account: AccountPrincipal): Promise<void> {
     const quote = exchange.quote ?? missing();
     exchange.principal = account;
-    admit(account, quote);
-    const hold = await this.meter.hold(account, quote, exchange.openedAt);
+    const terms = await this.terms.of(account.accountId);
+    exchange.terms = terms;
+    admit(account, terms, quote);
+    const hold = await this.meter.hold(terms, quote.units, exchange.openedAt);
     if (typeof hold !== 'string') {
       exchange.hold = hold;
       return;
     }
     // While others may still leave units unused, nobody is asked to pay for what the plan includes.
-    if (hold === 'contended' || account.plan.overage !== 'x402') {
-      throw this.offers.refused(hold, account, exchange.openedAt);
+    if (hold === 'contended' || terms.plan.overage !== 'x402') {
+      throw this.offers.refused(hold, terms, exchange.openedAt);
     }
     exchange.account = { accountId: account.accountId, keyId: account.keyId };
-    exchange.quote = this.offers.overage(account.plan, quote);
+    exchange.quote = this.offers.overage(terms.plan, quote);
     await this.#holdPayment(exchange, request);
   }
 

@@ -1,9 +1,9 @@
 import { randomFillSync } from 'node:crypto';
-import type { PricedTariff, Quote } from '@keyfare/core/metering';
+import type { PricedTariff, Quote, TermsRecord } from '@keyfare/core/metering';
 import type { Principal } from '@keyfare/core/principal';
 import type { FastifyRequest } from 'fastify';
 import '../request-slots.js';
-import type { KeyHold } from '../meter/bucket.js';
+import type { KeyHold } from '../meter/hold.js';
 import type { PaymentHold } from '../payment/call.js';
 import type { Replay } from '../payment/payment.service.js';
 
@@ -21,6 +21,8 @@ export interface Exchange {
   tariff?: PricedTariff;
   quote?: Quote;
   principal?: Principal;
+  /** What the account behind the key has agreed. */
+  terms?: TermsRecord;
   /** An account that pays by wallet for what goes beyond its plan. */
   account?: { readonly accountId: string; readonly keyId: string };
   hold?: KeyHold | PaymentHold | Replay;

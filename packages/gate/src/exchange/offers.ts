@@ -1,8 +1,6 @@
-import type { PlanTerms, Quote } from '@keyfare/core/metering';
+import { type PlanTerms, periodOf, type Quote, type TermsRecord } from '@keyfare/core/metering';
 import { money } from '@keyfare/core/money';
-import type { AccountPrincipal } from '@keyfare/core/principal';
 import { Problem } from '@keyfare/core/problem';
-import { monthOf } from '@keyfare/core/time';
 import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { GateConfig } from '../config.js';
@@ -34,18 +32,18 @@ export class Offers {
   }
 
   /** 429, with the reset time only when the month's units are truly used up. */
-  refused(refusal: KeyRefusal, account: AccountPrincipal, now: Date): Problem {
-    if (refusal === 'exhausted') return this.#exhausted(account, now);
+  refused(refusal: KeyRefusal, terms: TermsRecord, now: Date): Problem {
+    if (refusal === 'exhausted') return this.#exhausted(terms, now);
     return new Problem('meter/contended', undefined, { headers: { 'retry-after': '1' } });
   }
 
   /** The moment at which the allowance is whole again (RFC 9110 §10.2.3). */
-  #exhausted(account: AccountPrincipal, now: Date): Problem {
-    const { end } = monthOf(now);
+  #exhausted(terms: TermsRecord, now: Date): Problem {
+    const { end } = periodOf(terms.plan, now);
     const seconds = Math.max(1, Math.ceil((end.getTime() - now.getTime()) / 1_000));
     return new Problem(
       'meter/exhausted',
-      `The ${account.plan.includedUnits} units of this month are used up; they are renewed at ${end.toISOString()}.`,
+      `The ${terms.plan.includedUnits} units of this month are used up; they are renewed at ${end.toISOString()}.`,
       { extensions: { resetAt: end.toISOString() }, headers: { 'retry-after': String(seconds) } },
     );
   }

@@ -1,47 +1,74 @@
-import { appendEntries } from '../log/append.sql.js';
-import { meterCheck, meterCounters, meterUsage } from '../meter/post.sql.js';
+import { rows, texts } from '@keyfare/db/rows';
+import { appendEntries, entryColumns, usageColumns } from '../log/append.sql.js';
 import { endPayments } from '../payment/post.sql.js';
-import { storeReceipts } from '../receipt/store.sql.js';
+import { fencedState } from '../replica-id.js';
+import type { KeyCallPost, PaidCallPost, UnpaidCallPost } from './post-item.js';
+
+const usage = {
+  kind: `'call'`,
+  key_id: 'key_id',
+  sku: 'sku',
+  units: 'units',
+  period_start: 'period_start',
+  occurred_at: 'occurred_at',
+};
+
+/** The rows of `postKeyCalls`. Its two last parameters are the writer and the number of its group. */
+export const keyCallRows = rows<KeyCallPost>({
+  ...entryColumns<KeyCallPost>(),
+  ...usageColumns<KeyCallPost>(),
+  principal: texts((item) => item.accountId),
+});
 
 /**
- * The posts: usage, receipt and entry of many calls in one statement, which is one transaction and one round trip. The
- * rooms write their own tables; here is only the order. What an id has already is left alone, so that a post may be
- * repeated when its outcome was lost with the connection.
+ * Calls by key are appended and nothing else: no counter, no row that another call waits for. A process that its peers
+ * took for dead has no row among the living, and its post is refused with KF001.
  */
 export const postKeyCalls = `
-  with item as materialized (
-    select id, account_id, null::text as payer, key_id, sku, units, period_start, occurred_at, leased, kid, jws,
-      digest, issued_at, account_id as principal, 'key' as rail
-    from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[], $7::timestamptz[],
-      $8::boolean[], $9::text[], $10::text[], $11::bytea[], $12::timestamptz[])
-    as t(id, account_id, key_id, sku, units, period_start, occurred_at, leased, kid, jws, digest, issued_at)),
-  ${appendEntries('call', 'item')},
-  ${storeReceipts('call')},
-  ${meterUsage},
-  ${meterCounters('$13::uuid')}
-  select ${meterCheck} as posted`;
+  with alive as materialized (
+    select 1 from keyfare.replica where id = $${keyCallRows.size + 1}::uuid for key share),
+  ${appendEntries(`${keyCallRows.source()} where exists (select 1 from alive)`, {
+    ...usage,
+    principal: 'principal',
+    rail: `'key'`,
+    writer: `$${keyCallRows.size + 1}::uuid`,
+    post: `$${keyCallRows.size + 2}::bigint`,
+  })}
+  select case when not exists (select 1 from alive)
+    then keyfare.refuse('${fencedState}', 'this process was taken for dead') else true end as posted`;
 
-/** As above for paid calls: whoever moves the payment to `settled` posts the call, and nobody else. */
+/** The rows of `postPaidCalls`. */
+export const paidCallRows = rows<PaidCallPost>({
+  ...entryColumns<PaidCallPost>(),
+  ...usageColumns<PaidCallPost>(),
+  payer: texts((item) => item.payer),
+  account_id: texts((item) => item.accountId),
+  transaction: texts((item) => item.transaction),
+});
+
+/** Paid calls: the process that moves the payment to `settled` posts the call, and no other. */
 export const postPaidCalls = `
-  with item as materialized (
-    select t.*, payer as principal, 'x402' as rail, null::text as failure
-    from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[],
-      $8::timestamptz[], $9::text[], $10::text[], $11::bytea[], $12::timestamptz[], $13::text[])
-    as t(id, account_id, key_id, payer, sku, units, period_start, occurred_at, kid, jws, digest, issued_at,
-      transaction)),
+  with item as materialized (select *, null::text as failure from ${paidCallRows.source()}),
   ${endPayments('settled')},
-  ${appendEntries('call', 'item join moved using (id)')},
-  ${storeReceipts('call')},
-  ${meterUsage}
+  ${appendEntries('(select item.* from item join moved using (id)) called', {
+    ...usage,
+    principal: 'payer',
+    rail: `'x402'`,
+    account_id: 'account_id',
+  })}
   select id from moved`;
+
+/** The rows of `postUnpaidCalls`. */
+export const unpaidCallRows = rows<UnpaidCallPost>({
+  ...entryColumns<UnpaidCallPost>(),
+  payer: texts((item) => item.payer),
+  transaction: texts((item) => item.transaction),
+  failure: texts((item) => item.failure),
+});
 
 /** A call that was served and will not be paid: no usage, and an entry that says so. */
 export const postUnpaidCalls = `
-  with item as materialized (
-    select t.*, payer as principal
-    from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[], $7::text[], $8::text[])
-    as t(id, payer, kid, jws, digest, issued_at, transaction, failure)),
+  with item as materialized (select * from ${unpaidCallRows.source()}),
   ${endPayments('failed')},
-  ${appendEntries('unpaid', 'item join moved using (id, payer)')},
-  ${storeReceipts('unpaid')}
+  ${appendEntries('(select item.* from item join moved using (id)) ended', { kind: `'unpaid'`, principal: 'payer' })}
   select id from moved`;

@@ -1,60 +1,23 @@
 import { GroupCommit } from '@keyfare/db/group-commit';
 import { SqlPool } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
+
 import { GateMetrics } from '../metrics.js';
-import { ReplicaId } from '../replica-id.js';
-import { postKeyCalls, postPaidCalls, postUnpaidCalls } from './post.sql.js';
-
-interface SignedItem {
-  readonly kid: string;
-  readonly jws: string;
-  readonly digest: Buffer;
-  readonly issuedAt: Date;
-}
-
-/** A served call by key, on its way into the books. */
-export interface KeyCallPost extends SignedItem {
-  readonly id: string;
-  readonly accountId: string;
-  readonly keyId: string;
-  readonly sku: string;
-  readonly units: bigint;
-  readonly periodStart: Date;
-  readonly occurredAt: Date;
-  readonly leased: boolean;
-}
-
-/** A served and settled call. */
-export interface PaidCallPost extends SignedItem {
-  readonly id: string;
-  readonly accountId: string | null;
-  readonly keyId: string | null;
-  readonly payer: string;
-  readonly sku: string;
-  readonly units: string;
-  readonly periodStart: string;
-  readonly occurredAt: string;
-  readonly transaction: string;
-}
-
-/** A served call whose payment failed for good. */
-export interface UnpaidCallPost extends SignedItem {
-  readonly id: string;
-  readonly payer: string;
-  readonly transaction: string | null;
-  readonly failure: string;
-}
+import { fencedState } from '../replica-id.js';
+import { keyCallRows, paidCallRows, postKeyCalls, postPaidCalls, postUnpaidCalls, unpaidCallRows } from './post.sql.js';
+import type { KeyCallPost, PaidCallPost, UnpaidCallPost } from './post-item.js';
 
 /** Writes calls into the books, many in one transaction. A call's response leaves when its post is durable. */
 @Injectable()
 export class PostOffice {
-  readonly #keyCalls: GroupCommit<KeyCallPost, true>;
+  readonly #keyCalls: GroupCommit<KeyCallPost, bigint>;
   readonly #paidCalls: GroupCommit<PaidCallPost, boolean>;
   readonly #unpaidCalls: GroupCommit<UnpaidCallPost, boolean>;
+  /** The number of the newest group of key calls whose outcome is known. */
+  #post = 0n;
 
   constructor(
     private readonly sql: SqlPool,
-    private readonly replica: ReplicaId,
     metrics: GateMetrics,
   ) {
     const onWritten = (items: number): void => metrics.groupSize.observe(items);
@@ -63,8 +26,11 @@ export class PostOffice {
     this.#unpaidCalls = new GroupCommit({ write: (items) => this.#writeUnpaidCalls(items) });
   }
 
-  /** Rejects with SQLSTATE KF001 when the lease behind the hold was taken back. */
-  postKeyCall(call: KeyCallPost): Promise<true> {
+  /**
+   * Resolves to the number of the group that the call was posted in. Rejects with SQLSTATE KF001 when peers took this
+   * process for dead and swept the lease behind the hold.
+   */
+  postKeyCall(call: KeyCallPost): Promise<bigint> {
     return this.#keyCalls.commit(call);
   }
 
@@ -91,48 +57,24 @@ export class PostOffice {
     await Promise.all([this.#keyCalls.close(), this.#paidCalls.close(), this.#unpaidCalls.close()]);
   }
 
-  async #writeKeyCalls(items: readonly KeyCallPost[]): Promise<readonly true[]> {
+  async #writeKeyCalls(items: readonly KeyCallPost[]): Promise<readonly bigint[]> {
+    const [first] = items;
+    if (items.some(({ writer }) => writer !== first?.writer)) throw new MixedWriters();
+    const post = this.#post + 1n;
     await this.sql.query({
       name: 'keyfare_post_key_calls',
       text: postKeyCalls,
-      values: [
-        items.map((item) => item.id),
-        items.map((item) => item.accountId),
-        items.map((item) => item.keyId),
-        items.map((item) => item.sku),
-        items.map((item) => item.units.toString()),
-        items.map((item) => item.periodStart.toISOString()),
-        items.map((item) => item.occurredAt.toISOString()),
-        items.map((item) => item.leased),
-        items.map((item) => item.kid),
-        items.map((item) => item.jws),
-        items.map((item) => item.digest),
-        items.map((item) => item.issuedAt.toISOString()),
-        this.replica.id,
-      ],
+      values: [...keyCallRows.values(items), first?.writer, post.toString()],
     });
-    return items.map(() => true);
+    this.#post = post;
+    return items.map(() => post);
   }
 
   async #writePaidCalls(items: readonly PaidCallPost[]): Promise<readonly boolean[]> {
     const moved = await this.sql.query<{ id: string }>({
       name: 'keyfare_post_paid_calls',
       text: postPaidCalls,
-      values: [
-        items.map((item) => item.id),
-        items.map((item) => item.accountId),
-        items.map((item) => item.keyId),
-        items.map((item) => item.payer),
-        items.map((item) => item.sku),
-        items.map((item) => item.units),
-        items.map((item) => item.periodStart),
-        items.map((item) => item.occurredAt),
-        items.map((item) => item.kid),
-        items.map((item) => item.jws),
-        items.map((item) => item.digest),
-        items.map((item) => item.issuedAt.toISOString()),
-        items.map((item) => item.transaction),
-      ],
+      values: paidCallRows.values(items),
     });
     return membership(items, moved);
   }
@@ -141,16 +83,7 @@ export class PostOffice {
     const moved = await this.sql.query<{ id: string }>({
       name: 'keyfare_post_unpaid_calls',
       text: postUnpaidCalls,
-      values: [
-        items.map((item) => item.id),
-        items.map((item) => item.payer),
-        items.map((item) => item.kid),
-        items.map((item) => item.jws),
-        items.map((item) => item.digest),
-        items.map((item) => item.issuedAt.toISOString()),
-        items.map((item) => item.transaction),
-        items.map((item) => item.failure),
-      ],
+      values: unpaidCallRows.values(items),
     });
     return membership(items, moved);
   }
@@ -159,4 +92,10 @@ export class PostOffice {
 function membership(items: readonly { id: string }[], moved: readonly { id: string }[]): readonly boolean[] {
   const ids = new Set(moved.map(({ id }) => id));
   return items.map(({ id }) => ids.has(id));
+}
+
+/** Splits a group: its calls were held under two names of this process, and one statement is fenced by one. */
+class MixedWriters extends Error {
+  override readonly name = 'MixedWriters';
+  readonly code = fencedState;
 }

@@ -1,10 +1,11 @@
 import type { Hex } from '@keyfare/core/encoding';
+import { Problem } from '@keyfare/core/problem';
 import type { ReceiptPayload } from '@keyfare/core/receipt';
 import { monthOf, unixSeconds } from '@keyfare/core/time';
 import { findNetwork, formatPaymentResponse, type SettlementHeader } from '@keyfare/core/x402';
 import { Injectable } from '@nestjs/common';
 import { GateConfig } from '../config.js';
-import type { KeyHold } from '../meter/bucket.js';
+import type { KeyHold } from '../meter/hold.js';
 import { GateMetrics } from '../metrics.js';
 import type { PaidCall, PaymentHold, PaymentOutcome } from '../payment/call.js';
 import type { Replay } from '../payment/payment.service.js';
@@ -61,8 +62,8 @@ export class ExchangeReceipts {
     };
   }
 
-  /** Signs for a call by key and posts it. The receipt comes back when it is durable. */
-  async postKeyCall(exchange: Exchange, hold: KeyHold, served: ServedCall): Promise<string> {
+  /** Signs for a call by key and posts it. Resolves when it is durable, with the number of its group of posts. */
+  async postKeyCall(exchange: Exchange, hold: KeyHold, served: ServedCall): Promise<{ jws: string; post: bigint }> {
     const { principal, quote } = exchange;
     if (principal?.kind !== 'account' || quote === undefined) throw new Error('a key call without account or quote');
     const issuedAt = this.config.clock();
@@ -84,18 +85,28 @@ export class ExchangeReceipts {
       },
       issuedAt,
     );
-    await this.post.postKeyCall({
+    const post = await this.post.postKeyCall({
       ...signed,
       id: exchange.id,
       accountId: principal.accountId,
       keyId: principal.keyId,
       sku: quote.sku,
       units: hold.units,
-      periodStart: hold.bucket.periodStart,
+      periodStart: hold.periodStart,
       occurredAt: exchange.openedAt,
-      leased: hold.leased,
+      writer: hold.writer,
     });
-    return signed.jws;
+    return { jws: signed.jws, post };
+  }
+
+  /** The receipt of a call that is posted already; null when it is not. */
+  async findPosted(exchangeId: string): Promise<string | null> {
+    try {
+      return await this.receipts.find(exchangeId);
+    } catch (error) {
+      if (error instanceof Problem && error.code === 'receipt/not-found') return null;
+      throw error;
+    }
   }
 
   /** What the receipt of a paid call will say, as it is stored before the broadcast. */
@@ -136,9 +147,9 @@ export class ExchangeReceipts {
       keyId: hold.keyId,
       payer: hold.payer,
       sku: call.sku,
-      units: call.units,
-      periodStart: call.periodStart,
-      occurredAt: call.occurredAt,
+      units: BigInt(call.units),
+      periodStart: new Date(call.periodStart),
+      occurredAt: new Date(call.occurredAt),
       transaction: outcome.transaction,
     });
     const jws = first ? signed.jws : await this.receipts.find(hold.exchangeId);

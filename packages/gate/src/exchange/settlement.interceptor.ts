@@ -4,11 +4,12 @@ import { type CallHandler, type ExecutionContext, Injectable, type NestIntercept
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { from, lastValueFrom, type Observable } from 'rxjs';
 import { GateConfig } from '../config.js';
-import type { KeyHold } from '../meter/bucket.js';
+import type { KeyHold } from '../meter/hold.js';
 import { MeterService } from '../meter/meter.service.js';
-import { leaseLostStates } from '../meter/post.sql.js';
 import type { PaymentHold } from '../payment/call.js';
 import { PaymentService, type Replay } from '../payment/payment.service.js';
+import { fencedState } from '../replica-id.js';
+import { TermsService } from '../terms/terms.service.js';
 import { withTimeout } from '../with-timeout.js';
 import { type SerializedBody, serializeBody } from './body.js';
 import { type Exchange, exchangeOf } from './exchange.js';
@@ -25,6 +26,7 @@ import { ExchangeReceipts, type ServedCall } from './receipts.js';
 export class SettlementInterceptor implements NestInterceptor {
   constructor(
     private readonly config: GateConfig,
+    private readonly terms: TermsService,
     private readonly meter: MeterService,
     private readonly payments: PaymentService,
     private readonly offers: Offers,
@@ -74,21 +76,29 @@ export class SettlementInterceptor implements NestInterceptor {
     try {
       await this.#postKeyCall(call, hold, served);
     } catch (error) {
-      if (!hold.leased || !leaseLostStates.has(errorCode(error) ?? '')) {
+      if (errorCode(error) !== fencedState) {
         this.meter.void(hold);
         throw error;
       }
-      this.meter.forget(hold);
+      await this.meter.forget(hold);
       await this.#postAgain(call, served);
     }
   }
 
-  /** Peers took this process for dead and its lease is gone. The call was served: it is counted on a fresh one. */
+  /**
+   * Peers took this process for dead and swept its lease. The call was served: it is counted on a fresh one, unless a
+   * post whose answer was lost had committed, which the sweep has counted then.
+   */
   async #postAgain(call: Call, served: ServedCall): Promise<void> {
     const { exchange } = call;
-    const account = accountOf(exchange);
-    const hold = await this.meter.hold(account, quoteOf(exchange), exchange.openedAt);
-    if (typeof hold === 'string') throw this.offers.refused(hold, account, exchange.openedAt);
+    const known = await this.receipts.findPosted(exchange.id);
+    if (known !== null) {
+      this.#attach(call.reply, exchange, known);
+      return;
+    }
+    const terms = await this.terms.of(accountOf(exchange).accountId);
+    const hold = await this.meter.hold(terms, quoteOf(exchange).units, exchange.openedAt);
+    if (typeof hold === 'string') throw this.offers.refused(hold, terms, exchange.openedAt);
     await this.#postKeyCall(call, hold, served).catch((error: unknown) => {
       this.meter.void(hold);
       throw error;
@@ -96,8 +106,8 @@ export class SettlementInterceptor implements NestInterceptor {
   }
 
   async #postKeyCall({ exchange, reply }: Call, hold: KeyHold, served: ServedCall): Promise<void> {
-    const jws = await this.receipts.postKeyCall(exchange, hold, served);
-    this.meter.posted(hold);
+    const { jws, post } = await this.receipts.postKeyCall(exchange, hold, served);
+    this.meter.posted(hold, { post, units: hold.units });
     this.#attach(reply, exchange, jws);
   }
 

@@ -4,7 +4,7 @@ import { Problem } from '@keyfare/core/problem';
 import { SqlPool } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
 import { GateConfig } from '../config.js';
-import { KeyCache } from './key-cache.js';
+import { VersionedCache } from '../versioned-cache.js';
 import { type KeyParts, keyMaterial, parseKey } from './key-format.js';
 import { type KeyRecord, readKey, type SecretRecord } from './key-record.js';
 import { hashSecret } from './pepper.js';
@@ -15,17 +15,17 @@ const invalidToken = { 'www-authenticate': 'Bearer realm="keyfare", error="inval
 /** Proves whose key it is. It counts nothing, limits nothing, and writes only the first use of a rotated-in secret. */
 @Injectable()
 export class KeyResolver {
-  readonly cache: KeyCache;
+  readonly cache: VersionedCache<KeyRecord>;
 
   constructor(
     private readonly config: GateConfig,
     private readonly sql: SqlPool,
   ) {
-    this.cache = new KeyCache({
+    this.cache = new VersionedCache({
       read: (id) => readKey(sql, id),
       nowMs: () => performance.now(),
       maxAgeMs: config.keyCacheMaxAgeMs,
-      maxKeys: 100_000,
+      maxValues: 100_000,
     });
   }
 
@@ -50,8 +50,6 @@ export class KeyResolver {
       secretId: secret.id,
       environment: record.environment,
       scopes: record.scopes,
-      suspended: record.suspended,
-      plan: record.plan,
     };
   }
 

@@ -1,12 +1,3 @@
-/** Units set aside for one call. */
-export interface KeyHold {
-  readonly rail: 'key';
-  readonly bucket: Bucket;
-  readonly units: bigint;
-  /** Whether the units come out of a lease; where the plan has no hard limit they do not. */
-  readonly leased: boolean;
-}
-
 /**
  * Why a call gets no units. `exhausted`: the month has none left for it, whatever becomes of the calls under way.
  * `contended`: others hold the last ones, and those that they do not use come back within seconds.
@@ -19,19 +10,42 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/** Which units a bucket counts: one account's month, under one name of this process. */
+export interface BucketKey {
+  readonly accountId: string;
+  readonly periodStart: Date;
+  readonly writer: string;
+  /** The newest group of posts known when the bucket was made: none of its calls is in an earlier one. */
+  readonly post: bigint;
+}
+
 /** What one process holds of one account's month. Everything here is synchronous, so nothing can come in between. */
 export class Bucket {
+  readonly accountId: string;
+  readonly periodStart: Date;
+  readonly writer: string;
   /** Leased and not held by any call. */
   free = 0n;
   /** Leased and held by calls whose post has not been answered. */
   held = 0n;
-  lastUsedMs = 0;
-  /** Whether the database may have a lease of this process for this month. */
-  leased = false;
-  /** Whether the lease may have units that are counted neither as free nor as held. */
-  doubtful = false;
-  /** Whether units were returned while calls held others: those whose post was quicker are still in the lease. */
-  loose = false;
+  /** Held without a lease by calls whose post has not been answered, where the plan has no hard limit. */
+  heldBeyond = 0n;
+  /** All units that this bucket's calls have posted, through the group `post`. */
+  used = 0n;
+  post: bigint;
+  /** Of `used`, what had no lease and is not folded yet. */
+  usedBeyond = 0n;
+  /** Units that the database has folded, as far as this process knows. */
+  folded = 0n;
+  lastUsedMs = performance.now();
+  /** Whether the database has an open lease of this process for this month: without one nothing is admitted. */
+  isOpen = false;
+  /** Whether the answer of a statement was lost, so that the lease may differ from what is counted here. */
+  isDoubtful = false;
+  /** Whether the row of the lease may be in the database, open or closed. */
+  isStored = false;
+  /** When the lease was closed. */
+  closedAtMs = 0;
   /** Until then nobody asks for units that others hold. */
   deniedUntilMs = 0;
   /** Units of the month that were not used yet, by anyone, when the database was last asked. They only become fewer. */
@@ -40,19 +54,28 @@ export class Bucket {
   unusedUntilMs = 0;
   /** The one request for more that is under way. */
   asking: Promise<void> | undefined;
-  /** The one return that is under way. */
-  returning: Promise<void> | undefined;
+  /** The one fold that is under way. */
+  folding: Promise<void> | undefined;
   #waiting: Waiting[] = [];
 
-  constructor(
-    readonly accountId: string,
-    readonly periodStart: Date,
-  ) {}
+  constructor({ accountId, periodStart, writer, post }: BucketKey) {
+    this.accountId = accountId;
+    this.periodStart = periodStart;
+    this.writer = writer;
+    this.post = post;
+  }
 
-  /** Takes units if they are here and nobody came first. */
+  /** Takes leased units if they are here and nobody came first. */
   take(units: bigint): boolean {
     if (this.#waiting.length > 0 || this.free < units) return false;
     this.#hold(units);
+    return true;
+  }
+
+  /** Takes units that no limit bounds. The lease must be open, for a sweep counts what was posted by it. */
+  takeBeyond(units: bigint): boolean {
+    if (!this.isOpen) return false;
+    this.heldBeyond += units;
     return true;
   }
 
@@ -61,10 +84,25 @@ export class Bucket {
     return new Promise((resolve, reject) => this.#waiting.push({ units, resolve, reject }));
   }
 
+  /** Whether anyone stands in line. */
+  get hasLine(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /** Units that those in line want and that are not here. */
   get wanted(): bigint {
     const sum = this.#waiting.reduce((total, { units }) => total + units, 0n);
     return sum > this.free ? sum - this.free : 0n;
+  }
+
+  /** Whether no call holds anything and nobody waits. */
+  get isIdle(): boolean {
+    return this.held === 0n && this.heldBeyond === 0n && this.#waiting.length === 0;
+  }
+
+  /** Whether the database does not know of all that was posted. */
+  get isDirty(): boolean {
+    return this.folded !== this.used || this.isDoubtful;
   }
 
   /** Adds units and serves the line in its order. */
@@ -77,10 +115,17 @@ export class Bucket {
     }
   }
 
-  /** The call that held these units will not use them. */
-  release(units: bigint): void {
-    this.held -= units;
-    this.add(units);
+  /** Ends a hold: of the units held, those `used` are counted, and the others are free for the next call. */
+  end({ units, leased }: { units: bigint; leased: boolean }, used: bigint): void {
+    if (used < 0n || used > units) throw new RangeError(`a hold of ${units} units cannot end with ${used} used`);
+    this.used += used;
+    if (leased) {
+      this.held -= units;
+      this.add(units - used);
+    } else {
+      this.heldBeyond -= units;
+      this.usedBeyond += used;
+    }
   }
 
   /** Sends away who wants more than the month has left, so that nobody waits behind them. */
@@ -111,11 +156,8 @@ export class Bucket {
   }
 
   /** Takes all idle units out, to give them back. */
-  drain(): bigint {
-    if (this.#waiting.length > 0) return 0n;
-    const idle = this.free;
-    this.free = 0n;
-    return idle;
+  drain(): void {
+    if (this.#waiting.length === 0) this.free = 0n;
   }
 
   #hold(units: bigint): void {

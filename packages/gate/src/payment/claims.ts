@@ -36,7 +36,7 @@ export class Claims {
 
   constructor(
     sql: SqlPool,
-    private readonly replicaId: string,
+    private readonly replica: { readonly id: string },
     private readonly now: () => Date,
   ) {
     this.#sql = sql;
@@ -91,12 +91,12 @@ export class Claims {
     await tx.query({
       name: 'keyfare_release_abandoned',
       text: releaseAbandonedClaims,
-      values: [deadReplicas, this.replicaId, ownBefore],
+      values: [deadReplicas, this.replica.id, ownBefore],
     });
     const owned = await tx.query<{ exchange_id: string; adopted: boolean }>({
       name: 'keyfare_adopt_payments',
       text: adoptPayments,
-      values: [this.replicaId, deadReplicas],
+      values: [this.replica.id, deadReplicas],
     });
     return owned.map(({ exchange_id: exchangeId, adopted }) => ({ exchangeId, adopted }));
   }
@@ -126,7 +126,7 @@ export class Claims {
     const rows = await this.#sql.query<{ exchange_id: string; open: string }>({
       name: 'keyfare_claim_payments',
       text: claimPayments,
-      values: [...this.#columns(holds), this.replicaId],
+      values: [...this.#columns(holds), this.replica.id],
     });
     const openAfter = new Map(rows.map((row) => [row.exchange_id, BigInt(row.open)]));
     await this.#recognise(holds, openAfter);

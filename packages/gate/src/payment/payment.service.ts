@@ -61,12 +61,12 @@ export class PaymentService {
     @Inject(settlerWallet) wallet: SettlerWallet,
     replica: ReplicaId,
   ) {
-    this.#claims = new Claims(sql, replica.id, config.clock);
+    this.#claims = new Claims(sql, replica, config.clock);
     this.#check = new ChainCheck(chain, wallet);
     this.#endings = new Endings(this.#claims);
     this.#submissions = new Submissions(sql, chain, wallet, {
       network: config.network.caip2,
-      replicaId: replica.id,
+      replica,
       now: config.clock,
     });
     this.#watcher = new Watcher({

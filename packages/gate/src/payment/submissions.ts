@@ -76,7 +76,11 @@ export class Submissions {
     private readonly sql: SqlPool,
     private readonly chain: Chain,
     private readonly wallet: SettlerWallet,
-    private readonly context: { readonly network: string; readonly replicaId: string; readonly now: () => Date },
+    private readonly context: {
+      readonly network: string;
+      readonly replica: { readonly id: string };
+      readonly now: () => Date;
+    },
   ) {
     this.#group = new GroupCommit({ write: (items) => this.#write(items), maxItems: 100 });
   }
@@ -189,7 +193,7 @@ export class Submissions {
         items.map(({ body }) => body),
         items.map(({ waitingUntil }) => waitingUntil),
         items.map(({ hold }) => hold.unusedAtBlock.toString()),
-        this.context.replicaId,
+        this.context.replica.id,
         this.context.network,
         this.wallet.address,
       ],

@@ -1,14 +1,13 @@
-import type { Quote } from '@keyfare/core/metering';
-import type { Principal } from '@keyfare/core/principal';
+import type { Quote, TermsRecord } from '@keyfare/core/metering';
+import type { AccountPrincipal } from '@keyfare/core/principal';
 import { Problem } from '@keyfare/core/problem';
 
 /**
- * Whether this principal may make this call at all, before anything is held for it. Throws 403 `policy/suspended` or
- * `policy/forbidden`. A payer may buy whatever is for sale.
+ * Whether this account may make this call at all, before anything is held for it. Throws 403 `policy/suspended` or
+ * `policy/forbidden`. A payer is not asked: it may buy whatever is for sale.
  */
-export function admit(principal: Principal, quote: Quote): void {
-  if (principal.kind !== 'account') return;
-  if (principal.suspended) throw new Problem('policy/suspended');
+export function admit(principal: AccountPrincipal, terms: TermsRecord, quote: Quote): void {
+  if (terms.suspended) throw new Problem('policy/suspended');
   const scope = quote.scope ?? quote.sku;
   if (principal.scopes.length > 0 && !principal.scopes.includes(scope)) {
     throw new Problem('policy/forbidden', `This key may not call what needs the scope "${scope}".`, {

@@ -1,17 +1,20 @@
-import { randomUUID } from 'node:crypto';
 import { type EntryKind, type EntryPayloads, signEntry } from '@keyfare/core/log';
 import { Problem } from '@keyfare/core/problem';
 import { type Ed25519Jwk, type ReceiptSigner, thumbprint } from '@keyfare/core/receipt';
-import { asProblem, type Sql, SqlPool } from '@keyfare/db/sql';
+import { asProblem, SqlPool } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
 import { GateConfig } from '../config.js';
 import { createSigner, documentDigest, publicJwk } from './signer.js';
-import { storeReceipt } from './store.sql.js';
 
 /** A signed document on its way into the books. */
 export interface Signed {
   readonly kid: string;
   readonly jws: string;
+  /** The canonical JSON that was signed. */
+  readonly payload: Buffer;
+  /** 64 bytes. */
+  readonly signature: Buffer;
+  /** SHA-256 of `jws`. */
   readonly digest: Buffer;
   readonly issuedAt: Date;
 }
@@ -72,7 +75,15 @@ export class ReceiptService {
   sign<Kind extends EntryKind>(kind: Kind, payload: EntryPayloads[Kind], issuedAt: Date): Signed {
     const signer = this.#open;
     const jws = signEntry(kind, payload, signer);
-    return { kid: signer.kid, jws, digest: documentDigest(jws), issuedAt };
+    const [, payloadPart = '', signaturePart = ''] = jws.split('.');
+    return {
+      kid: signer.kid,
+      jws,
+      payload: Buffer.from(payloadPart, 'base64url'),
+      signature: Buffer.from(signaturePart, 'base64url'),
+      digest: documentDigest(jws),
+      issuedAt,
+    };
   }
 
   /** Every key that a receipt may name, the retired ones too. */
@@ -99,30 +110,17 @@ export class ReceiptService {
   /** A receipt's text, as it was signed. 404 `receipt/not-found`. */
   async find(id: string): Promise<string> {
     const [row] = await this.sql
-      .query<{ jws: string }>({
+      .query<{ jws: string | null }>({
         name: 'keyfare_find_receipt',
-        text: `select jws from keyfare.receipt where id = $1 and kind = 'call'`,
+        text: `select keyfare.jws(kind, kid, payload, signature) as jws from keyfare.entry where id = $1 and kind = 'call'`,
         values: [id],
       })
       .catch((error: unknown) => {
         throw asProblem(error);
       });
-    if (row === undefined) throw new Problem('receipt/not-found');
+    // Null once the document was erased.
+    if (row === undefined || row.jws === null) throw new Problem('receipt/not-found');
     return row.jws;
-  }
-
-  /** Stores one document within the caller's transaction. */
-  async store(
-    tx: Sql,
-    { id, kind, principal }: { id: string; kind: 'terms'; principal: string },
-    signed: Signed,
-  ): Promise<void> {
-    await tx.query({ text: storeReceipt, values: [id, kind, principal, signed.kid, signed.jws, signed.issuedAt] });
-  }
-
-  /** A fresh id for a document that belongs to no exchange. */
-  newId(): string {
-    return randomUUID();
   }
 
   get #open(): ReceiptSigner {

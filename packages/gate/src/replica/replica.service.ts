@@ -1,112 +1,111 @@
 import { Listener } from '@keyfare/db/listener';
-import { SqlPool } from '@keyfare/db/sql';
+import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { Injectable, Logger } from '@nestjs/common';
 import { GateConfig } from '../config.js';
-import { KeyResolver } from '../key/key.resolver.js';
-import { MeterService } from '../meter/meter.service.js';
-import { PaymentService } from '../payment/payment.service.js';
 import { ReplicaId } from '../replica-id.js';
+import { Heartbeat } from './heartbeat.js';
+
+/** What a room does in the life of a process. Rooms do not know each other: the lifecycle registers their work. */
+export interface ReplicaWork {
+  /** Channels of the database that the room hears, each with what it does with a payload. */
+  readonly hears?: Readonly<Record<string, (payload: string) => void | Promise<void>>>;
+  /** Notifications arrive again, or no longer do. */
+  readonly setListening?: (listening: boolean) => void;
+  /** This process was taken for dead and has another name now. */
+  readonly renamed?: () => void;
+  /**
+   * Ends, in one transaction, what dead processes held: those whose rows were just deleted, and any that are not in
+   * `replica` at all. What it resolves to is run after the commit.
+   */
+  readonly sweep?: (tx: Sql, deadIds: readonly string[]) => Promise<(() => Promise<void>) | undefined>;
+  /** What is done about once a second while the process lives. */
+  readonly tidy?: () => Promise<void>;
+}
+
+const tidyEveryMs = 1_000;
 
 /**
  * This process among its peers: it shows that it lives, hears what they announce, and takes over what a dead one left.
- * All clocks compared here are the database's.
+ * Showing that it lives waits for nothing else: see `Heartbeat`. All clocks compared here are the database's.
  */
 @Injectable()
 export class ReplicaService {
   readonly #logger = new Logger('Replica');
-  readonly #listener: Listener;
-  #beating: NodeJS.Timeout | undefined;
-  #beat: Promise<void> | undefined;
-  #registered = false;
-  #closed = false;
+  readonly #works: ReplicaWork[] = [];
+  readonly #heartbeat: Heartbeat;
+  readonly #loops: Loop[] = [];
+  #listener: Listener | undefined;
 
   constructor(
     private readonly config: GateConfig,
     private readonly sql: SqlPool,
-    private readonly replica: ReplicaId,
-    private readonly keys: KeyResolver,
-    private readonly meter: MeterService,
-    private readonly payments: PaymentService,
+    replica: ReplicaId,
   ) {
-    this.#listener = new Listener({
-      url: config.databaseUrl,
-      applicationName: 'keyfare-listener',
-      channels: ['keyfare_key', 'keyfare_account', 'keyfare_recall'],
-      onNotification: (channel, payload) => this.#hear(channel, payload),
-      onState: (listening) => keys.cache.setListening(listening),
+    this.#heartbeat = new Heartbeat({
+      databaseUrl: config.databaseUrl,
+      ttlMs: config.replicaTtlMs,
+      replica,
+      onRenamed: () => {
+        for (const work of this.#works) work.renamed?.();
+      },
+      onError: (error) => this.#logger.warn(error),
     });
   }
 
-  /** Whether changes of keys are heard at once; while not, every call asks the database. */
+  /** Adds a room's work. Before `open`. */
+  register(work: ReplicaWork): void {
+    this.#works.push(work);
+  }
+
+  /** Whether changes are heard at once; while not, every call asks the database. */
   get listening(): boolean {
-    return this.#listener.listening;
+    return this.#listener?.listening ?? false;
   }
 
   async open(): Promise<void> {
-    await this.#heartbeat();
+    await this.#heartbeat.open();
+    this.#listener = new Listener({
+      url: this.config.databaseUrl,
+      applicationName: 'keyfare-listener',
+      channels: [...new Set(this.#works.flatMap(({ hears }) => Object.keys(hears ?? {})))],
+      onNotification: (channel, payload) => this.#hear(channel, payload),
+      onState: (listening) => {
+        for (const work of this.#works) work.setListening?.(listening);
+      },
+    });
     await this.#listener.start();
-    this.#schedule();
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#beating);
-    await this.#beat;
-    await this.#listener.close();
-    await this.sql
-      .query({ text: 'delete from keyfare.replica where id = $1', values: [this.replica.id] })
-      .catch(() => undefined);
-  }
-
-  #hear(channel: string, payload: string): void {
-    if (channel === 'keyfare_key') {
-      const [id = '', version = '0'] = payload.split(' ');
-      this.keys.cache.announce(id, BigInt(version));
-    } else if (channel === 'keyfare_account') {
-      this.keys.cache.announceAccount(payload);
-      this.meter.announceAccount(payload).catch((error: unknown) => this.#logger.warn(error));
-    } else this.meter.giveBack(payload).catch((error: unknown) => this.#logger.warn(error));
-  }
-
-  #schedule(): void {
-    if (this.#closed) return;
-    this.#beating = setTimeout(() => {
-      this.#beat = this.#turn().finally(() => this.#schedule());
-    }, this.config.replicaTtlMs / 5);
-    this.#beating.unref();
-  }
-
-  async #turn(): Promise<void> {
-    try {
-      await this.#heartbeat();
-      await this.#sweep();
-      await this.meter.tidy();
-    } catch (error) {
-      this.#logger.warn(error);
+    const warn = (error: unknown): void => this.#logger.warn(error);
+    this.#loops.push(new Loop(this.config.replicaTtlMs / 5, () => this.#sweep(), warn));
+    for (const { tidy } of this.#works) {
+      if (tidy !== undefined)
+        this.#loops.push(new Loop(Math.min(tidyEveryMs, this.config.replicaTtlMs / 5), tidy, warn));
     }
   }
 
-  async #heartbeat(): Promise<void> {
-    const [row] = await this.sql.query<{ inserted: boolean }>({
-      name: 'keyfare_heartbeat',
-      text: `
-        insert into keyfare.replica (id, started_at, expires_at)
-        values ($1, now(), now() + $2::integer * interval '1 millisecond')
-        on conflict (id) do update set expires_at = excluded.expires_at
-        returning xmax = 0 as inserted`,
-      values: [this.replica.id, this.config.replicaTtlMs],
-    });
-    // A row that is new again was swept: peers took this process for dead, and its leases with it.
-    if (this.#registered && row?.inserted === true) this.meter.reset();
-    this.#registered = true;
+  /** Stops what is done in turns: from here on a room closes by itself. */
+  async stopTurns(): Promise<void> {
+    await Promise.all(this.#loops.map((loop) => loop.close()));
+  }
+
+  async close(): Promise<void> {
+    await this.stopTurns();
+    await this.#listener?.close();
+    await this.#heartbeat.close();
+  }
+
+  #hear(channel: string, payload: string): void {
+    for (const { hears } of this.#works) {
+      const heard = hears?.[channel];
+      if (heard !== undefined) void Promise.resolve(heard(payload)).catch((error: unknown) => this.#logger.warn(error));
+    }
   }
 
   /**
    * One of the living takes each dead process, and in one transaction all that it held. What this process itself let
-   * drop is picked up as well.
+   * drop is picked up as well. A process that is posting holds its row and is passed over.
    */
   async #sweep(): Promise<void> {
-    const unfollowed = await this.sql.transaction(async (tx) => {
+    const followUps = await this.sql.transaction(async (tx) => {
       const dead = await tx.query<{ id: string }>({
         name: 'keyfare_dead_replicas',
         text: `
@@ -115,9 +114,41 @@ export class ReplicaService {
           returning id`,
       });
       const ids = dead.map(({ id }) => id);
-      await this.meter.sweep(tx);
-      return this.payments.sweep(tx, ids);
+      const after: ((() => Promise<void>) | undefined)[] = [];
+      for (const { sweep } of this.#works) after.push(await sweep?.(tx, ids));
+      return after;
     });
-    await this.payments.follow(unfollowed);
+    for (const followUp of followUps) await followUp?.();
+  }
+}
+
+/** Does its work again and again, a pause after each time. */
+class Loop {
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(
+    private readonly pauseMs: number,
+    private readonly work: () => Promise<void>,
+    private readonly onError: (error: unknown) => void,
+  ) {
+    this.#schedule();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  #schedule(): void {
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => {
+      this.#running = this.work()
+        .catch(this.onError)
+        .finally(() => this.#schedule());
+    }, this.pauseMs);
+    this.#timer.unref();
   }
 }

@@ -1,47 +1,31 @@
 import { describe, expect, it } from '@jest/globals';
-import { KeyCache } from './key-cache.js';
-import type { KeyRecord } from './key-record.js';
+import { VersionedCache } from './versioned-cache.js';
 
-const record = (version: bigint): KeyRecord => ({
-  id: 'k',
-  version,
-  environment: 'test',
-  scopes: [],
-  expiresAt: null,
-  revokedAt: null,
-  accountId: 'a',
-  suspended: false,
-  plan: {
-    planId: 'p',
-    slug: 'p',
-    version: 1,
-    includedUnits: 1n,
-    overage: 'reject',
-    overagePrice: { asset: 'USD', atomic: 0n },
-    monthlyPrice: { asset: 'USD', atomic: 0n },
-  },
-  secrets: [],
-});
+interface Row {
+  readonly version: bigint;
+}
+
+const record = (version: bigint): Row => ({ version });
 
 /** A database that answers when it is told to. */
 class SlowDatabase {
   reads = 0;
-  #answers: ((record: KeyRecord | undefined) => void)[] = [];
+  #answers: ((record: Row | undefined) => void)[] = [];
 
-  read = (): Promise<KeyRecord | undefined> => {
+  read = (): Promise<Row | undefined> => {
     this.reads += 1;
     return new Promise((resolve) => this.#answers.push(resolve));
   };
 
-  answer(with_: KeyRecord | undefined): void {
+  answer(with_: Row | undefined): void {
     this.#answers.shift()?.(with_);
   }
 }
 
-describe('the key cache', () => {
+describe('a cache of versioned rows', () => {
   const make = (nowMs = () => 0) => {
     const database = new SlowDatabase();
-    const cache = new KeyCache({ read: database.read, nowMs, maxAgeMs: 1_000, maxKeys: 2 });
+    const cache = new VersionedCache<Row>({ read: database.read, nowMs, maxAgeMs: 1_000, maxValues: 2 });
     return { database, cache };
   };
 
@@ -63,14 +47,10 @@ describe('the key cache', () => {
     expect(cache.peek('k')?.version).toBe(1n);
   });
 
-  it('forgets a key that changed, and everything when the listener is lost', async () => {
+  it('forgets a row that changed, and everything when the listener is lost', async () => {
     const { database, cache } = make();
     cache.setListening(true);
-    for (const forget of [
-      () => cache.announce('k', 2n),
-      () => cache.announceAccount('a'),
-      () => cache.setListening(false),
-    ]) {
+    for (const forget of [() => cache.announce('k', 2n), () => cache.setListening(false)]) {
       const read = cache.read('k');
       database.answer(record(1n));
       await read;

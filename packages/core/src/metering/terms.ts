@@ -1,0 +1,22 @@
+import { monthOf, type Period } from '../time/index.js';
+import type { PlanTerms } from './rate.js';
+
+/** What an account has agreed, and whether it may call, as of one revision. A principal carries none of it. */
+export interface TermsRecord {
+  readonly accountId: string;
+  /** Counts the account's changes of terms, as the signed entries do. */
+  readonly revision: bigint;
+  /** Policy refuses a suspended account; its key still proves who it is. */
+  readonly suspended: boolean;
+  readonly plan: PlanTerms;
+}
+
+/** The period whose allowance a call at `at` is counted in. Every plan renews with the calendar month, in UTC. */
+export function periodOf(_plan: PlanTerms, at: Date): Period {
+  return monthOf(at);
+}
+
+/** The hard limit of a period in units; null where the plan invoices what goes beyond the included ones. */
+export function limitOf({ overage, includedUnits }: PlanTerms): bigint | null {
+  return overage === 'invoice' ? null : includedUnits;
+}
