@@ -22,7 +22,6 @@ import { ReconcileService } from '../src/reconcile/reconcile.service.js';
 import { billingRole, feedReaderRole } from '../src/schema.js';
 import { Standstills } from '../src/standstills.js';
 import { BillingMetrics } from '../src/status/metrics.js';
-import { placeLog } from './gate-standin.js';
 import { type KeyServer, LogWriter, serveKeys } from './log-writer.js';
 
 /** A database with the schemas of gate and billing, the API's keys over HTTP, and a hand that writes the log. */
@@ -43,7 +42,6 @@ Logger.overrideLogger(false);
 
 const migrateAll = async (url: string): Promise<void> => {
   await migrateGate(url);
-  await placeLog(url);
   await migrateBilling(url);
 };
 
