@@ -10,6 +10,7 @@ import { EntryEntity } from './intake/entry.entity.js';
 import { FeedCursorEntity } from './intake/feed-cursor.entity.js';
 import { CreateIntake1796000000100 } from './intake/intake.migration.js';
 import { PaymentEntity } from './intake/payment.entity.js';
+import { ReadByPlace1796000000700 } from './intake/place.migration.js';
 import { ReceiptKeyEntity } from './intake/receipt-key.entity.js';
 import { InvoiceEntity } from './invoice/invoice.entity.js';
 import { CreateInvoice1796000000500 } from './invoice/invoice.migration.js';
@@ -58,6 +59,7 @@ const migrations = [
   CreateChain1796000000400,
   CreateInvoice1796000000500,
   CreateReconcile1796000000600,
+  ReadByPlace1796000000700,
 ];
 
 const jobsLock = 0x6b66_6a62;

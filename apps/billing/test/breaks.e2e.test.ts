@@ -50,9 +50,7 @@ describe('each class of break is found, by its name', () => {
   it('a stored copy that is no longer what the log holds: digest-mismatch', async () => {
     await goodBusiness(market);
     await market.run();
-    await market.tamper(
-      `update billing.entry set jws = jws || 'x' where (tx, position) = (select tx, position from billing.entry limit 1)`,
-    );
+    await market.tamper(`update billing.entry set jws = jws || 'x' where place = 1`);
     await market.run();
     expect(await market.openBreaks()).toEqual(['digest-mismatch']);
   });
@@ -77,6 +75,102 @@ describe('each class of break is found, by its name', () => {
     );
     await market.run();
     expect(await market.openBreaks()).toEqual(['meter-mismatch']);
+  });
+
+  it('no counter that lags behind the entries by what its open leases have used, and one that lags by more: meter-mismatch', async () => {
+    const { log } = world;
+    await log.terms('acct_1');
+    await log.lease('acct_1', { granted: 10, limit: 100 });
+    await log.keyCall('acct_1', { units: 10, metered: false });
+    await market.run();
+    expect(await market.openBreaks()).toEqual([]);
+    await log.keyCall('acct_1', { units: 1, metered: false });
+    await market.run();
+    expect(await market.openBreaks()).toEqual(['meter-mismatch']);
+    // Without a limit a lease bounds nothing, while it is open.
+    await world.rows('update keyfare.allowance set limit_units = null');
+    await market.run();
+    expect(await market.openBreaks()).toEqual([]);
+    await world.rows('delete from keyfare.lease');
+    await market.run();
+    expect(await market.openBreaks()).toEqual(['meter-mismatch']);
+    expect(await world.rows(`select detail from billing.break where status = 'open'`)).toEqual([
+      { detail: 'The API counts 11 units fewer than the entries come to.' },
+    ]);
+  });
+
+  it('a counter of more units than its entries come to, leases or not: meter-mismatch', async () => {
+    await world.log.terms('acct_1');
+    await world.log.lease('acct_1', { granted: 10 });
+    await world.log.keyCall('acct_1');
+    await world.rows('update keyfare.allowance set used = used + 1');
+    await market.run();
+    expect(await market.openBreaks()).toEqual(['meter-mismatch']);
+  });
+
+  it('terms in force that the newest entry does not tell of: terms-mismatch', async () => {
+    await goodBusiness(market);
+    await world.log.terms('acct_1', { slug: 'pro' });
+    await market.run();
+    expect(await market.openBreaks()).toEqual([]);
+    for (const change of [
+      `plan_id = 'plan_starter'`,
+      'revision = 1',
+      'revision = 9',
+      `effective_at = effective_at + interval '5 seconds'`,
+    ]) {
+      await world.rows(`create table keyfare.kept as select * from keyfare.account`);
+      await world.rows(`update keyfare.account set ${change} where id = 'acct_1'`);
+      await market.run();
+      expect([change, await market.openBreaks()]).toEqual([change, ['terms-mismatch']]);
+      await world.rows(`update keyfare.account a set plan_id = k.plan_id, revision = k.revision,
+        effective_at = k.effective_at from keyfare.kept k where k.id = a.id`);
+      await world.rows('drop table keyfare.kept');
+      await market.run();
+      expect(await market.openBreaks()).toEqual([]);
+    }
+  });
+
+  it('terms that the log tells of out of their order: terms-mismatch', async () => {
+    const { log, clock } = world;
+    const now = Math.floor(clock().getTime() / 1_000);
+    await log.terms('acct_1', { revision: 4 });
+    await log.terms('acct_1', { revision: 3, slug: 'pro' });
+    await log.terms('acct_2', { revision: 1 });
+    await log.terms('acct_2', { revision: 2, effectiveAt: now - 60 });
+    await market.run();
+    const found = await world.rows<{ account: string }>(
+      `select distinct keys ->> 'account' as account from billing.break where class = 'terms-mismatch' order by 1`,
+    );
+    expect(found).toEqual([{ account: 'acct_1' }, { account: 'acct_2' }]);
+  });
+
+  it('usage, charge and posting that were moved to another product together: ledger-mismatch', async () => {
+    await goodBusiness(market);
+    await market.run();
+    await market.tamper(
+      `update billing.entry set usage_sku = 'distances' where usage_sku = 'forecast'`,
+      `update billing.charge set sku = 'distances' where sku = 'forecast'`,
+      `update billing.payment set sku = 'distances' where sku = 'forecast'`,
+      `insert into billing.ledger_account values ('revenue:x402:distances', 'USDC', 'income') on conflict do nothing`,
+      `update billing.posting set account = replace(account, ':forecast', ':distances')`,
+    );
+    await market.run();
+    const breaks = await market.openBreaks();
+    expect(breaks.length).toBeGreaterThanOrEqual(7);
+    expect(breaks.every((text) => text.startsWith('ledger-mismatch'))).toBe(true);
+  });
+
+  it('usage that is dated months before its receipt was signed: usage-mismatch, and it is not charged', async () => {
+    const { log, clock } = world;
+    await log.terms('acct_1', { includedUnits: '0', effectiveAt: 1 });
+    const old = new Date(clock().getTime() - 78 * 86_400_000);
+    await log.keyCall('acct_1', { metered: false }, (written) => {
+      written.usage = written.usage && { ...written.usage, occurredAt: old };
+    });
+    await market.run();
+    expect((await market.openBreaks()).filter((name) => name !== 'meter-mismatch')).toEqual(['usage-mismatch']);
+    expect(await world.rows('select 1 from billing.charge')).toEqual([]);
   });
 
   it('an entry that came to nothing, without charge, price or journal: entry-unposted', async () => {
@@ -111,7 +205,7 @@ describe('each class of break is found, by its name', () => {
       });
       await tx.query({
         text: `insert into billing.charge select $1, rail, account, payer, sku, units, included, overage, unit_price, asset, 0,
-            price_book_id, period_start, occurred_at, 1, 1 from billing.charge where rail = 'x402' limit 1`,
+            price_book_id, period_start, occurred_at, 1 from billing.charge where rail = 'x402' limit 1`,
         values: ['00000000-0000-8000-8000-00000000000a'],
       });
     });
@@ -126,7 +220,7 @@ describe('each class of break is found, by its name', () => {
       `update billing.posting set amount = amount * 2 where journal_id =
         (select id from billing.journal where kind = 'settlement' order by id limit 1)`,
       `update billing.charge set overage = overage - 1, included = included + 1, amount = amount - unit_price
-        where entry_id = (select entry_id from billing.charge where rail = 'key' and overage > 0 order by tx, position limit 1)`,
+        where entry_id = (select entry_id from billing.charge where rail = 'key' and overage > 0 order by place limit 1)`,
     );
     await market.run();
     const classes = (await market.openBreaks()).map((text) => text.split(':')[0]);
@@ -152,7 +246,7 @@ describe('each class of break is found, by its name', () => {
     await market.tamper(
       `update billing.price_book set overage_price = overage_price - 1 where account = 'acct_1'`,
       `update billing.payment set nonce = '0x' || repeat('0', 64) where outcome = 'unpaid'`,
-      `update billing.entry set usage_units = 1 where id = (select id from billing.entry where usage_units = 2 order by tx, position limit 1)`,
+      `update billing.entry set usage_units = 1 where id = (select id from billing.entry where usage_units = 2 order by place limit 1)`,
     );
     await market.run();
     const found = await world.rows<{ kind: string }>(
@@ -241,7 +335,7 @@ describe('each class of break is found, by its name', () => {
     await world.log.paidCall(payment);
     await market.run();
     await market.tamper(`insert into billing.chain_transfer select gen_random_uuid(), watch, network, asset, pay_to, from_address, to_address,
-      value, authorizer, nonce, block_number, block_hash, block_time, transaction, log_index + 1, sender, seen_at, null
+      value, authorizer, nonce, block_number, block_hash, block_time, transaction, log_index + 1, sender, seen_at, null, null
       from billing.chain_transfer`);
     await market.run();
     expect(await market.openBreaks()).toContain('duplicate-settlement: 900');
@@ -252,6 +346,13 @@ describe('each class of break is found, by its name', () => {
     await mintUsdc(node.rpcUrl, merchant.address, 5n);
     await market.run();
     expect(await market.openBreaks()).toEqual(['unknown-inbound: 5', 'unknown-inbound: 123456']);
+  });
+
+  it('nothing that a stranger sends to the wallet is no break: a transfer of zero', async () => {
+    await transferUsdc(node.rpcUrl, { privateKey: payer.privateKey, to: merchant.address, value: 0n });
+    await market.run();
+    expect(await world.rows('select value from billing.chain_transfer')).toEqual([{ value: '0' }]);
+    expect(await market.openBreaks()).toEqual([]);
   });
 
   it('a wallet that holds another amount than its transfers explain: balance-mismatch', async () => {

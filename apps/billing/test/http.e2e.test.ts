@@ -308,6 +308,16 @@ describe('the reports', () => {
     ]);
   });
 
+  it('list the money that came in for calls that were not served', async () => {
+    expect(await rows(`/reports/refunds?month=${month}`)).toEqual([]);
+    const entry = await world.log.refundDue({ payer: payer.address, payTo, amount: 440n });
+    const listed = async (): Promise<number> => (await rows(`/reports/refunds?month=${month}`)).length;
+    expect(await settled(listed, 1)).toBe(1);
+    expect(await rows(`/reports/refunds?month=${month}`)).toMatchObject([
+      { state: 'owed', entry, amount: '0.000440', payer: payer.address.toLowerCase(), reason: 'handler/failed' },
+    ]);
+  });
+
   it('are CSV by their name or by their format, with the edge taken off what a customer is called', async () => {
     for (const path of [`/reports/revenue.csv?month=${month}`, `/reports/revenue?month=${month}&format=csv`]) {
       const { status, headers, text } = await service.call(path);
@@ -319,7 +329,7 @@ describe('the reports', () => {
       expect(lines[2]).toBe(`${month},key,forecast,acct_1,"'=Acme, ""Inc.""",5,5,3,2,USD,0.000500`);
       expect(lines).toHaveLength(6);
     }
-    for (const name of ['reconciliation', 'trial-balance', 'settlements', 'unpaid']) {
+    for (const name of ['reconciliation', 'trial-balance', 'settlements', 'unpaid', 'refunds']) {
       const { status, text } = await service.call(`/reports/${name}.csv`);
       expect(status).toBe(200);
       expect(text.split('\r\n').length).toBeGreaterThan(2);
@@ -335,8 +345,8 @@ describe('the reports', () => {
 
   it('of any length go out in pieces, whole', async () => {
     await world.rows(`insert into billing.payment (entry_id, outcome, network, asset, payer, nonce, pay_to, amount, sku, resource_url,
-        reason, issued_at, tx, position)
-      select gen_random_uuid(), 'unpaid', 'n', 'a', 'p', n::text, 't', n, 'sku', 'http://api.test/', 'why', '2025-02-01Z', 1, n
+        reason, issued_at, place)
+      select gen_random_uuid(), 'unpaid', 'n', 'a', 'p', n::text, 't', n, 'sku', 'http://api.test/', 'why', '2025-02-01Z', n
       from generate_series(1, 5000) n`);
     const { text } = await service.call('/reports/unpaid.csv?month=2025-02');
     expect(text.split('\r\n')).toHaveLength(5_002);

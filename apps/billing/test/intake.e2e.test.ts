@@ -26,7 +26,7 @@ function books(options: BooksOptions = {}): Books {
 }
 
 async function faults(): Promise<readonly (string | null)[]> {
-  const rows = await world.rows<{ fault: string | null }>('select fault from billing.entry order by tx, position');
+  const rows = await world.rows<{ fault: string | null }>('select fault from billing.entry order by place');
   return rows.map(({ fault }) => fault);
 }
 
@@ -36,7 +36,7 @@ const inPieces =
   (feed: LogFeed): LogFeed =>
   async (after, limit) => {
     const batch = await feed(after, limit);
-    return { ...batch, rows: batch.rows.slice(0, size), horizon: batch.rows.length > size ? 0n : batch.horizon };
+    return { ...batch, rows: batch.rows.slice(0, size) };
   };
 
 describe('the intake', () => {
@@ -50,7 +50,7 @@ describe('the intake', () => {
     await books().readAll();
     expect(await faults()).toEqual([null, null, null, null, null]);
     expect(
-      await world.rows('select rail, included, overage, asset, amount from billing.charge order by tx, position'),
+      await world.rows('select rail, included, overage, asset, amount from billing.charge order by place'),
     ).toEqual([
       { rail: 'key', included: '3', overage: '0', asset: 'USD', amount: '0' },
       { rail: 'key', included: '2', overage: '2', asset: 'USD', amount: '500' },
@@ -62,7 +62,7 @@ describe('the intake', () => {
       'unbilled-receivable:acct_1': '500',
       'x402-receivable:eip155:84532': '1500',
     });
-    expect(await world.rows('select outcome, amount from billing.payment order by tx, position')).toEqual([
+    expect(await world.rows('select outcome, amount from billing.payment order by place')).toEqual([
       { outcome: 'settled', amount: '1500' },
       { outcome: 'unpaid', amount: '700' },
     ]);
@@ -108,12 +108,8 @@ describe('the intake', () => {
     const id = await world.log.keyCall('acct_1', { units: 2 });
     await books().readAll();
     const before = await balances(world);
-    // The API's own key forbids it; whoever takes that key away can do it.
-    await world.rows('alter table keyfare.entry drop constraint entry_pk');
-    await world.rows(
-      'insert into keyfare.entry (id, kind, principal, digest) select id, kind, principal, digest from keyfare.entry where id = $1',
-      [id],
-    );
+    // The sequencer gives an entry one place; whoever writes past it can give it a second.
+    await world.rows('insert into keyfare.unplaced (ids) values (array[$1::uuid])', [id]);
     await books().readAll();
     expect(await faults()).toEqual([null, null, 'receipt-invalid']);
     expect(await balances(world)).toEqual(before);
@@ -191,31 +187,45 @@ describe('the intake', () => {
     const { log } = world;
     await log.terms('acct_1');
     const reader = books();
-    let late = '';
-    await log.transaction(async (tx) => {
-      await tx.query({ text: 'select pg_current_xact_id()' });
-      const early = await log.keyCall('acct_1');
-      await reader.intakeJob.step();
-      // The early entry has a later transaction than the one that is still open, so it waits for it.
-      expect(await world.rows('select 1 from billing.entry where id = $1', [early])).toEqual([]);
-      late = (await lateEntry(tx)).id;
-    });
+    const late = await log.uncommitted('acct_1');
+    const early = await log.keyCall('acct_1');
     await reader.readAll();
-    const read = await world.rows<{ id: string }>(
-      `select id from billing.entry where kind = 'call' order by tx, position`,
-    );
-    expect(read).toHaveLength(2);
-    expect(read[0]?.id).toBe(late);
+    expect(await world.rows(`select id from billing.entry where kind = 'call'`)).toEqual([{ id: early }]);
+    await late.commit();
+    await reader.readAll();
+    expect(await world.rows(`select id from billing.entry where kind = 'call' order by place`)).toEqual([
+      { id: early },
+      { id: late.id },
+    ]);
+    expect(await faults()).toEqual([null, null, null]);
   });
 
-  async function lateEntry(tx: Sql): Promise<{ id: string }> {
-    const id = '01939fa8-6c00-7000-8000-00000000aaaa';
-    await tx.query({
-      text: `insert into keyfare.entry (id, kind, principal, digest) values ($1, 'call', 'acct_1', $2)`,
-      values: [id, sha256('late')],
+  it('is not delayed by a transaction that is left open on the same server', async () => {
+    const { log } = world;
+    await log.terms('acct_1');
+    const reader = books();
+    await log.transaction(async (tx) => {
+      await tx.query({ text: 'select pg_current_xact_id()' });
+      const id = await log.keyCall('acct_1');
+      await reader.readAll();
+      expect(await world.rows('select entry_id from billing.charge')).toEqual([{ entry_id: id }]);
     });
-    return { id };
-  }
+  });
+
+  it.each([{ occurredAt: 'infinity' as const }, { occurredAt: new Date('+012026-11-20T00:00:00Z') }])(
+    'refuses and keeps an entry whose usage is of no time that can be told (%j), and goes on',
+    async ({ occurredAt }) => {
+      const { log } = world;
+      await log.terms('acct_1');
+      await log.keyCall('acct_1', {}, (written) => {
+        written.usage = written.usage && { ...written.usage, occurredAt };
+      });
+      const good = await log.keyCall('acct_1');
+      await books().readAll();
+      expect(await faults()).toEqual([null, 'usage-mismatch', null]);
+      expect(await world.rows('select entry_id from billing.charge')).toEqual([{ entry_id: good }]);
+    },
+  );
 
   /** As the owner who forgets that it may not: so that one log can be read twice. */
   async function forgetEverything(): Promise<void> {

@@ -55,15 +55,20 @@ const call = fc
       rail,
       account: byKey ? `acct_${number}` : null,
       network: byKey ? null : network,
+      deferred: number % 2 === 0,
       sku: 'forecast',
       amount,
       occurredAt: at,
     };
   });
 const transfer = fc
-  .record({ number: fc.nat({ max: 6 }), recorded: fc.boolean(), value: fc.bigInt({ min: 0n, max: 10n ** 40n }) })
+  .record({
+    number: fc.nat({ max: 6 }),
+    claim: fc.constantFrom('settled' as const, 'deferred' as const, 'none' as const),
+    value: fc.bigInt({ min: 0n, max: 10n ** 40n }),
+  })
   .map(
-    ({ number, recorded, value }): BookedTransfer => ({
+    ({ number, claim, value }): BookedTransfer => ({
       id: `t${number}`,
       network,
       payTo,
@@ -71,12 +76,12 @@ const transfer = fc
       to: payTo,
       value,
       authorized: true,
-      recorded,
+      claim,
       blockTime: at,
     }),
   );
 const keyCall = (entryId: string): Journal => {
-  const common = { rail: 'key', account: 'acct_1', network: null, sku: 'forecast' } as const;
+  const common = { rail: 'key', account: 'acct_1', network: null, deferred: false, sku: 'forecast' } as const;
   const [journal] = journalsOfCall({ ...common, entryId, amount: 5n, occurredAt: at });
   if (journal === undefined) throw new Error('no journal');
   return journal;

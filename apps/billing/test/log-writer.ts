@@ -1,6 +1,8 @@
 import { createHash, generateKeyPairSync, randomBytes, randomUUID, sign } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { type EntryKind, type EntryPayloads, signEntry, type TermsPayload } from '@keyfare/core/log';
 import {
   type Ed25519Jwk,
@@ -25,7 +27,8 @@ interface Usage {
   readonly payer: string | null;
   readonly sku: string;
   readonly units: number;
-  readonly occurredAt: Date;
+  /** The text `infinity` is a time for PostgreSQL and none for anybody else. */
+  readonly occurredAt: Date | 'infinity';
 }
 
 /** An entry with everything that belongs to it; `change` spoils it between its signing and its writing. */
@@ -51,9 +54,14 @@ export function makeSigner(): { readonly signer: ReceiptSigner; readonly jwk: Ed
   };
 }
 
-/** Writes entries into the API's tables, in one transaction each, as the gate does. */
+/** Writes entries into the API's tables, in one transaction each, as the gate does, and gives them their places. */
 export class LogWriter {
   readonly #sql: SqlPool;
+  readonly #revisions = new Map<string, number>();
+  readonly #sequencer: Promise<void>;
+  readonly #closing = new AbortController();
+  /** While it is true no entry gets a place: as when nobody holds the lease of the sequencer. */
+  paused = false;
   signer: ReceiptSigner;
   readonly keys: Ed25519Jwk[];
 
@@ -65,10 +73,48 @@ export class LogWriter {
     const { signer, jwk } = makeSigner();
     this.signer = signer;
     this.keys = [jwk];
+    this.#sequencer = this.#sequence();
   }
 
   async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#sequencer;
     await this.#sql.close();
+  }
+
+  /** Gives places to all entries that are committed, unless it is paused. */
+  async place(): Promise<void> {
+    if (this.paused) return;
+    await this.#sql.transaction(async (tx) => {
+      const [head] = await tx.query<{ next_place: string; now: string }>({
+        text: 'select next_place, clock_timestamp()::text as now from keyfare.sequencer for update',
+      });
+      const taken = await tx.query<{ ids: string[] }>({
+        text: `with taken as (delete from keyfare.unplaced returning serial, ids) select ids from taken order by serial`,
+      });
+      const ids = taken.flatMap((row) => row.ids);
+      const first = BigInt(head?.next_place ?? 1);
+      const next = first + BigInt(ids.length);
+      if (ids.length > 0) {
+        await tx.query({
+          text: 'insert into keyfare.placed (first_place, last_place, ids) values ($1, $2, $3)',
+          values: [first.toString(), (next - 1n).toString(), ids],
+        });
+      }
+      await tx.query({
+        text: 'update keyfare.sequencer set next_place = $1, as_of = $2::text::timestamptz',
+        values: [next.toString(), head?.now],
+      });
+    });
+  }
+
+  /** As the gate's sequencer: every few milliseconds. What it cannot do while the database is away it does later. */
+  async #sequence(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      await this.place().catch(() => undefined);
+      await pause(40, undefined, { signal }).catch(() => undefined);
+    }
   }
 
   /** Terms of an account, in force from `at`. */
@@ -79,6 +125,8 @@ export class LogWriter {
   ): Promise<string> {
     const now = unixSeconds(this.clock());
     const { slug = 'starter', planVersion = 1, ...rest } = terms;
+    const revision = (this.#revisions.get(account) ?? 0) + 1;
+    this.#revisions.set(account, revision);
     const payload: TermsPayload = {
       version: 1,
       id: randomUUID(),
@@ -89,11 +137,29 @@ export class LogWriter {
       overage: 'invoice',
       overagePrice: '250',
       monthlyPrice: '10000000',
+      revision,
       effectiveAt: now,
       issuedAt: now,
       ...rest,
     };
     return this.#write('terms', payload, { principal: account, usage: null, change });
+  }
+
+  /** An open lease of a process on an account's running month: what it uses is counted when it is folded. */
+  async lease(account: string, { granted, limit = null }: { granted: number; limit?: number | null }): Promise<void> {
+    const period = monthOf(this.clock()).start;
+    await this.#sql.transaction(async (tx) => {
+      await tx.query({
+        text: `insert into keyfare.allowance (account_id, period_start, limit_units, used, leased) values ($1, $2, $3, 0, $4)
+          on conflict (account_id, period_start) do update set limit_units = $3, leased = $4`,
+        values: [account, period, limit, granted],
+      });
+      await tx.query({
+        text: `insert into keyfare.lease (replica_id, account_id, period_start, granted, used, post, turn, open, since)
+          values ($1, $2, $3, $4, 0, 0, 0, true, now())`,
+        values: [randomUUID(), account, period, granted],
+      });
+    });
   }
 
   /** A call by key, with the account's counter, as one transaction. */
@@ -114,30 +180,15 @@ export class LogWriter {
       const payload = keyReceipt(account, { units: 1, sku: 'forecast', at });
       return { id: payload.id, jws: signEntry('call', payload, this.signer) };
     });
-    const ids = documents.map(({ id }) => id);
-    const texts = documents.map(({ jws }) => jws);
-    await this.#sql.transaction(async (tx) => {
-      await tx.query({
-        text: `insert into keyfare.receipt (id, kind, principal, kid, jws, issued_at)
-          select id, 'call', $3, 'kid', jws, $4 from unnest($1::uuid[], $2::text[]) as t (id, jws)`,
-        values: [ids, texts, account, at],
-      });
-      await tx.query({
-        text: `insert into keyfare.usage (id, rail, account_id, key_id, sku, units, period_start, occurred_at)
-          select id, 'key', $2, 'k', 'forecast', 1, $3, $4 from unnest($1::uuid[]) as t (id)`,
-        values: [ids, account, monthOf(at).start, at],
-      });
-      await tx.query({
-        text: `insert into keyfare.entry (id, kind, principal, digest)
-          select id, 'call', $3, digest from unnest($1::uuid[], $2::bytea[]) as t (id, digest)`,
-        values: [ids, texts.map(sha256), account],
-      });
-      await tx.query({
-        text: `insert into keyfare.allowance (account_id, period_start, used) values ($1, $2, $3)
-          on conflict (account_id, period_start) do update set used = allowance.used + excluded.used`,
-        values: [account, monthOf(at).start, count],
-      });
+    const rows = documents.map(({ id, jws }): Row => {
+      const usage: Usage = { rail: 'key', account, payer: null, sku: 'forecast', units: 1, occurredAt: at };
+      return rowOf({ id, kind: 'call', principal: account, jws, digest: sha256(jws), usage });
     });
+    await this.#sql.transaction(async (tx) => {
+      await insertRows(tx, rows);
+      await meter(tx, { account, periodStart: monthOf(at).start, units: count });
+    });
+    await this.place();
   }
 
   /** A call that a wallet paid for. */
@@ -149,6 +200,7 @@ export class LogWriter {
       amount = 1_000n,
       transaction = randomNonce(),
       sku = 'forecast',
+      deferred = false,
     } = payment;
     const { at = this.clock(), account, network: caip2 = network, asset = usdc } = payment;
     const payload: X402Receipt = {
@@ -166,13 +218,13 @@ export class LogWriter {
       issuedAt: unixSeconds(at),
       network: caip2,
       payer: payer.toLowerCase(),
-      transaction,
+      ...(deferred ? {} : { transaction }),
       asset,
       decimals: 6,
       amount: amount.toString(),
       payTo: payTo.toLowerCase(),
       nonce,
-      settlement: 'settled',
+      settlement: deferred ? 'deferred' : 'settled',
     };
     const usage: Usage = {
       rail: 'x402',
@@ -185,19 +237,37 @@ export class LogWriter {
     return this.#write('call', payload, { principal: payload.payer, usage, change });
   }
 
-  /** A call that was served and will not be paid. */
+  /** A call that was served and will not be paid; with `call` one on credit that is given up. */
   async unpaidCall(
-    {
-      payer,
-      payTo,
-      nonce = randomNonce(),
-      amount = 1_000n,
-      at = this.clock(),
-      reason = 'payment/failed',
-    }: PaidCall & { reason?: string },
+    { reason = 'payment/failed', call, ...payment }: PaidCall & { reason?: string; call?: string },
     change: Change = () => undefined,
   ): Promise<string> {
-    const payload: EntryPayloads['unpaid'] = {
+    const of = { sku: 'forecast', method: 'GET', resourceUrl, reason, ...(call === undefined ? {} : { call }) };
+    return this.#money('unpaid', { ...this.#moneyOf(payment), ...of }, change);
+  }
+
+  /** The payment of a call that was served before has moved. */
+  async settlement(call: string, payment: PaidCall, change: Change = () => undefined): Promise<string> {
+    const { transaction = randomNonce() } = payment;
+    return this.#money('settlement', { ...this.#moneyOf(payment), call, transaction }, change);
+  }
+
+  /** Money that moved, and nothing was served for it. */
+  async refundDue(payment: PaidCall, change: Change = () => undefined): Promise<string> {
+    const { transaction = randomNonce() } = payment;
+    const of = { sku: 'forecast', method: 'GET', resourceUrl, reason: 'handler/failed', transaction };
+    return this.#money('refund-due', { ...this.#moneyOf(payment), ...of }, change);
+  }
+
+  /** The chain has dropped a settlement for good. */
+  async reversed(call: string, payment: PaidCall, change: Change = () => undefined): Promise<string> {
+    const { transaction = randomNonce() } = payment;
+    const of = { call, transaction, reason: 'settlement/dropped' };
+    return this.#money('reversed', { ...this.#moneyOf(payment), ...of }, change);
+  }
+
+  #moneyOf({ payer, payTo, nonce = randomNonce(), amount = 1_000n, at = this.clock() }: PaidCall): MoneyFields {
+    return {
       version: 1,
       id: randomUUID(),
       network,
@@ -206,13 +276,44 @@ export class LogWriter {
       asset: usdc,
       nonce,
       amount: amount.toString(),
-      sku: 'forecast',
-      method: 'GET',
-      resourceUrl,
-      reason,
       issuedAt: unixSeconds(at),
     };
-    return this.#write('unpaid', payload, { principal: payload.payer, usage: null, change });
+  }
+
+  async #money<Kind extends Exclude<EntryKind, 'call' | 'terms'>>(
+    kind: Kind,
+    payload: EntryPayloads[Kind],
+    change: Change,
+  ): Promise<string> {
+    return this.#write(kind, payload, { principal: payload.payer, usage: null, change });
+  }
+
+  /** A call by key whose transaction stays open until its `commit`. */
+  async uncommitted(account: string): Promise<{ readonly id: string; commit(): Promise<void> }> {
+    const at = this.clock();
+    const payload = keyReceipt(account, { units: 1, sku: 'forecast', at });
+    const jws = signEntry('call', payload, this.signer);
+    const usage: Usage = { rail: 'key', account, payer: null, sku: 'forecast', units: 1, occurredAt: at };
+    const row = rowOf({ id: payload.id, kind: 'call', principal: account, jws, digest: sha256(jws), usage });
+    const gate = new AbortController();
+    const released = once(gate.signal, 'abort');
+    let done = Promise.resolve();
+    await new Promise<void>((written, failed) => {
+      done = this.#sql.transaction(async (tx) => {
+        await insertRows(tx, [row]);
+        written();
+        await released;
+      });
+      done.catch(failed);
+    });
+    return {
+      id: payload.id,
+      commit: async () => {
+        gate.abort();
+        await done;
+        await this.place();
+      },
+    };
   }
 
   /** The statements of one entry, for a test that decides itself when they commit. */
@@ -233,7 +334,15 @@ export class LogWriter {
     const jws = signEntry(kind, payload, this.signer);
     const written: Written = { id: payload.id, kind, principal, jws, digest: sha256(jws), usage };
     change(written);
-    await this.#sql.transaction((tx) => writeEntry(tx, { ...written, signedAt: this.clock(), metered }));
+    await this.#sql.transaction(async (tx) => {
+      await insertRows(tx, [rowOf(written)]);
+      if (kind === 'terms') await putInForce(tx, payload as TermsPayload);
+      if (written.usage?.rail === 'key' && usage?.occurredAt instanceof Date && metered) {
+        const { account, units } = written.usage;
+        await meter(tx, { account: account ?? '', units, periodStart: monthOf(usage.occurredAt).start });
+      }
+    });
+    await this.place();
     return written.id;
   }
 }
@@ -273,37 +382,110 @@ interface PaidCall {
   readonly account?: string;
   readonly network?: string;
   readonly asset?: string;
+  /** Served on credit: its payment is collected later. */
+  readonly deferred?: boolean;
 }
 
-/** Usage, receipt, entry and counter of one exchange. */
-async function writeEntry(tx: Sql, written: Written & { signedAt: Date; metered: boolean }): Promise<void> {
-  const { id, kind, principal, jws, digest, usage, recordedAt, signedAt, metered } = written;
-  if (jws !== null) {
-    await tx.query({
-      text: `insert into keyfare.receipt (id, kind, principal, kid, jws, issued_at) values ($1, $2, $3, 'kid', $4, $5)`,
-      values: [id, kind, principal, jws, signedAt],
-    });
-  }
-  if (usage !== null) await writeUsage(tx, id, usage, metered);
+type MoneyFields = Omit<EntryPayloads['settlement'], 'call' | 'transaction'>;
+
+/** A row of the wide entry table. */
+interface Row {
+  readonly id: string;
+  readonly kind: string;
+  readonly principal: string;
+  readonly rail: string | null;
+  readonly account: string | null;
+  readonly sku: string | null;
+  readonly units: number | null;
+  readonly periodStart: Date | null;
+  readonly occurredAt: Date | string | null;
+  readonly kid: string | null;
+  readonly payload: Buffer | null;
+  readonly signature: Buffer | null;
+  readonly digest: Buffer;
+  readonly recordedAt: Date | null;
+}
+
+/** The signed text as the table holds it: taken apart, and without a header that says what the row says. */
+function rowOf({ id, kind, principal, jws, digest, usage, recordedAt }: Written): Row {
+  const [header = '', payload, signature] = jws?.split('.') ?? [];
+  const kid = header === '' ? null : (JSON.parse(Buffer.from(header, 'base64url').toString()) as { kid: string }).kid;
+  const occurredAt = usage?.occurredAt ?? null;
+  return {
+    id,
+    kind,
+    // Whose usage it is: the account on the key rail, else the payer.
+    principal: usage?.payer ?? principal,
+    rail: usage?.rail ?? null,
+    account: usage?.rail === 'x402' ? usage.account : null,
+    sku: usage?.sku ?? null,
+    units: usage?.units ?? null,
+    periodStart: occurredAt instanceof Date ? monthOf(occurredAt).start : null,
+    occurredAt,
+    kid,
+    payload: payload === undefined ? null : Buffer.from(payload, 'base64url'),
+    signature: signature === undefined ? null : Buffer.from(signature, 'base64url'),
+    digest,
+    recordedAt: recordedAt ?? null,
+  };
+}
+
+/** Appends entries, and notes that they have no places yet. */
+async function insertRows(tx: Sql, rows: readonly Row[]): Promise<void> {
   await tx.query({
-    text: `insert into keyfare.entry (id, kind, principal, digest, recorded_at) values ($1, $2, $3, $4, coalesce($5, now()))`,
-    values: [id, kind, principal, digest, recordedAt ?? null],
+    text: `insert into keyfare.entry (id, kind, principal, rail, account_id, key_id, sku, units, period_start, occurred_at,
+        kid, payload, signature, digest, recorded_at)
+      select id, kind, principal, rail, account, case rail when 'key' then 'key_1' end, sku, units, period_start,
+        occurred_at, coalesce(kid, ''), payload, signature, digest, coalesce(recorded_at, now())
+      from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
+        $8::timestamptz[], $9::timestamptz[], $10::text[], $11::bytea[], $12::bytea[], $13::bytea[], $14::timestamptz[])
+        as t (id, kind, principal, rail, account, sku, units, period_start, occurred_at, kid, payload, signature, digest,
+          recorded_at)`,
+    values: [
+      rows.map((row) => row.id),
+      rows.map((row) => row.kind),
+      rows.map((row) => row.principal),
+      rows.map((row) => row.rail),
+      rows.map((row) => row.account),
+      rows.map((row) => row.sku),
+      rows.map((row) => row.units),
+      rows.map((row) => row.periodStart),
+      rows.map((row) => row.occurredAt),
+      rows.map((row) => row.kid),
+      rows.map((row) => row.payload),
+      rows.map((row) => row.signature),
+      rows.map((row) => row.digest),
+      rows.map((row) => row.recordedAt),
+    ],
+  });
+  await tx.query({
+    text: 'insert into keyfare.unplaced (ids) values ($1::uuid[])',
+    values: [rows.map(({ id }) => id)],
   });
 }
 
-async function writeUsage(tx: Sql, id: string, usage: Usage, metered: boolean): Promise<void> {
-  const { rail, account, payer, sku, units, occurredAt } = usage;
-  const periodStart = monthOf(occurredAt).start;
-  await tx.query({
-    text: `insert into keyfare.usage (id, rail, account_id, payer, key_id, sku, units, period_start, occurred_at)
-      values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-    values: [id, rail, account, payer, rail === 'key' ? 'key_1' : null, sku, units, periodStart, occurredAt],
-  });
-  if (rail !== 'key' || !metered) return;
+async function meter(tx: Sql, counted: { account: string; periodStart: Date; units: number }): Promise<void> {
   await tx.query({
     text: `insert into keyfare.allowance (account_id, period_start, used) values ($1, $2, $3)
       on conflict (account_id, period_start) do update set used = allowance.used + excluded.used`,
-    values: [account, periodStart, units],
+    values: [counted.account, counted.periodStart, counted.units],
+  });
+}
+
+/** The account's row, as the change of terms leaves it. */
+async function putInForce(tx: Sql, terms: TermsPayload): Promise<void> {
+  const { account, accountName, plan, effectiveAt, revision = 0 } = terms;
+  await tx.query({
+    text: `insert into keyfare.plan (id, slug, version, included_units, overage, overage_price, monthly_price, created_at)
+      values ($1, $2, 1, 0, 'reject', 0, 0, now()) on conflict do nothing`,
+    values: [plan.id, plan.slug],
+  });
+  await tx.query({
+    text: `insert into keyfare.account (id, name, plan_id, created_at, revision, effective_at)
+      values ($1, $2, $3, now(), $4, to_timestamp($5))
+      on conflict (id) do update set plan_id = excluded.plan_id, revision = excluded.revision,
+        effective_at = excluded.effective_at`,
+    values: [account, accountName, plan.id, revision, effectiveAt],
   });
 }
 

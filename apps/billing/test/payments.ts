@@ -1,7 +1,7 @@
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
 import { paymentBatchAbi, paymentBatchAddress } from '@keyfare/devstack/payment-batch';
 import { fundEth, usdcAbi, usdcAddress } from '@keyfare/devstack/usdc';
-import { signAuthorization, type TestPayer, testPayer } from '@keyfare/testing/payers';
+import { signAuthorization, type TestPayer, testPayer, usdcDomain } from '@keyfare/testing/payers';
 import { type Address, encodeFunctionData, type Hex, parseSignature } from 'viem';
 import { randomNonce } from './log-writer.js';
 
@@ -16,10 +16,17 @@ export interface Settled {
   readonly transaction: Hex;
 }
 
-/** Settles payments by authorization, all of them in one transaction, as the API does in bulk. */
+/**
+ * Settles payments by authorization, all of them in one transaction, as the API does in bulk. With `allowFailure` a row
+ * that reverts leaves the others alone. `others` are calls of other people in the same transaction.
+ */
 export async function settle(
   chain: LocalChain,
   requests: readonly { payer: TestPayer; payTo: string; amount?: bigint; nonce?: Hex }[],
+  {
+    allowFailure = false,
+    others = [],
+  }: { allowFailure?: boolean; others?: readonly { target: Hex; data: Hex }[] } = {},
 ): Promise<readonly Settled[]> {
   await fundEth(chain.rpcUrl, relayer);
   await callRpc(chain.rpcUrl, 'anvil_impersonateAccount', [relayer]);
@@ -35,7 +42,11 @@ export async function settle(
   const data = encodeFunctionData({
     abi: paymentBatchAbi,
     functionName: 'aggregate3',
-    args: [signed.map((each) => ({ target: usdcAddress, allowFailure: false, callData: each.data }))],
+    args: [
+      [...others, ...signed.map(({ data: call }) => ({ target: usdcAddress, data: call }))].map((each) => {
+        return { target: each.target, allowFailure, callData: each.data };
+      }),
+    ],
   });
   const hash = (await callRpc(chain.rpcUrl, 'eth_sendTransaction', [
     { from: relayer, to: paymentBatchAddress, data, gas: '0x800000' },
@@ -48,11 +59,21 @@ export async function settle(
   return signed.map(({ payer, payTo, nonce, amount }) => ({ payer, payTo, nonce, amount, transaction: hash }));
 }
 
-async function transferData(request: { payer: TestPayer; payTo: Address; amount: bigint; nonce: Hex }): Promise<Hex> {
-  const { payer, payTo: to, amount: value, nonce } = request;
+/** A payment by authorization; `domain` is that of its token. */
+interface Transfer {
+  readonly payer: TestPayer;
+  readonly payTo: Address;
+  readonly amount: bigint;
+  readonly nonce: Hex;
+  readonly domain?: typeof usdcDomain;
+}
+
+/** The call of the token that moves a payment. */
+export async function transferData(request: Transfer): Promise<Hex> {
+  const { payer, payTo: to, amount: value, nonce, domain = usdcDomain } = request;
   // The clock of a test chain may have been set forward.
   const validBefore = BigInt(Math.floor(Date.now() / 1_000)) + 100_000_000n;
-  const { signature } = await signAuthorization({ payer, to, value, nonce, validBefore });
+  const { signature } = await signAuthorization({ payer, to, value, nonce, validBefore, domain });
   const { r, s, v, yParity } = parseSignature(signature);
   return encodeFunctionData({
     abi: usdcAbi,

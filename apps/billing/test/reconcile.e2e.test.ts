@@ -153,7 +153,7 @@ describe('what is under way is no break', () => {
     world.clock.advance(3_600_000);
     const { report } = await deaf.reconcileJob.run('manual');
     expect(report.entries.complete).toBe(false);
-    expect(report.unchecked).toEqual(['meter-mismatch']);
+    expect(report.unchecked).toEqual(['terms-mismatch', 'meter-mismatch']);
     expect(report.payments).toContainEqual(expect.objectContaining({ status: 'awaiting-record', count: 1 }));
     expect(await market.openBreaks()).toEqual(['intake-stalled']);
   });

@@ -48,7 +48,7 @@ describe('the schema', () => {
     const database = await createTestDatabase();
     try {
       const ran = await Promise.all([1, 2, 3].map(async () => migrateBilling(database.url)));
-      expect(ran.flat()).toHaveLength(7);
+      expect(ran.flat()).toHaveLength(8);
       expect(await migrateBilling(database.url)).toEqual([]);
     } finally {
       await database.drop();
@@ -67,7 +67,7 @@ describe('the schema', () => {
       const url = new URL(database.url);
       url.username = login;
       url.password = 'secret';
-      expect(await migrateBilling(url.href)).toHaveLength(7);
+      expect(await migrateBilling(url.href)).toHaveLength(8);
       const own = poolAs(billingRole, url.href);
       await own.query({ text: 'select * from billing.entry' });
       await poolAs(feedReaderRole, url.href).query({ text: 'select * from keyfare.entry_feed' });
@@ -80,7 +80,7 @@ describe('the schema', () => {
 });
 
 describe('the role that reads the API', () => {
-  it('can read the two feed views, and nothing else of the API or of the books', async () => {
+  it('can read the four feed views, and nothing else of the API or of the books', async () => {
     const relations = await world.rows<{ name: string; readable: boolean; writable: boolean }>(
       `select format('%s.%s', n.nspname, c.relname) as name,
           has_table_privilege($1, c.oid, 'select') and has_schema_privilege($1, n.oid, 'usage') as readable,
@@ -91,15 +91,21 @@ describe('the role that reads the API', () => {
     );
     expect(relations.length).toBeGreaterThan(30);
     const readable = relations.filter((relation) => relation.readable).map(({ name }) => name);
-    expect(readable.toSorted()).toEqual(['keyfare.account_feed', 'keyfare.entry_feed', 'keyfare.meter_feed']);
+    expect(readable.toSorted()).toEqual([
+      'keyfare.account_feed',
+      'keyfare.entry_feed',
+      'keyfare.log_head',
+      'keyfare.meter_feed',
+    ]);
     expect(relations.filter(({ writable }) => writable)).toEqual([]);
   });
 
   it('is refused by PostgreSQL when it tries', async () => {
     const reader = poolAs(feedReaderRole);
-    await reader.query({ text: 'select * from keyfare.entry_feed' });
-    await reader.query({ text: 'select * from keyfare.meter_feed' });
-    for (const table of ['receipt', 'usage', 'entry', 'account', 'api_key_secret', 'payment']) {
+    for (const view of ['entry_feed', 'log_head', 'meter_feed', 'account_feed']) {
+      await reader.query({ text: `select * from keyfare.${view}` });
+    }
+    for (const table of ['entry', 'placed', 'sequencer', 'account', 'api_key_secret', 'payment']) {
       expect(await refusal(reader, `select * from keyfare.${table}`)).toBe('42501');
     }
     expect(await refusal(reader, 'select * from billing.entry')).toBe('42501');

@@ -14,10 +14,16 @@ beforeEach(async () => {
 }, 60_000);
 afterEach(async () => market.close());
 
-// A transaction that is left open holds back every log of the server, those of other tests too: only for a moment.
 const impatient = { RECONCILE_WAIT_SECONDS: '0' };
 
-/** A session of somebody in the API's database that is left open in a transaction while the work is done. */
+/** Nobody gives entries their places while the work is done. */
+async function withoutSequencer(work: () => Promise<void>): Promise<void> {
+  world.log.paused = true;
+  await work();
+  world.log.paused = false;
+}
+
+/** A session of somebody on the same server is left open in a transaction while the work is done. */
 async function whileIdleInTransaction(work: () => Promise<void>): Promise<void> {
   await world.log.transaction(async (tx) => {
     await tx.query({ text: 'select pg_current_xact_id()' });
@@ -25,13 +31,46 @@ async function whileIdleInTransaction(work: () => Promise<void>): Promise<void> 
   });
 }
 
+describe('a transaction that is left open on the same server', () => {
+  it('delays neither intake nor reconciliation: the run is complete, and finds what is missing', async () => {
+    const { node, payer } = market;
+    await goodBusiness(market);
+    await whileIdleInTransaction(async () => {
+      await settle(node, [{ payer, payTo, amount: 500n }]);
+      await world.log.keyCall('acct_1');
+      world.clock.advance(400_000);
+      const { report } = await market.run();
+      expect(report).toMatchObject({ entries: { complete: true, good: 15 }, unchecked: [] });
+      expect(await market.openBreaks()).toEqual(['settled-not-recorded: 500']);
+    });
+  }, 30_000);
+
+  it('and a reconciliation that goes on there keep nothing out of the books', async () => {
+    await goodBusiness(market);
+    await market.run();
+    // A run holds this lock for as long as it works, and reads by one snapshot meanwhile.
+    await world.sql.transaction(async (tx) => {
+      await tx.query({ text: 'set transaction isolation level repeatable read' });
+      await tx.query({ text: 'lock table billing.break in share row exclusive mode' });
+      await tx.query({ text: 'select count(*) from billing.entry' });
+      const id = await world.log.keyCall('acct_1');
+      const reader = market.books();
+      await reader.readAll();
+      expect(await reader.chainJob.catchUp(10_000)).toBe('current');
+      expect(await world.rows('select 1 as booked from billing.charge where entry_id = $1', [id])).toEqual([
+        { booked: 1 },
+      ]);
+    });
+  }, 30_000);
+});
+
 describe('a log that cannot be read to its end', () => {
   it('is no clean books: intake-stalled after the bound, though nothing is down, and over when it is caught up', async () => {
     const { node, payer } = market;
     await goodBusiness(market);
     await market.run();
     const reader = market.books({ env: impatient });
-    await whileIdleInTransaction(async () => {
+    await withoutSequencer(async () => {
       await settle(node, [{ payer, payTo, amount: 500n }]);
       await world.log.keyCall('acct_1');
       world.clock.advance(200_000);
@@ -87,7 +126,7 @@ describe('the watch', () => {
     await world.log.terms('acct_1');
     const entries = async (): Promise<number> => (await world.rows('select 1 from billing.entry')).length;
     expect(await settled(entries, 1)).toBe(1);
-    await whileIdleInTransaction(async () => {
+    await withoutSequencer(async () => {
       // The log is complete as of now, until a later entry is asked for.
       await world.log.keyCall('acct_1');
       world.clock.advance(400_000);

@@ -115,8 +115,11 @@ export function openBooks(world: World, options: BooksOptions = {}): Books {
     reconcileJob,
     keyStore,
     readAll: async () => {
-      const newest = await newestTransaction(world);
-      if (!(await intakeJob.catchUp(newest, 20_000))) throw new Error('the intake did not catch up');
+      const [now] = await world.rows<{ us: string }>(
+        'select (extract(epoch from clock_timestamp()) * 1000000)::bigint as us',
+      );
+      if (!(await intakeJob.catchUp({ asOf: BigInt(now?.us ?? 0), since: clock() }, 20_000)))
+        throw new Error('the intake did not catch up');
     },
     close: async () => {
       chain.close();
@@ -132,23 +135,18 @@ export interface BooksOptions {
   readonly rating?: RatingService;
 }
 
-async function newestTransaction(world: World): Promise<bigint> {
-  const [row] = await world.rows<{ newest: string }>('select pg_snapshot_xmax(pg_current_snapshot())::text as newest');
-  return BigInt(row?.newest ?? 0);
-}
-
 /** Everything that the books say, without what a second reading may change: ids, times of writing. */
 export async function bookContent(world: World): Promise<Readonly<Record<string, unknown>>> {
   const charges =
     await world.rows(`select entry_id, rail, account, payer, sku, units, included, overage, unit_price, asset, amount, period_start
-    from billing.charge order by tx, position`);
+    from billing.charge order by place`);
   const journals = await world.rows(
     `select id, kind, source, occurred_at, reverses, digest from billing.journal order by id`,
   );
   const postings = await world.rows('select * from billing.posting order by journal_id, line');
-  const entries = await world.rows('select id, kind, fault, usage_units from billing.entry order by tx, position');
+  const entries = await world.rows('select id, kind, fault, usage_units from billing.entry order by place');
   const totals = await world.rows('select * from billing.period_total order by account, period_start');
-  const book = await world.rows('select * from billing.price_book order by tx, position');
+  const book = await world.rows('select * from billing.price_book order by place');
   return { charges, journals, postings, entries, totals, book };
 }
 

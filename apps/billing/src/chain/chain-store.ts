@@ -233,9 +233,11 @@ export class ChainStore {
     if (transfers.length === 0) return;
     await tx.query({
       text: `insert into billing.chain_transfer (watch, network, asset, pay_to, seen_at, id, from_address, to_address,
-          value, authorizer, nonce, block_number, block_hash, block_time, transaction, log_index, sender)
+          value, authorizer, nonce, block_number, block_hash, block_time, transaction, log_index, sender,
+          transaction_fee)
         select $1, $2, $3, $4, $5, * from unnest($6::uuid[], $7::text[], $8::text[], $9::numeric[], $10::text[],
-          $11::text[], $12::bigint[], $13::text[], $14::timestamptz[], $15::text[], $16::int[], $17::text[])`,
+          $11::text[], $12::bigint[], $13::text[], $14::timestamptz[], $15::text[], $16::int[], $17::text[],
+          $18::numeric[])`,
       values: [
         this.watch,
         this.#network.caip2,
@@ -254,6 +256,7 @@ export class ChainStore {
         transfers.map(({ transactionHash }) => transactionHash),
         transfers.map(({ logIndex }) => logIndex),
         transfers.map(({ transactionFrom }) => transactionFrom),
+        transfers.map(({ transactionFee }) => transactionFee.toString()),
       ],
     });
   }

@@ -7,6 +7,7 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 @Index('chain_transfer_sightings', ['watch', 'blockHash', 'logIndex'])
 @Index('chain_transfer_key', ['network', 'asset', 'authorizer', 'nonce'], { where: 'authorizer is not null' })
 @Index('chain_transfer_block', ['watch', 'blockNumber'])
+@Index('chain_transfer_transaction', ['transaction'])
 export class ChainTransferEntity {
   /** Follows from its place, and from how often a transfer was seen there. */
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'chain_transfer_pk' })
@@ -59,6 +60,10 @@ export class ChainTransferEntity {
   /** Who sent the transaction. */
   @Column({ type: 'text' })
   sender: string;
+
+  /** What the whole transaction cost its sender, in wei; null for a transfer that was read before this was noted. */
+  @Column({ ...atomicColumn, nullable: true })
+  transactionFee: bigint | null;
 
   @Column(timeColumn)
   seenAt: Date;

@@ -89,7 +89,7 @@ function rowOf<Kind extends EntryKind>(
   const jws = signEntry(kind, payload, signer);
   const principal =
     kind === 'call' ? (payload as EntryPayloads['call']).principal : kind === 'terms' ? 'acct_1' : payer;
-  const base = { tx: '7', position: '1', id, kind, principal, digest: sha256(jws), recorded_at: at, jws };
+  const base = { place: '7', id, kind, principal, digest: sha256(jws), recorded_at: at, jws };
   return { ...base, ...noUsage, ...changes } as FeedRow;
 }
 
@@ -102,7 +102,7 @@ describe('a row of the feed', () => {
   it('is good when document, entry and usage tell one story', () => {
     expect(checkRow(rowOf('call', call, keyUsage), checker)).toMatchObject({
       outcome: 'good',
-      entry: { kind: 'call', id, tx: 7n, position: 1n, usage: { units: 3n }, receipt: { units: 3 } },
+      entry: { kind: 'call', id, place: 7n, usage: { units: 3n }, receipt: { units: 3 } },
     });
     expect(faultOf(rowOf('call', paid, paidUsage))).toBe('good');
     expect(faultOf(rowOf('call', { ...paid, account: 'acct_1' }, { ...paidUsage, usage_account: 'acct_1' }))).toBe(
@@ -110,6 +110,46 @@ describe('a row of the feed', () => {
     );
     expect(faultOf(rowOf('terms', terms))).toBe('good');
     expect(faultOf(rowOf('unpaid', unpaid))).toBe('good');
+  });
+
+  it.each(['settlement', 'refund-due', 'reversed'] as const)(
+    'of kind %s is good as it was signed, and of no other payer, id, token or usage',
+    (kind) => {
+      const { sku, method, resourceUrl, reason, ...money } = unpaid;
+      const named = { ...money, call: call.id, transaction: hash };
+      const payloads = {
+        settlement: named,
+        'refund-due': { ...money, transaction: hash, sku, method, resourceUrl, reason },
+        reversed: { ...named, reason },
+      };
+      const payload = payloads[kind];
+      expect(faultOf(rowOf(kind, payload))).toBe('good');
+      expect(faultOf(rowOf(kind, payload, { principal: `0x${'e'.repeat(40)}` }))).toBe('receipt-invalid');
+      expect(faultOf(rowOf(kind, payload, { id: id.replace('1', '2') }))).toBe('receipt-invalid');
+      expect(faultOf(rowOf(kind, { ...payload, asset: `0x${'d'.repeat(40)}` }))).toBe('receipt-invalid');
+      expect(faultOf(rowOf(kind, payload, paidUsage))).toBe('usage-mismatch');
+      expect(faultOf(rowOf('unpaid', { ...unpaid, call: call.id }))).toBe('good');
+    },
+  );
+
+  it('of a call on credit is good without a transaction', () => {
+    const { transaction: _none, ...rest } = paid;
+    expect(faultOf(rowOf('call', { ...rest, settlement: 'deferred' }, paidUsage))).toBe('good');
+  });
+
+  it('whose usage is dated as its receipt allows is good: as long before it as a call takes, on either rail', () => {
+    const dated = (ms: number): Partial<FeedRow> => ({ usage_occurred_at: new Date(at.getTime() + ms) });
+    const hour = 3_600_000;
+    for (const [ms, fault] of [
+      [-hour, 'good'],
+      [-hour - 1, 'usage-mismatch'],
+      [300_000, 'good'],
+      [300_001, 'usage-mismatch'],
+    ] as const) {
+      expect(faultOf(rowOf('call', call, { ...keyUsage, ...dated(ms) }))).toBe(fault);
+    }
+    expect(faultOf(rowOf('call', paid, { ...paidUsage, ...dated(-24 * hour) }))).toBe('good');
+    expect(faultOf(rowOf('call', paid, { ...paidUsage, ...dated(-26 * hour) }))).toBe('usage-mismatch');
   });
 
   it('with a document that is gone, or another than the log holds the digest of, is told apart', () => {

@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto';
-import { type FeedEntry, type FeedUsage, parseFeedEntry, verifyEntry } from '@keyfare/core/log';
+import {
+  type EntryKind,
+  type EntryPayloads,
+  type FeedEntry,
+  type FeedUsage,
+  parseFeedEntry,
+  verifyEntry,
+} from '@keyfare/core/log';
 import { isProblem } from '@keyfare/core/problem';
 import type { Jwks, ReceiptPayload, VerifyEd25519 } from '@keyfare/core/receipt';
 import { monthOf } from '@keyfare/core/time';
@@ -19,6 +26,11 @@ export interface Checker {
   readonly verifyEd25519: VerifyEd25519;
 }
 
+// The usage of a call is dated when its exchange opened, its receipt when it was signed. Between the two lies the call,
+// and on the x402 rail a settlement that may be found only after an outage; a payment lives for a day at most.
+const longestCallMs = { key: 3_600_000, x402: 25 * 3_600_000 } as const;
+// A receipt has whole seconds, and the two times may come from two processes.
+const clockSkewMs = 300_000;
 // The last second of the year 9999: later ones have no common spelling, and no business in a receipt.
 const lastSecond = 253_402_300_799;
 
@@ -39,45 +51,76 @@ export function checkRow(row: FeedRow, checker: Checker): Verdict {
   if (!createHash('sha256').update(jws).digest().equals(entry.digest)) {
     return bad('digest-mismatch', 'The document is not the one whose digest the log holds.');
   }
-  if (entry.kind === 'terms') return checkTerms({ ...entry, jws }, checker);
-  return entry.kind === 'unpaid' ? checkUnpaid({ ...entry, jws }, checker) : checkCall({ ...entry, jws }, checker);
+  return checkDocument({ ...entry, jws }, checker);
 }
 
 type Signed = FeedEntry & { readonly jws: string };
+
+function checkDocument(entry: Signed, checker: Checker): Verdict {
+  switch (entry.kind) {
+    case 'call':
+      return checkCall(entry, checker);
+    case 'terms':
+      return checkTerms(entry, checker);
+    case 'unpaid':
+      return checkMoney(entry, { kind: 'unpaid', ...checker }, ({ id, place }, unpaid) => {
+        return { kind: 'unpaid', place, id, unpaid };
+      });
+    case 'settlement':
+      return checkMoney(entry, { kind: 'settlement', ...checker }, ({ id, place }, settlement) => {
+        return { kind: 'settlement', place, id, settlement };
+      });
+    case 'refund-due':
+      return checkMoney(entry, { kind: 'refund-due', ...checker }, ({ id, place }, refund) => {
+        return { kind: 'refund-due', place, id, refund };
+      });
+    case 'reversed':
+      return checkMoney(entry, { kind: 'reversed', ...checker }, ({ id, place }, reversed) => {
+        return { kind: 'reversed', place, id, reversed };
+      });
+    default:
+      return bad('receipt-invalid', `An entry of kind ${String(entry.kind)} is not known.`);
+  }
+}
 
 function checkCall(entry: Signed, checker: Checker): Verdict {
   const verdict = verifyEntry(entry.jws, { kind: 'call', ...checker });
   if (!verdict.ok) return unverified(verdict);
   const { payload: receipt } = verdict;
-  const { tx, position, id, usage } = entry;
+  const { place, id, usage } = entry;
   const wrong = wrongName(entry, receipt, receipt.principal) ?? (receipt.rail === 'x402' ? wrongMoney(receipt) : null);
   if (wrong !== null) return bad('receipt-invalid', wrong);
   const difference = usage === null ? 'a call without usage' : compareUsage(usage, receipt);
   if (usage === null || difference !== null) {
     return bad('usage-mismatch', `The usage and the receipt differ: ${difference ?? ''}.`);
   }
-  return { outcome: 'good', entry: { kind: 'call', tx, position, id, usage, receipt } };
+  return { outcome: 'good', entry: { kind: 'call', place, id, usage, receipt } };
 }
 
 function checkTerms(entry: Signed, checker: Checker): Verdict {
   const verdict = verifyEntry(entry.jws, { kind: 'terms', ...checker });
   if (!verdict.ok) return unverified(verdict);
   const { payload: terms } = verdict;
-  const { tx, position, id } = entry;
+  const { place, id } = entry;
   const wrong = wrongName(entry, terms, terms.account);
   if (wrong !== null) return bad('receipt-invalid', wrong);
   if (terms.effectiveAt > lastSecond) return bad('receipt-invalid', 'The terms apply from no time that can be told.');
-  return { outcome: 'good', entry: { kind: 'terms', tx, position, id, terms } };
+  return { outcome: 'good', entry: { kind: 'terms', place, id, terms } };
 }
 
-function checkUnpaid(entry: Signed, checker: Checker): Verdict {
-  const verdict = verifyEntry(entry.jws, { kind: 'unpaid', ...checker });
+type MoneyKind = Exclude<EntryKind, 'call' | 'terms'>;
+
+/** Checks an entry that tells of a payment and of no usage. */
+function checkMoney<Kind extends MoneyKind>(
+  entry: Signed,
+  question: Checker & { readonly kind: Kind },
+  good: (entry: FeedEntry, payload: EntryPayloads[Kind]) => GoodEntry,
+): Verdict {
+  const verdict = verifyEntry(entry.jws, question);
   if (!verdict.ok) return unverified(verdict);
-  const { payload: unpaid } = verdict;
-  const { tx, position, id } = entry;
-  const wrong = wrongName(entry, unpaid, unpaid.payer) ?? wrongMoney(unpaid);
-  if (wrong !== null) return bad('receipt-invalid', wrong);
-  return { outcome: 'good', entry: { kind: 'unpaid', tx, position, id, unpaid } };
+  const payload: EntryPayloads[MoneyKind] = verdict.payload;
+  const wrong = wrongName(entry, payload, payload.payer) ?? wrongMoney(payload);
+  return wrong === null ? { outcome: 'good', entry: good(entry, verdict.payload) } : bad('receipt-invalid', wrong);
 }
 
 function unverified({ reason, detail }: { reason: string; detail: string }): Verdict {
@@ -121,14 +164,20 @@ function compareUsage(usage: FeedUsage, receipt: ReceiptPayload): string | null 
   if (usage.periodStart.getTime() !== month.getTime()) {
     return `counted in the month of ${usage.periodStart.toISOString()}, made at ${usage.occurredAt.toISOString()}`;
   }
-  return null;
+  return compareTimes(usage, receipt);
+}
+
+/** What was signed decides when a call was made: usage that is dated otherwise could move it to another month. */
+function compareTimes({ rail, occurredAt }: FeedUsage, { issuedAt }: ReceiptPayload): string | null {
+  const tookMs = issuedAt * 1_000 - occurredAt.getTime();
+  if (tookMs >= -clockSkewMs && tookMs <= longestCallMs[rail]) return null;
+  return `made at ${occurredAt.toISOString()}, signed at ${new Date(issuedAt * 1_000).toISOString()}`;
 }
 
 /** Whether it is the usage alone that keeps the row from being read: it is missing, in part, or where none belongs. */
 function hasWrongUsage(row: FeedRow): boolean {
-  if (!['call', 'terms', 'unpaid'].includes(row.kind)) return false;
   try {
-    parseFeedEntry({ ...row, ...noUsage, kind: 'terms' });
+    parseFeedEntry({ ...row, ...noUsage, kind: row.kind === 'call' ? 'terms' : row.kind });
     return true;
   } catch (error) {
     if (isProblem(error)) return false;

@@ -5,17 +5,14 @@ import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 @Entity({ name: 'entry' })
 @Check(
   'entry_fault',
-  `fault in ('receipt-invalid', 'digest-mismatch', 'receipt-missing', 'usage-mismatch', 'terms-missing')`,
+  `fault in ('receipt-invalid', 'digest-mismatch', 'receipt-missing', 'usage-mismatch', 'terms-missing', 'call-mismatch')`,
 )
 @Index('entry_id', ['id'], { unique: true, where: 'fault is null' })
-@Index('entry_faulty', ['tx', 'position'], { where: 'fault is not null' })
+@Index('entry_faulty', ['place'], { where: 'fault is not null' })
 export class EntryEntity {
-  /** The transaction of the API's database that wrote it; with `position` its place in the feed. */
+  /** Its place in the order of the log. */
   @PrimaryColumn({ ...bigintColumn, primaryKeyConstraintName: 'entry_pk' })
-  tx: bigint;
-
-  @PrimaryColumn({ ...bigintColumn, primaryKeyConstraintName: 'entry_pk' })
-  position: bigint;
+  place: bigint;
 
   @Column({ type: 'uuid' })
   id: string;

@@ -7,23 +7,21 @@ export class FeedCursorEntity {
   @PrimaryColumn({ type: 'text', primaryKeyConstraintName: 'feed_cursor_pk' })
   feed: string;
 
+  /** The place of the entry that was read last. */
   @Column(bigintColumn)
-  tx: bigint;
+  place: bigint;
 
+  /** Every entry that was committed by then is in, by the clock of the API's database: microseconds since 1970. */
   @Column(bigintColumn)
-  position: bigint;
+  logAsOf: bigint;
 
-  /** Every entry of a transaction older than this one is in. */
-  @Column(bigintColumn)
-  horizon: bigint;
-
-  /** Every entry that was committed by then is in; null before the first such moment. */
+  /** The same by the clock of the books; null before the first such moment. */
   @Column({ ...timeColumn, nullable: true })
   completeAsOf: Date | null;
 
-  /** When the horizon passes this transaction, the feed is complete as of `awaitedSince`. */
+  /** When `logAsOf` reaches this, the feed is complete as of `awaitedSince`. */
   @Column({ ...bigintColumn, nullable: true })
-  awaitedTx: bigint | null;
+  awaitedAsOf: bigint | null;
 
   @Column({ ...timeColumn, nullable: true })
   awaitedSince: Date | null;

@@ -1,85 +1,119 @@
 import type { SqlPool } from '@keyfare/db/sql';
-import type { FeedPlace } from '../entry.js';
+import type { AccountsReading } from '../accounts-reading.js';
 
-/** A row of the feed as it came, not checked yet; `(tx, position)` are text, as the driver reads a bigint. */
+/**
+ * A row of the feed as it came, not checked yet; the place is text, as the driver reads a bigint. A time may be what
+ * the driver makes of `infinity`: a number.
+ */
 export interface FeedRow {
-  readonly tx: string;
-  readonly position: string;
+  readonly place: string;
   readonly id: string;
   readonly kind: string;
   readonly principal: string;
   readonly digest: Buffer;
-  readonly recorded_at: Date;
+  readonly recorded_at: Date | number;
   readonly jws: string | null;
   readonly usage_rail: string | null;
   readonly usage_account: string | null;
   readonly usage_payer: string | null;
   readonly usage_sku: string | null;
   readonly usage_units: string | null;
-  readonly usage_period_start: Date | null;
-  readonly usage_occurred_at: Date | null;
+  readonly usage_period_start: Date | number | null;
+  readonly usage_occurred_at: Date | number | null;
 }
 
-/** Rows in the order of the feed, and what can be said of those that were not there. */
+/** Rows in the order of the log, and what can be said of those that were not there. */
 export interface FeedBatch {
   readonly rows: readonly FeedRow[];
-  /**
-   * When the batch is not full, every row of a transaction older than `horizon` has been read. `newest` is older than
-   * no transaction that was committed when the batch was asked for: once the horizon has passed it, all of them are in.
-   */
-  readonly horizon: bigint;
-  readonly newest: bigint;
+  /** Every entry that was committed before `asOf` has a place up to `place`. Read before the rows. */
+  readonly head: LogHead;
+  /** The time of the API's database when it was asked, in microseconds. */
+  readonly askedAt: bigint;
+}
+
+/** How far the log had places when it was asked. */
+export interface LogHead {
+  readonly place: bigint;
+  /** By the clock of the API's database, in microseconds since 1970: a `Date` would round it. */
+  readonly asOf: bigint;
 }
 
 /** Reads entries after a place, at most `limit`. Today from the API's view; it may be read over HTTP one day. */
-export type LogFeed = (after: FeedPlace, limit: number) => Promise<FeedBatch>;
+export type LogFeed = (after: bigint, limit: number) => Promise<FeedBatch>;
 
-/** The API's own count of what each account used in each month, all of it at one moment. */
-export interface MeterReading {
-  /** The moment, as PostgreSQL writes a snapshot: it says of any transaction whether the reading includes it. */
-  readonly snapshot: string;
-  /** See `FeedBatch`: the reading includes nothing beyond it. */
-  readonly newest: bigint;
-  readonly rows: readonly { readonly account: string; readonly periodStart: Date; readonly used: bigint }[];
-}
+const micros = (time: string): string => `(extract(epoch from ${time}) * 1000000)::bigint::text`;
 
-/** The feed as a view in the API's database. The snapshot is taken before the rows, so it never promises too much. */
+/** The feed as views in the API's database. The head is read before the rows, so it never promises too much. */
 export function sqlFeed(sql: SqlPool): LogFeed {
-  return async ({ tx, position }, limit) => {
-    const [snapshot] = await sql.query<{ horizon: string; newest: string }>({
-      name: 'billing_feed_horizon',
-      text: `select pg_snapshot_xmin(now)::text as horizon, pg_snapshot_xmax(now)::text as newest
-        from pg_current_snapshot() as now`,
+  return async (after, limit) => {
+    const [head] = await sql.query<{ place: string | null; as_of: string | null; asked_at: string }>({
+      name: 'billing_log_head',
+      text: `select h.place, ${micros('h.as_of')} as as_of, ${micros('clock_timestamp()')} as asked_at
+        from (select 1) as always left join keyfare.log_head h on true`,
     });
     const rows = await sql.query<FeedRow>({
       name: 'billing_feed',
-      text: `select tx, position, id, kind, principal, digest, recorded_at, jws, usage_rail, usage_account, usage_payer,
+      text: `select place, id, kind, principal, digest, recorded_at, jws, usage_rail, usage_account, usage_payer,
           usage_sku, usage_units, usage_period_start, usage_occurred_at
-        from keyfare.entry_feed where (tx, position) > ($1::bigint, $2::bigint) order by tx, position limit $3`,
-      values: [tx.toString(), position.toString(), limit],
+        from keyfare.entry_feed where last_place > $1::bigint and place > $1::bigint
+        order by last_place, place limit $2`,
+      values: [after.toString(), limit],
     });
-    return { rows, horizon: BigInt(snapshot?.horizon ?? 0), newest: BigInt(snapshot?.newest ?? 0) };
+    return {
+      rows,
+      head: { place: BigInt(head?.place ?? 0), asOf: BigInt(head?.as_of ?? 0) },
+      askedAt: BigInt(head?.asked_at ?? 0),
+    };
   };
 }
 
-/** Reads the API's meter. One statement, and so one moment. */
-export async function readMeter(sql: SqlPool): Promise<MeterReading> {
-  const rows = await sql.query<{
-    snapshot: string;
-    newest: string;
-    account_id: string | null;
-    period_start: Date;
-    used: string;
-  }>({
-    text: `select now::text as snapshot, pg_snapshot_xmax(now)::text as newest, m.account_id, m.period_start, m.used
-      from pg_current_snapshot() as now left join keyfare.meter_feed m on true`,
+interface ReadingRow {
+  readonly place: string;
+  readonly read_at: string;
+  readonly meter: readonly {
+    readonly account: string;
+    readonly period: string;
+    readonly limit: string | null;
+    readonly used: string;
+    readonly leased: string;
+    readonly open: number;
+  }[];
+  readonly terms: readonly {
+    readonly account: string;
+    readonly plan: string;
+    readonly revision: string;
+    readonly effective: string;
+  }[];
+}
+
+/** Reads the API's meter and the terms it has in force. One statement, and so one snapshot. */
+export async function readAccounts(sql: SqlPool): Promise<AccountsReading> {
+  const [row] = await sql.query<ReadingRow>({
+    text: `
+      select coalesce((select place from keyfare.log_head), 0)::text as place,
+        ${micros('clock_timestamp()')} as read_at,
+        coalesce((select json_agg(json_build_object('account', account_id, 'period', period_start,
+          'limit', limit_units::text, 'used', used::text, 'leased', leased::text, 'open', open_leases))
+          from keyfare.meter_feed), '[]') as meter,
+        coalesce((select json_agg(json_build_object('account', account_id, 'plan', plan_id,
+          'revision', revision::text, 'effective', effective_at)) from keyfare.account_feed), '[]') as terms`,
   });
-  const [first] = rows;
   return {
-    snapshot: first?.snapshot ?? '',
-    newest: BigInt(first?.newest ?? 0),
-    rows: rows.flatMap(({ account_id: account, period_start: periodStart, used }) =>
-      account === null ? [] : [{ account, periodStart, used: BigInt(used) }],
-    ),
+    place: BigInt(row?.place ?? 0),
+    readAt: BigInt(row?.read_at ?? 0),
+    meter: (row?.meter ?? []).map(({ account, period, limit, used, leased, open }) => ({
+      account,
+      periodStart: new Date(period),
+      limit: limit === null ? null : BigInt(limit),
+      used: BigInt(used),
+      leased: BigInt(leased),
+      openLeases: open,
+    })),
+    terms: (row?.terms ?? []).map(({ account, plan, revision, effective }) => ({
+      account,
+      planId: plan,
+      revision: BigInt(revision),
+      effectiveAt: new Date(effective),
+    })),
   };
 }

@@ -2,7 +2,6 @@ import type { Clock } from '@keyfare/core/time';
 import type { Sql } from '@keyfare/db/sql';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { BillingConfig } from '../config.js';
-import type { FeedPlace } from '../entry.js';
 import { clock } from '../tokens.js';
 import { checkRow } from './check-row.js';
 import type { CheckedRow } from './entry-store.js';
@@ -17,24 +16,36 @@ export interface CheckedRows {
   readonly waiting: boolean;
 }
 
+/** One moment by two clocks, which need not agree. */
+export interface LogMoment {
+  /** By the clock of the API's database, in microseconds; not earlier than `since`. */
+  readonly asOf: bigint;
+  /** By the clock of the books. */
+  readonly since: Date;
+}
+
 /** How far the feed was read, and what is known to be complete. */
-export interface FeedCursor extends FeedPlace {
-  readonly horizon: bigint;
+export interface FeedCursor {
+  /** The place of the entry that was read last. */
+  readonly place: bigint;
+  /** Every entry that was committed by then is in, by the clock of the API's database, in microseconds. */
+  readonly logAsOf: bigint;
+  /** The same by the clock of the books. */
   readonly completeAsOf: Date | null;
-  readonly awaited: { readonly tx: bigint; readonly since: Date } | null;
+  /** When `logAsOf` has reached this moment, the books are complete as of it. */
+  readonly awaited: LogMoment | null;
 }
 
 interface CursorRow {
-  readonly tx: string;
-  readonly position: string;
-  readonly horizon: string;
+  readonly place: string;
+  readonly log_as_of: string;
   readonly complete_as_of: Date | null;
-  readonly awaited_tx: string | null;
+  readonly awaited_as_of: string | null;
   readonly awaited_since: Date | null;
 }
 
 const feed = 'api';
-const start: FeedCursor = { tx: 0n, position: 0n, horizon: 0n, completeAsOf: null, awaited: null };
+const start: FeedCursor = { place: 0n, logAsOf: 0n, completeAsOf: null, awaited: null };
 /** Verification is work without a pause; after so many rows others get their turn of the event loop. */
 const rowsInOneGo = 50;
 
@@ -53,18 +64,17 @@ export class IntakeService {
   /** The cursor; with `lock`, nobody else can move it before the transaction ends. */
   async cursor(sql: Sql, { lock = false }: { lock?: boolean } = {}): Promise<FeedCursor> {
     const [row] = await sql.query<CursorRow>({
-      text: `select tx, position, horizon, complete_as_of, awaited_tx, awaited_since
+      text: `select place, log_as_of, complete_as_of, awaited_as_of, awaited_since
         from billing.feed_cursor where feed = $1 ${lock ? 'for update' : ''}`,
       values: [feed],
     });
     if (row === undefined) return start;
-    const { complete_as_of: completeAsOf, awaited_tx: tx, awaited_since: since } = row;
+    const { complete_as_of: completeAsOf, awaited_as_of: asOf, awaited_since: since } = row;
     return {
-      tx: BigInt(row.tx),
-      position: BigInt(row.position),
-      horizon: BigInt(row.horizon),
+      place: BigInt(row.place),
+      logAsOf: BigInt(row.log_as_of),
       completeAsOf,
-      awaited: tx === null || since === null ? null : { tx: BigInt(tx), since },
+      awaited: asOf === null || since === null ? null : { asOf: BigInt(asOf), since },
     };
   }
 
@@ -84,21 +94,30 @@ export class IntakeService {
   async advance(tx: Sql, cursor: FeedCursor): Promise<void> {
     await tx.query({
       name: 'billing_advance_feed',
-      text: `insert into billing.feed_cursor (feed, tx, position, horizon, complete_as_of, awaited_tx, awaited_since)
-        values ($1, $2, $3, $4, $5, $6, $7)
-        on conflict (feed) do update set tx = excluded.tx, position = excluded.position, horizon = excluded.horizon,
-          complete_as_of = greatest(feed_cursor.complete_as_of, excluded.complete_as_of), awaited_tx = excluded.awaited_tx,
-          awaited_since = excluded.awaited_since`,
+      text: `insert into billing.feed_cursor (feed, place, log_as_of, complete_as_of, awaited_as_of, awaited_since)
+        values ($1, $2, $3, $4, $5, $6)
+        on conflict (feed) do update set place = excluded.place, log_as_of = excluded.log_as_of,
+          complete_as_of = greatest(feed_cursor.complete_as_of, excluded.complete_as_of),
+          awaited_as_of = excluded.awaited_as_of, awaited_since = excluded.awaited_since`,
       values: [
         feed,
-        cursor.tx.toString(),
-        cursor.position.toString(),
-        cursor.horizon.toString(),
+        cursor.place.toString(),
+        cursor.logAsOf.toString(),
         cursor.completeAsOf,
-        cursor.awaited?.tx.toString() ?? null,
+        cursor.awaited?.asOf.toString() ?? null,
         cursor.awaited?.since ?? null,
       ],
     });
+  }
+
+  /** Whether every entry that was committed before the moment is in; then the cursor says so too. */
+  async isComplete(sql: Sql, { asOf, since }: LogMoment): Promise<boolean> {
+    const rows = await sql.query({
+      text: `update billing.feed_cursor set complete_as_of = greatest(complete_as_of, $3::timestamptz)
+        where feed = $1 and log_as_of >= $2 returning feed`,
+      values: [feed, asOf.toString(), since],
+    });
+    return rows.length > 0;
   }
 
   /** Null when the answer must wait for the API's keys. */
@@ -128,7 +147,7 @@ export class IntakeService {
     }
     const { fetchedAt } = this.keys;
     // An entry may be dated in the future; it waits no longer for that.
-    const since = Math.min(row.recorded_at.getTime(), this.#waitingFor.since.getTime());
+    const since = Math.min(Number(row.recorded_at), this.#waitingFor.since.getTime());
     return fetchedAt !== undefined && fetchedAt.getTime() >= since + this.config.receiptKeyGraceMs;
   }
 }

@@ -2,20 +2,26 @@ import { atomicColumn, bigintColumn, timeColumn } from '@keyfare/db/columns';
 import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /**
- * A payment as the API recorded it: settled, with the call it paid for, or failed after the call was served. Its key on
- * the chain is (network, asset, payer, nonce), which EIP-3009 lets be used once. Append-only.
+ * What one entry says of a payment. A `settled` or `deferred` call and a `refund-due` bring a payment in; `settlement`,
+ * `reversed`, and `unpaid` with a call, tell how it went on. Its key on the chain is (network, asset, payer, nonce),
+ * which EIP-3009 lets be used once. Append-only.
  */
 @Entity({ name: 'payment' })
-@Check('payment_outcome', `outcome in ('settled', 'unpaid')`)
+@Check('payment_outcome', `outcome in ('settled', 'deferred', 'refund-due', 'settlement', 'reversed', 'unpaid')`)
 @Check('payment_amount', 'amount >= 0')
 @Index('payment_key', ['network', 'asset', 'payer', 'nonce'])
-@Index('payment_order', ['tx', 'position'])
+@Index('payment_order', ['place'])
+@Index('payment_call', ['callId'], { where: 'call_id is not null' })
 export class PaymentEntity {
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'payment_pk' })
   entryId: string;
 
   @Column({ type: 'text' })
-  outcome: 'settled' | 'unpaid';
+  outcome: 'settled' | 'deferred' | 'refund-due' | 'settlement' | 'reversed' | 'unpaid';
+
+  /** The entry whose payment this one tells of; null for an entry that brings its payment in. */
+  @Column({ type: 'uuid', nullable: true })
+  callId: string | null;
 
   @Column({ type: 'text' })
   network: string;
@@ -39,13 +45,14 @@ export class PaymentEntity {
   @Column({ type: 'text', nullable: true })
   transaction: string | null;
 
-  @Column({ type: 'text' })
-  sku: string;
+  /** Null where the document does not say it: it is that of the entry which `callId` names. */
+  @Column({ type: 'text', nullable: true })
+  sku: string | null;
 
-  @Column({ type: 'text' })
-  resourceUrl: string;
+  @Column({ type: 'text', nullable: true })
+  resourceUrl: string | null;
 
-  /** Why it failed; null when it did not. */
+  /** Why it failed, or is owed back; null when it did neither. */
   @Column({ type: 'text', nullable: true })
   reason: string | null;
 
@@ -53,8 +60,5 @@ export class PaymentEntity {
   issuedAt: Date;
 
   @Column(bigintColumn)
-  tx: bigint;
-
-  @Column(bigintColumn)
-  position: bigint;
+  place: bigint;
 }

@@ -27,7 +27,7 @@ interface Covered {
 export async function readTerms(tx: Sql, account: string): Promise<readonly InvoicedTerms[]> {
   const rows = await tx.query<TermsRow>({
     text: `select account_name, plan_slug, plan_version, monthly_price, effective_at from billing.price_book
-      where account = $1 order by effective_at, tx, position`,
+      where account = $1 order by revision, effective_at, place`,
     values: [account],
   });
   return rows.map((row) => ({
@@ -52,11 +52,11 @@ export async function readCalls(
   });
   const [covered] = await tx.query<Covered>({
     text: `with covered as (
-        select entry_id, tx, position from billing.charge
+        select entry_id, place from billing.charge
         where rail = 'key' and account = $1 and period_start = $2)
       select (select count(*) from covered)::text as receipts,
-        (select entry_id from covered order by tx, position limit 1) as first_entry,
-        (select entry_id from covered order by tx desc, position desc limit 1) as last_entry`,
+        (select entry_id from covered order by place limit 1) as first_entry,
+        (select entry_id from covered order by place desc limit 1) as last_entry`,
     values: [account, start],
   });
   return {

@@ -11,8 +11,8 @@ import { journalsOfOpening, journalsOfTransfer } from '../ledger/flows.js';
 import { LedgerService } from '../ledger/ledger.service.js';
 import { clock } from '../tokens.js';
 import { awaitBooks, tryTurn, turns } from '../turns.js';
+import { claimsOf, keyName, readLives } from './payments.sql.js';
 import { Serial } from './serial.js';
-import { findRecorded, keyName } from './unidentified.sql.js';
 
 // What a step came to, the most urgent first: the wallets together come to the first that one of them came to.
 const outcomes = ['more', 'taken', 'rewritten', 'behind', 'idle'] as const;
@@ -164,7 +164,7 @@ export class ChainJob {
     const paid = transfers.flatMap(({ authorization, asset }) =>
       authorization === null ? [] : [{ network, asset, payer: authorization.authorizer, nonce: authorization.nonce }],
     );
-    const recorded = await findRecorded(tx, paid);
+    const claims = claimsOf(await readLives(tx, paid));
     const journals = transfers.flatMap(({ id, asset, from, to, value, blockTime, authorization }) => {
       const key = authorization && { network, asset, payer: authorization.authorizer, nonce: authorization.nonce };
       return journalsOfTransfer({
@@ -175,7 +175,7 @@ export class ChainJob {
         to,
         value,
         authorized: authorization !== null,
-        recorded: key !== null && recorded.has(keyName(key)),
+        claim: (key && claims.get(keyName(key))) ?? 'none',
         blockTime,
       });
     });

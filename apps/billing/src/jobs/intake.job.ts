@@ -2,17 +2,20 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '@keyfare/core/time';
 import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
+import type { GoodEntry } from '../entry.js';
 import { type CheckedRow, EntryStore } from '../intake/entry-store.js';
 import type { FeedBatch, LogFeed } from '../intake/feed.js';
-import { type CheckedRows, type FeedCursor, IntakeService } from '../intake/intake.service.js';
-import { identificationOf, journalsOfCall } from '../ledger/flows.js';
+import { type CheckedRows, type FeedCursor, IntakeService, type LogMoment } from '../intake/intake.service.js';
+import { paymentOf } from '../intake/payment-of.js';
+import { identificationOf, journalsOfCall, journalsOfRefund, journalsOfTurn } from '../ledger/flows.js';
 import { LedgerService } from '../ledger/ledger.service.js';
 import { RatingService } from '../rating/rating.service.js';
 import { BillingMetrics } from '../status/metrics.js';
 import { clock, logFeed } from '../tokens.js';
 import { awaitBooks, tryTurn, turns } from '../turns.js';
+import { followPayments } from './follow-payments.js';
+import { claimsOf, findReclaimed, readLives } from './payments.sql.js';
 import { Serial } from './serial.js';
-import { findUnidentified } from './unidentified.sql.js';
 
 /** What a step came to: more is there, all is read, the API's keys are waited for, or another process was faster. */
 export type IntakeProgress = 'more' | 'idle' | 'waiting' | 'taken';
@@ -50,14 +53,14 @@ export class IntakeJob {
     return this.#serial.run(() => this.#step());
   }
 
-  /** Books until every entry of a transaction older than `newest` is in. Whether it came so far in time. */
-  async catchUp(newest: bigint, timeoutMs: number): Promise<boolean> {
+  /** Books until every entry is in that was committed before the moment. Whether it came so far in time. */
+  async catchUp(moment: LogMoment, timeoutMs: number): Promise<boolean> {
     const deadlineMs = performance.now() + timeoutMs;
     for (;;) {
       const progress = await this.step();
-      if ((await this.intake.cursor(this.sql)).horizon >= newest) return true;
+      if (await this.intake.isComplete(this.sql, moment)) return true;
       if (performance.now() >= deadlineMs) return false;
-      // A transaction of the API is still under way, or a key is not published yet.
+      // The log has no places yet for its newest entries, or a key is not published yet.
       if (progress !== 'more') await pause(50);
     }
   }
@@ -65,7 +68,7 @@ export class IntakeJob {
   async #step(): Promise<IntakeProgress> {
     const from = await this.intake.cursor(this.sql);
     const since = this.now();
-    const batch = await this.feed(from, intakeBatchSize);
+    const batch = await this.feed(from.place, intakeBatchSize);
     const checked = await this.intake.check(batch.rows);
     const to = moveCursor(from, { batch, checked, since });
     const booked = await this.sql.transaction((tx) => this.#book(tx, { from, to, rows: checked.rows }));
@@ -80,8 +83,7 @@ export class IntakeJob {
     if (!(await tryTurn(tx, turns.intake))) return false;
     await awaitBooks(tx);
     const current = await this.intake.cursor(tx, { lock: true });
-    const moved = current.tx !== from.tx || current.position !== from.position || current.horizon !== from.horizon;
-    if (moved) return false;
+    if (current.place !== from.place || current.logAsOf !== from.logAsOf) return false;
     if (rows.length > 0) await this.#bookRows(tx, rows);
     await this.intake.advance(tx, to);
     return true;
@@ -93,24 +95,37 @@ export class IntakeJob {
       rows.map(({ row }) => row.id),
     );
     const unique = refuseRepeated(rows, known);
-    const rated = await this.rating.rate(
-      tx,
-      unique.flatMap(({ entry }) => entry ?? []),
-    );
-    const checked = unique.map((found) => refuseUnrated(found, rated.unrated));
+    const rated = await this.rating.rate(tx, goodOf(unique));
+    const payments = goodOf(unique).flatMap(paymentOf);
+    const followed = followPayments(payments, await readLives(tx, payments));
+    const checked = unique.map((found) => refuseUnrated(found, rated.unrated)).map(refuseStray(followed.strays));
     await this.entries.store(tx, checked);
     await this.rating.store(tx, rated);
-    const paid = checked.flatMap(({ entry }) =>
-      entry?.kind === 'call' && entry.receipt.rail === 'x402' ? [entry.receipt] : [],
+    const good = goodOf(checked);
+    const receipts = new Map(
+      good.flatMap((entry) =>
+        entry.kind === 'call' && entry.receipt.rail === 'x402' ? [[entry.id, entry.receipt] as const] : [],
+      ),
     );
-    const networks = new Map(paid.map(({ id, network }) => [id, network]));
-    await this.ledger.post(
-      tx,
-      rated.charges.flatMap((charge) => journalsOfCall({ ...charge, network: networks.get(charge.entryId) ?? null })),
-    );
-    // Transfers that came before the entries that explain them.
-    if (paid.length > 0) await this.ledger.post(tx, (await findUnidentified(tx, paid)).map(identificationOf));
+    const calls = rated.charges.flatMap((charge) => {
+      const { network = null, settlement } = receipts.get(charge.entryId) ?? {};
+      return journalsOfCall({ ...charge, network, deferred: settlement === 'deferred' });
+    });
+    const refunds = payments.filter(({ outcome }) => outcome === 'refund-due');
+    await this.ledger.post(tx, [
+      ...calls,
+      ...refunds.flatMap(journalsOfRefund),
+      ...followed.turns.flatMap(journalsOfTurn),
+    ]);
+    // Transfers that came before the entries that say what they pay.
+    if (payments.length === 0) return;
+    const claims = claimsOf(await readLives(tx, payments));
+    await this.ledger.post(tx, (await findReclaimed(tx, payments, claims)).map(identificationOf));
   }
+}
+
+function goodOf(rows: readonly CheckedRow[]): readonly GoodEntry[] {
+  return rows.flatMap(({ entry }) => entry ?? []);
 }
 
 /** Where the cursor goes, and what is complete when it is there. */
@@ -118,16 +133,14 @@ function moveCursor(
   from: FeedCursor,
   { batch, checked, since }: { batch: FeedBatch; checked: CheckedRows; since: Date },
 ): FeedCursor {
-  const last = checked.rows.at(-1)?.row;
-  const place = last === undefined ? from : { tx: BigInt(last.tx), position: BigInt(last.position) };
-  const exhausted = !checked.waiting && batch.rows.length < intakeBatchSize;
-  const horizon = exhausted && batch.horizon > from.horizon ? batch.horizon : from.horizon;
-  const awaited = from.awaited ?? { tx: batch.newest, since };
-  const complete = horizon >= awaited.tx;
+  const { head, askedAt } = batch;
+  const place = BigInt(checked.rows.at(-1)?.row.place ?? from.place);
+  const logAsOf = place >= head.place && head.asOf > from.logAsOf ? head.asOf : from.logAsOf;
+  const awaited = from.awaited ?? { asOf: askedAt, since };
+  const complete = logAsOf >= awaited.asOf;
   return {
-    tx: place.tx,
-    position: place.position,
-    horizon,
+    place,
+    logAsOf,
     completeAsOf: complete ? awaited.since : from.completeAsOf,
     awaited: complete ? null : awaited,
   };
@@ -147,6 +160,14 @@ function refuseRepeated(rows: readonly CheckedRow[], known: ReadonlySet<string>)
 function refuseUnrated(found: CheckedRow, unrated: ReadonlyMap<string, string>): CheckedRow {
   const reason = found.entry === null ? undefined : unrated.get(found.entry.id);
   return reason === undefined ? found : refuse(found, 'terms-missing', reason);
+}
+
+/** An entry that names another which it cannot be of would book a payment twice, or one that is not known. */
+function refuseStray(strays: ReadonlyMap<string, string>): (found: CheckedRow) => CheckedRow {
+  return (found) => {
+    const reason = found.entry === null ? undefined : strays.get(found.entry.id);
+    return reason === undefined ? found : refuse(found, 'call-mismatch', reason);
+  };
 }
 
 function refuse({ row }: CheckedRow, fault: NonNullable<CheckedRow['fault']>, detail: string): CheckedRow {

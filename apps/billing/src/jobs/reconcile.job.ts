@@ -4,7 +4,7 @@ import { ChainError, ChainUnavailable } from '@keyfare/evm/chain';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { type Wallet, Wallets } from '../chain/wallets.js';
 import { BillingConfig } from '../config.js';
-import { type MeterReading, readMeter } from '../intake/feed.js';
+import { readAccounts } from '../intake/feed.js';
 import type { BalanceReading } from '../reconcile/checks/balance.sql.js';
 import { ReconcileService, type Run } from '../reconcile/reconcile.service.js';
 import { clock, feedPool } from '../tokens.js';
@@ -41,18 +41,20 @@ export class ReconcileJob {
     const startedAt = this.now();
     const failures: Failures = [];
     const { reconcileWaitMs } = this.config;
-    // First the meter, then the entries that it counts, and last the chain, which must not be older than the entries.
-    const meter = await this.#read('the meter', failures, () => readMeter(this.feedSql));
+    // First the API's accounts, then the entries that they count, and last the chain, which must not be older than the entries.
+    const accounts = await this.#read('the accounts', failures, () => readAccounts(this.feedSql));
     const entriesComplete =
-      meter !== null &&
-      (await this.#read('the log', failures, () => this.intake.catchUp(meter.newest, reconcileWaitMs))) === true;
+      accounts !== null &&
+      (await this.#read('the log', failures, () =>
+        this.intake.catchUp({ asOf: accounts.readAt, since: startedAt }, reconcileWaitMs),
+      )) === true;
     const chainState = await this.#read('the chain', failures, () => this.chain.catchUp(reconcileWaitMs));
     const balances = await this.#read('the balances', failures, () => this.#readBalances(chainState));
     const run = await this.reconcile.run({
       trigger,
       startedAt,
       entriesComplete,
-      meter: entriesComplete ? countOf(meter) : null,
+      accounts: entriesComplete ? accounts : null,
       chainState: chainState ?? 'unavailable',
       balances: balances ?? [],
     });
@@ -94,8 +96,4 @@ export class ReconcileJob {
 /** Only what a later attempt can mend by itself. Everything else is a fault of ours, or of the books. */
 function isAway(error: unknown): error is Error {
   return error instanceof DatabaseUnavailable || error instanceof ChainUnavailable || error instanceof ChainError;
-}
-
-function countOf(meter: MeterReading | null): { snapshot: string; rows: MeterReading['rows'] } | null {
-  return meter === null ? null : { snapshot: meter.snapshot, rows: meter.rows };
 }

@@ -2,7 +2,7 @@ import type { Rail } from '@keyfare/core/metering';
 import type { AssetCode } from '@keyfare/core/money';
 
 /** What an account is, which says on which side of a balance sheet or income statement it stands. */
-export type AccountType = 'asset' | 'liability' | 'equity' | 'income';
+export type AccountType = 'asset' | 'liability' | 'equity' | 'income' | 'expense';
 
 /** One account of the ledger. It counts one asset, in its smallest unit. */
 export interface LedgerAccount {
@@ -25,6 +25,17 @@ export function revenue(rail: Rail, sku: string): LedgerAccount {
 export function x402Receivable(network: string): LedgerAccount {
   return { code: `x402-receivable:${network}`, asset: 'USDC', type: 'asset' };
 }
+
+/** Calls that were served on credit, whose payments the chain has not shown and nobody has given up. */
+export function deferredReceivable(network: string): LedgerAccount {
+  return { code: `deferred-receivable:${network}`, asset: 'USDC', type: 'asset' };
+}
+
+/** Calls that were served on credit and cannot be collected. */
+export const uncollected: LedgerAccount = { code: 'uncollected', asset: 'USDC', type: 'expense' };
+
+/** Money that came in for calls that were not served, and is owed back. */
+export const refundsDue: LedgerAccount = { code: 'refunds-due', asset: 'USDC', type: 'liability' };
 
 /** The wallet that payments go to, as its transfers add up. */
 export function cash(network: string, payTo: string): LedgerAccount {

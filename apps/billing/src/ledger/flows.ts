@@ -1,10 +1,14 @@
 import type { Rail } from '@keyfare/core/metering';
 import {
   cash,
+  deferredReceivable,
+  type LedgerAccount,
   openingBalance,
+  refundsDue,
   revenue,
   treasuryOut,
   unbilledReceivable,
+  uncollected,
   unidentifiedReceipts,
   x402Receivable,
 } from './chart.js';
@@ -18,11 +22,19 @@ export interface BookedCall {
   readonly account: string | null;
   /** The chain on the x402 rail. */
   readonly network: string | null;
+  /** Whether it was served on credit, its payment to be collected later. */
+  readonly deferred: boolean;
   readonly sku: string;
   /** Micro-dollars on the key rail, atomic USDC on the x402 rail. */
   readonly amount: bigint;
   readonly occurredAt: Date;
 }
+
+/**
+ * What the log says that an authorized transfer pays: something whose payment it records as moved, a call on credit, or
+ * nothing that it knows of or still expects money for.
+ */
+export type Claim = 'settled' | 'deferred' | 'none';
 
 /** A transfer to or from the wallet that payments go to. */
 export interface BookedTransfer {
@@ -34,45 +46,106 @@ export interface BookedTransfer {
   readonly value: bigint;
   /** Whether an EIP-3009 authorization made it. */
   readonly authorized: boolean;
-  /** Whether an entry records the payment that this transfer settles. */
-  readonly recorded: boolean;
+  /** What it pays by the entries that are booked by now. */
+  readonly claim: Claim;
   readonly blockTime: Date;
+}
+
+/** What happened to a payment after the entry that brought it in, as far as the ledger is concerned. */
+export interface PaymentTurn {
+  /** `write-off`: a call on credit is given up. `dropped`: the chain dropped a settlement; `restored`: it moved again. */
+  readonly kind: 'write-off' | 'dropped' | 'restored';
+  /** The entry that says so, by its kind: `unpaid:<entry>`. */
+  readonly source: string;
+  readonly network: string;
+  /** What the payment was for: the product of a call; null where nothing was served. */
+  readonly sku: string | null;
+  readonly amount: bigint;
+  readonly occurredAt: Date;
 }
 
 /** What a call earned: nothing for units that the plan includes. */
 export function journalsOfCall(call: BookedCall): readonly Journal[] {
-  const { entryId, rail, account, network, sku, amount, occurredAt } = call;
+  const { entryId, rail, account, network, deferred, sku, amount, occurredAt } = call;
   if (amount === 0n) return [];
-  const debit = rail === 'key' ? unbilledReceivable(present(account)) : x402Receivable(present(network));
+  const receivable = deferred ? deferredReceivable : x402Receivable;
+  const debit = rail === 'key' ? unbilledReceivable(present(account)) : receivable(present(network));
   const source = `call:${entryId}`;
   return [journalOf({ kind: 'call', source, occurredAt, debit, credit: revenue(rail, sku), amount })];
 }
 
+/** Money that moved and that nothing was served for: it is owed back, and earns nothing. */
+export function journalsOfRefund(refund: {
+  readonly entryId: string;
+  readonly network: string;
+  readonly amount: bigint;
+  readonly issuedAt: Date;
+}): readonly Journal[] {
+  const { entryId, network, amount, issuedAt: occurredAt } = refund;
+  if (amount === 0n) return [];
+  const debit = x402Receivable(network);
+  const source = `refund-due:${entryId}`;
+  return [journalOf({ kind: 'refund-due', source, occurredAt, debit, credit: refundsDue, amount })];
+}
+
+/** What a payment's later life changes: a write-off is a loss; a drop takes back what the payment earned or owed. */
+export function journalsOfTurn({ kind, source, network, sku, amount, occurredAt }: PaymentTurn): readonly Journal[] {
+  if (amount === 0n) return [];
+  const common = { kind, source, occurredAt, amount };
+  if (kind === 'write-off') {
+    return [journalOf({ ...common, debit: uncollected, credit: deferredReceivable(network) })];
+  }
+  const earned = sku === null ? refundsDue : revenue('x402', sku);
+  const expected = x402Receivable(network);
+  const [debit, credit] = kind === 'dropped' ? [earned, expected] : [expected, earned];
+  return [journalOf({ ...common, debit, credit })];
+}
+
 /**
- * What a transfer moved. One in settles a recorded payment or waits to be identified; one out is a withdrawal; the
- * wallet's payment to itself is both. Its plain transfer to itself moves nothing.
+ * What a transfer moved. One in settles a payment that the log claims or waits to be identified; one out is a withdrawal;
+ * the wallet's payment to itself is both. Its plain transfer to itself moves nothing.
  */
 export function journalsOfTransfer(transfer: BookedTransfer): readonly Journal[] {
-  const { id, network, payTo, from, to, value, authorized, recorded, blockTime } = transfer;
+  const { id, network, payTo, from, to, value, authorized, claim, blockTime } = transfer;
   if (value === 0n || (from === to && !authorized)) return [];
   const wallet = cash(network, payTo);
   const common = { source: `transfer:${id}`, occurredAt: blockTime, amount: value };
-  const inward = recorded
-    ? journalOf({ ...common, kind: 'settlement', debit: wallet, credit: x402Receivable(network) })
-    : journalOf({ ...common, kind: 'unidentified', debit: wallet, credit: unidentifiedReceipts });
+  const inward = (): Journal =>
+    journalOf({ ...common, kind: inwardKinds[claim], debit: wallet, credit: claimed(claim, network) });
   const outward = (): Journal => journalOf({ ...common, kind: 'withdrawal', debit: treasuryOut, credit: wallet });
-  return [...(to === payTo ? [inward] : []), ...(from === payTo ? [outward()] : [])];
+  return [...(to === payTo ? [inward()] : []), ...(from === payTo ? [outward()] : [])];
 }
 
-/** An entry came that explains a transfer which had come before it: the two orders end in the same balances. */
-export function identificationOf({ id, network, value, blockTime }: Omit<BookedTransfer, 'recorded'>): Journal {
+const inwardKinds = { settled: 'settlement', deferred: 'collection', none: 'unidentified' } as const;
+
+/** The account that a transfer with this claim clears. */
+export function claimed(claim: Claim, network: string): LedgerAccount {
+  if (claim === 'none') return unidentifiedReceipts;
+  return claim === 'deferred' ? deferredReceivable(network) : x402Receivable(network);
+}
+
+/** A booked transfer whose claim has become another since. */
+export interface Reclaimed {
+  readonly id: string;
+  readonly network: string;
+  readonly value: bigint;
+  readonly blockTime: Date;
+  readonly from: Claim;
+  readonly to: Claim;
+  /** How often it was moved before. */
+  readonly moves: number;
+}
+
+/** An entry came that says otherwise what a booked transfer pays: whichever comes first, the balances end the same. */
+export function identificationOf({ id, network, value, blockTime, from, to, moves }: Reclaimed): Journal {
   return journalOf({
     kind: 'identification',
     source: `transfer:${id}`,
     occurredAt: blockTime,
-    debit: unidentifiedReceipts,
-    credit: x402Receivable(network),
+    debit: claimed(from, network),
+    credit: claimed(to, network),
     amount: value,
+    nth: moves,
   });
 }
 

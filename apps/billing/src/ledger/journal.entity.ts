@@ -13,7 +13,7 @@ export class JournalEntity {
   @Column({ type: 'text' })
   kind: string;
 
-  /** `call:<entry>`, `transfer:<transfer>` or `opening:<wallet>`. */
+  /** `transfer:<transfer>`, `opening:<wallet>`, or an entry by its kind, such as `call:<entry>`. */
   @Column({ type: 'text' })
   source: string;
 

@@ -7,10 +7,15 @@ import type { LedgerAccount } from './chart.js';
 export type JournalKind =
   | 'call'
   | 'settlement'
+  | 'collection'
   | 'unidentified'
   | 'identification'
   | 'withdrawal'
   | 'opening'
+  | 'write-off'
+  | 'refund-due'
+  | 'dropped'
+  | 'restored'
   | 'reversal';
 
 /** One line: a debit when `amount` is positive, a credit when it is negative, in the account's smallest unit. */
@@ -24,7 +29,7 @@ export interface Journal {
   /** Follows from what the journal records, so that it cannot be written twice. */
   readonly id: string;
   readonly kind: JournalKind;
-  /** What it records: `call:<entry>`, `transfer:<transfer>` or `opening:<wallet>`. */
+  /** What it records: `transfer:<transfer>`, `opening:<wallet>`, or an entry by its kind, such as `call:<entry>`. */
   readonly source: string;
   readonly occurredAt: Date;
   /** The journal that this one undoes. */
@@ -40,13 +45,15 @@ interface Movement {
   readonly credit: LedgerAccount;
   /** More than zero. */
   readonly amount: bigint;
+  /** Which of several journals of this kind and source it is; 0 for the only or first one. */
+  readonly nth?: number;
 }
 
 /** A journal of one debit and one credit. An amount that is not positive is a bug: RangeError. */
-export function journalOf({ kind, source, occurredAt, debit, credit, amount }: Movement): Journal {
+export function journalOf({ kind, source, occurredAt, debit, credit, amount, nth = 0 }: Movement): Journal {
   if (amount <= 0n) throw new RangeError(`the amount of a journal must be positive: ${source}`);
   return {
-    id: deriveId(`${kind}:${source}`),
+    id: deriveId(nth === 0 ? `${kind}:${source}` : `${kind}:${source}#${nth}`),
     kind,
     source,
     occurredAt,

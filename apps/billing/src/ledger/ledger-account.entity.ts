@@ -3,7 +3,7 @@ import { Check, Column, Entity, PrimaryColumn, Unique } from 'typeorm';
 /** An account of the ledger. It counts one asset and is never closed. Append-only. */
 @Entity({ name: 'ledger_account' })
 @Unique('ledger_account_asset', ['code', 'asset'])
-@Check('ledger_account_type', `type in ('asset', 'liability', 'equity', 'income')`)
+@Check('ledger_account_type', `type in ('asset', 'liability', 'equity', 'income', 'expense')`)
 @Check('ledger_account_known_asset', `asset in ('USD', 'USDC')`)
 export class LedgerAccountEntity {
   @PrimaryColumn({ type: 'text', primaryKeyConstraintName: 'ledger_account_pk' })
@@ -13,5 +13,5 @@ export class LedgerAccountEntity {
   asset: 'USD' | 'USDC';
 
   @Column({ type: 'text' })
-  type: 'asset' | 'liability' | 'equity' | 'income';
+  type: 'asset' | 'liability' | 'equity' | 'income' | 'expense';
 }

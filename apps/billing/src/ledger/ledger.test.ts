@@ -1,8 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
-import * as fc from 'fast-check';
 import { deriveId } from '../derive-id.js';
 import { cash, revenue, unidentifiedReceipts, x402Receivable } from './chart.js';
-import { type BookedCall, type BookedTransfer, identificationOf, journalsOfCall, journalsOfTransfer } from './flows.js';
+import {
+  type BookedCall,
+  type BookedTransfer,
+  journalsOfCall,
+  journalsOfRefund,
+  journalsOfTransfer,
+  journalsOfTurn,
+} from './flows.js';
 import { assertBalanced, digestOf, type Journal, journalOf, reversalOf } from './journal.js';
 
 const network = 'eip155:84532';
@@ -13,6 +19,7 @@ const call: BookedCall = {
   rail: 'x402',
   account: null,
   network,
+  deferred: false,
   sku: 'forecast',
   amount: 1_000n,
   occurredAt: at,
@@ -25,7 +32,7 @@ const transfer: BookedTransfer = {
   to: payTo,
   value: 1_000n,
   authorized: true,
-  recorded: true,
+  claim: 'settled',
   blockTime: at,
 };
 
@@ -111,7 +118,7 @@ describe('the flows', () => {
   });
 
   it('money that nothing explains is a liability', () => {
-    expect(balancesOf(journalsOfTransfer({ ...transfer, recorded: false }))).toEqual({
+    expect(balancesOf(journalsOfTransfer({ ...transfer, claim: 'none' }))).toEqual({
       [unidentifiedReceipts.code]: -1_000n,
       [`usdc:${network}:${payTo}`]: 1_000n,
     });
@@ -119,7 +126,7 @@ describe('the flows', () => {
 
   it('a transfer out is a withdrawal; the wallet’s plain transfer to itself moves nothing', () => {
     expect(
-      balancesOf(journalsOfTransfer({ ...transfer, from: payTo, to: '0xb', authorized: false, recorded: false })),
+      balancesOf(journalsOfTransfer({ ...transfer, from: payTo, to: '0xb', authorized: false, claim: 'none' })),
     ).toEqual({
       'treasury-out': 1_000n,
       [`usdc:${network}:${payTo}`]: -1_000n,
@@ -133,98 +140,47 @@ describe('the flows', () => {
       'treasury-out': 1_000n,
     });
   });
-});
 
-/** Books events in the order given, by the rule that the jobs follow: each looks for what came before it. */
-function book(events: readonly Event[]): readonly Journal[] {
-  const journals = new Map<string, Journal>();
-  const write = (written: readonly Journal[]): void => written.forEach((journal) => journals.set(journal.id, journal));
-  const entries = new Set<string>();
-  const transfers = new Map<string, BookedTransfer>();
-  for (const event of events) {
-    if (event.kind === 'entry') {
-      if (entries.has(event.nonce)) continue;
-      entries.add(event.nonce);
-      write(journalsOfCall({ ...call, entryId: event.nonce, amount: event.amount }));
-      for (const [, waiting] of transfers) {
-        const journal = [...journals.values()].find(({ source }) => source === `transfer:${waiting.id}`);
-        if (waiting.id.startsWith(`${event.nonce}/`) && journal?.kind === 'unidentified')
-          write([identificationOf(waiting)]);
-      }
-    } else if (event.kind === 'transfer') {
-      if (transfers.has(event.id)) continue;
-      const recorded = entries.has(event.nonce);
-      const seen: BookedTransfer = { ...transfer, id: event.id, value: event.amount, recorded };
-      transfers.set(event.id, seen);
-      write(journalsOfTransfer(seen));
-    } else if (transfers.delete(event.id)) {
-      const undone = new Set([...journals.values()].map(({ reverses }) => reverses));
-      const own = [...journals.values()].filter(
-        ({ source, reverses }) => source === `transfer:${event.id}` && reverses === null,
-      );
-      write(own.filter(({ id }) => !undone.has(id)).map(reversalOf));
-    }
-  }
-  return [...journals.values()];
-}
-
-type Event =
-  | { readonly kind: 'entry'; readonly nonce: string; readonly amount: bigint }
-  | { readonly kind: 'transfer'; readonly nonce: string; readonly id: string; readonly amount: bigint }
-  | { readonly kind: 'orphan'; readonly id: string };
-
-describe('the order of events', () => {
-  const payment = fc.record({
-    nonce: fc.integer({ min: 0, max: 5 }).map(String),
-    amount: fc.bigInt({ min: 1n, max: 1_000_000n }),
-    entry: fc.boolean(),
-    mined: fc.boolean(),
-    /** The block of the first transfer is lost, and the transaction may be mined again. */
-    orphaned: fc.boolean(),
-    minedAgain: fc.boolean(),
+  it('a call on credit is a receivable of its own until its transfer comes', () => {
+    const booked = journalsOfCall({ ...call, deferred: true });
+    expect(balancesOf(booked)).toEqual({
+      [`deferred-receivable:${network}`]: 1_000n,
+      'revenue:x402:forecast': -1_000n,
+    });
+    expect(balancesOf([...booked, ...journalsOfTransfer({ ...transfer, claim: 'deferred' })])).toEqual({
+      'revenue:x402:forecast': -1_000n,
+      [`usdc:${network}:${payTo}`]: 1_000n,
+    });
   });
 
-  /** The events of payments; an orphan event comes after its transfer, for the rest any order will do. */
-  const events = fc
-    .uniqueArray(payment, { selector: ({ nonce }) => nonce })
-    .map((payments) =>
-      payments.flatMap(({ nonce, amount, entry, mined, orphaned, minedAgain }): Event[][] => [
-        entry ? [{ kind: 'entry', nonce, amount }] : [],
-        mined
-          ? [
-              { kind: 'transfer', nonce, id: `${nonce}/1`, amount },
-              ...(orphaned ? [{ kind: 'orphan', id: `${nonce}/1` } as const] : []),
-            ]
-          : [],
-        mined && orphaned && minedAgain ? [{ kind: 'transfer', nonce, id: `${nonce}/2`, amount }] : [],
-      ]),
-    );
-
-  /** Interleaves the lists, each in its own order, as the numbers say. */
-  const interleave = (lists: readonly (readonly Event[])[], picks: readonly number[]): Event[] => {
-    const left = lists.map((list) => [...list]).filter((list) => list.length > 0);
-    const out: Event[] = [];
-    for (let step = 0; left.length > 0; step += 1) {
-      const index = (picks[step % Math.max(picks.length, 1)] ?? 0) % left.length;
-      const [next] = left[index]?.splice(0, 1) ?? [];
-      if (next !== undefined) out.push(next);
-      if (left[index]?.length === 0) left.splice(index, 1);
-    }
-    return out;
-  };
-
-  it('makes no difference to the balances, and neither does a second delivery', () => {
-    const picks = fc.array(fc.nat(), { minLength: 1, maxLength: 20 });
-    fc.assert(
-      fc.property(events, picks, picks, (lists, one, other) => {
-        const first = interleave(lists, one);
-        const expected = balancesOf(book(first));
-        expect(balancesOf(book(interleave(lists, other)))).toEqual(expected);
-        expect(balancesOf(book([...first, ...first.filter(({ kind }) => kind !== 'transfer')]))).toEqual(expected);
-        const sums = Object.values(expected).reduce((sum, amount) => sum + amount, 0n);
-        expect(sums).toBe(0n);
-      }),
-      { numRuns: 500 },
-    );
+  it('a call on credit that is given up stays earned, and is a loss', () => {
+    const turn = { source: 'unpaid:u1', network, sku: 'forecast', amount: 1_000n, occurredAt: at };
+    const journals = [
+      ...journalsOfCall({ ...call, deferred: true }),
+      ...journalsOfTurn({ ...turn, kind: 'write-off' }),
+    ];
+    expect(balancesOf(journals)).toEqual({ 'revenue:x402:forecast': -1_000n, uncollected: 1_000n });
   });
+
+  it('money for a call that was not served is owed back and earns nothing', () => {
+    const refund = journalsOfRefund({ entryId: 'r1', network, amount: 1_000n, issuedAt: at });
+    expect(balancesOf([...refund, ...journalsOfTransfer(transfer)])).toEqual({
+      'refunds-due': -1_000n,
+      [`usdc:${network}:${payTo}`]: 1_000n,
+    });
+  });
+
+  it.each([
+    ['forecast', journalsOfCall(call)],
+    [null, journalsOfRefund({ entryId: 'r1', network, amount: 1_000n, issuedAt: at })],
+  ] as const)(
+    'a settlement that the chain dropped leaves nothing (%s), and one that moved again restores it',
+    (sku, booked) => {
+      const turn = { network, sku, amount: 1_000n, occurredAt: at };
+      const dropped = journalsOfTurn({ ...turn, kind: 'dropped', source: 'reversed:x' });
+      expect(balancesOf([...booked, ...dropped])).toEqual({});
+      const restored = journalsOfTurn({ ...turn, kind: 'restored', source: 'settlement:y' });
+      expect(balancesOf([...booked, ...dropped, ...restored])).toEqual(balancesOf(booked));
+    },
+  );
 });

@@ -9,7 +9,7 @@ import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
   'charge_split',
   `case rail when 'key' then asset = 'USD' and included + overage = units and amount = overage * unit_price and price_book_id is not null and account is not null else asset = 'USDC' and included = 0 and overage = 0 and payer is not null end`,
 )
-@Index('charge_account', ['account', 'periodStart', 'tx', 'position'], { where: `rail = 'key'` })
+@Index('charge_account', ['account', 'periodStart', 'place'], { where: `rail = 'key'` })
 @Index('charge_period', ['periodStart'])
 export class ChargeEntity {
   /** The entry, and so the exchange and the receipt. */
@@ -60,10 +60,7 @@ export class ChargeEntity {
   @Column(timeColumn)
   occurredAt: Date;
 
-  /** The entry's place in the feed: the order in which units fill the plan. */
+  /** The entry's place in the log: the order in which units fill the plan. */
   @Column(bigintColumn)
-  tx: bigint;
-
-  @Column(bigintColumn)
-  position: bigint;
+  place: bigint;
 }

@@ -3,7 +3,7 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /** The terms of one account from one moment on, as a signed entry says. Append-only: new terms are a new row. */
 @Entity({ name: 'price_book' })
-@Index('price_book_account', ['account', 'effectiveAt', 'tx', 'position'])
+@Index('price_book_account', ['account', 'revision', 'effectiveAt', 'place'])
 export class PriceBookEntity {
   /** The entry. */
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'price_book_pk' })
@@ -41,10 +41,11 @@ export class PriceBookEntity {
   @Column(timeColumn)
   effectiveAt: Date;
 
-  /** The entry's place in the feed: a call is rated by terms that were read before it. */
-  @Column(bigintColumn)
-  tx: bigint;
+  /** Counts the account's changes of terms; 0 for terms from before they were counted. */
+  @Column({ ...bigintColumn, default: 0 })
+  revision: bigint;
 
+  /** The entry's place in the log: a call is rated by terms that were read before it. */
   @Column(bigintColumn)
-  position: bigint;
+  place: bigint;
 }

@@ -11,8 +11,7 @@ function terms(position: number, overrides: Partial<TermsEntry['terms']> = {}): 
   const id = `terms-${position}`;
   return {
     kind: 'terms',
-    tx: 1n,
-    position: BigInt(position),
+    place: BigInt(position),
     id,
     terms: {
       version: 1,
@@ -42,7 +41,7 @@ function keyCall(position: number, units: number, { at = start, account = 'a' } 
     occurredAt: at,
   };
   const receipt = { rail: 'key', principal: account } as CallEntry['receipt'];
-  return { kind: 'call', tx: 1n, position: BigInt(position), id: `call-${position}`, usage, receipt };
+  return { kind: 'call', place: BigInt(position), id: `call-${position}`, usage, receipt };
 }
 
 function sum(charges: readonly Charge[], of: (charge: Charge) => bigint): bigint {
@@ -85,6 +84,19 @@ describe('rating', () => {
       [100n, 'terms-2'],
       [7n, 'terms-1'],
     ]);
+  });
+
+  it('prices a call by the last revision that applies, though the clock of who changed the terms was behind', () => {
+    const at = start.getTime() / 1_000;
+    const { charges } = rateEntries(
+      [
+        terms(1, { revision: 1, effectiveAt: at + 10 }),
+        terms(2, { revision: 2, effectiveAt: at + 5, includedUnits: '0' }),
+        keyCall(3, 1, { at: new Date(start.getTime() + 20_000) }),
+      ],
+      empty,
+    );
+    expect(charges[0]?.priceBookId).toBe('terms-2');
   });
 
   it('takes the terms that the log tells of last when two begin at the same second', () => {

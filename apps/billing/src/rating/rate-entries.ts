@@ -9,8 +9,9 @@ export interface BookedTerms {
   readonly accountName: string;
   readonly effectiveAt: Date;
   readonly terms: PlanTerms;
-  readonly tx: bigint;
-  readonly position: bigint;
+  /** Counts the account's changes of terms; 0 for terms from before they were counted. */
+  readonly revision: bigint;
+  readonly place: bigint;
 }
 
 /** A rated call. */
@@ -29,8 +30,7 @@ export interface Charge {
   readonly priceBookId: string | null;
   readonly periodStart: Date;
   readonly occurredAt: Date;
-  readonly tx: bigint;
-  readonly position: bigint;
+  readonly place: bigint;
 }
 
 /** What was rated before: the price book of the accounts concerned, and how far their months are filled. */
@@ -93,7 +93,7 @@ export function rateEntries(entries: readonly GoodEntry[], state: RatingState): 
   return { terms, charges, totals, unrated };
 }
 
-function bookTerms({ id, tx, position, terms }: TermsEntry): BookedTerms {
+function bookTerms({ id, place, terms }: TermsEntry): BookedTerms {
   return {
     id,
     account: terms.account,
@@ -108,8 +108,8 @@ function bookTerms({ id, tx, position, terms }: TermsEntry): BookedTerms {
       overagePrice: usd(terms.overagePrice),
       monthlyPrice: usd(terms.monthlyPrice),
     },
-    tx,
-    position,
+    revision: BigInt(terms.revision ?? 0),
+    place,
   };
 }
 
@@ -118,8 +118,9 @@ function usd(microDollars: string): Money {
 }
 
 /**
- * The newest terms that apply at `at`; of those that began at the same moment, the ones that the feed told of last. The
- * first terms hold for what came before them too: the call was served, by a clock that was behind.
+ * The terms in force at `at`: of those that apply by then the last one by revision, which is the order in which the API
+ * changed them. Terms from before revisions were counted come first, in the order in which they apply. The first terms
+ * hold for what came before them too: the call was served, by a clock that was behind.
  */
 function findTerms(book: readonly BookedTerms[], account: string, at: Date): BookedTerms | undefined {
   let first: BookedTerms | undefined;
@@ -134,12 +135,13 @@ function findTerms(book: readonly BookedTerms[], account: string, at: Date): Boo
 }
 
 function isBefore(a: BookedTerms, b: BookedTerms): boolean {
+  if (a.revision !== b.revision) return a.revision < b.revision;
   if (a.effectiveAt.getTime() !== b.effectiveAt.getTime()) return a.effectiveAt < b.effectiveAt;
-  return a.tx === b.tx ? a.position < b.position : a.tx < b.tx;
+  return a.place < b.place;
 }
 
 function chargeKeyCall(
-  { id, tx, position, usage }: CallEntry,
+  { id, place, usage }: CallEntry,
   { id: priceBookId, terms }: BookedTerms,
   before: bigint,
 ): Charge {
@@ -159,13 +161,12 @@ function chargeKeyCall(
     priceBookId,
     periodStart: usage.periodStart,
     occurredAt: usage.occurredAt,
-    tx,
-    position,
+    place,
   };
 }
 
 /** A paid call costs what was paid for it; the plan of an account that it is linked to has no part in that. */
-function chargePaidCall({ id, tx, position, usage }: CallEntry, amount: bigint): Charge {
+function chargePaidCall({ id, place, usage }: CallEntry, amount: bigint): Charge {
   return {
     entryId: id,
     rail: 'x402',
@@ -181,7 +182,6 @@ function chargePaidCall({ id, tx, position, usage }: CallEntry, amount: bigint):
     priceBookId: null,
     periodStart: usage.periodStart,
     occurredAt: usage.occurredAt,
-    tx,
-    position,
+    place,
   };
 }

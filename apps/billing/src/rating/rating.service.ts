@@ -17,8 +17,8 @@ interface PriceBookRow {
   readonly overage_price: string;
   readonly monthly_price: string;
   readonly effective_at: Date;
-  readonly tx: string;
-  readonly position: string;
+  readonly revision: string;
+  readonly place: string;
 }
 
 /** Keeps the price book, and turns calls into charges. */
@@ -79,7 +79,7 @@ export class RatingService {
     await tx.query({
       name: 'billing_store_terms',
       text: `insert into billing.price_book (id, account, account_name, plan_id, plan_slug, plan_version,
-          included_units, overage, overage_price, monthly_price, effective_at, tx, position)
+          included_units, overage, overage_price, monthly_price, effective_at, revision, place)
         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::numeric[],
           $8::text[], $9::numeric[], $10::numeric[], $11::timestamptz[], $12::bigint[], $13::bigint[])`,
       values: [
@@ -94,8 +94,8 @@ export class RatingService {
         terms.map((row) => row.terms.overagePrice.atomic.toString()),
         terms.map((row) => row.terms.monthlyPrice.atomic.toString()),
         terms.map((row) => row.effectiveAt.toISOString()),
-        terms.map((row) => row.tx.toString()),
-        terms.map((row) => row.position.toString()),
+        terms.map((row) => row.revision.toString()),
+        terms.map((row) => row.place.toString()),
       ],
     });
   }
@@ -105,10 +105,10 @@ export class RatingService {
     await tx.query({
       name: 'billing_store_charges',
       text: `insert into billing.charge (entry_id, rail, account, payer, sku, units, included, overage, unit_price,
-          asset, amount, price_book_id, period_start, occurred_at, tx, position)
+          asset, amount, price_book_id, period_start, occurred_at, place)
         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
           $8::bigint[], $9::numeric[], $10::text[], $11::numeric[], $12::uuid[], $13::timestamptz[],
-          $14::timestamptz[], $15::bigint[], $16::bigint[])`,
+          $14::timestamptz[], $15::bigint[])`,
       values: [
         charges.map((charge) => charge.entryId),
         charges.map((charge) => charge.rail),
@@ -124,8 +124,7 @@ export class RatingService {
         charges.map((charge) => charge.priceBookId),
         charges.map((charge) => charge.periodStart.toISOString()),
         charges.map((charge) => charge.occurredAt.toISOString()),
-        charges.map((charge) => charge.tx.toString()),
-        charges.map((charge) => charge.position.toString()),
+        charges.map((charge) => charge.place.toString()),
       ],
     });
   }
@@ -136,7 +135,7 @@ export async function readPriceBook(tx: Sql, accounts: readonly string[]): Promi
   if (accounts.length === 0) return [];
   const rows = await tx.query<PriceBookRow>({
     name: 'billing_read_price_book',
-    text: 'select * from billing.price_book where account = any($1::text[]) order by tx, position',
+    text: 'select * from billing.price_book where account = any($1::text[]) order by place',
     values: [accounts],
   });
   return rows.map((row) => ({
@@ -153,8 +152,8 @@ export async function readPriceBook(tx: Sql, accounts: readonly string[]): Promi
       overagePrice: money('USD', BigInt(row.overage_price)),
       monthlyPrice: money('USD', BigInt(row.monthly_price)),
     },
-    tx: BigInt(row.tx),
-    position: BigInt(row.position),
+    revision: BigInt(row.revision),
+    place: BigInt(row.place),
   }));
 }
 

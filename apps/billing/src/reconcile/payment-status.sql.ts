@@ -19,6 +19,9 @@ export function paymentParameters({ graceSeconds, entriesCompleteAsOf, network, 
 // How long an idle chain, which makes no block past the entry, is waited for: so many times the grace.
 const idleFactor = 10;
 
+// A payment lives for a day at most: what was not collected of a call on credit by then, and not given up, is forgotten.
+const longestLife = `interval '24 hours'`;
+
 /**
  * Common table expressions that end in `payments`: one row for each payment that an entry or the chain knows, with what
  * either says and a `status`. A payment is named by (network, asset, payer, nonce), which EIP-3009 lets be used once.
@@ -26,29 +29,48 @@ const idleFactor = 10;
  */
 export function payments(first: number): string {
   const grace = `make_interval(secs => $${first}::double precision)`;
-  const overdue = { settlement: settlementOverdue(first, grace), record: recordOverdue(first, grace) };
+  const overdue = {
+    settlement: settlementOverdue(first, grace),
+    record: recordOverdue(first, grace),
+    collection: collectionOverdue(first, grace),
+  };
   return `
   recorded as (
-    select distinct on (network, asset, payer, nonce) * from billing.payment where outcome = 'settled'
-    order by network, asset, payer, nonce, tx, position),
+    select distinct on (network, asset, payer, nonce) b.*, l.entry_id as told_by, case
+        when b.outcome = 'settled' then case l.outcome when 'reversed' then 'reversed' when 'unpaid' then 'lost'
+          else 'settled' end
+        when b.outcome = 'deferred' then case l.outcome when 'settlement' then 'collected' when 'unpaid' then 'written-off'
+          else 'deferred' end
+        else case l.outcome when 'reversed' then 'void' else 'owed' end end as state,
+      case l.outcome when 'settlement' then l.issued_at else b.issued_at end as moved_at,
+      case l.outcome when 'settlement' then l.transaction else b.transaction end as moved_by
+    from billing.payment b
+    left join lateral (
+      select * from billing.payment l where l.call_id = b.entry_id order by l.place desc limit 1) as l on true
+    where b.outcome in ('settled', 'deferred', 'refund-due')
+    order by network, asset, payer, nonce, b.place),
   settled as (
     select distinct on (network, asset, authorizer, nonce) *, authorizer as payer from billing.chain_transfer
     where orphaned_at is null and authorizer is not null and to_address = pay_to
     order by network, asset, authorizer, nonce, block_number, log_index),
   sides as (
-    select network, asset, payer, nonce, r.entry_id, r.sku, r.issued_at, r.pay_to as recorded_pay_to,
-      r.amount as recorded_amount, r.transaction as recorded_transaction, s.id as transfer_id, s.watch as settled_watch,
-      s.value as settled_amount, s.transaction as settled_transaction, s.block_number, s.block_time, s.seen_at
+    select network, asset, payer, nonce, r.entry_id, r.told_by, r.state, r.outcome, r.sku, r.issued_at, r.moved_at,
+      r.pay_to as recorded_pay_to, r.amount as recorded_amount, r.moved_by as recorded_transaction,
+      s.id as transfer_id, s.watch as settled_watch, s.value as settled_amount, s.transaction as settled_transaction,
+      s.block_number, s.block_time, s.seen_at
     from recorded r full join settled s using (network, asset, payer, nonce)),
   payments as (
     select p.*, c.watch, o.orphaned_at,
       case when p.transfer_id is null then null
         when p.block_number <= w.finalized_number then 'final' else 'provisional' end as finality,
-      case when p.entry_id is not null and p.transfer_id is not null then
-          case when p.recorded_amount = p.settled_amount then 'matched' else 'amount-mismatch' end
-        when p.transfer_id is null then
-          case when ${overdue.settlement} then 'recorded-not-settled' else 'awaiting-settlement' end
-        else case when ${overdue.record} then 'settled-not-recorded' else 'awaiting-record' end end as status
+      case when p.transfer_id is not null and p.recorded_amount <> p.settled_amount then 'amount-mismatch'
+        when p.transfer_id is not null and p.state in ('settled', 'collected', 'owed') then 'matched'
+        when p.transfer_id is not null
+          then case when ${overdue.record} then 'settled-not-recorded' else 'awaiting-record' end
+        when p.state = 'deferred' then case when ${overdue.collection} then 'deferred-overdue' else 'deferred' end
+        when p.state in ('written-off', 'lost', 'reversed') then 'uncollectable'
+        when p.state = 'void' then 'reversed'
+        when ${overdue.settlement} then 'recorded-not-settled' else 'awaiting-settlement' end as status
     from sides p
     left join billing.chain_cursor c on c.network = p.network and c.asset = p.asset and c.pay_to = p.recorded_pay_to
       and c.network = $${first + 2}::text
@@ -70,8 +92,8 @@ function settlementOverdue(first: number, grace: string): string {
   return `coalesce(
     case when c.watch is null then (p.network, p.recorded_pay_to) <> ($${first + 2}::text, $${first + 3}::text)
       when o.orphaned_at is not null then c.complete_as_of >= o.orphaned_at + ${grace}
-      else c.complete_as_of >= p.issued_at + ${grace}
-        and (c.block_time >= p.issued_at + ${grace} or c.complete_as_of >= p.issued_at + ${idleFactor} * ${grace})
+      else c.complete_as_of >= p.moved_at + ${grace}
+        and (c.block_time >= p.moved_at + ${grace} or c.complete_as_of >= p.moved_at + ${idleFactor} * ${grace})
       end, false)`;
 }
 
@@ -81,4 +103,9 @@ function settlementOverdue(first: number, grace: string): string {
  */
 function recordOverdue(first: number, grace: string): string {
   return `coalesce($${first + 1}::timestamptz >= least(p.block_time, p.seen_at) + ${grace}, false)`;
+}
+
+/** Whether a call on credit should have been collected or given up by now: the log is complete well past its payment's life. */
+function collectionOverdue(first: number, grace: string): string {
+  return `coalesce($${first + 1}::timestamptz >= p.issued_at + ${longestLife} + ${grace}, false)`;
 }

@@ -3,6 +3,7 @@ import { canonicalJson } from '@keyfare/core/encoding';
 import type { Clock } from '@keyfare/core/time';
 import { isRetryable, type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
+import type { AccountsReading } from '../accounts-reading.js';
 import { BillingConfig } from '../config.js';
 import { Standstills } from '../standstills.js';
 import { clock, reportPool } from '../tokens.js';
@@ -13,9 +14,10 @@ import { checkDocuments, checkEntries } from './checks/entries.sql.js';
 import { checkInvoices } from './checks/invoices.sql.js';
 import { checkCharges, checkLedger, checkPosted } from './checks/ledger.sql.js';
 import { checkLimits } from './checks/limits.sql.js';
-import { checkMeter, type MeterCount } from './checks/meter.sql.js';
-import { checkPayments, checkTransfers } from './checks/payments.sql.js';
+import { checkMeter } from './checks/meter.sql.js';
+import { checkPayments, checkRefunds, checkTransfers } from './checks/payments.sql.js';
 import { checkStandstills } from './checks/standstills.sql.js';
+import { checkTerms } from './checks/terms.sql.js';
 import type { PaymentJudgement } from './payment-status.sql.js';
 import type { ReconciliationReport } from './report.js';
 import { summarize } from './summary.js';
@@ -26,8 +28,8 @@ export interface RunInput {
   readonly startedAt: Date;
   /** Whether every entry that was there at the start has been read. */
   readonly entriesComplete: boolean;
-  /** Null when it could not be read, or when not every entry that it counts has been read: then it is not compared. */
-  readonly meter: MeterCount | null;
+  /** Null when they could not be read, or when not every entry before them has been read: then they are not compared. */
+  readonly accounts: AccountsReading | null;
   readonly chainState: ReconciliationReport['chain']['state'];
   /** Of the wallets of which a node could tell. */
   readonly balances: readonly BalanceReading[];
@@ -124,9 +126,9 @@ export class ReconcileService {
 
   async #feedState(tx: Sql): Promise<FeedState> {
     const [row] = await tx.query<FeedState>({
-      text: `select tx || '/' || position as place, complete_as_of from billing.feed_cursor where feed = 'api'`,
+      text: `select place::text as place, complete_as_of from billing.feed_cursor where feed = 'api'`,
     });
-    return row ?? { place: '0/0', complete_as_of: null };
+    return row ?? { place: '0', complete_as_of: null };
   }
 
   async #store(tx: Sql, run: Run): Promise<void> {
@@ -147,7 +149,7 @@ export class ReconcileService {
   }
 }
 
-function checksOf({ meter }: RunInput, judgement: PaymentJudgement): readonly Check[] {
+function checksOf({ accounts }: RunInput, judgement: PaymentJudgement): readonly Check[] {
   return [
     checkEntries(),
     checkDocuments(),
@@ -158,6 +160,7 @@ function checksOf({ meter }: RunInput, judgement: PaymentJudgement): readonly Ch
     checkInvoices(),
     checkPayments(judgement),
     checkTransfers(),
-    ...(meter === null ? [] : [checkMeter(meter)]),
+    checkRefunds(),
+    ...(accounts === null ? [] : [checkMeter(accounts, accounts.meter), checkTerms(accounts, accounts.terms)]),
   ];
 }

@@ -25,7 +25,7 @@ export type WalletFigures = z.infer<typeof walletFigures>;
 /** What one run found: the two sides of everything that is compared, and the breaks that are open after it. */
 export const reconciliationReport = z
   .object({
-    /** How far the log was read. Not complete when a transaction of the API, or a key, was still waited for. */
+    /** How far the log was read. Not complete when a place in the log, or a key, was still waited for. */
     entries: z.object({
       complete: z.boolean(),
       place: z.string(),
@@ -37,6 +37,8 @@ export const reconciliationReport = z
     /** Payments by what entries and chain say of them together. */
     payments: z.array(z.object({ status: z.string(), count, recorded: amount, settled: amount })),
     unpaid: z.object({ count, amount }),
+    /** Money that came in for calls that were not served. */
+    refundsDue: z.object({ count, amount }),
     /** The configured wallet, and those of its network that were configured before it. */
     chain: walletFigures.extend({
       state: z.enum(['current', 'behind', 'unavailable', 'rewritten', 'diverged']),

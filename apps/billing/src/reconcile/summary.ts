@@ -38,6 +38,7 @@ export async function summarize(
     calls: await sumCalls(tx),
     payments: await sumPayments(tx, judgement),
     unpaid: await sumUnpaid(tx),
+    refundsDue: await sumRefunds(tx),
     chain: {
       ...(current === undefined ? unread(judgement.payTo) : figuresOf(current, facts.balances)),
       state: facts.chainState,
@@ -114,6 +115,15 @@ async function sumUnpaid(tx: Sql): Promise<ReconciliationReport['unpaid']> {
   const [row] = await tx.query<{ count: number; amount: string }>({
     text: `select count(*)::int as count, coalesce(sum(amount), 0)::text as amount from billing.payment
       where outcome = 'unpaid'`,
+  });
+  return { count: row?.count ?? 0, amount: decimal('USDC', row?.amount ?? '0') };
+}
+
+async function sumRefunds(tx: Sql): Promise<ReconciliationReport['refundsDue']> {
+  const [row] = await tx.query<{ count: number; amount: string }>({
+    text: `select count(*)::int as count, coalesce(sum(p.amount), 0)::text as amount from billing.payment p
+      where p.outcome = 'refund-due' and coalesce((
+        select l.outcome from billing.payment l where l.call_id = p.entry_id order by l.place desc limit 1), '') <> 'reversed'`,
   });
   return { count: row?.count ?? 0, amount: decimal('USDC', row?.amount ?? '0') };
 }

@@ -6,6 +6,7 @@ import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { clock } from '../tokens.js';
+import { refundRow, refundsTable } from './refunds.js';
 import { ReportService, type Rows } from './report.service.js';
 import { revenueRow, revenueTable } from './revenue.js';
 import { runView, viewRun } from './run-view.js';
@@ -84,6 +85,16 @@ export class ReportController {
     @Req() request: FastifyRequest,
   ): Promise<Rows<z.infer<typeof unpaidRow>> | StreamableFile> {
     return this.#answer(unpaidTable(this.#month(query)), query, request);
+  }
+
+  /** Money that came in for calls that were not served. */
+  @Get(['refunds', 'refunds.csv'])
+  @ApiOkResponse({ standardSchema: rowsOf(refundRow) })
+  async refunds(
+    @Query({ schema: reportQuery }) query: ReportQuery,
+    @Req() request: FastifyRequest,
+  ): Promise<Rows<z.infer<typeof refundRow>> | StreamableFile> {
+    return this.#answer(refundsTable(this.#month(query)), query, request);
   }
 
   async #answer<Row, View extends Readonly<Record<string, Cell>>>(

@@ -50,7 +50,7 @@ export function revenueTable(period: Period): Table<RevenueRow, RevenueView> {
           s.included::text, s.overage::text, s.asset, s.amount::text
         from summed s left join lateral (
           select account_name from billing.price_book b where b.account = s.account
-          order by effective_at desc, tx desc, position desc limit 1) n on true
+          order by revision desc, effective_at desc, place desc limit 1) n on true
         order by s.rail, s.sku, s.customer`,
       values: [period.start],
     },

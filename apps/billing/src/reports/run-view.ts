@@ -113,7 +113,7 @@ function walletRows(figures: WalletFigures): readonly RunRow[] {
 
 /** A run as rows: its figures, without the breaks. */
 export function runRows({ report }: Run): readonly RunRow[] {
-  const { entries, calls, payments, unpaid, chain, ledger } = report;
+  const { entries, calls, payments, unpaid, refundsDue, chain, ledger } = report;
   return [
     { section: 'entries', item: 'good', status: entries.complete ? 'complete' : 'incomplete', count: entries.good },
     { section: 'entries', item: 'bad', status: entries.complete ? 'complete' : 'incomplete', count: entries.bad },
@@ -125,6 +125,7 @@ export function runRows({ report }: Run): readonly RunRow[] {
       { section: 'payments', item: 'settled', status, asset: 'USDC', count, amount: settled },
     ]),
     { section: 'payments', item: 'unpaid', asset: 'USDC', count: unpaid.count, amount: unpaid.amount },
+    { section: 'payments', item: 'refunds due', asset: 'USDC', count: refundsDue.count, amount: refundsDue.amount },
     { section: 'chain', item: 'block', status: chain.state, detail: chain.block },
     ...[chain, ...chain.earlier].flatMap(walletRows),
     ...ledger.map(({ asset, type, balance }) => {

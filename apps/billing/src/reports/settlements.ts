@@ -13,8 +13,16 @@ export const settlementRow = z.object({
     'amount-mismatch',
     'recorded-not-settled',
     'settled-not-recorded',
+    'deferred',
+    'deferred-overdue',
+    'uncollectable',
+    'reversed',
   ]),
+  /** What brought the payment in: a call paid at once, a call on credit, or money that nothing was served for. */
+  flow: z.enum(['settled', 'deferred', 'refund-due']).nullable(),
   entry: z.string().nullable(),
+  /** The last entry that told how the payment went on. */
+  toldBy: z.string().nullable(),
   product: z.string().nullable(),
   issuedAt: z.string().nullable(),
   network: z.string(),
@@ -27,6 +35,10 @@ export const settlementRow = z.object({
   settled: z.string().nullable(),
   /** The transaction that settled it; the one that the entry names when the chain shows none. */
   transaction: z.string().nullable(),
+  /** How many payments to us that transaction moved. */
+  payments: z.string().nullable(),
+  /** This payment's part of what the transaction cost, in wei: the parts of a transaction add up to its cost. */
+  gasShare: z.string().nullable(),
   block: z.string().nullable(),
   blockTime: z.string().nullable(),
   finality: z.enum(['provisional', 'final']).nullable(),
@@ -36,7 +48,9 @@ type SettlementView = z.infer<typeof settlementRow>;
 
 interface SettlementRow {
   readonly status: SettlementView['status'];
+  readonly outcome: SettlementView['flow'];
   readonly entry_id: string | null;
+  readonly told_by: string | null;
   readonly sku: string | null;
   readonly issued_at: Date | null;
   readonly network: string;
@@ -47,6 +61,8 @@ interface SettlementRow {
   readonly settled_amount: string | null;
   readonly recorded_transaction: string | null;
   readonly settled_transaction: string | null;
+  readonly payments: string | null;
+  readonly gas_share: string | null;
   readonly block_number: string | null;
   readonly block_time: Date | null;
   readonly finality: SettlementView['finality'];
@@ -58,16 +74,27 @@ export function settlementsTable(period: Period, judgement: PaymentJudgement): T
     name: `settlements-${formatMonth(period)}`,
     columns: Object.keys(settlementRow.shape) as (keyof SettlementView)[],
     statement: {
-      text: `with ${payments(3)}
-        select status, entry_id, sku, issued_at, network, asset, payer, nonce, recorded_amount, settled_amount,
-          recorded_transaction, settled_transaction, block_number, block_time, finality
-        from payments where coalesce(issued_at, block_time) >= $1 and coalesce(issued_at, block_time) < $2
+      text: `with ${payments(3)},
+        bulk as (
+          select id, count(*) over batch as payments, row_number() over (batch order by log_index, id) as nth,
+            transaction_fee as fee
+          from billing.chain_transfer
+          where orphaned_at is null and authorizer is not null and to_address = pay_to
+          window batch as (partition by network, transaction))
+        select status, outcome, entry_id, told_by, sku, issued_at, network, asset, payer, nonce, recorded_amount,
+          settled_amount, recorded_transaction, settled_transaction, b.payments::text,
+          (div(b.fee, b.payments) + case when b.nth <= mod(b.fee, b.payments) then 1 else 0 end)::text as gas_share,
+          block_number, block_time, finality
+        from payments p left join bulk b on b.id = p.transfer_id
+        where coalesce(issued_at, block_time) >= $1 and coalesce(issued_at, block_time) < $2
         order by coalesce(issued_at, block_time), network, asset, payer, nonce`,
       values: [period.start, period.end, ...paymentParameters(judgement)],
     },
     view: (row) => ({
       status: row.status,
+      flow: row.outcome,
       entry: row.entry_id,
+      toldBy: row.told_by,
       product: row.sku,
       issuedAt: row.issued_at?.toISOString() ?? null,
       network: row.network,
@@ -77,6 +104,8 @@ export function settlementsTable(period: Period, judgement: PaymentJudgement): T
       recorded: usdc(row.recorded_amount),
       settled: usdc(row.settled_amount),
       transaction: row.settled_transaction ?? row.recorded_transaction,
+      payments: row.payments,
+      gasShare: row.gas_share,
       block: row.block_number,
       blockTime: row.block_time?.toISOString() ?? null,
       finality: row.finality,

@@ -5,7 +5,7 @@ import type { Table } from './table.js';
 /** The balance of one account, on the side it is on. */
 export const trialBalanceRow = z.object({
   account: z.string(),
-  type: z.enum(['asset', 'liability', 'equity', 'income']),
+  type: z.enum(['asset', 'liability', 'equity', 'income', 'expense']),
   asset: z.enum(['USD', 'USDC']),
   debit: z.string(),
   credit: z.string(),

@@ -3,9 +3,14 @@ import { formatMonth, type Period } from '@keyfare/core/time';
 import { z } from 'zod';
 import type { Table } from './table.js';
 
-/** One call that was served and not paid for: no revenue, and no receivable. */
+/**
+ * One call that was served and not paid for. Without `call` it earned nothing; a call on credit that was given up earned
+ * its price, and lost it to `uncollected`.
+ */
 export const unpaidRow = z.object({
   entry: z.string(),
+  /** The entry of the call on credit that this one gives up. */
+  call: z.string().nullable(),
   issuedAt: z.string(),
   product: z.string(),
   resource: z.string(),
@@ -23,6 +28,7 @@ type UnpaidView = z.infer<typeof unpaidRow>;
 
 interface UnpaidRow {
   readonly entry_id: string;
+  readonly call_id: string | null;
   readonly issued_at: Date;
   readonly sku: string;
   readonly resource_url: string;
@@ -42,7 +48,7 @@ export function unpaidTable(period: Period): Table<UnpaidRow, UnpaidView> {
     columns: Object.keys(unpaidRow.shape) as (keyof UnpaidView)[],
     statement: {
       text: `
-        select entry_id, issued_at, sku, resource_url, network, asset, payer, nonce, amount, coalesce(reason, '') as reason,
+        select entry_id, call_id, issued_at, sku, resource_url, network, asset, payer, nonce, amount, coalesce(reason, '') as reason,
           transaction
         from billing.payment where outcome = 'unpaid' and issued_at >= $1 and issued_at < $2
         order by issued_at, entry_id`,
@@ -50,6 +56,7 @@ export function unpaidTable(period: Period): Table<UnpaidRow, UnpaidView> {
     },
     view: (row) => ({
       entry: row.entry_id,
+      call: row.call_id,
       issuedAt: row.issued_at.toISOString(),
       product: row.sku,
       resource: row.resource_url,

@@ -56,6 +56,11 @@ async function batch(calls: readonly Hex[]): Promise<Hex> {
   );
 }
 
+async function feeOf(hash: Hex): Promise<bigint> {
+  const receipt = (await callRpc(node.rpcUrl, 'eth_getTransactionReceipt', [hash])) as Record<string, Hex>;
+  return BigInt(receipt['gasUsed'] ?? 0) * BigInt(receipt['effectiveGasPrice'] ?? 0);
+}
+
 /** What the indexer reads of the blocks after `before`, up to the head. */
 async function transfersSince(before: bigint) {
   return await indexer.readTransfers({
@@ -84,6 +89,7 @@ describe('readTransfers', () => {
         blockHash: header?.hash,
         transactionHash: hash,
         transactionFrom: relayer.toLowerCase(),
+        transactionFee: await feeOf(hash),
       },
     ]);
   });

@@ -26,6 +26,8 @@ export interface IndexedTransfer extends TokenTransfer {
   readonly transactionHash: Hex;
   /** Who sent the transaction: for an authorization seldom the payer. */
   readonly transactionFrom: Address;
+  /** What the whole transaction cost its sender, in wei: gas, and the data on layer 1 where there is one. */
+  readonly transactionFee: bigint;
 }
 
 /** Reads what happened, block by block, for whoever keeps the cursor. Errors as those of `Chain`. */
@@ -80,7 +82,9 @@ function locate(log: Log, outcome: TransactionOutcome | null): IndexedTransfer {
     throw new ChainError('reorganized', `transaction ${log.transactionHash} is not where its log was`);
   }
   const { blockNumber, blockHash, transactionHash } = log;
-  return { ...transfer, blockNumber, blockHash, transactionHash, transactionFrom: outcome.from };
+  const { from: transactionFrom, gasUsed, effectiveGasPrice, l1Fee } = outcome;
+  const transactionFee = gasUsed * effectiveGasPrice + l1Fee;
+  return { ...transfer, blockNumber, blockHash, transactionHash, transactionFrom, transactionFee };
 }
 
 function placeOf(log: Log): string {

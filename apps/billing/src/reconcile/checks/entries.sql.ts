@@ -10,24 +10,42 @@ export function checkDocuments(): Check {
     classes: ['ledger-mismatch'],
     text: `
       with documents as materialized (
-        select id, kind, usage_units, ${payload} as said from billing.entry
-        where fault is null and sha256(convert_to(jws, 'UTF8')) = digest)
-      select 'ledger-mismatch' as class, 'document:' || d.id as subject,
-        jsonb_build_object('entry', d.id, 'kind', d.kind) as keys, null::text as asset, null::numeric as amount,
-        'ledger' as side, case d.kind when 'terms' then 'The price book is not what the signed terms say.'
+        select id, kind, usage_rail, usage_account, usage_payer, usage_sku, usage_units, usage_period_start,
+          usage_occurred_at, ${payload} as said
+        from billing.entry where fault is null and sha256(convert_to(jws, 'UTF8')) = digest),
+      wrong as (
+        select d.id, d.kind
+        from documents d
+        left join billing.price_book b on b.id = d.id
+        left join billing.payment p on p.entry_id = d.id
+        left join billing.charge c on c.entry_id = d.id
+        where case d.kind
+            when 'terms' then b.id is not null and (b.account, b.plan_id, b.included_units::text, b.overage,
+                b.overage_price::text, b.monthly_price::text, extract(epoch from b.effective_at)::bigint, b.revision)
+              is distinct from (said ->> 'account', said #>> '{plan,id}', said ->> 'includedUnits', said ->> 'overage',
+                said ->> 'overagePrice', said ->> 'monthlyPrice', (said ->> 'effectiveAt')::bigint,
+                coalesce((said ->> 'revision')::bigint, 0))
+            when 'call' then (d.usage_rail, d.usage_account, d.usage_payer, d.usage_sku, d.usage_units)
+                is distinct from (said ->> 'rail',
+                  case said ->> 'rail' when 'key' then said ->> 'principal' else said ->> 'account' end,
+                  said ->> 'payer', said ->> 'sku', (said ->> 'units')::bigint)
+              or to_timestamp((said ->> 'issuedAt')::bigint) - d.usage_occurred_at
+                not between interval '-5 minutes' and interval '25 hours'
+              or d.usage_period_start
+                is distinct from date_trunc('month', d.usage_occurred_at at time zone 'utc') at time zone 'utc'
+              or c.entry_id is not null and (c.sku, c.period_start, c.occurred_at)
+                is distinct from (said ->> 'sku', d.usage_period_start, d.usage_occurred_at)
+            else false end
+          or p.entry_id is not null and (p.network, p.asset, p.payer, p.nonce, p.pay_to, p.amount::text, p.transaction,
+              p.sku, p.reason, p.call_id::text, p.outcome)
+            is distinct from (said ->> 'network', said ->> 'asset', said ->> 'payer', said ->> 'nonce', said ->> 'payTo',
+              said ->> 'amount', said ->> 'transaction', said ->> 'sku', said ->> 'reason', said ->> 'call',
+              case d.kind when 'call' then said ->> 'settlement' else d.kind end))
+      select 'ledger-mismatch' as class, 'document:' || id as subject,
+        jsonb_build_object('entry', id, 'kind', kind) as keys, null::text as asset, null::numeric as amount,
+        'ledger' as side, case kind when 'terms' then 'The price book is not what the signed terms say.'
           else 'The books took something else from the signed document than it says.' end as detail
-      from documents d
-      left join billing.price_book b on b.id = d.id
-      left join billing.payment p on p.entry_id = d.id
-      where case d.kind
-          when 'terms' then b.id is not null and (b.account, b.included_units::text, b.overage, b.overage_price::text,
-              b.monthly_price::text, extract(epoch from b.effective_at)::bigint)
-            is distinct from (said ->> 'account', said ->> 'includedUnits', said ->> 'overage', said ->> 'overagePrice',
-              said ->> 'monthlyPrice', (said ->> 'effectiveAt')::bigint)
-          when 'call' then d.usage_units is distinct from (said ->> 'units')::bigint else false end
-        or p.entry_id is not null and (p.network, p.asset, p.payer, p.nonce, p.pay_to, p.amount::text, p.transaction)
-          is distinct from (said ->> 'network', said ->> 'asset', said ->> 'payer', said ->> 'nonce', said ->> 'payTo',
-            said ->> 'amount', said ->> 'transaction')`,
+      from wrong`,
     values: [],
   };
 }
@@ -35,18 +53,25 @@ export function checkDocuments(): Check {
 /** What the intake found wrong, and copies that are no longer what the log's digest says. */
 export function checkEntries(): Check {
   return {
-    classes: ['receipt-invalid', 'receipt-missing', 'digest-mismatch', 'usage-mismatch', 'terms-missing'],
+    classes: [
+      'receipt-invalid',
+      'receipt-missing',
+      'digest-mismatch',
+      'usage-mismatch',
+      'terms-missing',
+      'call-mismatch',
+    ],
     text: `
-      select e.fault as class, e.tx || '/' || e.position as subject,
+      select e.fault as class, e.place::text as subject,
         jsonb_build_object('entry', e.id, 'kind', e.kind, 'principal', e.principal,
-          'place', e.tx || '/' || e.position) as keys,
+          'place', e.place::text) as keys,
         null::text as asset, null::numeric as amount,
         case e.fault when 'usage-mismatch' then 'usage' else 'receipt' end as side, e.fault_detail as detail
       from billing.entry e where e.fault is not null
       union all
-      select 'digest-mismatch', e.tx || '/' || e.position,
+      select 'digest-mismatch', e.place::text,
         jsonb_build_object('entry', e.id, 'kind', e.kind, 'principal', e.principal,
-          'place', e.tx || '/' || e.position),
+          'place', e.place::text),
         null, null, 'receipt', 'The stored copy of the document is not the one whose digest the log holds.'
       from billing.entry e where e.fault is null and sha256(convert_to(e.jws, 'UTF8')) is distinct from e.digest`,
     values: [],

@@ -10,7 +10,7 @@ export function checkPosted(): Check {
         null::text as asset, null::numeric as amount, 'receipt' as side,
         case e.kind when 'call' then 'The call was not rated, or its payment not noted.'
           when 'terms' then 'The terms are not in the price book.'
-          else 'The failed payment was not noted.' end as detail
+          else 'What the entry says of a payment was not noted.' end as detail
       from billing.entry e
       left join billing.charge c on c.entry_id = e.id
       left join billing.price_book b on b.id = e.id
@@ -31,7 +31,7 @@ export function checkCharges(): Check {
       with calls as (
         select id, usage_rail, usage_account, usage_payer, usage_sku, usage_units, usage_period_start,
           coalesce(sum(usage_units) over (
-            partition by usage_rail, usage_account, usage_period_start order by tx, position
+            partition by usage_rail, usage_account, usage_period_start order by place
             rows between unbounded preceding and 1 preceding), 0) as units_before
         from billing.entry where fault is null and kind = 'call'),
       rated as (
@@ -40,11 +40,11 @@ export function checkCharges(): Check {
           e.usage_rail, e.usage_account, e.usage_payer, e.usage_sku, e.usage_units, e.usage_period_start,
           case when c.rail = 'key' then coalesce(
             (select t.id from billing.price_book t
-              where t.account = c.account and t.effective_at <= c.occurred_at and (t.tx, t.position) < (c.tx, c.position)
-              order by t.effective_at desc, t.tx desc, t.position desc limit 1),
+              where t.account = c.account and t.effective_at <= c.occurred_at and t.place < c.place
+              order by t.revision desc, t.effective_at desc, t.place desc limit 1),
             (select t.id from billing.price_book t
-              where t.account = c.account and (t.tx, t.position) < (c.tx, c.position)
-              order by t.effective_at, t.tx, t.position limit 1)) end as in_force
+              where t.account = c.account and t.place < c.place
+              order by t.revision, t.effective_at, t.place limit 1)) end as in_force
         from billing.charge c
         left join calls e on e.id = c.entry_id
         left join billing.payment p on p.entry_id = c.entry_id
@@ -76,7 +76,8 @@ export function checkLedger(): Check {
   return {
     classes: ['entry-unposted', 'posting-without-entry', 'ledger-mismatch'],
     text: `
-      with expected as (
+      with ${paymentLives},
+      expected as (
         ${expectedPostings}),
       should as (
         select source, account, asset, sum(amount) as amount from expected group by 1, 2, 3 having sum(amount) <> 0),
@@ -92,7 +93,7 @@ export function checkLedger(): Check {
         where h.amount is distinct from s.amount or h.asset is distinct from s.asset
         group by source)
       select case
-          when written = 0 and source like 'call:%' then 'entry-unposted'
+          when written = 0 and split_part(source, ':', 1) <> all (array['transfer', 'opening']) then 'entry-unposted'
           when wanted = 0 and not exists (select 1 from expected e where e.source = d.source)
             then 'posting-without-entry'
           else 'ledger-mismatch' end as class,
@@ -107,16 +108,58 @@ export function checkLedger(): Check {
 }
 
 /**
+ * What became of each payment, worked out from the rows alone: `turns` are the entries that changed what the ledger holds
+ * of it, `claims` says which receivable a transfer of it clears, if any.
+ */
+const paymentLives = `
+  turns as (
+    select l.*, b.outcome as base, b.sku as base_sku, case
+        when l.outcome = 'unpaid' and b.outcome = 'deferred' then 'write-off'
+        when l.outcome = 'reversed' and b.outcome <> 'deferred' then 'dropped'
+        when l.outcome = 'settlement' and b.outcome <> 'deferred' and l.before = 'reversed' then 'restored' end as turn
+    from (
+      select *, lag(outcome) over (partition by call_id order by place) as before
+      from billing.payment where call_id is not null) as l
+    join billing.payment b on b.entry_id = l.call_id),
+  claims as materialized (
+    select network, asset, payer, nonce, case
+        when base = 'deferred' then case when last = 'unpaid' then null else 'deferred-receivable' end
+        when last in ('reversed', 'unpaid') then null
+        else 'x402-receivable' end as receivable
+    from (
+      select distinct on (network, asset, payer, nonce) b.network, b.asset, b.payer, b.nonce, b.outcome as base, (
+          select l.outcome from billing.payment l where l.call_id = b.entry_id order by l.place desc limit 1) as last
+      from billing.payment b where b.outcome in ('settled', 'deferred', 'refund-due')
+      order by network, asset, payer, nonce, place) as known)`;
+
+/**
  * The rules of `ledger/flows.ts` once more, written apart from them: the ledger is not checked by what wrote it. A source
  * that comes to nothing is in it too, with zeros: it is known, and explains no posting.
  */
 const expectedPostings = `
   select 'call:' || c.entry_id as source,
-    case c.rail when 'key' then 'unbilled-receivable:' || c.account else 'x402-receivable:' || p.network end as account,
+    case when c.rail = 'key' then 'unbilled-receivable:' || c.account
+      when p.outcome = 'deferred' then 'deferred-receivable:' || p.network
+      else 'x402-receivable:' || p.network end as account,
     c.asset, c.amount
   from billing.charge c left join billing.payment p on p.entry_id = c.entry_id
   union all
   select 'call:' || entry_id, 'revenue:' || rail || ':' || sku, asset, -amount from billing.charge
+  union all
+  select 'refund-due:' || entry_id, line.account, 'USDC', line.sign * amount
+  from billing.payment
+  cross join lateral (values ('x402-receivable:' || network, 1), ('refunds-due', -1)) as line (account, sign)
+  where outcome = 'refund-due'
+  union all
+  select outcome || ':' || entry_id, line.account, 'USDC', line.sign * amount
+  from turns
+  cross join lateral (values
+    (case turn when 'write-off' then 'uncollected'
+      else case base when 'refund-due' then 'refunds-due' else 'revenue:x402:' || base_sku end end,
+      case turn when 'restored' then -1 else 1 end),
+    (case turn when 'write-off' then 'deferred-receivable:' else 'x402-receivable:' end || network,
+      case turn when 'restored' then 1 else -1 end)) as line (account, sign)
+  where turn is not null
   union all
   select 'transfer:' || t.id, line.account, 'USDC',
     case when t.orphaned_at is null and (t.from_address <> t.to_address or t.authorizer is not null)
@@ -124,10 +167,10 @@ const expectedPostings = `
   from billing.chain_transfer t
   cross join lateral (values
     ('usdc:' || t.network || ':' || t.pay_to, 1, t.to_address),
-    (case when exists (
-        select 1 from billing.payment p where p.outcome = 'settled' and p.network = t.network and p.asset = t.asset
-          and p.payer = t.authorizer and p.nonce = t.nonce)
-      then 'x402-receivable:' || t.network else 'unidentified-receipts' end, -1, t.to_address),
+    (coalesce((
+        select c.receivable || ':' || t.network from claims c
+        where (c.network, c.asset, c.payer, c.nonce) = (t.network, t.asset, t.authorizer, t.nonce)),
+      'unidentified-receipts'), -1, t.to_address),
     ('treasury-out', 1, t.from_address),
     ('usdc:' || t.network || ':' || t.pay_to, -1, t.from_address)) as line (account, sign, party)
   where line.party = t.pay_to

@@ -11,7 +11,7 @@ export function checkLimits(): Check {
     text: `
       with beyond as (
         select c.account, to_char(c.occurred_at at time zone 'utc', 'YYYY-MM-DD') as day, sum(c.overage) as units,
-          (array_agg(c.entry_id order by c.tx, c.position))[1] as first_entry,
+          (array_agg(c.entry_id order by c.place))[1] as first_entry,
           string_agg(distinct b.plan_slug, ', ' order by b.plan_slug) as plans
         from billing.charge c join billing.price_book b on b.id = c.price_book_id
         where c.rail = 'key' and c.overage > 0 and b.overage <> 'invoice'

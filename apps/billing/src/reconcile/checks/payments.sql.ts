@@ -5,8 +5,15 @@ const keys = `jsonb_build_object('network', p.network, 'asset', p.asset, 'payer'
 
 /** The entries' payments against the chain's transfers. */
 export function checkPayments(judgement: PaymentJudgement): Check {
+  const classes = [
+    'recorded-not-settled',
+    'settled-not-recorded',
+    'amount-mismatch',
+    'deferred-overdue',
+    'uncollectable',
+  ] as const;
   return {
-    classes: ['recorded-not-settled', 'settled-not-recorded', 'amount-mismatch'],
+    classes,
     text: `
       with ${payments(3)}
       select status as class, concat_ws('/', network, asset, payer, nonce) as subject,
@@ -24,13 +31,36 @@ export function checkPayments(judgement: PaymentJudgement): Check {
             when watch is null then 'The payment went to a wallet whose transfers are not read here.'
             when orphaned_at is not null then 'The transfer was on the chain, and its block is gone.'
             else 'The entry says settled; the chain has no such transfer.' end
+          when status = 'deferred-overdue'
+            then 'The call was served on credit; no entry says that it was collected, or that it cannot be.'
+          when status = 'uncollectable' then case state
+            when 'written-off' then 'The call was served on credit, and its payment cannot be collected.'
+            else 'The call was served, and the chain has dropped its payment for good.' end
+          when state = 'deferred' then 'The money of a call on credit came in; no entry says so.'
+          when state = 'written-off' then 'The money came in; an entry says that it cannot be collected.'
+          when state is not null then 'The money came in; an entry says that the chain dropped the payment.'
           when exists (
               select 1 from billing.payment u
               where u.outcome = 'unpaid' and (u.network, u.asset, u.payer, u.nonce) = (p.network, p.asset, p.payer, p.nonce))
             then 'The money came in; the entry says that the payment failed.'
           else 'The money came in by an authorization that no entry records.' end as detail
-      from payments p where status not in ('matched', 'awaiting-settlement', 'awaiting-record')`,
-    values: paymentParameters(judgement),
+      from payments p where status = any($7::text[])`,
+    values: [...paymentParameters(judgement), classes],
+  };
+}
+
+/** Money that came in for calls that were not served, and was not paid back: open until somebody says how it ended. */
+export function checkRefunds(): Check {
+  return {
+    classes: ['refund-due'],
+    text: `
+      select 'refund-due' as class, 'entry:' || p.entry_id as subject,
+        ${keys} || jsonb_build_object('entry', p.entry_id, 'transaction', p.transaction, 'reason', p.reason) as keys,
+        'USDC' as asset, p.amount, 'receipt' as side, 'The payer paid for a call that was not served.' as detail
+      from billing.payment p
+      where p.outcome = 'refund-due' and coalesce((
+        select l.outcome from billing.payment l where l.call_id = p.entry_id order by l.place desc limit 1), '') <> 'reversed'`,
+    values: [],
   };
 }
 
@@ -44,8 +74,8 @@ export function checkTransfers(): Check {
         'USDC' as asset, p.amount, 'receipt' as side, 'Another entry records the same payment.' as detail
       from (
         select *, first_value(entry_id) over (
-          partition by network, asset, payer, nonce order by tx, position) as first
-        from billing.payment where outcome = 'settled') p
+          partition by network, asset, payer, nonce order by place) as first
+        from billing.payment where outcome in ('settled', 'deferred', 'refund-due')) p
       where p.entry_id <> p.first
       union all
       select 'duplicate-settlement', 'transfer:' || p.id,
@@ -65,7 +95,9 @@ export function checkTransfers(): Check {
         -- Its place among the wallet's transfers in the transaction: one that is mined again keeps it, a log index may not.
         select *, row_number() over (partition by watch, transaction order by log_index) as place
         from billing.chain_transfer where orphaned_at is null) p
-      where p.authorizer is null and p.to_address = p.pay_to and p.from_address <> p.pay_to`,
+      where p.authorizer is null and p.to_address = p.pay_to and p.from_address <> p.pay_to
+        -- Anybody may send nothing to anybody.
+        and p.value > 0`,
     values: [],
   };
 }

@@ -1,0 +1,73 @@
+import { formatMoney, money } from '@keyfare/core/money';
+import { formatMonth, type Period } from '@keyfare/core/time';
+import { z } from 'zod';
+import type { Table } from './table.js';
+
+/** Money that came in for a call that was not served: no revenue, and a debt to its payer. */
+export const refundRow = z.object({
+  /** `reversed` when the chain dropped the payment: then nothing is owed. */
+  state: z.enum(['owed', 'reversed']),
+  entry: z.string(),
+  issuedAt: z.string(),
+  product: z.string(),
+  resource: z.string(),
+  network: z.string(),
+  token: z.string(),
+  payer: z.string(),
+  nonce: z.string(),
+  /** In USDC. */
+  amount: z.string(),
+  reason: z.string(),
+  transaction: z.string(),
+});
+
+type RefundView = z.infer<typeof refundRow>;
+
+interface RefundRow {
+  readonly state: RefundView['state'];
+  readonly entry_id: string;
+  readonly issued_at: Date;
+  readonly sku: string;
+  readonly resource_url: string;
+  readonly network: string;
+  readonly asset: string;
+  readonly payer: string;
+  readonly nonce: string;
+  readonly amount: string;
+  readonly reason: string;
+  readonly transaction: string;
+}
+
+/** What came in for nothing in a month. */
+export function refundsTable(period: Period): Table<RefundRow, RefundView> {
+  return {
+    name: `refunds-${formatMonth(period)}`,
+    columns: Object.keys(refundRow.shape) as (keyof RefundView)[],
+    statement: {
+      text: `
+        select case l.outcome when 'reversed' then 'reversed' else 'owed' end as state, p.entry_id, p.issued_at, p.sku,
+          p.resource_url, p.network, p.asset, p.payer, p.nonce, p.amount, p.reason,
+          coalesce(l.transaction, p.transaction) as transaction
+        from billing.payment p
+        left join lateral (
+          select outcome, transaction from billing.payment l where l.call_id = p.entry_id order by l.place desc limit 1) l on true
+        where p.outcome = 'refund-due' and p.issued_at >= $1 and p.issued_at < $2
+        order by p.issued_at, p.entry_id`,
+      values: [period.start, period.end],
+    },
+    view: (row) => ({
+      state: row.state,
+      entry: row.entry_id,
+      issuedAt: row.issued_at.toISOString(),
+      product: row.sku,
+      resource: row.resource_url,
+      network: row.network,
+      token: row.asset,
+      payer: row.payer,
+      nonce: row.nonce,
+      amount: formatMoney(money('USDC', BigInt(row.amount))),
+      reason: row.reason,
+      transaction: row.transaction,
+    }),
+  };
+}
