@@ -70,8 +70,11 @@ interface Variant {
   readonly pids: { readonly api: number; readonly postgres: number };
 }
 
+function bearer(secret: string): { readonly authorization: string } {
+  return { authorization: `Bearer ${secret}` };
+}
+
 function variantsOf({ gate, bare, handwritten, postgresPid: postgres }: Stack): Record<Name, Variant> {
-  const bearer = (secret: string) => ({ authorization: `Bearer ${secret}` });
   return {
     key: { url: `${gate.url}/priced`, headers: bearer(gate.secret), pids: { api: gate.pid, postgres } },
     free: { url: `${gate.url}/free`, pids: { api: gate.pid, postgres } },

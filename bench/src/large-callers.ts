@@ -1,12 +1,12 @@
 import { get } from 'node:http';
-import { parentPort, workerData } from 'node:worker_threads';
 
 /** Two callers that fetch one answer after the other until told to stop; then the number of answers is sent back. */
-const { url, headers } = workerData as { url: string; headers: Record<string, string> };
-let stopped = false;
+const url = process.env['LARGE_URL'] ?? '';
+const headers = { authorization: process.env['LARGE_AUTHORIZATION'] ?? '' };
+const stop = new AbortController();
 let calls = 0;
-parentPort?.once('message', () => {
-  stopped = true;
+process.once('message', () => {
+  stop.abort();
 });
 
 async function fetchOne(): Promise<void> {
@@ -22,11 +22,11 @@ async function fetchOne(): Promise<void> {
 }
 
 async function run(): Promise<void> {
-  while (!stopped) {
+  while (!stop.signal.aborted) {
     await fetchOne();
     calls += 1;
   }
 }
 
 await Promise.all([run(), run()]);
-parentPort?.postMessage(calls);
+process.send?.(calls, () => process.disconnect());

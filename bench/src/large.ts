@@ -1,4 +1,5 @@
-import { Worker } from 'node:worker_threads';
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { underLoad, warmUpCalls } from './load.js';
 import { type ArrivalFigures, atRate } from './open-loop.js';
 import type { Report } from './report.js';
@@ -35,17 +36,19 @@ export async function benchLarge({ seconds }: { readonly seconds: number }): Pro
   }
 }
 
-/** Callers in a thread of their own: reading 8 MiB must not delay the clock of the small calls. */
-function startCallers(url: string, headers: Readonly<Record<string, string>>): { stop: () => Promise<number> } {
-  const worker = new Worker(new URL('large-callers.js', import.meta.url), { workerData: { url, headers } });
+/** Callers in a process of their own: reading 8 MiB must not delay the clock of the small calls. */
+function startCallers(url: string, headers: { readonly authorization: string }): { stop: () => Promise<number> } {
+  const env = { ...process.env, LARGE_URL: url, LARGE_AUTHORIZATION: headers.authorization };
+  const path = fileURLToPath(new URL('large-callers.js', import.meta.url));
+  const child = fork(path, { env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   const calls = new Promise<number>((resolve, reject) => {
-    worker.once('message', resolve);
-    worker.once('error', reject);
+    child.once('message', (count) => resolve(Number(count)));
+    child.once('exit', (code) => reject(new Error(`the large callers ended with ${String(code)}`)));
   });
   calls.catch(() => undefined);
   return {
     stop: async () => {
-      worker.postMessage('stop');
+      child.send('stop');
       return await calls;
     },
   };
