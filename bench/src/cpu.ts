@@ -22,7 +22,10 @@ function read(pid: number): Usage | null {
   }
 }
 
-/** CPU microseconds that a process and all below it have used, as the operating system counts them. */
+/**
+ * CPU microseconds that a process and all below it have used: all threads, and children that have ended, whose time the
+ * parent that waited for them holds (PostgreSQL's postmaster waits for its backends).
+ */
 export function cpuMicroseconds(root: number): number {
   const all = new Map<number, Usage>();
   for (const name of readdirSync('/proc')) {

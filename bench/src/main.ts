@@ -1,19 +1,26 @@
 import { parseArgs } from 'node:util';
 import { benchKeys } from './keys.js';
+import { benchLarge } from './large.js';
+import { benchMemory } from './memory.js';
 import { formatReport, rounded } from './report.js';
 import { benchX402 } from './x402.js';
 
-const benches = { keys: benchKeys, x402: benchX402 };
+const benches = { keys: benchKeys, x402: benchX402, memory: benchMemory, large: benchLarge };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean', default: false }, seconds: { type: 'string', default: '6' } },
+  options: {
+    json: { type: 'boolean', default: false },
+    seconds: { type: 'string', default: '5' },
+    minutes: { type: 'string', default: '2' },
+  },
 });
 const name = positionals[0] ?? '';
-const seconds = Number(values.seconds);
-if (!(name in benches) || !Number.isFinite(seconds) || seconds < 1) {
-  process.stderr.write(`usage: npm run bench -- <${Object.keys(benches).join('|')}> [--seconds N] [--json]\n`);
+const [seconds, minutes] = [Number(values.seconds), Number(values.minutes)];
+if (!Object.hasOwn(benches, name) || !(seconds >= 1 && minutes >= 1)) {
+  const names = Object.keys(benches).join('|');
+  process.stderr.write(`usage: npm run bench -- <${names}> [--seconds N] [--minutes N] [--json]\n`);
   process.exit(2);
 }
-const report = await benches[name as keyof typeof benches](seconds);
+const report = await benches[name as keyof typeof benches]({ seconds, minutes });
 process.stdout.write(`${values.json ? JSON.stringify(rounded(report)) : formatReport(report)}\n`);

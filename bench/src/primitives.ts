@@ -1,6 +1,8 @@
 import { createHmac, createSecretKey, generateKeyPairSync, randomBytes, randomUUID, sign } from 'node:crypto';
 import { checkSignature, findNetwork, loadSignatureVerifier, parsePaymentHeader } from '@keyfare/core/x402';
 import { SqlPool } from '@keyfare/db/sql';
+import { openChain } from '@keyfare/evm/chain';
+import { createSettlerWallet } from '@keyfare/evm/settler';
 import { paymentHeaderV2, signAuthorization, testPayer, usdcDomain, usdcRequirements } from '@keyfare/testing/payers';
 import { verifyTypedData } from 'viem';
 import { cpuMicroseconds } from './cpu.js';
@@ -37,6 +39,24 @@ export async function signatureCost(milliseconds: number): Promise<number> {
   const { privateKey } = generateKeyPairSync('ed25519');
   const bytes = randomBytes(600);
   return costOf(() => sign(null, bytes, privateKey), milliseconds);
+}
+
+/** The signature of a settlement: one transaction with a `transferWithAuthorization`, hashed, signed and encoded. */
+export async function settlementSignatureCost(milliseconds: number): Promise<number> {
+  const network = findNetwork('base-sepolia');
+  if (network === null) throw new Error('no network');
+  const wallet = await createSettlerWallet({
+    chain: openChain({ rpcUrl: 'http://127.0.0.1:1', chainId: 84_532 }),
+    privateKey: testPayer(98).privateKey,
+  });
+  const payload = await signAuthorization({ payer: testPayer(0), to: testPayer(99).address, value: 1_000n });
+  const accepted = usdcRequirements(testPayer(99).address, 1_000n);
+  const { authorization, signature } = parsePaymentHeader('PAYMENT-SIGNATURE', paymentHeaderV2({ payload, accepted }));
+  const fees = { maxFeePerGas: 2_000_000_000n, maxPriorityFeePerGas: 1_000_000n };
+  return await costOf(
+    (nonce) => wallet.signTransfers([{ asset: network.usdc.address, authorization, signature, nonce }], fees),
+    milliseconds,
+  );
 }
 
 /** One row of a durable insert in batches of 64: this process and PostgreSQL together. */

@@ -4,12 +4,14 @@ import { money } from '@keyfare/core/money';
 import { GateModule } from '@keyfare/gate/module';
 import { createAdapter, createLogger, NestLogger } from '@keyfare/gate/server';
 import { AgreementService, KeyService, PlanService } from '@keyfare/gate/services';
-import { Free, Priced } from '@keyfare/gate/tariff';
+import { Free, Priced, type PricedOptions } from '@keyfare/gate/tariff';
 import { Controller, Get, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
 const answer = { city: 'Berlin', sunrise: '2026-11-21T06:33:41.000Z', sunset: '2026-11-21T15:06:12.000Z' };
+
+const large = Buffer.alloc(8 * 1_024 * 1_024, 'x');
 
 /** One handler, sold and given away. */
 @Controller()
@@ -18,6 +20,19 @@ class BenchController {
   @Get('priced')
   priced(): object {
     return answer;
+  }
+
+  // The option belongs to the deferred flow; a gate without it serves the route in its default flow.
+  @Priced({ sku: 'bench-deferred', price: '$0.001', flow: 'deferred' } as PricedOptions)
+  @Get('deferred')
+  deferred(): object {
+    return answer;
+  }
+
+  @Priced({ sku: 'bench-large', price: '$0.001' })
+  @Get('large')
+  large(): Buffer {
+    return large;
   }
 
   @Free()
@@ -44,6 +59,10 @@ await app.get(PlanService).create({
   monthlyPrice: money('USD', 0n),
 });
 const account = await app.get(AgreementService).open({ name: 'Bench', plan: 'bench' });
-const { secret } = await app.get(KeyService).issue(account.id, { name: 'bench' });
+const secrets: string[] = [];
+while (secrets.length < Number(process.env['BENCH_KEYS'] ?? 1)) {
+  const issued = Array.from({ length: 8 }, () => app.get(KeyService).issue(account.id, { name: 'bench' }));
+  secrets.push(...(await Promise.all(issued)).map(({ secret }) => secret));
+}
 const { port } = app.getHttpServer().address() as AddressInfo;
-process.send?.({ url: `http://127.0.0.1:${port}`, secret });
+process.send?.({ url: `http://127.0.0.1:${port}`, secret: secrets[0], secrets });

@@ -4,34 +4,38 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { LocalChain } from '@keyfare/devstack/chain';
 import { choosePort } from '@keyfare/devstack/ports';
 import { type PostgresServer, startPostgres, stopPostgres } from '@keyfare/devstack/postgres';
-import { fundEth } from '@keyfare/devstack/usdc';
-import { startTestChain } from '@keyfare/testing/chain';
+import { usdcAddress } from '@keyfare/devstack/usdc';
 import { privateKeyToAccount } from 'viem/accounts';
 
 /** A server under load. */
 interface Server {
   readonly url: string;
   readonly secret: string;
+  /** More keys of the same account, where they were asked for. */
+  readonly secrets?: readonly string[];
   readonly pid: number;
   stop(): Promise<void>;
 }
 
-/** The real parts: PostgreSQL that flushes to disk, a chain, the gate in a process of its own, and bare Fastify. */
+/**
+ * PostgreSQL that flushes to disk, the gate, bare Fastify and the hand-written server, each in a process of its own, and
+ * a node of constant cost.
+ */
 export interface Stack {
   readonly postgres: PostgresServer;
   readonly postgresPid: number;
-  readonly chain: LocalChain;
+  readonly node: Server;
   readonly gate: Server;
   readonly bare: Server;
+  readonly handwritten: Server;
   readonly payTo: `0x${string}`;
   stop(): Promise<void>;
 }
 
 /** Starts everything on free ports, with its data in a folder that goes away again. */
-export async function startStack(): Promise<Stack> {
+export async function startStack({ keys = 1 }: { readonly keys?: number } = {}): Promise<Stack> {
   const folder = mkdtempSync(join(tmpdir(), 'keyfare-bench-'));
   chmodSync(folder, 0o755);
   const dataDir = join(folder, 'postgres');
@@ -40,33 +44,41 @@ export async function startStack(): Promise<Stack> {
     port: await choosePort(),
     password: randomBytes(16).toString('hex'),
   });
-  const chain = await startTestChain();
   const settlerKey = `0x${randomBytes(32).toString('hex')}` as const;
-  await fundEth(chain.rpcUrl, privateKeyToAccount(settlerKey).address, 10n ** 20n);
+  const settler = privateKeyToAccount(settlerKey).address;
+  const node = await startServer('fake-node.js', { SETTLER_ADDRESS: settler, USDC_ADDRESS: usdcAddress });
   const payTo = `0x${randomBytes(20).toString('hex')}` as const;
   const { privateKey } = generateKeyPairSync('ed25519');
+  const signingKey = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   const gate = await startServer('server.js', {
     DATABASE_URL: postgres.adminUrl,
-    RPC_URL: chain.rpcUrl,
+    RPC_URL: node.url,
     PAY_TO: payTo,
     NETWORK: 'base-sepolia',
     SETTLER_PRIVATE_KEY: settlerKey,
-    RECEIPT_SIGNING_KEY: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    RECEIPT_SIGNING_KEY: signingKey,
     API_KEY_PEPPERS: `bench:${randomBytes(32).toString('base64url')}`,
     MAX_TIMEOUT_SECONDS: '3600',
+    BENCH_KEYS: String(keys),
   });
   const bare = await startServer('bare.js', {});
+  const handwritten = await startServer('handwritten.js', {
+    DATABASE_URL: postgres.adminUrl,
+    RECEIPT_SIGNING_KEY: signingKey,
+  });
   return {
     postgres,
     postgresPid: Number(readFileSync(join(dataDir, 'postmaster.pid'), 'utf8').split('\n', 1)[0]),
-    chain,
+    node,
     gate,
     bare,
+    handwritten,
     payTo,
     stop: async () => {
       await gate.stop();
       await bare.stop();
-      await chain.kill();
+      await handwritten.stop();
+      await node.stop();
       await stopPostgres(postgres);
       rmSync(folder, { recursive: true, force: true });
     },
@@ -79,8 +91,8 @@ async function startServer(file: string, env: Readonly<Record<string, string>>):
     env: { ...process.env, NODE_ENV: 'production', ...env },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
-  const ready = await new Promise<{ url: string; secret: string }>((resolve, reject) => {
-    child.once('message', (message) => resolve(message as { url: string; secret: string }));
+  const ready = await new Promise<Omit<Server, 'pid' | 'stop'>>((resolve, reject) => {
+    child.once('message', (message) => resolve(message as Omit<Server, 'pid' | 'stop'>));
     child.once('exit', (code) => reject(new Error(`${file} ended with ${String(code)}`)));
   });
   return { ...ready, pid: child.pid ?? 0, stop: () => ended(child) };

@@ -1,0 +1,65 @@
+import { Agent, get } from 'node:http';
+
+/** Latencies of calls at a fixed arrival rate. */
+export interface ArrivalFigures {
+  readonly ratePerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  readonly calls: number;
+}
+
+export interface ArrivalSettings {
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Calls a second. They are sent whether or not earlier ones are answered. */
+  readonly ratePerSecond: number;
+  readonly seconds: number;
+}
+
+const maxConnections = 256;
+
+/**
+ * Sends calls at a constant rate and measures each from the moment it was due, so that a server that stalls is charged
+ * for every call that it kept waiting (no coordinated omission). Any answer but 200 is an error.
+ */
+export async function atRate({ url, headers = {}, ratePerSecond, seconds }: ArrivalSettings): Promise<ArrivalFigures> {
+  const agent = new Agent({ keepAlive: true, maxSockets: maxConnections });
+  const total = Math.max(1, Math.round(ratePerSecond * seconds));
+  const startedAt = performance.now();
+  const calls: Promise<number>[] = [];
+  while (calls.length < total) {
+    const due = Math.min(total, Math.floor(((performance.now() - startedAt) * ratePerSecond) / 1_000) + 1);
+    while (calls.length < due) {
+      const dueAt = startedAt + (calls.length * 1_000) / ratePerSecond;
+      const call = timed({ url, headers, agent, dueAt });
+      call.catch(() => undefined);
+      calls.push(call);
+    }
+    await new Promise((wake) => setTimeout(wake, 1));
+  }
+  const latencies = (await Promise.all(calls)).toSorted((a, b) => a - b);
+  agent.destroy();
+  const at = (share: number): number => latencies[Math.min(total - 1, Math.floor(total * share))] ?? 0;
+  return { ratePerSecond, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1), calls: total };
+}
+
+interface TimedCall {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly agent: Agent;
+  readonly dueAt: number;
+}
+
+async function timed({ url, headers, agent, dueAt }: TimedCall): Promise<number> {
+  return await new Promise((resolve, reject) => {
+    get(url, { agent, headers }, (response) => {
+      response.resume();
+      response.once('error', reject);
+      response.once('end', () => {
+        if (response.statusCode === 200) resolve(performance.now() - dueAt);
+        else reject(new Error(`the load met a status of ${String(response.statusCode)}`));
+      });
+    }).once('error', reject);
+  });
+}
