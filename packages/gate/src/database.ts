@@ -20,6 +20,8 @@ import { CreatePayment1795000000400 } from './payment/payment.migration.js';
 import { PaymentFlows1796000000300 } from './payment/payment-flows.migration.js';
 import { CreateReceipt1795000000500 } from './receipt/receipt.migration.js';
 import { ReceiptKeyEntity } from './receipt/receipt-key.entity.js';
+import { AnswerEntity } from './answer/answer.entity.js';
+import { CreateAnswer1796000000400 } from './answer/answer.migration.js';
 import { ReplicaEntity } from './replica/replica.entity.js';
 import { CreateReplica1795000000800, CreateRoles1795000000000 } from './replica/replica.migration.js';
 import { gateRole, schema } from './schema.js';
@@ -31,6 +33,7 @@ import { PlanEntity } from './terms/plan.entity.js';
 import { CreatePlan1795000000100 } from './terms/terms.migration.js';
 
 const entities = [
+  AnswerEntity,
   PlanEntity,
   AccountEntity,
   KeyEntity,
@@ -65,6 +68,7 @@ const migrations = [
   OrderTerms1796000000200,
   FoldLeases1796000000210,
   PaymentFlows1796000000300,
+  CreateAnswer1796000000400,
 ];
 
 /** The gate's data source as a login that owns the schema: for migrations, and for the test that compares them. */
