@@ -53,7 +53,13 @@ export class FastHistogram {
     { name, help, labelName, buckets }: { name: string; help: string; labelName: string; buckets: readonly number[] },
   ) {
     this.#buckets = buckets;
-    const histogram = new Histogram({ name, help, labelNames: [labelName], buckets: [...buckets], registers: [registry] });
+    const histogram = new Histogram({
+      name,
+      help,
+      labelNames: [labelName],
+      buckets: [...buckets],
+      registers: [registry],
+    });
     const read = async (): ReturnType<typeof histogram.get> => ({
       ...(await Histogram.prototype.get.call(histogram)),
       values: [...this.#series].flatMap(([label, series]) => this.#values(name, { [labelName]: label }, series)),

@@ -49,7 +49,17 @@ export class GateMetrics {
   });
 
   /** Counts one answered request. */
-  observeCall({ route, rail, status, seconds }: { route: string; rail: string; status: number; seconds: number }): void {
+  observeCall({
+    route,
+    rail,
+    status,
+    seconds,
+  }: {
+    route: string;
+    rail: string;
+    status: number;
+    seconds: number;
+  }): void {
     this.#calls.inc(route, rail, status);
     this.#duration.observe(rail, seconds);
   }

@@ -179,7 +179,10 @@ export async function startGate(
   })
   class TestModule {}
   const lines: string[] = [];
-  const logger = createLogger({ name: 'test', level: 'info' }, { write: (text: string) => void lines.push(...text.split('\n').filter((line) => line !== '')) });
+  const logger = createLogger(
+    { name: 'test', level: 'info' },
+    { write: (text: string) => void lines.push(...text.split('\n').filter((line) => line !== '')) },
+  );
   const app = await NestFactory.create<NestFastifyApplication>(TestModule, createAdapter({ logger }), {
     logger: new NestLogger(logger),
     abortOnError: false,

@@ -1,7 +1,7 @@
+import { createHash, hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
-import { createHash, hash } from 'node:crypto';
 import { Problem } from '@keyfare/core/problem';
 import type { FastifyReply } from 'fastify';
 
@@ -58,7 +58,9 @@ export function isStream(payload: unknown): payload is Readable {
 
 /** Whether a payload is the `Response` of the Fetch standard, which Fastify sends with its own status and headers. */
 export function isResponse(payload: unknown): payload is Response {
-  return typeof payload === 'object' && payload !== null && Object.prototype.toString.call(payload) === '[object Response]';
+  return (
+    typeof payload === 'object' && payload !== null && Object.prototype.toString.call(payload) === '[object Response]'
+  );
 }
 
 /** The body of a `Response`, whole. Rejects with `answer/unsendable` when it is too long, or was read before. */

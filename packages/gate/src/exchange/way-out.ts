@@ -124,7 +124,8 @@ export class WayOut {
   /** After the post nothing may fail any more: what Node would not write is refused before it. */
   #checkSendable(exchange: Exchange, reply: FastifyReply): void {
     if (exchange.isStreamed) throw new Problem('answer/streamed');
-    if (reply.raw.statusCode < 200) throw new Problem('answer/unsendable', 'The handler answered with an interim status.');
+    if (reply.raw.statusCode < 200)
+      throw new Problem('answer/unsendable', 'The handler answered with an interim status.');
     const headers = reply.getHeaders();
     for (const name in headers) {
       const value = headers[name];
