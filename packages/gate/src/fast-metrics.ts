@@ -60,8 +60,11 @@ export class FastHistogram {
       buckets: [...buckets],
       registers: [registry],
     });
-    const read = async (): ReturnType<typeof histogram.get> => ({
-      ...(await Histogram.prototype.get.call(histogram)),
+    const read = async () => ({
+      name,
+      help,
+      type: 'histogram',
+      aggregator: 'sum',
       values: [...this.#series].flatMap(([label, series]) => this.#values(name, { [labelName]: label }, series)),
     });
     // The registry asks for the text's form first, which prom-client makes from its own counts; without it, for this.

@@ -7,6 +7,7 @@ import { AgreementService } from './agreements.service.js';
 import { AnswerService } from './answer/answer.service.js';
 import { GateConfig, type GateOptions, readGateConfig } from './config.js';
 import { ApiKeyStrategy } from './credential/api-key.strategy.js';
+import { GatePassport } from './credential/gate-passport.js';
 import { X402Strategy } from './credential/x402.strategy.js';
 import { gateDataSource, migrateGate } from './database.js';
 import { AccessGuard } from './exchange/access.guard.js';
@@ -75,6 +76,7 @@ const parts: Provider[] = [
     inject: [PaymentResolver],
     useFactory: (resolver: PaymentResolver) => new X402Strategy((header) => resolver.resolve(header)),
   },
+  GatePassport,
   ReplicaId,
   GateMetrics,
   MetadataScanner,
@@ -145,6 +147,7 @@ export class GateModule {
         ReceiptService,
         ApiKeyStrategy,
         X402Strategy,
+        GatePassport,
       ],
     };
   }
