@@ -71,7 +71,7 @@ export async function readResponse(response: Response): Promise<Buffer | null> {
 }
 
 /** The RFC 9530 form of a body's SHA-256. */
-export function contentDigest(body: string | Uint8Array): string {
+function contentDigest(body: string | Uint8Array): string {
   return `sha-256=:${hash('sha256', body, 'base64')}:`;
 }
 
