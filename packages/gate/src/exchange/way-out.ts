@@ -5,6 +5,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify';
 import { AnswerService } from '../answer/answer.service.js';
 import { GateConfig } from '../config.js';
+import { GatedResponse } from '../server/gated-response.js';
 import { answerProblem } from '../server/problem-answer.js';
 import { type AnswerBytes, isResponse, isStream, readAnswer, readResponse } from './answer-bytes.js';
 import { type Entering, type Exchange, exchangeOf, type Headers, type Hold, type Leaving } from './exchange.js';
@@ -211,6 +212,11 @@ function restoreHeaders(reply: FastifyReply, before: Headers | undefined): void 
  * every first byte of Node's response goes through, and an interim response would show headers before the money is sure.
  */
 function lock({ raw }: FastifyReply, exchange: Exchange): void {
+  if (raw instanceof GatedResponse) {
+    raw.gate = exchange;
+    return;
+  }
+  // A host with an adapter of its own.
   const writeHead = raw.writeHead.bind(raw);
   raw.writeHead = ((...args: Parameters<typeof writeHead>) => {
     if (exchange.mayLeave) return writeHead(...args);
