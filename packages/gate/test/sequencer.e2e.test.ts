@@ -95,11 +95,9 @@ async function expectWhole(): Promise<void> {
 it('two sequencers beside each other give each entry of many connections one place, without a gap', async () => {
   const both = [sequencer(), sequencer()];
   const posting = Promise.all(Array.from({ length: 40 }, async (_, index) => post(1 + (index % 5))));
-  let done = false;
-  void posting.finally(() => {
-    done = true;
-  });
-  while (!done) await Promise.all(both.map(async (one) => one.turn()));
+  const done = new AbortController();
+  void posting.finally(() => done.abort());
+  while (!done.signal.aborted) await Promise.all(both.map(async (one) => one.turn()));
   await posting;
   await Promise.all(both.map(async (one) => one.turn()));
   expect(both.filter((one) => one.isHolder)).toHaveLength(1);
