@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database
 import { migrateGate } from '../src/database.js';
 import { keyCallRows, postKeyCalls } from '../src/exchange/post.sql.js';
 import { freshIds, type LogUnderTest, openLog } from './log-under-test.js';
-import { settled } from './requests.js';
+import { rows, settled } from './requests.js';
 
 let database: TestDatabase;
 let log: LogUnderTest;
@@ -144,6 +144,32 @@ it('as_of says no more than is true while many write: what was committed before 
     committed.some(({ ids, at }) => at <= asOf && ids.some((id) => (places.get(id) ?? place + 1n) > place)),
   );
   expect(untrue).toEqual([]);
+});
+
+it('as_of does not cover what commits while the sequencer waits for the lock of its row', async () => {
+  const holder = log.sequencer();
+  await holder.turn();
+  let turn: Promise<number> = Promise.resolve(0);
+  let committed = '';
+  await log.sql.transaction(async (tx) => {
+    await tx.query({ text: 'select 1 from keyfare.sequencer for update' });
+    turn = holder.turn();
+    const waits = `select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+    expect(await settled(async () => (await rows(database.url, waits)).length, 1)).toBe(1);
+    await log.post(1);
+    committed = (await log.sql.query<{ at: string }>({ text: 'select clock_timestamp()::text as at' }))[0]?.at ?? '';
+  });
+  const covers = async (): Promise<boolean | undefined> => {
+    const [head] = await log.sql.query<{ covers: boolean }>({
+      text: 'select as_of >= $1::timestamptz as covers from keyfare.sequencer',
+      values: [committed],
+    });
+    return head?.covers;
+  };
+  expect([await turn, await covers()]).toEqual([0, false]);
+  await holder.turn();
+  expect(await covers()).toBe(true);
+  await log.expectWhole();
 });
 
 it('as_of says up to when every commit has its place, and moves on while nothing happens', async () => {
