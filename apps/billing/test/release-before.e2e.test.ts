@@ -129,12 +129,13 @@ describe('billing of today on the books of the release before', () => {
     expect((await booked())['postings']).toEqual(expect.arrayContaining([...(old['postings'] ?? [])]));
   });
 
-  it('books what the gate of today writes behind it, by key and by wallet', async () => {
+  it('books what the gate of today writes behind it: calls by key and by wallet, and counted changes of terms', async () => {
     const account = facts.keys['invoice']?.account ?? '';
     await world.log.keyCall(account, { units: 2 });
     for (const payment of await settle(node, [{ payer: testPayer(1), payTo: facts.payTo, amount: 900n }])) {
       await world.log.paidCall(payment);
     }
+    await world.log.terms(account, { includedUnits: '7' });
     await node.mine(5);
     await reader.readAll();
     const { report } = await reader.reconcileJob.run('manual');

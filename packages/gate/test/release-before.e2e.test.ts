@@ -3,6 +3,7 @@ import { callRpc } from '@keyfare/devstack/chain';
 import { usdcBalance } from '@keyfare/devstack/usdc';
 import { testPayer } from '@keyfare/testing/payers';
 import { migrateGate } from '../src/database.js';
+import { AgreementService } from '../src/services.js';
 import { type GateUnderTest, type Ground, startGate } from './gate-under-test.js';
 import { clockOf, openReleaseBefore, readFacts } from './release-before.js';
 import { call, rows, settled, signPayment, verifiedReceipt, withKey } from './requests.js';
@@ -32,7 +33,7 @@ async function stateOf(ground: Ground, name: string): Promise<unknown> {
 
 /** A gate of today on what is there, at the time at which the fixture was made. */
 async function openToday(ground: Ground): Promise<GateUnderTest> {
-  return startGate(ground, { clock: clockOf(facts), env: { REPLICA_TTL_MS: '1000' } });
+  return startGate(ground, { clock: clockOf(facts) });
 }
 
 describe('a database of the release before, migrated', () => {
@@ -77,6 +78,17 @@ describe('a database of the release before, migrated', () => {
       usage_period_start as period_start, usage_occurred_at as occurred_at from keyfare.entry_feed order by last_place, place`);
     expect(now).toEqual(old.log.map((entry, index) => ({ place: index + 1, ...entry })));
     expect(await read('select place::int from keyfare.log_head')).toEqual([{ place: old.log.length }]);
+  });
+
+  it('keeps the calls in the partition of their month, and ids that tell no time in the default one', async () => {
+    const kept = await read(
+      `select distinct tableoid::regclass::text as partition, kind from keyfare.entry order by 1, 2`,
+    );
+    expect(kept).toEqual([
+      { partition: 'keyfare.entry_2026_11', kind: 'call' },
+      { partition: 'keyfare.entry_2026_11', kind: 'unpaid' },
+      { partition: 'keyfare.entry_other', kind: 'terms' },
+    ]);
   });
 
   it('counts as many units for each account and month as its log has, and nothing is leased any more', async () => {
@@ -228,6 +240,25 @@ describe('a gate of today on a database of the release before', () => {
     expect((await codes('pending'))[0]).toBe(402);
   });
 
+  it('counts changes of terms from the first one on, dated no earlier than those before', async () => {
+    const { account } = key('reject');
+    const terms = async () =>
+      rows<{ revision: number | null; effective: number }>(
+        ground.database.url,
+        `select (convert_from(payload, 'UTF8')::json ->> 'revision')::int as revision,
+          (convert_from(payload, 'UTF8')::json ->> 'effectiveAt')::int as effective
+        from keyfare.entry where kind = 'terms' and principal = $1 order by recorded_at`,
+        [account],
+      );
+    const before = await terms();
+    expect(before.map(({ revision }) => revision)).toEqual([null, null]);
+    await gate.app.get(AgreementService).changePlan(account, 'tiny');
+    const [change, ...rest] = (await terms()).slice(before.length);
+    expect([change?.revision, rest]).toEqual([1, []]);
+    expect(change?.effective).toBeGreaterThanOrEqual(before.at(-1)?.effective ?? Number.POSITIVE_INFINITY);
+    expect((await call(gate, '/ping', withKey(key('reject').secret))).status).toBe(429);
+  });
+
   it('serves a paid call', async () => {
     const validBefore = BigInt(Math.floor(clockOf(facts)().getTime() / 1_000)) + 300n;
     const { v2, nonce } = await signPayment(ground, testPayer(1), { validBefore });
@@ -247,7 +278,7 @@ describe('a submitted payment of the release before that ran out meanwhile', () 
     await callRpc(ground.chain.rpcUrl, 'evm_setNextBlockTimestamp', [`0x${late.toString(16)}`]);
     await ground.chain.mine();
     await migrateGate(ground.database.url);
-    gate = await startGate(ground, { env: { REPLICA_TTL_MS: '1000' }, clock: () => new Date(Number(late) * 1_000) });
+    gate = await startGate(ground, { clock: () => new Date(Number(late) * 1_000) });
   }, 60_000);
   afterAll(async () => {
     await gate.close();
