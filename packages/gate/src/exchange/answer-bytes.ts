@@ -1,7 +1,7 @@
 import { createHash, hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
-import { brotliDecompress, gunzip, inflate } from 'node:zlib';
+import * as zlib from 'node:zlib';
 import { Problem } from '@keyfare/core/problem';
 import type { FastifyReply } from 'fastify';
 
@@ -21,11 +21,22 @@ const longestAnswer = 64 * 1_048_576;
 const digestedAtOnce = 262_144;
 const emptyDigest = contentDigest('');
 
-const decoders: Readonly<Record<string, (bytes: Buffer) => Promise<Buffer>>> = {
-  gzip: (bytes) => promisify(gunzip)(bytes, { maxOutputLength: longestAnswer }),
-  'x-gzip': (bytes) => promisify(gunzip)(bytes, { maxOutputLength: longestAnswer }),
-  deflate: (bytes) => promisify(inflate)(bytes, { maxOutputLength: longestAnswer }),
-  br: (bytes) => promisify(brotliDecompress)(bytes, { maxOutputLength: longestAnswer }),
+type Decoder = (bytes: Buffer) => Promise<Buffer>;
+type Decompress = (
+  bytes: Buffer,
+  options: zlib.ZlibOptions,
+  done: (error: Error | null, result: Buffer) => void,
+) => void;
+
+/** Node has it from 22.15 on, and compression plugins use it then. */
+const { zstdDecompress } = zlib as { readonly zstdDecompress?: Decompress };
+
+const decoders: Readonly<Record<string, Decoder>> = {
+  gzip: (bytes) => promisify(zlib.gunzip)(bytes, { maxOutputLength: longestAnswer }),
+  'x-gzip': (bytes) => promisify(zlib.gunzip)(bytes, { maxOutputLength: longestAnswer }),
+  deflate: (bytes) => promisify(zlib.inflate)(bytes, { maxOutputLength: longestAnswer }),
+  br: (bytes) => promisify(zlib.brotliDecompress)(bytes, { maxOutputLength: longestAnswer }),
+  ...(zstdDecompress && { zstd: (bytes) => promisify(zstdDecompress)(bytes, { maxOutputLength: longestAnswer }) }),
 };
 
 /**
@@ -37,15 +48,18 @@ export function readAnswer(reply: FastifyReply, payload: unknown): AnswerBytes |
   const status = reply.raw.statusCode;
   const type = reply.getHeader('content-type');
   const contentType = typeof type === 'string' ? type : undefined;
-  // RFC 9110 §6.4.1: no content, whatever the handler returned.
-  if (status === 204 || status === 304) return { status, sent: '', digest: emptyDigest, contentType: undefined };
+  // RFC 9110 §6.4.1 and §15.3.6: no content, whatever the handler returned. Fastify takes the type away from a 204.
+  if (status === 204) return { status, sent: '', digest: emptyDigest, contentType: undefined };
+  if (status === 205 || status === 304) return { status, sent: '', digest: emptyDigest, contentType };
   const coding = reply.getHeader('content-encoding');
   if (payload === undefined || payload === null) return { status, sent: '', digest: emptyDigest, contentType };
   if (typeof payload === 'string' || Buffer.isBuffer(payload)) {
-    if (coding === undefined && payload.length <= digestedAtOnce) {
-      return { status, sent: payload, digest: contentDigest(payload), contentType };
+    // The handler may go on writing to its Buffer while the call is settled.
+    const sent = typeof payload === 'string' ? payload : Buffer.from(payload);
+    if (coding === undefined && sent.length <= digestedAtOnce) {
+      return { status, sent, digest: contentDigest(sent), contentType };
     }
-    return digestLong(payload, coding).then((digest) => ({ status, sent: payload, digest, contentType }));
+    return digestLong(sent, coding).then((digest) => ({ status, sent, digest, contentType }));
   }
   if (!isStream(payload)) throw new Problem('answer/unsendable', 'The handler returned what cannot be sent.');
   return gather(payload).then(async (sent) => ({ status, sent, digest: await digestLong(sent, coding), contentType }));

@@ -1,17 +1,19 @@
-import { validateHeaderValue } from 'node:http';
+import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { isProblem, Problem } from '@keyfare/core/problem';
 import { asProblem } from '@keyfare/db/sql';
 import { Injectable, Logger } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify';
 import { AnswerService } from '../answer/answer.service.js';
 import { GateConfig } from '../config.js';
-import { GatedResponse } from '../server/gated-response.js';
 import { answerProblem } from '../server/problem-answer.js';
+import { withTimeout } from '../with-timeout.js';
 import { type AnswerBytes, isResponse, isStream, readAnswer, readResponse } from './answer-bytes.js';
-import { type Entering, type Exchange, exchangeOf, type Headers, type Hold, type Leaving } from './exchange.js';
+import { type Entering, type Exchange, exchangeOf, type Hold, type Leaving } from './exchange.js';
 import { Holds } from './holds.js';
 import { KeyPosts } from './key-posts.js';
 import { PaidPosts } from './paid-posts.js';
+import { lockRaw } from './raw-lock.js';
+import { discard, headersOfPlugins, restoreHeaders } from './reply-headers.js';
 
 type Done = (error?: Error | null, payload?: unknown) => void;
 
@@ -35,8 +37,9 @@ export class WayOut {
   /** The guard let the call through: from here the handler's time runs, and nothing leaves but through the hook. */
   begin(exchange: Exchange, request: FastifyRequest, reply: FastifyReply): void {
     exchange.headersBefore = reply.getHeaders();
+    exchange.begunAtMs = performance.now();
     exchange.limit(this.config.handlerTimeoutMs, () => this.#endLate(exchange, request, reply));
-    lock(reply, exchange);
+    lockRaw(reply, exchange, () => this.#endRaw(exchange, request, reply));
   }
 
   /** The first of the `onSend` hooks: sees what the handler returned before a plugin encodes it. */
@@ -56,7 +59,7 @@ export class WayOut {
     exchange.isLeaving = true;
     const hold = exchange.take();
     const pass = done as Done;
-    if (exchange.answersItself) {
+    if (exchange.answersItself || isPreflight(exchange, request, payload)) {
       exchange.mayLeave = true;
       pass(null, payload);
     } else if (exchange.refusal !== undefined) this.#refuseAgain(exchange.refusal, { request, reply, payload, pass });
@@ -84,8 +87,10 @@ export class WayOut {
 
   /** What a filter of the host's made of the guard's refusal does not count, unless it is the gate's own. */
   #refuseAgain(refusal: Problem, { request, reply, payload, pass }: Replacing): void {
-    if (request.problemCode === refusal.code && reply.raw.statusCode === refusal.status) {
-      exchangeOf(request).mayLeave = true;
+    const exchange = exchangeOf(request);
+    const isOwn = request.problemCode === refusal.code && reply.raw.statusCode === refusal.status;
+    if (isOwn && exchange.begunAtMs === undefined) {
+      exchange.mayLeave = true;
       pass(null, payload);
     } else this.#replace(refusal, { request, reply, payload, pass });
   }
@@ -103,18 +108,32 @@ export class WayOut {
       else void ended.then(() => refuse(error));
     };
     const post = (answer: AnswerBytes): void => {
-      this.#post({ ...call, answer }, hold).then(() => {
-        exchange.mayLeave = true;
-        pass(null, answer.sent);
-      }, refuse);
+      this.#post({ ...call, answer }, hold).then(() => this.#send(call, answer, pass), refuse);
     };
     try {
       this.#checkSendable(exchange, reply);
       const answer = readAnswer(reply, payload);
-      if (answer instanceof Promise) answer.then(post, giveUp);
+      if (answer instanceof Promise) this.#inTime(exchange, answer).then(post, giveUp);
       else post(answer);
     } catch (error) {
       giveUp(error);
+    }
+  }
+
+  /** A plugin may have made a stream of the answer that never ends: reading it is part of the handler's time. */
+  #inTime<T>({ begunAtMs }: Exchange, reading: Promise<T>): Promise<T> {
+    const left = this.config.handlerTimeoutMs - (performance.now() - (begunAtMs ?? 0));
+    return withTimeout(reading, Math.max(1, left), () => new Problem('service/timeout'));
+  }
+
+  /** The answer was posted. What Node refuses to write even so must not end the process: the connection breaks. */
+  #send({ exchange, reply }: Entering, answer: AnswerBytes, pass: Done): void {
+    exchange.mayLeave = true;
+    try {
+      pass(null, answer.sent);
+    } catch (error) {
+      this.#logger.error({ err: error, exchange: exchange.id });
+      reply.raw.destroy();
     }
   }
 
@@ -128,11 +147,19 @@ export class WayOut {
     if (reply.raw.statusCode < 200)
       throw new Problem('answer/unsendable', 'The handler answered with an interim status.');
     const headers = reply.getHeaders();
+    exchange.sealed = { status: reply.raw.statusCode, headers };
+    if (headers['transfer-encoding'] !== undefined) {
+      throw new Problem('answer/unsendable', 'The handler set Transfer-Encoding, which belongs to the connection.');
+    }
+    if (Array.isArray(headers['content-type'])) {
+      throw new Problem('answer/unsendable', 'The handler gave its answer several types.');
+    }
     for (const name in headers) {
       const value = headers[name];
       if (value === undefined || value === exchange.headersBefore?.[name]) continue;
       try {
-        for (const text of Array.isArray(value) ? value : [value]) validateHeaderValue(name, String(text));
+        validateHeaderName(name);
+        for (const text of Array.isArray(value) ? value : [value]) validateHeaderValue(name, `${text}`);
       } catch (cause) {
         throw new Problem('answer/unsendable', `The header ${name} has a value that cannot be sent.`, { cause });
       }
@@ -147,23 +174,35 @@ export class WayOut {
     if (problem.status >= 500) {
       this.#logger.error({ err: problem.cause ?? problem, code: problem.code, exchange: exchange.id });
     }
-    if (isStream(payload)) payload.destroy?.();
-    restoreHeaders(reply, exchange.headersBefore);
+    discard(payload);
+    restoreHeaders(reply, exchange.headersBefore ?? headersOfPlugins(reply));
     const { status, headers, body } = answerProblem(problem, request);
     reply.status(status).headers(headers);
     exchange.mayLeave = true;
     pass(null, body);
   }
 
-  /** The handler's time is over. What it returns later finds the exchange answered and goes nowhere. */
+  /** The handler's time is over. What it returns later finds the exchange refused and goes nowhere. */
   #endLate(exchange: Exchange, request: FastifyRequest, reply: FastifyReply): void {
+    this.#endEarly(new Problem('service/timeout'), { exchange, request, reply });
+  }
+
+  /** The handler wrote to the raw response: nothing of it left, and what it returns goes nowhere. */
+  #endRaw(exchange: Exchange, request: FastifyRequest, reply: FastifyReply): void {
+    const detail = 'The handler wrote to the raw response, or took it over; a priced route must return its answer.';
+    this.#endEarly(new Problem('answer/unsendable', detail), { exchange, request, reply });
+  }
+
+  /** Answers in the place of a handler that is still running. An answer of its own that comes first is refused alike. */
+  #endEarly(problem: Problem, { exchange, request, reply }: Entering): void {
     const hold = exchange.take();
-    if (hold === undefined || exchange.isLeaving || reply.sent) return;
-    exchange.answersItself = true;
+    if (hold === undefined) return;
+    exchange.refusal = problem;
     const ended = this.holds.void(exchange, hold, 'handler-failed');
     const answer = (): void => {
+      if (exchange.isLeaving || exchange.isClosed) return;
+      const { status, headers, body } = answerProblem(problem, request);
       restoreHeaders(reply, exchange.headersBefore);
-      const { status, headers, body } = answerProblem(new Problem('service/timeout'), request);
       reply.status(status).headers(headers).send(body);
     };
     if (ended === undefined) answer();
@@ -198,29 +237,9 @@ interface Replacing extends Passing {
   readonly reply: FastifyReply;
 }
 
-/** Headers, trailers and the rest are as they were when the handler began. */
-function restoreHeaders(reply: FastifyReply, before: Headers | undefined): void {
-  for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name);
-  for (const [name, value] of Object.entries(before ?? {})) if (value !== undefined) reply.header(name, value);
-  for (const slot of Object.getOwnPropertySymbols(reply)) {
-    if (slot.description === 'fastify.reply.trailers') Object.assign(reply, { [slot]: null });
-  }
-}
-
-/**
- * A handler that writes to the raw response, or sends early hints, passes the hook by. Both end here: `writeHead` is what
- * every first byte of Node's response goes through, and an interim response would show headers before the money is sure.
- */
-function lock({ raw }: FastifyReply, exchange: Exchange): void {
-  if (raw instanceof GatedResponse) {
-    raw.gate = exchange;
-    return;
-  }
-  // A host with an adapter of its own.
-  const writeHead = raw.writeHead.bind(raw);
-  raw.writeHead = ((...args: Parameters<typeof writeHead>) => {
-    if (exchange.mayLeave) return writeHead(...args);
-    throw new TypeError('a priced route must return its answer: it wrote to the raw response');
-  }) as typeof raw.writeHead;
-  raw.writeEarlyHints = () => undefined;
+/** A browser's question before the call (Fetch standard §3.3), answered by the CORS plugin: no guard or handler ran for it. */
+function isPreflight({ tariff }: Exchange, { method, headers }: FastifyRequest, payload: unknown): boolean {
+  if (method !== 'OPTIONS' || tariff !== undefined) return false;
+  if (headers.origin === undefined || headers['access-control-request-method'] === undefined) return false;
+  return payload === undefined || payload === null || payload === '';
 }
