@@ -11,7 +11,7 @@ const connections = 256;
 /** Blocks while warming up, and while measuring: as on Base. */
 const [quickBlocksMs, blocksMs] = [100, 2_000];
 /** Until the gate has the deferred flow, the route `/deferred` settles like the other and its figure means nothing. */
-const hasDeferredFlow = false;
+const hasDeferredFlow = true;
 const flows = hasDeferredFlow ? (['priced', 'deferred'] as const) : (['priced'] as const);
 
 /** The paid call: verified, claimed, settled, receipted, durable, at blocks of two seconds. Payments are signed before. */
