@@ -82,7 +82,12 @@ export async function openHost(host: Host): Promise<HostUnderTest> {
 export async function wire(gate: { url: string }, path: string, init: RequestInit = {}): Promise<Wire> {
   const response = await fetch(`${gate.url}${path}`, { redirect: 'manual', ...init });
   const body = Buffer.from(await response.arrayBuffer());
-  return { status: response.status, headers: response.headers, type: response.headers.get('content-type') ?? undefined, body };
+  return {
+    status: response.status,
+    headers: response.headers,
+    type: response.headers.get('content-type') ?? undefined,
+    body,
+  };
 }
 
 /** SHA-256 of a body in the form of RFC 9530, computed without the product's code. */
@@ -122,7 +127,15 @@ export async function expectCharged(host: HostUnderTest, before: Charges, rail: 
 export async function expectProblem(gate: GateUnderTest, answer: Wire, code: string): Promise<void> {
   const problem = JSON.parse(answer.body.toString()) as { code?: string; type: string; status: number };
   expect([problem.code, answer.type, problem.status]).toEqual([code, 'application/problem+json', answer.status]);
-  for (const name of ['keyfare-receipt', 'receipt-id', 'set-cookie', 'location', 'etag', 'content-encoding', 'x-mine']) {
+  for (const name of [
+    'keyfare-receipt',
+    'receipt-id',
+    'set-cookie',
+    'location',
+    'etag',
+    'content-encoding',
+    'x-mine',
+  ]) {
     expect([name, answer.headers.get(name)]).toEqual([name, null]);
   }
   const page = await fetch(new URL(problem.type, gate.url));

@@ -196,7 +196,15 @@ describe('what a handler answers', () => {
     });
 
     it.each([
-      ...['function', 'bad-header', 'bad-header-name', 'bad-header-symbol', 'bad-raw-reason', 'chunked', 'to-json-undefined'],
+      ...[
+        'function',
+        'bad-header',
+        'bad-header-name',
+        'bad-header-symbol',
+        'bad-raw-reason',
+        'chunked',
+        'to-json-undefined',
+      ],
       ...['interim-status', 'raw-end', 'raw-write', 'raw-head', 'raw-flush', 'raw-later', 'hijack', 'hijack-and-hang'],
     ])('is refused uncharged where it cannot be sent as it was signed: %s', async (what) => {
       const before = await host.charges();

@@ -1,5 +1,5 @@
-import { quoteTariff } from '@keyfare/core/metering';
 import type { PricedTariff, TermsRecord } from '@keyfare/core/metering';
+import { quoteTariff } from '@keyfare/core/metering';
 import type { AccountPrincipal, PayerPrincipal } from '@keyfare/core/principal';
 import { isProblem, Problem } from '@keyfare/core/problem';
 import { asProblem } from '@keyfare/db/sql';

@@ -1,7 +1,7 @@
+import { createHash, hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
-import { createHash, hash } from 'node:crypto';
 import { Problem } from '@keyfare/core/problem';
 import type { FastifyReply } from 'fastify';
 
@@ -22,7 +22,11 @@ const digestedAtOnce = 262_144;
 const emptyDigest = contentDigest('');
 
 type Decoder = (bytes: Buffer) => Promise<Buffer>;
-type Decompress = (bytes: Buffer, options: zlib.ZlibOptions, done: (error: Error | null, result: Buffer) => void) => void;
+type Decompress = (
+  bytes: Buffer,
+  options: zlib.ZlibOptions,
+  done: (error: Error | null, result: Buffer) => void,
+) => void;
 
 /** Node has it from 22.15 on, and compression plugins use it then. */
 const { zstdDecompress } = zlib as { readonly zstdDecompress?: Decompress };
@@ -71,7 +75,9 @@ export function isStream(payload: unknown): payload is Readable {
 
 /** Whether a payload is the `Response` of the Fetch standard, which Fastify sends with its own status and headers. */
 export function isResponse(payload: unknown): payload is Response {
-  return typeof payload === 'object' && payload !== null && Object.prototype.toString.call(payload) === '[object Response]';
+  return (
+    typeof payload === 'object' && payload !== null && Object.prototype.toString.call(payload) === '[object Response]'
+  );
 }
 
 /** The body of a `Response`, whole. Rejects with `answer/unsendable` when it is too long, or was read before. */

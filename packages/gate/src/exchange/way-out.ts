@@ -12,8 +12,8 @@ import { type Entering, type Exchange, exchangeOf, type Hold, type Leaving } fro
 import { Holds } from './holds.js';
 import { KeyPosts } from './key-posts.js';
 import { PaidPosts } from './paid-posts.js';
-import { discard, headersOfPlugins, restoreHeaders } from './reply-headers.js';
 import { lockRaw } from './raw-lock.js';
+import { discard, headersOfPlugins, restoreHeaders } from './reply-headers.js';
 
 type Done = (error?: Error | null, payload?: unknown) => void;
 
@@ -144,7 +144,8 @@ export class WayOut {
   /** After the post nothing may fail any more: what Node would not write is refused before it. */
   #checkSendable(exchange: Exchange, reply: FastifyReply): void {
     if (exchange.isStreamed) throw new Problem('answer/streamed');
-    if (reply.raw.statusCode < 200) throw new Problem('answer/unsendable', 'The handler answered with an interim status.');
+    if (reply.raw.statusCode < 200)
+      throw new Problem('answer/unsendable', 'The handler answered with an interim status.');
     const headers = reply.getHeaders();
     exchange.sealed = { status: reply.raw.statusCode, headers };
     if (headers['transfer-encoding'] !== undefined) {
