@@ -51,6 +51,9 @@ export function readAnswer(reply: FastifyReply, payload: unknown): AnswerBytes |
   // RFC 9110 §6.4.1 and §15.3.6: no content, whatever the handler returned. Fastify takes the type away from a 204.
   if (status === 204) return { status, sent: '', digest: emptyDigest, contentType: undefined };
   if (status === 205 || status === 304) return { status, sent: '', digest: emptyDigest, contentType };
+  if (payload === undefined && contentType?.includes('json')) {
+    throw new Problem('answer/unsendable', 'JSON has no text for what the handler returned.');
+  }
   const coding = reply.getHeader('content-encoding');
   if (payload === undefined || payload === null) return { status, sent: '', digest: emptyDigest, contentType };
   if (typeof payload === 'string' || Buffer.isBuffer(payload)) {

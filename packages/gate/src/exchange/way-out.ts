@@ -154,6 +154,11 @@ export class WayOut {
     if (Array.isArray(headers['content-type'])) {
       throw new Problem('answer/unsendable', 'The handler gave its answer several types.');
     }
+    try {
+      validateHeaderValue('reason', reply.raw.statusMessage ?? '');
+    } catch (cause) {
+      throw new Problem('answer/unsendable', 'The reason phrase of the answer cannot be sent.', { cause });
+    }
     for (const name in headers) {
       const value = headers[name];
       if (value === undefined || value === exchange.headersBefore?.[name]) continue;
