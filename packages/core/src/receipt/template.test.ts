@@ -88,6 +88,16 @@ describe('a receipt template', () => {
   it('escapes the two characters of printable ASCII that JSON escapes', () => {
     const [payload] = fc.sample(keyReceipt, 1);
     const odd = { ...payload, resourceUrl: 'https://api.example/?a="b"&c=\\d' } as ReceiptPayload;
+    expect(receiptTemplate(odd)(odd)).toBe(canonicalJson(odd));
     expect(JSON.parse(receiptTemplate(odd)(odd))).toEqual(odd);
+  });
+
+  it('never writes a URL with characters that the schema refuses', () => {
+    const [payload] = fc.sample(keyReceipt, 1);
+    for (const character of ['ü', '東', '\u0000', '\u007f', '\ud800']) {
+      const odd = { ...payload, resourceUrl: `https://api.example/?a=${character}` } as ReceiptPayload;
+      expect(receiptPayload.safeParse(odd).success).toBe(false);
+      expect(() => receiptTemplate(odd)(odd)).toThrow(TypeError);
+    }
   });
 });

@@ -9,7 +9,8 @@ export type ReceiptTemplate = (payload: ReceiptPayload) => string;
 /**
  * A template for one route and rail (RFC 8785: members in the order of their names). It checks nothing: what it writes is
  * the canonical JSON of a payload that fits the schema, which its user proves by comparing with `canonicalJson` when the
- * template is made and by sample. Strings of a payload are printable ASCII by schema, so that two characters need escapes.
+ * template is made and by sample. Strings of a payload are printable ASCII by schema, so that two characters need escapes; the URL
+ * comes from the caller, and one with other characters is refused here too: TypeError.
  */
 export function receiptTemplate({ rail, sku, method }: ReceiptRoute): ReceiptTemplate {
   const methodPart = `,"method":${quote(method)}`;
@@ -38,9 +39,13 @@ function requestPart({ requestDigest, resourceUrl, responseDigest }: ReceiptPayl
   return `${digest},"resourceUrl":${quote(resourceUrl)},"responseDigest":"${responseDigest}"`;
 }
 
-const escaped = /["\\]/;
+// Printable ASCII without the two characters that JSON escapes.
+const plain = /^[ !#-[\]-~]*$/;
+const printable = /^[ -~]*$/;
 
-/** A string of printable ASCII as JSON. */
+/** A string of printable ASCII as JSON. Any other is outside the schema and must not be signed: TypeError. */
 function quote(text: string): string {
-  return escaped.test(text) ? JSON.stringify(text) : `"${text}"`;
+  if (plain.test(text)) return `"${text}"`;
+  if (!printable.test(text)) throw new TypeError('a receipt holds printable ASCII');
+  return JSON.stringify(text);
 }

@@ -35,6 +35,7 @@ export class ReceiptWriter {
   constructor(
     private readonly signer: ReceiptSigner,
     private readonly onFault: () => void,
+    private readonly template: typeof receiptTemplate = receiptTemplate,
   ) {
     const [head = ''] = formatSigningInput({ kid: signer.kid, typ: 'keyfare-receipt+jws' }, {}).split('.');
     this.#head = `${head}.`;
@@ -46,7 +47,7 @@ export class ReceiptWriter {
     const text = kept.write(payload);
     kept.untilCheck -= 1;
     if (kept.untilCheck >= 0) return this.#sign(text);
-    kept.untilCheck = sampleEvery;
+    kept.untilCheck = sampleEvery - 1;
     const written = this.#sign(text);
     const checked = signEntry('call', payload, this.signer);
     if (checked === written.jws) return written;
@@ -60,7 +61,7 @@ export class ReceiptWriter {
     const name = `${rail} ${method} ${sku}`;
     const known = this.#templates.get(name);
     if (known !== undefined) return known;
-    const kept: Kept = { write: receiptTemplate({ rail, sku, method }), untilCheck: 0 };
+    const kept: Kept = { write: this.template({ rail, sku, method }), untilCheck: 0 };
     if (this.#templates.size < mostTemplates) this.#templates.set(name, kept);
     return kept;
   }
