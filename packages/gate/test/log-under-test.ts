@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { expect } from '@jest/globals';
 import { SqlPool } from '@keyfare/db/sql';
 import { newExchangeId } from '../src/exchange/exchange.js';
-import { keyCallRows, postKeyCalls } from '../src/exchange/post.sql.js';
+import { keyCallValues, postKeyCalls } from '../src/exchange/post.sql.js';
 import { Sequencer, type SequencerSettings } from '../src/log/sequencer.js';
 
 /** An entry of the log and its place. */
@@ -50,7 +50,8 @@ export async function openLog(url: string): Promise<LogUnderTest> {
     feed,
     post: async (size, on = sql, ids = freshIds(size)) => {
       group += 1;
-      const values = [...keyCallRows.values(ids.map((id) => callOf(id, writer))), writer, String(group)];
+      const calls = ids.map((id) => callOf(id, writer));
+      const values = keyCallValues(calls, { kid: 'kid', writer, post: BigInt(group) });
       await on.query({ name: 'post', text: postKeyCalls, values });
       return ids;
     },

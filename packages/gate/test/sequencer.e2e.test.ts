@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { SqlPool } from '@keyfare/db/sql';
 import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
 import { migrateGate } from '../src/database.js';
-import { keyCallRows, postKeyCalls } from '../src/exchange/post.sql.js';
+import { keyCallValues, postKeyCalls } from '../src/exchange/post.sql.js';
 import { freshIds, type LogUnderTest, openLog } from './log-under-test.js';
 import { rows, settled } from './requests.js';
 
@@ -55,6 +55,8 @@ it('a post that is repeated gets no second place', async () => {
   await holder.turn();
   await log.post(5, log.sql, [...ids, ...freshIds(1)]);
   await holder.turn();
+  const placed = (await log.feed()).map(({ id }) => id);
+  expect(placed.filter((id) => ids.includes(id)).toSorted()).toEqual(ids.toSorted());
   await log.expectWhole();
 });
 
@@ -211,6 +213,6 @@ it('the feed shows a call as it was posted, and billing pages by place', async (
 
 it('a process that its peers swept can post nothing', async () => {
   const gone = randomUUID();
-  const values = [...keyCallRows.values([]), gone, '1'];
+  const values = keyCallValues([], { kid: 'kid', writer: gone, post: 1n });
   await expect(log.sql.query({ text: postKeyCalls, values })).rejects.toMatchObject({ code: 'KF001' });
 });
