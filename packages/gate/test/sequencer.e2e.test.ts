@@ -52,11 +52,9 @@ it('a post that is repeated gets no second place', async () => {
   const holder = log.sequencer();
   const ids = await log.post(4);
   await log.post(4, log.sql, ids);
-  await holder.turn();
+  expect(await holder.turn()).toBe(1);
   await log.post(5, log.sql, [...ids, ...freshIds(1)]);
-  await holder.turn();
-  const placed = (await log.feed()).map(({ id }) => id);
-  expect(placed.filter((id) => ids.includes(id)).toSorted()).toEqual(ids.toSorted());
+  expect(await holder.turn()).toBe(1);
   await log.expectWhole();
 });
 

@@ -91,12 +91,12 @@ export async function wire(gate: { url: string }, path: string, init: RequestIni
 }
 
 /** SHA-256 of a body in the form of RFC 9530, computed without the product's code. */
-export function digestOf(body: Buffer): string {
+function digestOf(body: Buffer): string {
   return `sha-256=:${createHash('sha256').update(body).digest('base64')}:`;
 }
 
 /** The receipt of an answer, from its header or by its id, verified. */
-export async function receiptOf(gate: GateUnderTest, { headers }: Wire): Promise<ReceiptPayload> {
+async function receiptOf(gate: GateUnderTest, { headers }: Wire): Promise<ReceiptPayload> {
   const jwks = parseJwks((await call(gate, '/.well-known/jwks.json')).body);
   const id = headers.get('receipt-id') ?? '';
   const jws = headers.get('keyfare-receipt') ?? (await (await fetch(`${gate.url}/receipts/${id}`)).text());

@@ -155,8 +155,15 @@ function answering(): new () => object {
 
 /** Headers that belong to the connection, the moment, or the receipt. */
 const besides = new Set([
-  ...['date', 'connection', 'keep-alive', 'cache-control', 'content-length', 'transfer-encoding'],
-  ...['keyfare-receipt', 'receipt-id', 'payment-response'],
+  'date',
+  'connection',
+  'keep-alive',
+  'cache-control',
+  'content-length',
+  'transfer-encoding',
+  'keyfare-receipt',
+  'receipt-id',
+  'payment-response',
 ]);
 const hostHeaders = (headers: Headers): [string, string][] => [...headers].filter(([name]) => !besides.has(name));
 
@@ -196,16 +203,21 @@ describe('what a handler answers', () => {
     });
 
     it.each([
-      ...[
-        'function',
-        'bad-header',
-        'bad-header-name',
-        'bad-header-symbol',
-        'bad-raw-reason',
-        'chunked',
-        'to-json-undefined',
-      ],
-      ...['interim-status', 'raw-end', 'raw-write', 'raw-head', 'raw-flush', 'raw-later', 'hijack', 'hijack-and-hang'],
+      'function',
+      'bad-header',
+      'bad-header-name',
+      'bad-header-symbol',
+      'bad-raw-reason',
+      'chunked',
+      'to-json-undefined',
+      'interim-status',
+      'raw-end',
+      'raw-write',
+      'raw-head',
+      'raw-flush',
+      'raw-later',
+      'hijack',
+      'hijack-and-hang',
     ])('is refused uncharged where it cannot be sent as it was signed: %s', async (what) => {
       const before = await host.charges();
       const { headers, nonce } = await host.credential(rail);

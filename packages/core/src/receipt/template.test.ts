@@ -9,7 +9,10 @@ const printable = (from: number, maxLength: number) =>
     .map((codes) => String.fromCharCode(...codes));
 const hex = (length: number) =>
   fc
-    .array(fc.constantFrom(...'0123456789abcdef'.split('')), { minLength: length, maxLength: length })
+    .array(fc.constantFrom(...Array.from({ length: 16 }, (_, digit) => digit.toString(16))), {
+      minLength: length,
+      maxLength: length,
+    })
     .map((digits) => `0x${digits.join('')}`);
 const digest = fc
   .uint8Array({ minLength: 32, maxLength: 32 })
@@ -69,8 +72,8 @@ const paidReceipt = fc
     },
   )
   .map(({ transaction, ...receipt }) => {
-    const paid = { ...receipt, principal: receipt.payer };
-    return receipt.settlement === 'settled' ? { ...paid, transaction } : paid;
+    receipt.principal = receipt.payer;
+    return receipt.settlement === 'settled' ? Object.assign(receipt, { transaction }) : receipt;
   });
 
 describe('a receipt template', () => {

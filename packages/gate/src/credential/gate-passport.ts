@@ -11,12 +11,11 @@ import { X402Strategy } from './x402.strategy.js';
  */
 @Injectable()
 export class GatePassport {
-  /** For hosts that use passport's middleware. */
-  readonly authenticator = new passport.Passport();
+  readonly #authenticator = new passport.Passport();
 
   constructor(apiKey: ApiKeyStrategy, x402: X402Strategy) {
-    this.authenticator.use(apiKey as Strategy);
-    this.authenticator.use(x402 as Strategy);
+    this.#authenticator.use(apiKey as Strategy);
+    this.#authenticator.use(x402 as Strategy);
   }
 
   /**
@@ -26,10 +25,10 @@ export class GatePassport {
   prove(strategy: 'api-key' | 'x402', request: unknown): Promise<Principal | null> {
     return new Promise((resolve, reject) => {
       const settle = (error: unknown, user?: Principal | false | null): void => {
-        if (error !== null && error !== undefined) reject(error as Error);
+        if (error !== null && error !== undefined) reject(error);
         else resolve(user === false || user === undefined ? null : user);
       };
-      const middleware = this.authenticator.authenticate(strategy, { session: false }, settle) as (
+      const middleware = this.#authenticator.authenticate(strategy, { session: false }, settle) as (
         request: unknown,
         response: unknown,
         next: (error: unknown) => void,

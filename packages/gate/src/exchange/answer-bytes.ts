@@ -84,7 +84,7 @@ export function isResponse(payload: unknown): payload is Response {
 export async function readResponse(response: Response): Promise<Buffer | null> {
   if (response.body === null) return null;
   if (response.bodyUsed) throw new Problem('answer/unsendable', 'The body of the Response was read before.');
-  return gather(Readable.fromWeb(response.body as import('node:stream/web').ReadableStream));
+  return gather(Readable.fromWeb(response.body));
 }
 
 /** The RFC 9530 form of a body's SHA-256. */

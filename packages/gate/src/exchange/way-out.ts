@@ -44,7 +44,7 @@ export class WayOut {
 
   /** The first of the `onSend` hooks: sees what the handler returned before a plugin encodes it. */
   readonly enter: onSendHookHandler = (request, reply, payload, done) => {
-    if (isResponse(payload)) void this.#unpack(payload, reply, done as Done);
+    if (isResponse(payload)) void this.#unpack(payload, reply, done);
     else {
       if (isStream(payload)) exchangeOf(request).isStreamed = true;
       done(null, payload);
@@ -58,7 +58,7 @@ export class WayOut {
     if (exchange.isLeaving) return;
     exchange.isLeaving = true;
     const hold = exchange.take();
-    const pass = done as Done;
+    const pass = done;
     if (exchange.answersItself || isPreflight(exchange, request, payload)) {
       exchange.mayLeave = true;
       pass(null, payload);
@@ -102,13 +102,13 @@ export class WayOut {
       refuse(exchange.isClosed ? new Problem('request/malformed') : new Problem('answer/unposted'));
       return;
     }
-    const giveUp = (error: unknown): void => {
+    const giveUp = (reason: unknown): void => {
       const ended = this.holds.void(exchange, hold, 'handler-failed');
-      if (ended === undefined) refuse(error);
-      else void ended.then(() => refuse(error));
+      if (ended === undefined) refuse(reason);
+      else void ended.then(() => refuse(reason));
     };
     const post = (answer: AnswerBytes): void => {
-      this.#post({ ...call, answer }, hold).then(() => this.#send(call, answer, pass), refuse);
+      void this.#postThen({ ...call, answer }, { hold, pass, refuse });
     };
     try {
       this.#checkSendable(exchange, reply);
@@ -118,6 +118,19 @@ export class WayOut {
     } catch (error) {
       giveUp(error);
     }
+  }
+
+  async #postThen(
+    call: Leaving,
+    { hold, pass, refuse }: { hold: Hold; pass: Done; refuse: (error: unknown) => void },
+  ): Promise<void> {
+    try {
+      await this.#post(call, hold);
+    } catch (error) {
+      refuse(error);
+      return;
+    }
+    this.#send(call, call.answer, pass);
   }
 
   /** A plugin may have made a stream of the answer that never ends: reading it is part of the handler's time. */

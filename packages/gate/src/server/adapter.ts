@@ -1,4 +1,4 @@
-import { type ServerResponse, STATUS_CODES } from 'node:http';
+import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { Problem, toProblemDocument } from '@keyfare/core/problem';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -18,7 +18,7 @@ export function createAdapter({ logger, bodyLimitBytes = 1_048_576 }: AdapterSet
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
-    http: { ServerResponse: GatedResponse as typeof ServerResponse },
+    http: { ServerResponse: GatedResponse },
     rewriteUrl: (request: { readonly url?: string | undefined }) => routableTarget(request.url ?? '/'),
     // A child logger for each request costs more than our one line of it, which names the exchange.
     childLoggerFactory: (parent: FastifyBaseLogger) => parent,

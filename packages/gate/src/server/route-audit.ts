@@ -88,9 +88,9 @@ function writesResponse(controller: object, method: string): boolean {
 function returnsStream(prototype: object, method: string): boolean {
   const type: unknown = Reflect.getMetadata('design:returntype', prototype, method);
   if (typeof type !== 'function') return false;
-  const bases: readonly unknown[] = [StreamableFile, Stream, ReadableStream];
+  const bases: ReadonlySet<unknown> = new Set([StreamableFile, Stream, ReadableStream]);
   for (let base: unknown = type; typeof base === 'function'; base = Object.getPrototypeOf(base)) {
-    if (bases.includes(base)) return true;
+    if (bases.has(base)) return true;
   }
   return false;
 }
