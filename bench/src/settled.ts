@@ -9,12 +9,12 @@ export async function untilSettled(databaseUrl: string): Promise<void> {
   const deadline = performance.now() + limitMs;
   try {
     for (;;) {
-      const { rows } = await database.query<{ open: string }>(
-        `select count(*) as open from keyfare.payment where state in ('claimed', 'served', 'settling')`,
+      const { rows } = await database.query<{ state: string; count: string }>(
+        `select state, count(*) from keyfare.payment where state in ('claimed', 'served', 'settling') group by state`,
       );
-      const open = Number(rows[0]?.open);
-      if (open === 0) return;
-      if (performance.now() > deadline) throw new Error(`${String(open)} payments are still not settled`);
+      if (rows.length === 0) return;
+      const open = rows.map(({ state, count }) => `${count} ${state}`).join(', ');
+      if (performance.now() > deadline) throw new Error(`payments are still not settled: ${open}`);
       await new Promise((wake) => setTimeout(wake, 500));
     }
   } finally {

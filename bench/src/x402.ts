@@ -14,7 +14,7 @@ const connections = 256;
 const [quickBlocksMs, blocksMs] = [100, 2_000];
 const flows = ['priced', 'deferred'] as const;
 /** Calls of each flow in each of the two rounds. Of paid ones, 256 end with a block. */
-const callsOf = { priced: 3_072, deferred: 6_144 };
+const callsOf = { priced: 3_072, deferred: 4_096 };
 
 interface NodeCounts {
   readonly singles: number;
