@@ -63,6 +63,8 @@ export async function startStack({ keys = 1 }: { readonly keys?: number } = {}):
     RECEIPT_SIGNING_KEY: signingKey,
     API_KEY_PEPPERS: `bench:${randomBytes(32).toString('base64url')}`,
     MAX_TIMEOUT_SECONDS: '3600',
+    MAX_OPEN_PER_PAYER_USD: '1000',
+    MAX_OPEN_TOTAL_USD: '100000',
     BENCH_KEYS: String(keys),
   });
   const bare = await startServer('bare.js', {});

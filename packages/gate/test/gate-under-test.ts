@@ -165,7 +165,7 @@ export async function startGate(
     /** The clock of this process. */
     clock?: Clock;
     /** What a host does to its application before it listens. */
-    prepare?: (app: NestFastifyApplication) => void;
+    prepare?: (app: NestFastifyApplication) => unknown;
   } = {},
 ): Promise<GateUnderTest> {
   @Module({
@@ -188,7 +188,7 @@ export async function startGate(
     abortOnError: false,
   });
   try {
-    options.prepare?.(app);
+    await options.prepare?.(app);
     await app.listen({ host: '127.0.0.1', port: 0 });
   } catch (error) {
     await app.close();

@@ -42,6 +42,10 @@ export class ExchangeHooks {
       const isBodiless = [route.method].flat().every((method) => method === 'GET' || method === 'HEAD');
       if (!isBodiless) route.preParsing = [digest, route.preParsing ?? []].flat();
     });
+    fastify.addHook('preClose', (done) => {
+      this.wayOut.isClosing = true;
+      done();
+    });
     fastify.addHook('onClose', (_instance, done) => {
       this.#accessLog.flush();
       done();

@@ -4,9 +4,7 @@ import type { Headers, Sealed } from './exchange.js';
 
 /** Headers, reason and trailers are as they were when the handler began, whether they were set on the reply or on Node's response. */
 export function restoreHeaders(reply: FastifyReply, before: Headers | undefined): void {
-  // The server's own word that the connection ends: without it a server that closes would wait for a kept one.
-  const connection = reply.getHeader('connection');
-  setHeaders(reply, { ...before, ...(connection === undefined ? {} : { connection }) });
+  setHeaders(reply, before ?? {});
   reply.raw.statusMessage = '';
   for (const slot of Object.getOwnPropertySymbols(reply)) {
     if (slot.description === 'fastify.reply.trailers') Object.assign(reply, { [slot]: null });

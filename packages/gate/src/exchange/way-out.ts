@@ -25,6 +25,8 @@ type Done = (error?: Error | null, payload?: unknown) => void;
 @Injectable()
 export class WayOut {
   readonly #logger = new Logger('Gate');
+  /** Set when the server begins to close. */
+  isClosing = false;
 
   constructor(
     private readonly config: GateConfig,
@@ -142,6 +144,7 @@ export class WayOut {
   /** The answer was posted. What Node refuses to write even so must not end the process: the connection breaks. */
   #send({ exchange, reply }: Entering, answer: AnswerBytes, pass: Done): void {
     exchange.mayLeave = true;
+    this.#endConnection(reply);
     try {
       pass(null, answer.sent);
     } catch (error) {
@@ -197,7 +200,13 @@ export class WayOut {
     const { status, headers, body } = answerProblem(problem, request);
     reply.status(status).headers(headers);
     exchange.mayLeave = true;
+    this.#endConnection(reply);
     pass(null, body);
+  }
+
+  /** The server began to close while the answer was being posted: a kept connection would hold it open. */
+  #endConnection(reply: FastifyReply): void {
+    if (this.isClosing) void reply.header('connection', 'close');
   }
 
   /** The handler's time is over. What it returns later finds the exchange refused and goes nowhere. */
