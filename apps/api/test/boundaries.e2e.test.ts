@@ -18,7 +18,8 @@ describe('a process that is killed at a boundary of a payment’s states, with a
   let payer: TestPayer;
   let places: Places;
   const held: Held[] = [];
-  const shared = { REPLICA_TTL_MS: '1000', LOG_LEVEL: 'warn', DEFERRED_INTERVAL_MS: '50' };
+  // A caller knows one address, whichever process is behind it.
+  const shared = { PUBLIC_URL: 'http://api.test', REPLICA_TTL_MS: '1000', LOG_LEVEL: 'warn', DEFERRED_INTERVAL_MS: '50' };
 
   beforeAll(async () => {
     ground = await openGround();

@@ -14,15 +14,17 @@ export async function payUntilAnswered(
     'payment-signature': paymentHeaderV2({ payload, accepted: usdcRequirements(payTo, 1_000n) }),
     'idempotency-key': randomUUID(),
   };
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + 45_000;
+  let last = 'no answer';
   for (let turn = 0; ; turn += 1) {
     const answer = await ask(`${urls[turn % urls.length] ?? ''}/flows/${flow}`, headers);
     if (answer?.status === 200) {
       return { nonce, id: answer.headers.get('receipt-id') ?? '', jws: answer.headers.get('keyfare-receipt') ?? '' };
     }
+    if (answer !== null) last = `${answer.status} ${answer.body}`;
     if (answer?.body.includes('payment/refund-due') === true) return { nonce };
     if ((answer !== null && answer.status !== 503 && answer.status !== 409) || Date.now() > deadline) {
-      throw new Error(`${flow}: ${answer === null ? 'no answer' : `${answer.status} ${answer.body}`}`);
+      throw new Error(`${flow}: ${last}`);
     }
     await new Promise((wake) => setTimeout(wake, 50));
   }
