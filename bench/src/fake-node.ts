@@ -29,6 +29,9 @@ let pendingCount = 0;
 let minedCount = 0;
 let head = 1;
 let timer: NodeJS.Timeout;
+/** Transactions by their kind, payments in batches, and methods that this node was asked for and lacks. */
+const counts = { singles: 0, batches: 0, rows: 0 };
+const lacking = new Set<string>();
 
 function mine(): void {
   head += 1;
@@ -61,6 +64,10 @@ function send(raw: Hex): Hex {
   const hash = keccak256(raw);
   if (mined.has(hash) || pending.has(hash)) return hash;
   const { nonce, to, transfers } = readTransaction(raw);
+  if (to.toLowerCase() === batch) {
+    counts.batches += 1;
+    counts.rows += transfers.length;
+  } else counts.singles += 1;
   pending.set(hash, { to, transfers });
   pendingCount = Math.max(pendingCount, nonce + 1);
   return hash;
@@ -113,6 +120,7 @@ const methods: Readonly<Record<string, (params: readonly never[]) => unknown>> =
   eth_estimateGas: () => '0x186a0',
   eth_sendRawTransaction: ([raw]: readonly Hex[]) => send(raw ?? '0x'),
   eth_getTransactionReceipt: ([hash]: readonly string[]) => receiptOf(hash ?? ''),
+  bench_counts: () => ({ ...counts, head, lacking: [...lacking] }),
   bench_setBlockTime: ([milliseconds]: readonly number[]) => {
     clearInterval(timer);
     timer = setInterval(mine, milliseconds);
@@ -128,6 +136,7 @@ interface Request {
 
 function answerOf({ id, method, params = [] }: Request): object {
   const run = methods[method];
+  if (run === undefined) lacking.add(method);
   if (run === undefined) return { jsonrpc: '2.0', id, error: { code: -32_601, message: `no method ${method}` } };
   try {
     return { jsonrpc: '2.0', id, result: run(params) };

@@ -5,7 +5,6 @@ import {
   createPublicKey,
   hash,
   randomBytes,
-  randomFillSync,
   sign,
   timingSafeEqual,
 } from 'node:crypto';
@@ -13,7 +12,8 @@ import { writeSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { fastify } from 'fastify';
 import { Client } from 'pg';
-import { binaryArray, bytesOfInt64, bytesOfTime, bytesOfUuid, oid } from './binary-array.js';
+import { createEntryTable, type EntryRow, insertEntries } from './entry-row.js';
+import { newId } from './new-id.js';
 
 /**
  * What an expert writes by hand for one priced route: the key is checked by HMAC, the receipt is made from a template,
@@ -30,23 +30,12 @@ const keyId = 'a'.repeat(12);
 const secret = `kf_test_${keyId}_${randomBytes(16).toString('hex')}`;
 const keys = new Map([[keyId, { accountId: 'acc_bench', digest: hmac(secret) }]]);
 const keyShape = /^Bearer (kf_test_([0-9A-Za-z]{12})_[0-9A-Za-z]{32})$/i;
-const writer = '00000000-0000-4000-8000-000000000001';
 
 const database = new Client({ connectionString: process.env['DATABASE_URL'] });
 await database.connect();
-await database.query(`create table if not exists handwritten_entry (
-  id uuid primary key, kind text not null, principal text not null, rail text, account_id text, key_id text, sku text,
-  units bigint, period_start timestamptz, occurred_at timestamptz, writer uuid, post bigint, kid text not null,
-  payload bytea, signature bytea, digest bytea not null, recorded_at timestamptz not null default now())`);
+await database.query(createEntryTable('handwritten_entry'));
 
-interface Row {
-  readonly id: string;
-  readonly accountId: string;
-  readonly keyId: string;
-  readonly at: number;
-  readonly payload: Buffer;
-  readonly signature: Buffer;
-  readonly digest: Buffer;
+interface Row extends EntryRow {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -65,81 +54,19 @@ async function store(row: Omit<Row, 'resolve' | 'reject'>): Promise<void> {
   });
 }
 
-const insert = {
-  name: 'handwritten_insert',
-  text: `insert into handwritten_entry (id, kind, principal, rail, account_id, key_id, sku, units, period_start,
-      occurred_at, writer, post, kid, payload, signature, digest)
-    select id, 'call', account_id, 'key', account_id, key_id, sku, units, period_start, occurred_at, $10, $11, $12,
-      payload, signature, digest
-    from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[], $7::bytea[],
-      $8::bytea[], $9::bytea[], $13::timestamptz[])
-    as t(id, account_id, key_id, sku, units, occurred_at, payload, signature, digest, period_start)
-    on conflict (id) do nothing`,
-};
-const sku = Buffer.from('bench');
-const oneUnit = bytesOfInt64(1n);
-
 async function write(): Promise<void> {
   while (waiting.length > 0) {
     const rows = waiting;
     waiting = [];
     post += 1;
     try {
-      await database.query({ ...insert, values: valuesOf(rows) });
+      await database.query(insertEntries('handwritten_entry', rows, { post, kid }));
       for (const row of rows) row.resolve();
     } catch (error) {
       for (const row of rows) row.reject(error);
     }
   }
   writing = false;
-}
-
-function valuesOf(rows: readonly Row[]): unknown[] {
-  return [
-    binaryArray(
-      oid.uuid,
-      rows.map(({ id }) => bytesOfUuid(id)),
-    ),
-    binaryArray(
-      oid.text,
-      rows.map(({ accountId }) => Buffer.from(accountId)),
-    ),
-    binaryArray(
-      oid.text,
-      rows.map((row) => Buffer.from(row.keyId)),
-    ),
-    binaryArray(
-      oid.text,
-      rows.map(() => sku),
-    ),
-    binaryArray(
-      oid.int8,
-      rows.map(() => oneUnit),
-    ),
-    binaryArray(
-      oid.timestamptz,
-      rows.map(({ at }) => bytesOfTime(at)),
-    ),
-    binaryArray(
-      oid.bytea,
-      rows.map(({ payload }) => payload),
-    ),
-    binaryArray(
-      oid.bytea,
-      rows.map(({ signature }) => signature),
-    ),
-    binaryArray(
-      oid.bytea,
-      rows.map(({ digest }) => digest),
-    ),
-    writer,
-    String(post),
-    kid,
-    binaryArray(
-      oid.timestamptz,
-      rows.map(({ at }) => bytesOfTime(monthStart(at))),
-    ),
-  ];
 }
 
 let month = { from: 0, to: 0 };
@@ -155,23 +82,6 @@ function monthStart(at: number): number {
 
 function hmac(material: string): Buffer {
   return createHmac('sha256', pepper).update(material).digest();
-}
-
-const pool = Buffer.alloc(4_096);
-let used = pool.length;
-
-/** A UUIDv7 (RFC 9562, section 5.7). */
-function newId(at: number): string {
-  if (used === pool.length) {
-    randomFillSync(pool);
-    used = 0;
-  }
-  pool.writeUIntBE(at, used, 6);
-  pool[used + 6] = ((pool[used + 6] ?? 0) & 0x0f) | 0x70;
-  pool[used + 8] = ((pool[used + 8] ?? 0) & 0x3f) | 0x80;
-  const hex = pool.toString('hex', used, used + 16);
-  used += 16;
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
 let lines = '';
@@ -199,7 +109,16 @@ app.get('/priced', async (request, reply) => {
   const signature = sign(null, Buffer.from(input), signingKey);
   const jws = `${input}.${signature.toString('base64url')}`;
   const digest = hash('sha256', jws, 'buffer');
-  await store({ id: exchange, accountId: key.accountId, keyId: id, at, payload, signature, digest });
+  await store({
+    id: exchange,
+    accountId: key.accountId,
+    keyId: id,
+    at,
+    monthStart: monthStart(at),
+    payload,
+    signature,
+    digest,
+  });
   lines += `{"level":"info","time":"${new Date(at).toISOString()}","exchange":"${exchange}","method":"GET","route":"/priced","status":200,"rail":"key","sku":"bench","principal":{"account":"${key.accountId}","key":"${id}"},"receipt":"${exchange}","durationMs":${(performance.now() - startedAt).toFixed(3)},"msg":"exchange"}\n`;
   if (lines.length > 16_384) flushLines();
   return await reply

@@ -1,7 +1,8 @@
+import { measurePrimitives } from './floor.js';
 import { better, type Figures, underLoad, warmUpCalls } from './load.js';
 import { type ArrivalFigures, atRate } from './open-loop.js';
-import { hmacCost, insertCost, signatureCost } from './primitives.js';
 import type { Report } from './report.js';
+import { demandSameAnswer } from './same-answer.js';
 import { type Stack, startStack } from './stack.js';
 
 const names = ['key', 'free', 'bare', 'handwritten'] as const;
@@ -11,8 +12,10 @@ type Arrivals = Record<(typeof arrivals)[number], ArrivalFigures>;
 
 /** The call by key: guarded, metered, receipted, durable; beside nothing, bare Fastify and a server written by hand. */
 export async function benchKeys({ seconds }: { readonly seconds: number }): Promise<Report> {
+  const { hmac, signature, insert } = await measurePrimitives();
   const stack = await startStack();
   try {
+    await demandSameAnswer([stack.gate, stack.handwritten]);
     const variants = variantsOf(stack);
     for (const name of names) {
       await underLoad({ ...variants[name], connections: 64, seconds, amount: warmUpCalls });
@@ -34,8 +37,6 @@ export async function benchKeys({ seconds }: { readonly seconds: number }): Prom
       Figures,
       Figures,
     ];
-    const [hmac, signature] = [await hmacCost(1_500), await signatureCost(1_500)];
-    const insert = await insertCost(stack.postgres.adminUrl, stack.postgresPid, 2_000);
     const floorUs = bare.cpuUs + hmac + signature + insert;
     const added = p99('key').p99Ms - p99('free').p99Ms;
     return {
@@ -67,7 +68,7 @@ export async function benchKeys({ seconds }: { readonly seconds: number }): Prom
 interface Variant {
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly pids: { readonly api: number; readonly postgres: number };
+  readonly pids: { readonly api: number; readonly postgres?: number };
 }
 
 function bearer(secret: string): { readonly authorization: string } {
@@ -78,7 +79,7 @@ function variantsOf({ gate, bare, handwritten, postgresPid: postgres }: Stack): 
   return {
     key: { url: `${gate.url}/priced`, headers: bearer(gate.secret), pids: { api: gate.pid, postgres } },
     free: { url: `${gate.url}/free`, pids: { api: gate.pid, postgres } },
-    bare: { url: `${bare.url}/free`, pids: { api: bare.pid, postgres } },
+    bare: { url: `${bare.url}/free`, pids: { api: bare.pid } },
     handwritten: {
       url: `${handwritten.url}/priced`,
       headers: bearer(handwritten.secret),

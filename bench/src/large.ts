@@ -1,55 +1,71 @@
-import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { atRateApart } from './arrivals.js';
 import { underLoad, warmUpCalls } from './load.js';
-import { type ArrivalFigures, atRate } from './open-loop.js';
+import type { ArrivalFigures } from './open-loop.js';
 import type { Report } from './report.js';
 import { startStack } from './stack.js';
 
-const smallPerSecond = 100;
+const smallPerSecond = 200;
+/** Some 32 MiB a second. */
+const largePerSecond = 4;
+/** 3,200 small calls: enough for a p99. */
+const phaseSeconds = 16;
 
-/** Small calls at a fixed rate, alone and beside callers who fetch answers of 8 MiB one after the other. */
+interface Target {
+  readonly url: string;
+  readonly small: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+interface Round {
+  readonly alone: ArrivalFigures;
+  readonly beside: ArrivalFigures;
+  readonly large: ArrivalFigures;
+}
+
+/** Small calls at a fixed rate, alone and beside answers of 8 MiB at a fixed rate: of the gate, and of bare Fastify. */
 export async function benchLarge({ seconds }: { readonly seconds: number }): Promise<Report> {
   const stack = await startStack();
   try {
-    const headers = { authorization: `Bearer ${stack.gate.secret}` };
-    const pids = { api: stack.gate.pid, postgres: stack.postgresPid };
-    const small = { url: `${stack.gate.url}/priced`, headers, ratePerSecond: smallPerSecond, seconds: seconds * 2 };
-    await underLoad({ url: small.url, headers, connections: 64, seconds, amount: warmUpCalls, pids });
-    const rounds: { alone: ArrivalFigures; beside: ArrivalFigures; large: number }[] = [];
-    while (rounds.length < 2) {
-      const alone = await atRate(small);
-      const callers = startCallers(`${stack.gate.url}/large`, headers);
-      const beside = await atRate(small);
-      rounds.push({ alone, beside, large: await callers.stop() });
+    const authorization = `Bearer ${stack.gate.secret}`;
+    const gate = { url: stack.gate.url, small: '/priced', headers: { authorization } };
+    const bare = { url: stack.bare.url, small: '/free', headers: {} };
+    for (const [{ url, small, headers }, pid] of [[gate, stack.gate.pid] as const, [bare, stack.bare.pid] as const]) {
+      const pids = { api: pid, postgres: stack.postgresPid };
+      await underLoad({ url: url + small, headers, connections: 64, seconds, amount: warmUpCalls, pids });
     }
-    const best = (name: 'alone' | 'beside'): ArrivalFigures =>
-      rounds.map((round) => round[name]).toSorted((a, b) => a.p99Ms - b.p99Ms)[0] as ArrivalFigures;
-    const large = rounds.reduce((sum, round) => sum + round.large, 0);
-    if (large === 0) throw new Error('no large answer was fetched');
+    const rounds: { gate: Round; bare: Round }[] = [];
+    while (rounds.length < 2) rounds.push({ gate: await measure(gate), bare: await measure(bare) });
+    const [gates, bares] = [rounds.map((round) => round.gate), rounds.map((round) => round.bare)];
     return {
       bench: 'large',
-      figures: { small: best('alone'), smallBesideLarge: best('beside'), largeCalls: large },
-      ratios: { small_p99_beside_large: best('beside').p99Ms / best('alone').p99Ms },
+      figures: {
+        small: best(gates, 'alone'),
+        smallBesideLarge: best(gates, 'beside'),
+        large: best(gates, 'large'),
+        bareSmall: best(bares, 'alone'),
+        bareBesideLarge: best(bares, 'beside'),
+        bareLarge: best(bares, 'large'),
+      },
+      ratios: {
+        small_p99_beside_large: best(gates, 'beside').p99Ms / best(gates, 'alone').p99Ms,
+        bare_p99_beside_large: best(bares, 'beside').p99Ms / best(bares, 'alone').p99Ms,
+      },
     };
   } finally {
     await stack.stop();
   }
 }
 
-/** Callers in a process of their own: reading 8 MiB must not delay the clock of the small calls. */
-function startCallers(url: string, headers: { readonly authorization: string }): { stop: () => Promise<number> } {
-  const env = { ...process.env, LARGE_URL: url, LARGE_AUTHORIZATION: headers.authorization };
-  const path = fileURLToPath(new URL('large-callers.js', import.meta.url));
-  const child = fork(path, { env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-  const calls = new Promise<number>((resolve, reject) => {
-    child.once('message', (count) => resolve(Number(count)));
-    child.once('exit', (code) => reject(new Error(`the large callers ended with ${String(code)}`)));
-  });
-  calls.catch(() => undefined);
-  return {
-    stop: async () => {
-      child.send('stop');
-      return await calls;
-    },
-  };
+async function measure({ url, small, headers }: Target): Promise<Round> {
+  const calls = { url: url + small, headers, ratePerSecond: smallPerSecond, seconds: phaseSeconds };
+  const alone = await atRateApart(calls);
+  const [beside, large] = await Promise.all([
+    atRateApart(calls),
+    atRateApart({ ...calls, url: `${url}/large`, ratePerSecond: largePerSecond }),
+  ]);
+  return { alone, beside, large };
+}
+
+function best(rounds: readonly Round[], name: keyof Round): ArrivalFigures {
+  return rounds.map((round) => round[name]).toSorted((a, b) => a.p99Ms - b.p99Ms)[0] as ArrivalFigures;
 }

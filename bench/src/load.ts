@@ -23,7 +23,7 @@ export interface LoadSettings {
   readonly seconds: number;
   /** So many requests instead of so many seconds. */
   readonly amount?: number;
-  readonly pids: { readonly api: number; readonly postgres: number; readonly chain?: number };
+  readonly pids: { readonly api: number; readonly postgres?: number; readonly chain?: number };
 }
 
 /** Runs the load from this process and reads what the others used meanwhile. Any answer but 200 is an error. */

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { benchKeys } from './keys.js';
 import { benchLarge } from './large.js';
 import { benchMemory } from './memory.js';
+import { profileBench } from './profiles.js';
 import { formatReport, rounded } from './report.js';
 import { benchX402 } from './x402.js';
 
@@ -12,6 +13,7 @@ const { values, positionals } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '5' },
+    profile: { type: 'string' },
     minutes: { type: 'string', default: '2' },
   },
 });
@@ -22,5 +24,8 @@ if (!Object.hasOwn(benches, name) || !(seconds >= 1 && minutes >= 1)) {
   process.stderr.write(`usage: npm run bench -- <${names}> [--seconds N] [--minutes N] [--json]\n`);
   process.exit(2);
 }
-const report = await benches[name as keyof typeof benches]({ seconds, minutes });
+const report =
+  values.profile === undefined
+    ? await benches[name as keyof typeof benches]({ seconds, minutes })
+    : await profileBench(name, { folder: values.profile, seconds });
 process.stdout.write(`${values.json ? JSON.stringify(rounded(report)) : formatReport(report)}\n`);

@@ -4,10 +4,11 @@ import { money } from '@keyfare/core/money';
 import { GateModule } from '@keyfare/gate/module';
 import { createAdapter, createLogger, NestLogger } from '@keyfare/gate/server';
 import { AgreementService, KeyService, PlanService } from '@keyfare/gate/services';
-import { Free, Priced, type PricedOptions } from '@keyfare/gate/tariff';
+import { Free, Priced } from '@keyfare/gate/tariff';
 import { Controller, Get, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { takeProfiles } from './profile.js';
 
 const answer = { city: 'Berlin', sunrise: '2026-11-21T06:33:41.000Z', sunset: '2026-11-21T15:06:12.000Z' };
 
@@ -23,7 +24,7 @@ class BenchController {
   }
 
   // The option belongs to the deferred flow; a gate without it serves the route in its default flow.
-  @Priced({ sku: 'bench-deferred', price: '$0.001', flow: 'deferred' } as PricedOptions)
+  @Priced({ sku: 'bench-deferred', price: '$0.001', flow: 'deferred' })
   @Get('deferred')
   deferred(): object {
     return answer;
@@ -64,5 +65,6 @@ while (secrets.length < Number(process.env['BENCH_KEYS'] ?? 1)) {
   const issued = Array.from({ length: 8 }, () => app.get(KeyService).issue(account.id, { name: 'bench' }));
   secrets.push(...(await Promise.all(issued)).map(({ secret }) => secret));
 }
+takeProfiles();
 const { port } = app.getHttpServer().address() as AddressInfo;
 process.send?.({ url: `http://127.0.0.1:${port}`, secret: secrets[0], secrets });

@@ -10,12 +10,16 @@ import { usdcAddress } from '@keyfare/devstack/usdc';
 import { privateKeyToAccount } from 'viem/accounts';
 
 /** A server under load. */
-interface Server {
+interface Ready {
   readonly url: string;
   readonly secret: string;
   /** More keys of the same account, where they were asked for. */
   readonly secrets?: readonly string[];
+}
+
+interface Server extends Ready {
   readonly pid: number;
+  readonly child: ChildProcess;
   stop(): Promise<void>;
 }
 
@@ -59,6 +63,8 @@ export async function startStack({ keys = 1 }: { readonly keys?: number } = {}):
     RECEIPT_SIGNING_KEY: signingKey,
     API_KEY_PEPPERS: `bench:${randomBytes(32).toString('base64url')}`,
     MAX_TIMEOUT_SECONDS: '3600',
+    MAX_OPEN_PER_PAYER_USD: '1000',
+    MAX_OPEN_TOTAL_USD: '100000',
     BENCH_KEYS: String(keys),
   });
   const bare = await startServer('bare.js', {});
@@ -91,11 +97,11 @@ async function startServer(file: string, env: Readonly<Record<string, string>>):
     env: { ...process.env, NODE_ENV: 'production', ...env },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
-  const ready = await new Promise<Omit<Server, 'pid' | 'stop'>>((resolve, reject) => {
-    child.once('message', (message) => resolve(message as Omit<Server, 'pid' | 'stop'>));
+  const ready = await new Promise<Ready>((resolve, reject) => {
+    child.once('message', (message) => resolve(message as Ready));
     child.once('exit', (code) => reject(new Error(`${file} ended with ${String(code)}`)));
   });
-  return { ...ready, pid: child.pid ?? 0, stop: () => ended(child) };
+  return { ...ready, pid: child.pid ?? 0, child, stop: () => ended(child) };
 }
 
 async function ended(child: ChildProcess): Promise<void> {

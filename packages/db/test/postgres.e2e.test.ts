@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { adminQuery } from '@keyfare/devstack/postgres';
 import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
+import * as fc from 'fast-check';
 import { Listener } from '../src/node-local/listener.js';
 import { bigints, booleans, bytes, rows, texts, times, uuids } from '../src/rows.js';
 import { asProblem, DatabaseUnavailable, SqlPool } from '../src/sql.js';
@@ -144,11 +145,71 @@ describe('on a real PostgreSQL', () => {
       },
     ];
     const asked = async (some: readonly Item[]) => sql.query({ ...statement, values: columns.values(some) });
-    expect(await asked(items)).toEqual(items.map((item) => ({ ...item, units: item.units?.toString() ?? null })));
+    expect(await asked(items)).toEqual(
+      items.map((item) => Object.assign({}, item, { units: item.units?.toString() ?? null })),
+    );
     expect(await asked([])).toEqual([]);
     expect(() => columns.values([{ ...none, id: '01939fa8-6c00-7000-8000-00000000fffg' }])).toThrow(TypeError);
     expect(() => columns.values([{ ...none, units: 2n ** 63n }])).toThrow('out of range');
     await sql.close();
+  });
+
+  it('rows of any values arrive as they were given', async () => {
+    const sql = new SqlPool({ url: database.url, applicationName: 'any-rows' });
+    interface Item {
+      readonly id: string;
+      readonly name: string | null;
+      readonly units: bigint;
+      readonly at: Date;
+    }
+    const columns = rows<Item>({
+      id: uuids((item) => item.id),
+      name: texts((item) => item.name),
+      units: bigints((item) => item.units),
+      at: times((item) => item.at),
+    });
+    // The ends of what a number holds exactly, and of 32 bits, have a code path on either side.
+    const edge = fc
+      .tuple(fc.constantFrom(0n, 2n ** 32n, -(2n ** 32n), 2n ** 53n, -(2n ** 53n)), fc.bigInt({ min: -2n, max: 2n }))
+      .map(([base, beside]) => base + beside);
+    const item = fc.record({
+      id: fc.uuid(),
+      name: fc.option(fc.string({ unit: 'binary' }).map((text) => text.replaceAll('\u0000', ''))),
+      units: fc.oneof(edge, fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
+      at: fc.date({
+        min: new Date('1600-01-01T00:00:00Z'),
+        max: new Date('9000-01-01T00:00:00Z'),
+        noInvalidDate: true,
+      }),
+    });
+    const text = `select id, name, units::text, extract(epoch from at)::numeric(20, 3)::text as at
+      from ${columns.source()}`;
+    await fc.assert(
+      fc.asyncProperty(fc.array(item, { maxLength: 20 }), async (items) => {
+        const found = await sql.query({ name: 'any-rows', text, values: columns.values(items) });
+        const expected = items.map(({ id, name, units, at }) => {
+          const seconds = (BigInt(at.getTime()) < 0n ? '-' : '') + (Math.abs(at.getTime()) / 1_000).toFixed(3);
+          return { id, name, units: units.toString(), at: seconds };
+        });
+        expect(found).toEqual(expected);
+      }),
+      { numRuns: 100 },
+    );
+    await sql.close();
+  });
+
+  it('what is no UUID is refused, wherever it differs from one', () => {
+    const columns = rows<string>({ id: uuids((id) => id) });
+    const id = '01939fa8-6c00-7000-8000-00000000ffff';
+    expect(columns.values([id])).toEqual(columns.values([id.toUpperCase()]));
+    for (let at = 0; at < id.length; at += 1) {
+      for (const wrong of ['g', 'é', '']) {
+        expect(() => columns.values([id.slice(0, at) + wrong + id.slice(at + 1)])).toThrow(TypeError);
+      }
+      const other = id[at] === '-' ? '0' : '-';
+      expect(() => columns.values([id.slice(0, at) + other + id.slice(at + 1)])).toThrow(TypeError);
+    }
+    expect(() => columns.values([`${id}0`])).toThrow(TypeError);
   });
 
   it('a listener hears, says so when it does not, and hears again', async () => {

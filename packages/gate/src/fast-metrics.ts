@@ -53,9 +53,18 @@ export class FastHistogram {
     { name, help, labelName, buckets }: { name: string; help: string; labelName: string; buckets: readonly number[] },
   ) {
     this.#buckets = buckets;
-    const histogram = new Histogram({ name, help, labelNames: [labelName], buckets: [...buckets], registers: [registry] });
-    const read = async (): ReturnType<typeof histogram.get> => ({
-      ...(await Histogram.prototype.get.call(histogram)),
+    const histogram = new Histogram({
+      name,
+      help,
+      labelNames: [labelName],
+      buckets: [...buckets],
+      registers: [registry],
+    });
+    const read = async () => ({
+      name,
+      help,
+      type: 'histogram',
+      aggregator: 'sum',
       values: [...this.#series].flatMap(([label, series]) => this.#values(name, { [labelName]: label }, series)),
     });
     // The registry asks for the text's form first, which prom-client makes from its own counts; without it, for this.

@@ -42,6 +42,12 @@ export class GateMetrics {
     collect: () => this.settling.set(this.countSettling()),
   });
 
+  readonly receiptFaults = new Counter({
+    name: 'keyfare_receipt_template_faults_total',
+    help: 'Receipts whose template did not write what the schema and canonical JSON demand; the checked form was signed.',
+    registers: [this.registry],
+  });
+
   readonly unpaid = new Counter({
     name: 'keyfare_unpaid_calls_total',
     help: 'Calls that were served and whose payment failed for good.',
@@ -49,7 +55,17 @@ export class GateMetrics {
   });
 
   /** Counts one answered request. */
-  observeCall({ route, rail, status, seconds }: { route: string; rail: string; status: number; seconds: number }): void {
+  observeCall({
+    route,
+    rail,
+    status,
+    seconds,
+  }: {
+    route: string;
+    rail: string;
+    status: number;
+    seconds: number;
+  }): void {
     this.#calls.inc(route, rail, status);
     this.#duration.observe(rail, seconds);
   }

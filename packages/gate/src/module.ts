@@ -4,23 +4,24 @@ import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, DiscoveryModule, MetadataScanner } from '@nestjs/core';
 import { DataSource } from 'typeorm';
 import { AgreementService } from './agreements.service.js';
+import { AnswerService } from './answer/answer.service.js';
 import { GateConfig, type GateOptions, readGateConfig } from './config.js';
 import { ApiKeyStrategy } from './credential/api-key.strategy.js';
+import { GatePassport } from './credential/gate-passport.js';
 import { X402Strategy } from './credential/x402.strategy.js';
 import { gateDataSource, migrateGate } from './database.js';
 import { AccessGuard } from './exchange/access.guard.js';
 import { Holds } from './exchange/holds.js';
-import { KeyPosts } from './exchange/key-posts.js';
-import { PaidEntry } from './exchange/paid-entry.js';
-import { PaidPosts } from './exchange/paid-posts.js';
-import { PricedRoutes } from './exchange/priced-routes.js';
-import { WayOut } from './exchange/way-out.js';
-import { AnswerService } from './answer/answer.service.js';
 import { ExchangeHooks } from './exchange/hooks.js';
+import { KeyPosts } from './exchange/key-posts.js';
 import { LaterEntries } from './exchange/later.js';
 import { Offers } from './exchange/offers.js';
+import { PaidEntry } from './exchange/paid-entry.js';
+import { PaidPosts } from './exchange/paid-posts.js';
 import { PostOffice } from './exchange/post.js';
+import { PricedRoutes } from './exchange/priced-routes.js';
 import { ExchangeReceipts } from './exchange/receipts.js';
+import { WayOut } from './exchange/way-out.js';
 import { KeyResolver } from './key/key.resolver.js';
 import { KeyService } from './key/key.service.js';
 import { MeterService } from './meter/meter.service.js';
@@ -75,6 +76,7 @@ const parts: Provider[] = [
     inject: [PaymentResolver],
     useFactory: (resolver: PaymentResolver) => new X402Strategy((header) => resolver.resolve(header)),
   },
+  GatePassport,
   ReplicaId,
   GateMetrics,
   MetadataScanner,
@@ -145,6 +147,7 @@ export class GateModule {
         ReceiptService,
         ApiKeyStrategy,
         X402Strategy,
+        GatePassport,
       ],
     };
   }

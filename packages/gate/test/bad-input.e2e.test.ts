@@ -130,6 +130,25 @@ describe('bad input', () => {
     expectProblem(await call(gate, `/ping?q=${'x'.repeat(3_000)}`, withKey(secret)), 'request/uri-too-long');
   });
 
+  it('a URL with bytes beyond printable ASCII is 400 and posts nothing, also when the route was called before', async () => {
+    const { secret: fresh, key } = await gate.issueKey();
+    expect((await call(gate, '/ping', withKey(fresh))).status).toBe(200);
+    const rest = ` HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${fresh}\r\nConnection: close\r\n\r\n`;
+    for (const target of ['/ping?city=Zürich', '/ping?city=東京', '/ping?city=\u0080']) {
+      const answer = await raw(gate, `GET ${target}${rest}`);
+      expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+      expect(answer).toContain('request/malformed');
+    }
+    expect(await raw(gate, `GET /ping?city="Z\\"${rest}`)).toMatch(/^HTTP\/1\.1 200 /);
+    const posted = await rows<{ url: string }>(
+      ground.database.url,
+      `select convert_from(payload, 'UTF8')::json ->> 'resourceUrl' as url from keyfare.entry
+       where kind = 'call' and principal = $1 order by id`,
+      [key.accountId],
+    );
+    expect(posted.map(({ url }) => new URL(url).search)).toEqual(['', '?city=%22Z\\%22']);
+  });
+
   it('an error of ours is a 500 problem that says nothing of its cause', async () => {
     const answer = await call(gate, '/fail/secret-cause', withKey(secret));
     expectProblem(answer, 'service/internal');

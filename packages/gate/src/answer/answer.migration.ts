@@ -27,7 +27,7 @@ export class CreateAnswer1796000000400 implements MigrationInterface {
       where state = 'settling' and call is not null and response_body is not null
         and coalesce((call ->> 'status')::smallint, 200) between 200 and 399`);
     await queryRunner.query('alter table keyfare.payment drop column response_body');
-    await queryRunner.query('grant select, insert, delete on keyfare.answer to keyfare_gate');
+    await queryRunner.query('grant select, insert, update, delete on keyfare.answer to keyfare_gate');
   }
 
   async down(): Promise<void> {

@@ -77,7 +77,9 @@ export class AnswerService {
     if (row === undefined || row.expires_at <= this.config.clock()) return null;
     const { status, headers, body } = row;
     const owners = split(row.owners);
-    const isOwner = owners.some((owner) => shown.some((name) => owner.length === name.length && timingSafeEqual(owner, name)));
+    const isOwner = owners.some((owner) =>
+      shown.some((name) => owner.length === name.length && timingSafeEqual(owner, name)),
+    );
     return owners.length === 0 || isOwner ? { exchangeId, owners, status, headers, body } : null;
   }
 

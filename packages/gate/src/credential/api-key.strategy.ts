@@ -23,7 +23,8 @@ export class ApiKeyStrategy extends Strategy {
     try {
       const key = extractKey(request as FastifyRequest);
       const proven = key === null ? null : this.resolve(key);
-      if (proven instanceof Promise) proven.then(
+      if (proven instanceof Promise)
+        proven.then(
           (principal) => this.conclude(principal),
           (error: unknown) => this.error(error as Error),
         );

@@ -22,7 +22,8 @@ export class X402Strategy extends Strategy {
     try {
       const header = extractPayment(request as FastifyRequest);
       const proven = header === null ? null : this.resolve(header);
-      if (proven instanceof Promise) proven.then(
+      if (proven instanceof Promise)
+        proven.then(
           (principal) => this.conclude(principal),
           (error: unknown) => this.error(error as Error),
         );

@@ -1,5 +1,5 @@
-import { quoteTariff } from '@keyfare/core/metering';
 import type { PricedTariff, TermsRecord } from '@keyfare/core/metering';
+import { quoteTariff } from '@keyfare/core/metering';
 import type { AccountPrincipal, PayerPrincipal } from '@keyfare/core/principal';
 import { isProblem, Problem } from '@keyfare/core/problem';
 import { asProblem } from '@keyfare/db/sql';
@@ -13,7 +13,7 @@ import { admit } from '../policy/admit.js';
 import { tariffOf } from '../route-tariff.js';
 import { RouteTable } from '../server/route-table.js';
 import { TermsService } from '../terms/terms.service.js';
-import { type Entering, type Exchange, exchangeOf, type Hold } from './exchange.js';
+import { type Entering, exchangeOf, type Hold } from './exchange.js';
 import { Holds } from './holds.js';
 import { Offers } from './offers.js';
 import { PaidEntry } from './paid-entry.js';
@@ -52,9 +52,9 @@ export class AccessGuard implements CanActivate {
     const entering: Entering = { exchange, request, reply: http.getResponse<FastifyReply>() };
     try {
       const entered = this.#enter(entering, tariff);
-      return entered instanceof Promise ? entered.catch((error: unknown) => refuse(exchange, error)) : entered;
+      return entered instanceof Promise ? entered.catch((error: unknown) => refuse(entering, error)) : entered;
     } catch (error) {
-      return refuse(exchange, error);
+      return refuse(entering, error);
     }
   }
 
@@ -136,8 +136,10 @@ export class AccessGuard implements CanActivate {
   }
 }
 
-function refuse(exchange: Exchange, error: unknown): never {
+/** What leaves is this refusal, with the headers of now: not what a filter of the host's makes of it. */
+function refuse({ exchange, reply }: Entering, error: unknown): never {
   const known = asProblem(error);
+  exchange.headersBefore ??= reply.getHeaders();
   if (isProblem(known)) exchange.refusal = known;
   throw known;
 }

@@ -1,7 +1,7 @@
+import { createHash, hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
-import { brotliDecompress, gunzip, inflate } from 'node:zlib';
-import { createHash, hash } from 'node:crypto';
+import * as zlib from 'node:zlib';
 import { Problem } from '@keyfare/core/problem';
 import type { FastifyReply } from 'fastify';
 
@@ -21,11 +21,22 @@ const longestAnswer = 64 * 1_048_576;
 const digestedAtOnce = 262_144;
 const emptyDigest = contentDigest('');
 
-const decoders: Readonly<Record<string, (bytes: Buffer) => Promise<Buffer>>> = {
-  gzip: (bytes) => promisify(gunzip)(bytes, { maxOutputLength: longestAnswer }),
-  'x-gzip': (bytes) => promisify(gunzip)(bytes, { maxOutputLength: longestAnswer }),
-  deflate: (bytes) => promisify(inflate)(bytes, { maxOutputLength: longestAnswer }),
-  br: (bytes) => promisify(brotliDecompress)(bytes, { maxOutputLength: longestAnswer }),
+type Decoder = (bytes: Buffer) => Promise<Buffer>;
+type Decompress = (
+  bytes: Buffer,
+  options: zlib.ZlibOptions,
+  done: (error: Error | null, result: Buffer) => void,
+) => void;
+
+/** Node has it from 22.15 on, and compression plugins use it then. */
+const { zstdDecompress } = zlib as { readonly zstdDecompress?: Decompress };
+
+const decoders: Readonly<Record<string, Decoder>> = {
+  gzip: (bytes) => promisify(zlib.gunzip)(bytes, { maxOutputLength: longestAnswer }),
+  'x-gzip': (bytes) => promisify(zlib.gunzip)(bytes, { maxOutputLength: longestAnswer }),
+  deflate: (bytes) => promisify(zlib.inflate)(bytes, { maxOutputLength: longestAnswer }),
+  br: (bytes) => promisify(zlib.brotliDecompress)(bytes, { maxOutputLength: longestAnswer }),
+  ...(zstdDecompress && { zstd: (bytes) => promisify(zstdDecompress)(bytes, { maxOutputLength: longestAnswer }) }),
 };
 
 /**
@@ -37,15 +48,21 @@ export function readAnswer(reply: FastifyReply, payload: unknown): AnswerBytes |
   const status = reply.raw.statusCode;
   const type = reply.getHeader('content-type');
   const contentType = typeof type === 'string' ? type : undefined;
-  // RFC 9110 §6.4.1: no content, whatever the handler returned.
-  if (status === 204 || status === 304) return { status, sent: '', digest: emptyDigest, contentType: undefined };
+  // RFC 9110 §6.4.1 and §15.3.6: no content, whatever the handler returned. Fastify takes the type away from a 204.
+  if (status === 204) return { status, sent: '', digest: emptyDigest, contentType: undefined };
+  if (status === 205 || status === 304) return { status, sent: '', digest: emptyDigest, contentType };
+  if (payload === undefined && contentType?.includes('json')) {
+    throw new Problem('answer/unsendable', 'JSON has no text for what the handler returned.');
+  }
   const coding = reply.getHeader('content-encoding');
   if (payload === undefined || payload === null) return { status, sent: '', digest: emptyDigest, contentType };
   if (typeof payload === 'string' || Buffer.isBuffer(payload)) {
-    if (coding === undefined && payload.length <= digestedAtOnce) {
-      return { status, sent: payload, digest: contentDigest(payload), contentType };
+    // The handler may go on writing to its Buffer while the call is settled.
+    const sent = typeof payload === 'string' ? payload : Buffer.from(payload);
+    if (coding === undefined && sent.length <= digestedAtOnce) {
+      return { status, sent, digest: contentDigest(sent), contentType };
     }
-    return digestLong(payload, coding).then((digest) => ({ status, sent: payload, digest, contentType }));
+    return digestLong(sent, coding).then((digest) => ({ status, sent, digest, contentType }));
   }
   if (!isStream(payload)) throw new Problem('answer/unsendable', 'The handler returned what cannot be sent.');
   return gather(payload).then(async (sent) => ({ status, sent, digest: await digestLong(sent, coding), contentType }));
@@ -58,18 +75,20 @@ export function isStream(payload: unknown): payload is Readable {
 
 /** Whether a payload is the `Response` of the Fetch standard, which Fastify sends with its own status and headers. */
 export function isResponse(payload: unknown): payload is Response {
-  return typeof payload === 'object' && payload !== null && Object.prototype.toString.call(payload) === '[object Response]';
+  return (
+    typeof payload === 'object' && payload !== null && Object.prototype.toString.call(payload) === '[object Response]'
+  );
 }
 
 /** The body of a `Response`, whole. Rejects with `answer/unsendable` when it is too long, or was read before. */
 export async function readResponse(response: Response): Promise<Buffer | null> {
   if (response.body === null) return null;
   if (response.bodyUsed) throw new Problem('answer/unsendable', 'The body of the Response was read before.');
-  return gather(Readable.fromWeb(response.body as import('node:stream/web').ReadableStream));
+  return gather(Readable.fromWeb(response.body));
 }
 
 /** The RFC 9530 form of a body's SHA-256. */
-export function contentDigest(body: string | Uint8Array): string {
+function contentDigest(body: string | Uint8Array): string {
   return `sha-256=:${hash('sha256', body, 'base64')}:`;
 }
 

@@ -1,6 +1,7 @@
 import type { SettlementHeader } from '@keyfare/core/x402';
 import type { FastifyReply } from 'fastify';
 import type { Exchange } from './exchange.js';
+import { keepSealed } from './reply-headers.js';
 
 /** Common proxies give up at 4,096 bytes of response head; so much is left to what they and the socket add. */
 const longestHead = 3_400;
@@ -25,10 +26,11 @@ export function attachReceipt(
   { jws, receiptId = exchange.id, response }: AttachedReceipt,
 ): void {
   exchange.receiptId = receiptId;
+  if (exchange.sealed !== undefined) keepSealed(reply, exchange.sealed);
   reply.header('cache-control', 'private, no-store');
   reply.header('receipt-id', receiptId);
   if (response !== undefined) reply.header(response.header, response.value);
-  if (jws.length < 1_024 || headLength(reply) + jws.length <= longestHead) reply.header('keyfare-receipt', jws);
+  if (headLength(reply) + jws.length <= longestHead) reply.header('keyfare-receipt', jws);
 }
 
 function headLength(reply: FastifyReply): number {

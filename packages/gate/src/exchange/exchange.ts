@@ -13,7 +13,13 @@ import type { AnswerBytes } from './answer-bytes.js';
 export type Hold = KeyHold | PaymentHold;
 
 /** Reply headers by name. */
-export type Headers = ReturnType<FastifyReply['getHeaders']>;
+export type Headers = Readonly<NodeJS.Dict<number | string | string[]>>;
+
+/** The part of an answer that a handler could still reach after it returned. */
+export interface Sealed {
+  readonly status: number;
+  readonly headers: Headers;
+}
 
 /** One request on its way through the gate: open, quote, credential, policy, hold, (handler), settle, post. */
 export class Exchange {
@@ -40,7 +46,11 @@ export class Exchange {
   refusal: Problem | undefined;
   /** The headers before the handler ran: what a refusal in its place may carry. */
   headersBefore: Headers | undefined;
-  /** The gate answers by itself: a stored answer, or a refusal in place of a handler that takes too long. */
+  /** When the handler began; undefined while the guard has not let the call through. */
+  begunAtMs: number | undefined;
+  /** Status and headers as they were signed for: what the handler does to them later does not leave. */
+  sealed: Sealed | undefined;
+  /** The gate answers by itself: a stored answer goes out again. */
   answersItself = false;
   /** The handler's answer is a stream, whose digest is known only when it has left. */
   isStreamed = false;

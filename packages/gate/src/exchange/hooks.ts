@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Transform } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, preParsingHookHandler } from 'fastify';
 import { GateConfig } from '../config.js';
 import { GateMetrics } from '../metrics.js';
 import { AccessLog } from '../server/access-log.js';
@@ -34,8 +34,17 @@ export class ExchangeHooks {
       this.#open(request, reply);
       done();
     });
-    fastify.addHook('preParsing', (request, _reply, payload, done) => {
+    const digest: preParsingHookHandler = (request, _reply, payload, done) => {
       done(null, readsBody(request) ? payload.pipe(this.#digest(request)) : payload);
+    };
+    fastify.addHook('onRoute', (route) => {
+      // A GET has no body that anybody reads: the hook would cost each of them its run.
+      const isBodiless = [route.method].flat().every((method) => method === 'GET' || method === 'HEAD');
+      if (!isBodiless) route.preParsing = [digest, route.preParsing ?? []].flat();
+    });
+    fastify.addHook('preClose', (done) => {
+      this.wayOut.isClosing = true;
+      done();
     });
     fastify.addHook('onClose', (_instance, done) => {
       this.#accessLog.flush();

@@ -20,16 +20,15 @@ export class KeyPosts {
   ) {}
 
   async post(call: Leaving, hold: KeyHold): Promise<void> {
-    const served = this.receipts.describe(call);
     try {
-      await this.#post(call, hold, served);
+      await this.#post(call, hold, this.receipts.describe(call));
     } catch (error) {
       if (errorCode(error) !== fencedState) {
         this.meter.void(hold);
         throw error;
       }
       await this.meter.forget(hold);
-      await this.#postAgain(call, served);
+      await this.#postAgain(call, this.receipts.describe(call));
     }
   }
 

@@ -90,8 +90,9 @@ export class PaidEntry {
 
 /** The names under which this caller may ask for the answer again (draft-ietf-httpapi-idempotency-key-header; x402 `payment-identifier`). */
 function ownersOf(request: FastifyRequest, { payment }: PayerPrincipal): readonly Buffer[] {
-  const key = request.headers['idempotency-key'];
-  if (Array.isArray(key) || (key !== undefined && (key.length === 0 || key.length > longestKey))) {
+  // Node joins a header that came twice into one text; the distinct values show it.
+  const [key, another] = request.raw.headersDistinct['idempotency-key'] ?? [];
+  if (another !== undefined || (key !== undefined && (key.length === 0 || key.length > longestKey))) {
     throw new Problem('request/malformed', `The Idempotency-Key must be one text of 1 to ${longestKey} characters.`);
   }
   return [

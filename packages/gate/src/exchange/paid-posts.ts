@@ -24,8 +24,7 @@ export class PaidPosts {
 
   async post(call: Leaving, hold: PaymentHold): Promise<void> {
     const { exchange } = call;
-    const paid = this.receipts.paidCall(exchange, hold, this.receipts.describe(call));
-    const isStored = await this.#store(call).catch(async (error: unknown) => {
+    const { paid, isStored } = await this.#prepare(call, hold).catch(async (error: unknown) => {
       await this.holds.void(exchange, hold, 'not-posted');
       throw asProblem(error);
     });
@@ -33,6 +32,12 @@ export class PaidPosts {
     attachReceipt(call.reply, exchange, receipt);
     if (isStored) exchange.answerOf = exchange.id;
     else call.reply.header('answer-stored', 'false');
+  }
+
+  /** All that may fail while the money has not moved. */
+  async #prepare(call: Leaving, hold: PaymentHold): Promise<{ paid: PaidCall; isStored: boolean }> {
+    const paid = this.receipts.paidCall(call.exchange, hold, this.receipts.describe(call));
+    return { paid, isStored: await this.#store(call) };
   }
 
   /** Whether the answer may be given again: one that is too large for it is served once. */

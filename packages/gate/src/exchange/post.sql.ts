@@ -13,12 +13,31 @@ const usage = {
   occurred_at: 'occurred_at',
 };
 
-/** The rows of `postKeyCalls`. Its two last parameters are the writer and the number of its group. */
-export const keyCallRows = rows<KeyCallPost>({
-  ...entryColumns<KeyCallPost>(),
+// One process signs with one key, so that its id is sent once for the group.
+const { kid: _once, ...keyCallColumns } = entryColumns<KeyCallPost>();
+const keyCallRows = rows<KeyCallPost>({
+  ...keyCallColumns,
   ...usageColumns<KeyCallPost>(),
   principal: texts((item) => item.accountId),
 });
+
+/** What all calls of a group have in common. */
+export interface KeyCallGroup {
+  readonly kid: string;
+  /** The process. */
+  readonly writer: string;
+  /** The number of the group among that process's. */
+  readonly post: bigint;
+}
+
+/** The parameters of `postKeyCalls`. */
+export function keyCallValues(items: readonly KeyCallPost[], { kid, writer, post }: KeyCallGroup): readonly unknown[] {
+  return [...keyCallRows.values(items), kid, writer, post.toString()];
+}
+
+const kid = `$${keyCallRows.size + 1}::text`;
+const writer = `$${keyCallRows.size + 2}::uuid`;
+const post = `$${keyCallRows.size + 3}::bigint`;
 
 /**
  * Calls by key are appended and nothing else: no counter, no row that another call waits for. A process that its peers
@@ -26,13 +45,14 @@ export const keyCallRows = rows<KeyCallPost>({
  */
 export const postKeyCalls = `
   with alive as materialized (
-    select 1 from keyfare.replica where id = $${keyCallRows.size + 1}::uuid for key share),
+    select 1 from keyfare.replica where id = ${writer} for key share),
   ${appendEntries(`${keyCallRows.source()} where exists (select 1 from alive)`, {
     ...usage,
     principal: 'principal',
     rail: `'key'`,
-    writer: `$${keyCallRows.size + 1}::uuid`,
-    post: `$${keyCallRows.size + 2}::bigint`,
+    kid,
+    writer,
+    post,
   })}
   select case when not exists (select 1 from alive)
     then keyfare.refuse('${fencedState}', 'this process was taken for dead') else true end as posted`;

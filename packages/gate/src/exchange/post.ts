@@ -4,7 +4,14 @@ import { Injectable } from '@nestjs/common';
 
 import { GateMetrics } from '../metrics.js';
 import { fencedState, ReplicaId } from '../replica-id.js';
-import { keyCallRows, paidCallRows, postKeyCalls, postPaidCalls, postUnpaidCalls, unpaidCallRows } from './post.sql.js';
+import {
+  keyCallValues,
+  paidCallRows,
+  postKeyCalls,
+  postPaidCalls,
+  postUnpaidCalls,
+  unpaidCallRows,
+} from './post.sql.js';
 import type { KeyCallPost, PaidCallPost, ServedCallPost, UnpaidCallPost } from './post-item.js';
 import { postDeferredCalls, postUpfrontCalls, servedCallRows } from './served.sql.js';
 
@@ -97,12 +104,14 @@ export class PostOffice {
 
   async #writeKeyCalls(items: readonly KeyCallPost[]): Promise<readonly bigint[]> {
     const [first] = items;
-    if (items.some(({ writer }) => writer !== first?.writer)) throw new MixedWriters();
+    if (first === undefined) return [];
+    const { kid, writer } = first;
+    if (items.some((item) => item.writer !== writer || item.kid !== kid)) throw new MixedWriters();
     const post = this.#post + 1n;
     await this.sql.query({
       name: 'keyfare_post_key_calls',
       text: postKeyCalls,
-      values: [...keyCallRows.values(items), first?.writer, post.toString()],
+      values: keyCallValues(items, { kid, writer, post }),
     });
     this.#post = post;
     return items.map(() => post);
@@ -132,7 +141,7 @@ function membership(items: readonly { id: string }[], moved: readonly { id: stri
   return items.map(({ id }) => ids.has(id));
 }
 
-/** Splits a group: its calls were held under two names of this process, and one statement is fenced by one. */
+/** Splits a group whose calls were held under two names of this process or signed by two keys: a statement has one. */
 class MixedWriters extends Error {
   override readonly name = 'MixedWriters';
   readonly code = fencedState;

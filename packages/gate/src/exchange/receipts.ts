@@ -60,8 +60,7 @@ export class ExchangeReceipts {
     const { principal, quote } = exchange;
     if (principal?.kind !== 'account' || quote === undefined) throw new Error('a key call without account or quote');
     const issuedAt = this.config.clock();
-    const signed = this.receipts.sign(
-      'call',
+    const signed = this.receipts.signReceipt(
       {
         version: 1,
         id: exchange.id,
@@ -132,7 +131,7 @@ export class ExchangeReceipts {
     }
     const issuedAt = this.config.clock();
     const payload = this.#paidPayload(hold, call, { transaction: outcome.transaction, issuedAt });
-    const signed = this.receipts.sign('call', payload, issuedAt);
+    const signed = this.receipts.signReceipt(payload, issuedAt);
     const first = await this.post.postPaidCall({
       ...signed,
       id: hold.exchangeId,
@@ -165,7 +164,7 @@ export class ExchangeReceipts {
     { transaction, post }: { transaction: Hex | null; post: (served: ServedCallPost) => Promise<boolean> },
   ): Promise<PaidReceipt> {
     const issuedAt = this.config.clock();
-    const signed = this.receipts.sign('call', this.#paidPayload(hold, call, { transaction, issuedAt }), issuedAt);
+    const signed = this.receipts.signReceipt(this.#paidPayload(hold, call, { transaction, issuedAt }), issuedAt);
     const { exchangeId: id, accountId, keyId, payer, unusedAtBlock } = hold;
     const usage = {
       sku: call.sku,

@@ -39,18 +39,19 @@ export const usageColumns = <Item extends CallUsage>(): Readonly<Record<string, 
   occurred_at: times((item) => item.occurredAt),
 });
 
-const entryNames = ['id', 'kid', 'payload', 'signature', 'digest'];
+const entryValues = { id: 'id', kid: 'kid', payload: 'payload', signature: 'signature', digest: 'digest' };
 
 /**
  * The log's part of a post, over the rows of `from`: an entry for each, in their order, and the note by which the
  * sequencer finds them. An id that is there already is left alone and not noted again, so a post may be repeated.
- * `values` are the other columns of the entry by name, as SQL.
+ * `values` are the other columns of the entry by name, as SQL; `kid` may be among them, where the rows have none.
  */
 export function appendEntries(from: string, values: Readonly<Record<string, string>>): string {
+  const all = { ...entryValues, ...values };
   return `
   added as (
-    insert into keyfare.entry (${[...entryNames, ...Object.keys(values)].join(', ')})
-    select ${[...entryNames, ...Object.values(values)].join(', ')} from ${from}
+    insert into keyfare.entry (${Object.keys(all).join(', ')})
+    select ${Object.values(all).join(', ')} from ${from}
     on conflict (id) do nothing returning id),
   noted as (
     insert into keyfare.unplaced (ids) select array_agg(id) from added having count(*) > 0)`;

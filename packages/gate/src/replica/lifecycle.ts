@@ -27,7 +27,9 @@ import { ReplicaService } from './replica.service.js';
 
 /** Opens the rooms in their order, and closes them in the other, after the last response has left. */
 @Injectable()
-export class GateLifecycle implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
+export class GateLifecycle
+  implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
+{
   readonly #logger = new Logger('Gate');
   readonly #sequencer: Sequencer;
 

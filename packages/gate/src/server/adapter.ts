@@ -1,9 +1,10 @@
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { Problem, toProblemDocument } from '@keyfare/core/problem';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
+import { GatedResponse } from './gated-response.js';
 import { routableTarget } from './request-target.js';
 
 export interface AdapterSettings {
@@ -17,7 +18,8 @@ export function createAdapter({ logger, bodyLimitBytes = 1_048_576 }: AdapterSet
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
-    rewriteUrl: (request: IncomingMessage) => routableTarget(request.url ?? '/'),
+    http: { ServerResponse: GatedResponse },
+    rewriteUrl: (request: { readonly url?: string | undefined }) => routableTarget(request.url ?? '/'),
     // A child logger for each request costs more than our one line of it, which names the exchange.
     childLoggerFactory: (parent: FastifyBaseLogger) => parent,
     requestTimeout: 60_000,

@@ -39,7 +39,8 @@ export class ProblemFilter implements ExceptionFilter {
     if (request.keyfare?.isLeaving === true) return;
     const problem = this.#problemIn(error, request);
     const said = problem === null && error instanceof HttpException ? hostAnswer(error, request) : null;
-    const answer = said ?? answerProblem(problem ?? new Problem('service/internal', undefined, { cause: error }), request);
+    const answer =
+      said ?? answerProblem(problem ?? new Problem('service/internal', undefined, { cause: error }), request);
     if (answer.status >= 500) {
       this.#logger.error({ err: problem?.cause ?? error, code: request.problemCode, exchange: request.keyfare?.id });
     }
