@@ -93,8 +93,7 @@ export class AnswerService {
     await tx.query({
       name: 'keyfare_sweep_answers',
       text: `delete from keyfare.answer where exchange_id in (
-        select exchange_id from keyfare.answer where expires_at < $1 order by expires_at limit ${deletedAtOnce}
-        for update skip locked)`,
+        select exchange_id from keyfare.answer where expires_at < $1 order by expires_at limit ${deletedAtOnce})`,
       values: [this.config.clock()],
     });
   }
