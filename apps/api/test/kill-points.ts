@@ -15,7 +15,7 @@ export interface KillPoint {
 const claim: SqlPoint = { texts: ['keyfare_claim_payments'], when: 'after' };
 const answer: SqlPoint = { texts: ['keyfare_store_answers'], when: 'after' };
 const storing: SqlPoint = { texts: ['keyfare_store_settlements'], when: 'before' };
-const stored: SqlPoint = { texts: ['keyfare_store_settlements', 'COMMIT'], when: 'after' };
+const stored: SqlPoint = { texts: ['keyfare_store_settlements', 'commit'], when: 'after' };
 // The end of a deferred payment is a statement of its own for each row of a batch.
 const settlement = `digest, 'settlement'`;
 const sql = (text: string, when: SqlPoint['when']): SqlPoint => ({ texts: [text], when });
@@ -102,7 +102,8 @@ export async function startVictim(
       return answers;
     };
   }
-  const died = api.service.ended.then(() => undefined);
+  const died = within(api.service.ended, `the process never came to ${point.flow}: ${point.name}`);
+  died.catch(() => undefined);
   return {
     api,
     died,
@@ -111,4 +112,12 @@ export async function startVictim(
       await Promise.all([wire.close(), node.close()]);
     },
   };
+}
+
+async function within(work: Promise<unknown>, fault: string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(fault)), 60_000);
+  });
+  await Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
