@@ -69,7 +69,7 @@ export interface Billing {
 
 /** What a reconciliation found. */
 export interface Reconciliation {
-  readonly breaks: readonly unknown[];
+  readonly breaks: readonly { readonly class: string; readonly keys: Readonly<Record<string, string>> }[];
   readonly report: {
     readonly unchecked: readonly string[];
     readonly entries: { readonly complete: boolean; readonly bad: number };
