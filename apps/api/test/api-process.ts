@@ -68,7 +68,7 @@ export interface Billing {
 }
 
 /** What a reconciliation found. */
-export interface Reconciliation {
+interface Reconciliation {
   readonly breaks: readonly { readonly class: string; readonly keys: Readonly<Record<string, string>> }[];
   readonly report: {
     readonly unchecked: readonly string[];

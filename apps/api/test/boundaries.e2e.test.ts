@@ -19,7 +19,12 @@ describe('a process that is killed at a boundary of a payment’s states, with a
   let places: Places;
   const held: Held[] = [];
   // A caller knows one address, whichever process is behind it.
-  const shared = { PUBLIC_URL: 'http://api.test', REPLICA_TTL_MS: '1000', LOG_LEVEL: 'warn', DEFERRED_INTERVAL_MS: '50' };
+  const shared = {
+    PUBLIC_URL: 'http://api.test',
+    REPLICA_TTL_MS: '1000',
+    LOG_LEVEL: 'warn',
+    DEFERRED_INTERVAL_MS: '50',
+  };
 
   beforeAll(async () => {
     ground = await openGround();
@@ -35,8 +40,12 @@ describe('a process that is killed at a boundary of a payment’s states, with a
   }, 60_000);
 
   const open = async (): Promise<number> =>
-    (await adminQuery(ground.database.url, `select 1 from keyfare.payment where state in ('claimed', 'served', 'settling')`))
-      .length;
+    (
+      await adminQuery(
+        ground.database.url,
+        `select 1 from keyfare.payment where state in ('claimed', 'served', 'settling')`,
+      )
+    ).length;
 
   async function dieAt(point: KillPoint): Promise<void> {
     const env = { ...shared, DEFERRED_AGE_SECONDS: '1' };
@@ -73,6 +82,13 @@ describe('a process that is killed at a boundary of a payment’s states, with a
       payTo: ground.payTo,
       jwks: (await (await fetch(`${peer.url}/.well-known/jwks.json`)).json()) as Places['jwks'],
     };
+    // The batches were batches: else nothing died between their rows.
+    const [batches] = await adminQuery<{ shared: number }>(
+      ground.database.url,
+      `select count(*)::int as shared from (select transaction from keyfare.payment where flow = 'deferred'
+        group by transaction having count(*) > 1) t`,
+    );
+    expect(batches?.shared).toBeGreaterThanOrEqual(killPoints.filter(({ flow }) => flow === 'deferred').length);
     const run = await billing.reconcile();
     // A refund that is due is an open break until it is paid; there is one for each caller who was told so, and no other.
     const refunds = held.flatMap(({ id, nonce }) => (id === undefined ? [`refund-due ${nonce}`] : []));
@@ -89,23 +105,37 @@ describe('a process that is killed at a boundary of a payment’s states, with a
     ['an entry less', 'delete from keyfare.entry where id = $1', /no entry/],
     ['a unit more', 'update keyfare.entry set units = units + 1 where id = $1', /usage units/],
     ['another digest', `update keyfare.entry set digest = sha256('x') where id = $1`, /digest/],
-    ['an entry without a place', `insert into keyfare.entry select gen_random_uuid(), kind, principal, rail, account_id,
+    [
+      'an entry without a place',
+      `insert into keyfare.entry select gen_random_uuid(), kind, principal, rail, account_id,
        key_id, sku, units, period_start, occurred_at, writer, post, kid, payload, signature, digest, recorded_at
-       from keyfare.entry where id = $1`, /no place/],
+       from keyfare.entry where id = $1`,
+      /no place/,
+    ],
     ['an allowance that is off', 'update keyfare.allowance set used = used + 1 where $1::uuid is not null', /used/],
-    ['a posting that is off', `update billing.posting set amount = amount + 1 where account like 'usdc:%' and $1::uuid is not null`, /ledger usdc/],
-  ])('the count names %s', async (_what, plant, difference) => {
-    const name = `${ground.database.name.slice(0, 40)}_copy`;
-    await adminQuery(ground.database.adminUrl, `create database "${name}" template "${ground.database.name}"`);
-    try {
-      const url = databaseUrl(ground.database.adminUrl, name);
-      await adminQuery(url, `alter database "${name}" set session_replication_role = replica`);
-      await adminQuery(url, plant, [held.find(({ id }) => id !== undefined)?.id]);
-      expect(await countIndependently({ ...places, databaseUrl: url }, held)).toContainEqual(expect.stringMatching(difference));
-    } finally {
-      await adminQuery(ground.database.adminUrl, `drop database if exists "${name}" with (force)`);
-    }
-  }, 60_000);
+    [
+      'a posting that is off',
+      `update billing.posting set amount = amount + 1 where account like 'usdc:%' and $1::uuid is not null`,
+      /ledger usdc/,
+    ],
+  ])(
+    'the count names %s',
+    async (_what, plant, difference) => {
+      const name = `${ground.database.name.slice(0, 40)}_copy`;
+      await adminQuery(ground.database.adminUrl, `create database "${name}" template "${ground.database.name}"`);
+      try {
+        const url = databaseUrl(ground.database.adminUrl, name);
+        await adminQuery(url, `alter database "${name}" set session_replication_role = replica`);
+        await adminQuery(url, plant, [held.find(({ id }) => id !== undefined)?.id]);
+        expect(await countIndependently({ ...places, databaseUrl: url }, held)).toContainEqual(
+          expect.stringMatching(difference),
+        );
+      } finally {
+        await adminQuery(ground.database.adminUrl, `drop database if exists "${name}" with (force)`);
+      }
+    },
+    60_000,
+  );
 
   it('the count names a receipt that is in nobody’s hands', async () => {
     const index = held.findIndex(({ nonce, id }) => nonce !== undefined && id !== undefined);
