@@ -126,6 +126,11 @@ export async function verifyCosts(milliseconds: number): Promise<{ ours: number;
   return await interleaved(ours, viems, milliseconds);
 }
 
+function since(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return user + system;
+}
+
 /** All 64 payments by ours and then by viem's, over and over: a busy moment of the machine hits both alike. */
 async function interleaved(
   ours: (index: number) => void,
@@ -133,10 +138,6 @@ async function interleaved(
   milliseconds: number,
 ): Promise<{ ours: number; viems: number }> {
   const spent = { ours: 0, viems: 0, ourRuns: 0, viemRuns: 0 };
-  const since = (before: NodeJS.CpuUsage): number => {
-    const { user, system } = process.cpuUsage(before);
-    return user + system;
-  };
   const startedAt = performance.now();
   let isWarm = false;
   while (performance.now() - startedAt < milliseconds) {

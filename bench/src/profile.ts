@@ -6,7 +6,7 @@ import { join } from 'node:path';
 /** In the process of a server: begins and ends a CPU profile when the parent says so. */
 export function takeProfiles(): void {
   const session = new Session();
-  process.on('message', (message: { readonly profile?: 'start' | string }) => {
+  process.on('message', (message: { readonly profile?: string }) => {
     if (message.profile !== undefined) void obey(session, message.profile);
   });
 }

@@ -4,7 +4,7 @@ import { money } from '@keyfare/core/money';
 import { GateModule } from '@keyfare/gate/module';
 import { createAdapter, createLogger, NestLogger } from '@keyfare/gate/server';
 import { AgreementService, KeyService, PlanService } from '@keyfare/gate/services';
-import { Free, Priced, type PricedOptions } from '@keyfare/gate/tariff';
+import { Free, Priced } from '@keyfare/gate/tariff';
 import { Controller, Get, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -23,8 +23,7 @@ class BenchController {
     return answer;
   }
 
-  // The option belongs to the deferred flow; a gate without it serves the route in its default flow.
-  @Priced({ sku: 'bench-deferred', price: '$0.001', flow: 'deferred' } as PricedOptions)
+  @Priced({ sku: 'bench-deferred', price: '$0.001', flow: 'deferred' })
   @Get('deferred')
   deferred(): object {
     return answer;
