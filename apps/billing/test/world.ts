@@ -47,7 +47,14 @@ const migrateAll = async (url: string): Promise<void> => {
 
 export async function openWorld(env: Readonly<Record<string, string>> = {}): Promise<World> {
   const database = await createTestDatabase({ template: { name: 'billing', migrate: migrateAll } });
-  const clock = fixedClock(new Date().toISOString());
+  return openWorldOn(database, { env, clock: fixedClock(new Date().toISOString()) });
+}
+
+/** The same on a database that has its schemas and data already. */
+export async function openWorldOn(
+  database: TestDatabase,
+  { env, clock }: { env: Readonly<Record<string, string>>; clock: FixedClock },
+): Promise<World> {
   const log = new LogWriter(database.url, clock);
   const keys = await serveKeys(log.keys);
   const sql = new SqlPool({ url: database.url, applicationName: 'test', poolSize: 2 });

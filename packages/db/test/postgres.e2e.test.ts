@@ -144,7 +144,9 @@ describe('on a real PostgreSQL', () => {
       },
     ];
     const asked = async (some: readonly Item[]) => sql.query({ ...statement, values: columns.values(some) });
-    expect(await asked(items)).toEqual(items.map((item) => ({ ...item, units: item.units?.toString() ?? null })));
+    expect(await asked(items)).toEqual(
+      items.map((item) => Object.assign({}, item, { units: item.units?.toString() ?? null })),
+    );
     expect(await asked([])).toEqual([]);
     expect(() => columns.values([{ ...none, id: '01939fa8-6c00-7000-8000-00000000fffg' }])).toThrow(TypeError);
     expect(() => columns.values([{ ...none, units: 2n ** 63n }])).toThrow('out of range');

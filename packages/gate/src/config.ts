@@ -66,6 +66,8 @@ export abstract class GateConfig {
   abstract readonly replaceAfterMs: number;
   /** How long a priced handler may take before its hold is voided. */
   abstract readonly handlerTimeoutMs: number;
+  /** How large answers are kept for their owners, and how long; `retryMs`: without an owner, for a caller that got none. */
+  abstract readonly answers: { readonly maxBytes: number; readonly maxAgeMs: number; readonly retryMs: number };
   abstract readonly keyCacheMaxAgeMs: number;
   /** When a process that shows no sign of life counts as dead. */
   abstract readonly replicaTtlMs: number;
@@ -142,6 +144,9 @@ export const gateEnvironment = z.object({
   SETTLE_TIMEOUT_MS: milliseconds.default(30_000),
   REPLACE_AFTER_MS: milliseconds.default(60_000),
   HANDLER_TIMEOUT_MS: milliseconds.default(30_000),
+  ANSWER_MAX_BYTES: z.coerce.number().int().min(0).max(67_108_864).default(1_048_576),
+  ANSWER_MAX_AGE_SECONDS: z.coerce.number().int().min(60).max(2_592_000).default(86_400),
+  ANSWER_RETRY_SECONDS: z.coerce.number().int().min(0).max(3_600).default(300),
   KEY_CACHE_MAX_AGE_MS: z.coerce.number().int().min(0).max(60_000).default(5_000),
   REPLICA_TTL_MS: milliseconds.default(5_000),
 });
@@ -243,6 +248,11 @@ export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): Ga
     settleTimeoutMs: values.SETTLE_TIMEOUT_MS,
     replaceAfterMs: values.REPLACE_AFTER_MS,
     handlerTimeoutMs: values.HANDLER_TIMEOUT_MS,
+    answers: {
+      maxBytes: values.ANSWER_MAX_BYTES,
+      maxAgeMs: values.ANSWER_MAX_AGE_SECONDS * 1_000,
+      retryMs: values.ANSWER_RETRY_SECONDS * 1_000,
+    },
     keyCacheMaxAgeMs: values.KEY_CACHE_MAX_AGE_MS,
     replicaTtlMs: values.REPLICA_TTL_MS,
     clock: options.clock ?? systemClock,

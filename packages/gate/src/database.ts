@@ -2,6 +2,8 @@ import { createDataSource } from '@keyfare/db/data-source';
 import { migrate } from '@keyfare/db/migrations';
 import { isConnectionLost } from '@keyfare/db/sql';
 import type { DataSource } from 'typeorm';
+import { AnswerEntity } from './answer/answer.entity.js';
+import { CreateAnswer1796000000400 } from './answer/answer.migration.js';
 import { KeyEntity } from './key/key.entity.js';
 import { CreateKey1795000000200 } from './key/key.migration.js';
 import { SecretEntity } from './key/secret.entity.js';
@@ -31,6 +33,7 @@ import { PlanEntity } from './terms/plan.entity.js';
 import { CreatePlan1795000000100 } from './terms/terms.migration.js';
 
 const entities = [
+  AnswerEntity,
   PlanEntity,
   AccountEntity,
   KeyEntity,
@@ -65,6 +68,7 @@ const migrations = [
   OrderTerms1796000000200,
   FoldLeases1796000000210,
   PaymentFlows1796000000300,
+  CreateAnswer1796000000400,
 ];
 
 /** The gate's data source as a login that owns the schema: for migrations, and for the test that compares them. */

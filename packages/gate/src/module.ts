@@ -1,21 +1,27 @@
 import { loadSignatureVerifier } from '@keyfare/core/x402';
 import { SqlPool } from '@keyfare/db/sql';
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, DiscoveryModule, MetadataScanner } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD, DiscoveryModule, MetadataScanner } from '@nestjs/core';
 import { DataSource } from 'typeorm';
 import { AgreementService } from './agreements.service.js';
+import { AnswerService } from './answer/answer.service.js';
 import { GateConfig, type GateOptions, readGateConfig } from './config.js';
 import { ApiKeyStrategy } from './credential/api-key.strategy.js';
+import { GatePassport } from './credential/gate-passport.js';
 import { X402Strategy } from './credential/x402.strategy.js';
 import { gateDataSource, migrateGate } from './database.js';
 import { AccessGuard } from './exchange/access.guard.js';
 import { Holds } from './exchange/holds.js';
 import { ExchangeHooks } from './exchange/hooks.js';
+import { KeyPosts } from './exchange/key-posts.js';
 import { LaterEntries } from './exchange/later.js';
 import { Offers } from './exchange/offers.js';
+import { PaidEntry } from './exchange/paid-entry.js';
+import { PaidPosts } from './exchange/paid-posts.js';
 import { PostOffice } from './exchange/post.js';
+import { PricedRoutes } from './exchange/priced-routes.js';
 import { ExchangeReceipts } from './exchange/receipts.js';
-import { SettlementInterceptor } from './exchange/settlement.interceptor.js';
+import { WayOut } from './exchange/way-out.js';
 import { KeyResolver } from './key/key.resolver.js';
 import { KeyService } from './key/key.service.js';
 import { MeterService } from './meter/meter.service.js';
@@ -70,6 +76,7 @@ const parts: Provider[] = [
     inject: [PaymentResolver],
     useFactory: (resolver: PaymentResolver) => new X402Strategy((header) => resolver.resolve(header)),
   },
+  GatePassport,
   ReplicaId,
   GateMetrics,
   MetadataScanner,
@@ -90,6 +97,12 @@ const parts: Provider[] = [
   ExchangeReceipts,
   Offers,
   Holds,
+  AnswerService,
+  KeyPosts,
+  PaidPosts,
+  PaidEntry,
+  PricedRoutes,
+  WayOut,
   ReplicaService,
   AgreementService,
   GateHealth,
@@ -99,10 +112,9 @@ const parts: Provider[] = [
   GateLifecycle,
 ];
 
-/** The four hooks of the framework, all of them here; the middleware is `ExchangeHooks`. */
+/** The hooks of the framework; those of Fastify, the way out among them, are in `ExchangeHooks` and `WayOut`. */
 const hooks: Provider[] = [
   { provide: APP_GUARD, useClass: AccessGuard },
-  { provide: APP_INTERCEPTOR, useClass: SettlementInterceptor },
   { provide: APP_FILTER, useClass: ProblemFilter },
 ];
 
@@ -135,6 +147,7 @@ export class GateModule {
         ReceiptService,
         ApiKeyStrategy,
         X402Strategy,
+        GatePassport,
       ],
     };
   }

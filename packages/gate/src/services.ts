@@ -1,6 +1,7 @@
 export { AgreementService } from './agreements.service.js';
 export { GateConfig } from './config.js';
 export { ApiKeyStrategy } from './credential/api-key.strategy.js';
+export { GatePassport } from './credential/gate-passport.js';
 export { X402Strategy } from './credential/x402.strategy.js';
 export { type IssuedKey, KeyService, type KeySummary } from './key/key.service.js';
 export { type AllowanceSummary, MeterService } from './meter/meter.service.js';

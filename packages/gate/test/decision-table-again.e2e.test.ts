@@ -2,11 +2,23 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { callRpc } from '@keyfare/devstack/chain';
 import { installWallet, mintUsdc, usdcBalance } from '@keyfare/devstack/usdc';
-import { fundedPayer, type TestPayer, testPayer } from '@keyfare/testing/payers';
+import {
+  fundedPayer,
+  paymentHeaderV1,
+  paymentHeaderV2,
+  type TestPayer,
+  testPayer,
+  usdcRequirements,
+} from '@keyfare/testing/payers';
 import { Controller, Get, Post } from '@nestjs/common';
+import { concat, decodeFunctionData, parseAbi, toHex } from 'viem';
 import { Priced } from '../src/tariff.js';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
-import { call, settled, signPayment, verifiedReceipt } from './requests.js';
+import { call, decodeHeader, settled, signPayment, verifiedReceipt } from './requests.js';
+
+const byParts = parseAbi([
+  'function transferWithAuthorization(address from, address to, uint256 value, uint256 validAfter, uint256 validBefore, bytes32 nonce, uint8 v, bytes32 r, bytes32 s)',
+]);
 
 /** One URL, two methods. */
 @Controller()
@@ -58,6 +70,41 @@ describe('a payment presented again', () => {
     expect(again.headers.get('content-type')).toBe(first.headers.get('content-type'));
     expect(TestController.work.runs).toBe(1);
     expect(await paid()).toBe(before);
+  });
+
+  it('a payment already claimed, same request, and nothing shows that the caller is its owner: 409, no body, no receipt', async () => {
+    const { v2, payload } = await signPayment(ground, payer);
+    const first = await call(gate, '/ping', { headers: v2 });
+    const { transaction } = decodeHeader(first.headers, 'payment-response') as { transaction: `0x${string}` };
+    // All that a stranger knows: the calldata of the settlement.
+    const sent = (await callRpc(ground.chain.rpcUrl, 'eth_getTransactionByHash', [transaction])) as {
+      input: `0x${string}`;
+    };
+    const { args } = decodeFunctionData({ abi: byParts, data: sent.input });
+    const [from, to, value, validAfter, validBefore, nonce, v, r, s] = args;
+    const authorization = {
+      from: from.toLowerCase() as `0x${string}`,
+      to: to.toLowerCase() as `0x${string}`,
+      value: value.toString(),
+      validAfter: validAfter.toString(),
+      validBefore: validBefore.toString(),
+      nonce,
+    };
+    expect(authorization.nonce).toBe(payload.authorization.nonce);
+    const rebuilt = { authorization, signature: concat([r, s, toHex(v)]) };
+    const accepted = usdcRequirements(ground.payTo, 1_000n);
+    for (const headers of [
+      { 'payment-signature': paymentHeaderV2({ payload: rebuilt, accepted }) },
+      { 'x-payment': paymentHeaderV1({ payload: rebuilt }) },
+      { 'payment-signature': paymentHeaderV2({ payload: rebuilt, accepted }), 'idempotency-key': 'guessed' },
+    ]) {
+      const stranger = await call(gate, '/ping', { headers: headers as Record<string, string> });
+      expect([stranger.status, stranger.body['code']]).toEqual([409, 'payment/served']);
+      expect(stranger.body).not.toHaveProperty('pong');
+      expect(stranger.headers.has('keyfare-receipt')).toBe(false);
+      expect(stranger.headers.has('receipt-id')).toBe(false);
+    }
+    expect(TestController.work.runs).toBe(1);
   });
 
   it('a payment already claimed, same request, still running: 409 with Retry-After', async () => {

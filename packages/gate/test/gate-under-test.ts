@@ -165,7 +165,7 @@ export async function startGate(
     /** The clock of this process. */
     clock?: Clock;
     /** What a host does to its application before it listens. */
-    prepare?: (app: NestFastifyApplication) => void;
+    prepare?: (app: NestFastifyApplication) => unknown;
   } = {},
 ): Promise<GateUnderTest> {
   @Module({
@@ -179,13 +179,16 @@ export async function startGate(
   })
   class TestModule {}
   const lines: string[] = [];
-  const logger = createLogger({ name: 'test', level: 'info' }, { write: (line: string) => void lines.push(line) });
+  const logger = createLogger(
+    { name: 'test', level: 'info' },
+    { write: (text: string) => void lines.push(...text.split('\n').filter((line) => line !== '')) },
+  );
   const app = await NestFactory.create<NestFastifyApplication>(TestModule, createAdapter({ logger }), {
     logger: new NestLogger(logger),
     abortOnError: false,
   });
   try {
-    options.prepare?.(app);
+    await options.prepare?.(app);
     await app.listen({ host: '127.0.0.1', port: 0 });
   } catch (error) {
     await app.close();

@@ -48,9 +48,11 @@ export async function signPayment(
 }> {
   const payload = await signAuthorization({ payer, to: ground.payTo, value: 1_000n, ...request });
   const accepted = usdcRequirements(request.to ?? ground.payTo, request.value ?? 1_000n);
+  // The name under which the caller may fetch the stored answer: the payment alone proves nothing once it is on the chain.
+  const owner = { 'idempotency-key': `call-${payload.authorization.nonce}` };
   return {
-    v2: { 'payment-signature': paymentHeaderV2({ payload, accepted }) },
-    v1: { 'x-payment': paymentHeaderV1({ payload }) },
+    v2: { 'payment-signature': paymentHeaderV2({ payload, accepted }), ...owner },
+    v1: { 'x-payment': paymentHeaderV1({ payload }), ...owner },
     nonce: payload.authorization.nonce,
     payload,
   };

@@ -1,156 +1,182 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { SqlPool } from '@keyfare/db/sql';
 import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
 import { migrateGate } from '../src/database.js';
-import { newExchangeId } from '../src/exchange/exchange.js';
 import { keyCallRows, postKeyCalls } from '../src/exchange/post.sql.js';
-import { Sequencer } from '../src/log/sequencer.js';
-import { settled } from './requests.js';
+import { freshIds, type LogUnderTest, openLog } from './log-under-test.js';
+import { rows, settled } from './requests.js';
 
 let database: TestDatabase;
-let sql: SqlPool;
-const writer = randomUUID();
+let log: LogUnderTest;
 
 beforeAll(async () => {
   database = await createTestDatabase();
   await migrateGate(database.url);
-  sql = new SqlPool({ url: database.url, applicationName: 'test', role: 'keyfare_gate' });
-  await sql.query({
-    text: `insert into keyfare.replica (id, started_at, expires_at) values ($1, now(), now() + interval '1 hour')`,
-    values: [writer],
-  });
+  log = await openLog(database.url);
 });
 afterAll(async () => {
-  await sql.close();
+  await log.close();
   await database.drop();
 });
 beforeEach(async () => {
-  await sql.query({ text: 'update keyfare.sequencer set holder = null' });
+  await log.sql.query({ text: 'update keyfare.sequencer set holder = null' });
 });
 
-let group = 0;
-
-/** Posts calls as the gate does, and gives their ids. */
-async function post(size: number, on: Pick<SqlPool, 'query'> = sql, ids: readonly string[] = fresh(size)) {
-  group += 1;
-  const items = ids.map((id) => ({
-    id,
-    kid: 'kid',
-    payload: Buffer.from('{}'),
-    signature: randomBytes(64),
-    digest: randomBytes(32),
-    keyId: 'k',
-    sku: 's',
-    units: 1n,
-    periodStart: new Date(),
-    occurredAt: new Date(),
-    accountId: 'a',
-    writer,
-  }));
-  await on.query({ name: 'post', text: postKeyCalls, values: [...keyCallRows.values(items), writer, String(group)] });
-  return ids;
-}
-
-function fresh(size: number): readonly string[] {
-  return Array.from({ length: size }, () => newExchangeId(new Date()));
-}
-
-function sequencer(ttlMs = 60_000): Sequencer {
-  return new Sequencer({
-    sql,
-    holder: () => randomUUID(),
-    onError: (error) => {
-      throw error;
-    },
-    ttlMs,
-  });
-}
-
-interface Line {
-  readonly place: number;
-  readonly id: string;
-}
-
-async function feed(after = 0): Promise<readonly Line[]> {
-  const found = await sql.query<{ place: string; id: string }>({
-    text: `select p.first_place + i.nth - 1 as place, i.id from keyfare.placed p
-      cross join lateral unnest(p.ids) with ordinality as i(id, nth)
-      where p.last_place > $1 and p.first_place + i.nth - 1 > $1 order by p.last_place, 1`,
-    values: [after],
-  });
-  return found.map(({ place, id }) => ({ place: Number(place), id }));
-}
-
-/** Every entry has one place, and the places are 1, 2, 3 and so on. */
-async function expectWhole(): Promise<void> {
-  const lines = await feed();
-  expect(lines.map(({ place }) => place)).toEqual(lines.map((_, index) => index + 1));
-  const entries = await sql.query<{ id: string }>({ text: 'select id from keyfare.entry' });
-  expect(lines.map(({ id }) => id).toSorted()).toEqual(entries.map(({ id }) => id).toSorted());
-  const [head] = await sql.query<{ next: string }>({ text: 'select next_place as next from keyfare.sequencer' });
-  expect(Number(head?.next)).toBe(lines.length + 1);
-}
-
 it('two sequencers beside each other give each entry of many connections one place, without a gap', async () => {
-  const both = [sequencer(), sequencer()];
-  const posting = Promise.all(Array.from({ length: 40 }, async (_, index) => post(1 + (index % 5))));
-  let done = false;
-  void posting.finally(() => {
-    done = true;
-  });
-  while (!done) await Promise.all(both.map(async (one) => one.turn()));
+  const both = [log.sequencer(), log.sequencer()];
+  const posting = Promise.all(Array.from({ length: 40 }, async (_, index) => log.post(1 + (index % 5))));
+  const done = new AbortController();
+  void posting.finally(() => done.abort());
+  while (!done.signal.aborted) await Promise.all(both.map(async (one) => one.turn()));
   await posting;
   await Promise.all(both.map(async (one) => one.turn()));
   expect(both.filter((one) => one.isHolder)).toHaveLength(1);
-  await expectWhole();
+  await log.expectWhole();
 });
 
 it('a holder that was away when its lease ended places nothing, and the next one goes on where it stood', async () => {
-  const paused = sequencer(1);
-  await post(3);
+  const paused = log.sequencer({ ttlMs: 1 });
+  await log.post(3);
   await paused.turn();
-  const next = sequencer();
+  const next = log.sequencer();
   expect(await settled(async () => (await next.turn(), next.isHolder), true)).toBe(true);
-  await post(2);
+  await log.post(2);
   expect(await paused.turn()).toBe(0);
   expect(paused.isHolder).toBe(false);
   expect(await next.turn()).toBe(1);
-  await expectWhole();
+  await log.expectWhole();
 });
 
 it('a post that is repeated gets no second place', async () => {
-  const holder = sequencer();
-  const ids = await post(4);
-  await post(4, sql, ids);
-  await holder.turn();
-  await post(5, sql, [...ids, ...fresh(1)]);
-  await holder.turn();
-  await expectWhole();
+  const holder = log.sequencer();
+  const ids = await log.post(4);
+  await log.post(4, log.sql, ids);
+  expect(await holder.turn()).toBe(1);
+  await log.post(5, log.sql, [...ids, ...freshIds(1)]);
+  expect(await holder.turn()).toBe(1);
+  await log.expectWhole();
 });
 
 it('a transaction that is held open delays no entry but its own', async () => {
-  const holder = sequencer();
-  const slow = fresh(2);
+  const holder = log.sequencer();
+  const slow = freshIds(2);
   let later: readonly string[] = [];
-  await sql.transaction(async (tx) => {
-    await post(2, tx, slow);
-    later = await post(3);
+  await log.sql.transaction(async (tx) => {
+    await log.post(2, tx, slow);
+    later = await log.post(3);
     await holder.turn();
-    const placed = (await feed()).map(({ id }) => id);
+    const placed = (await log.feed()).map(({ id }) => id);
     expect(placed).toEqual(expect.arrayContaining([...later]));
     expect(placed).not.toContain(slow[0]);
   });
   await holder.turn();
-  await expectWhole();
-  expect((await feed()).slice(-2).map(({ id }) => id)).toEqual(slow);
+  await log.expectWhole();
+  expect((await log.feed()).slice(-2).map(({ id }) => id)).toEqual(slow);
+});
+
+it('a transaction that is held open in another database of the cluster delays nobody', async () => {
+  const elsewhere = await createTestDatabase();
+  const neighbor = new SqlPool({ url: elsewhere.url, applicationName: 'test', poolSize: 1 });
+  const holder = log.sequencer();
+  try {
+    await neighbor.transaction(async (tx) => {
+      // It has a number of its own and a snapshot, older than all that follows.
+      await tx.query({ text: 'select pg_current_xact_id(), pg_current_snapshot()' });
+      const ids = await log.post(3);
+      const [committed] = await log.sql.query<{ at: string }>({ text: 'select clock_timestamp()::text as at' });
+      expect(await holder.turn()).toBe(1);
+      expect((await log.feed()).slice(-3).map(({ id }) => id)).toEqual(ids);
+      const [head] = await log.sql.query<{ complete: boolean }>({
+        text: 'select as_of > $1::timestamptz as complete from keyfare.sequencer',
+        values: [committed?.at],
+      });
+      expect(head).toEqual({ complete: true });
+    });
+  } finally {
+    await neighbor.close();
+    await elsewhere.drop();
+  }
+  await log.expectWhole();
+});
+
+it('as_of says no more than is true while many write: what was committed before it has its place', async () => {
+  const committed: { readonly ids: readonly string[]; readonly at: bigint }[] = [];
+  const seen: { readonly place: bigint; readonly asOf: bigint }[] = [];
+  const microseconds = (column: string): string => `(extract(epoch from ${column}) * 1000000)::bigint::text`;
+  const look = async (): Promise<void> => {
+    const [head] = await log.sql.query<{ place: string; as_of: string }>({
+      text: `select (next_place - 1)::text as place, ${microseconds('as_of')} as as_of from keyfare.sequencer`,
+    });
+    if (head !== undefined) seen.push({ place: BigInt(head.place), asOf: BigInt(head.as_of) });
+  };
+  const write = async (_: unknown, index: number): Promise<void> => {
+    for (let round = 0; round < 15; round += 1) {
+      // Some take their serial long before they commit.
+      const ids = await (index % 2 === 0
+        ? log.post(2)
+        : log.sql.transaction(async (tx) => {
+            const posted = await log.post(2, tx);
+            await look();
+            return posted;
+          }));
+      const [now] = await log.sql.query<{ at: string }>({ text: `select ${microseconds('clock_timestamp()')} as at` });
+      committed.push({ ids, at: BigInt(now?.at ?? 0) });
+    }
+  };
+  const done = new AbortController();
+  const writing = Promise.all(Array.from({ length: 6 }, write)).finally(() => done.abort());
+  const sequencers = [log.sequencer({ maxPosts: 3, ttlMs: 20 }), log.sequencer({ maxPosts: 3, ttlMs: 20 })];
+  while (!done.signal.aborted) {
+    await Promise.all([...sequencers.map(async (one) => one.turn()), look()]);
+  }
+  await writing;
+  const drained = async (): Promise<number> => {
+    await Promise.all(sequencers.map(async (one) => one.turn()));
+    await look();
+    return (await log.sql.query({ text: 'select 1 from keyfare.unplaced' })).length;
+  };
+  expect(await settled(drained, 0)).toBe(0);
+  await log.expectWhole();
+  const places = new Map((await log.feed()).map(({ id, place }) => [id, BigInt(place)]));
+  expect(new Set(seen.map(({ asOf }) => asOf)).size).toBeGreaterThan(3);
+  const untrue = seen.filter(({ place, asOf }) =>
+    committed.some(({ ids, at }) => at <= asOf && ids.some((id) => (places.get(id) ?? place + 1n) > place)),
+  );
+  expect(untrue).toEqual([]);
+});
+
+it('as_of does not cover what commits while the sequencer waits for the lock of its row', async () => {
+  const holder = log.sequencer();
+  await holder.turn();
+  let turn: Promise<number> = Promise.resolve(0);
+  let committed = '';
+  await log.sql.transaction(async (tx) => {
+    await tx.query({ text: 'select 1 from keyfare.sequencer for update' });
+    turn = holder.turn();
+    const waits = `select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+    expect(await settled(async () => (await rows(database.url, waits)).length, 1)).toBe(1);
+    await log.post(1);
+    committed = (await log.sql.query<{ at: string }>({ text: 'select clock_timestamp()::text as at' }))[0]?.at ?? '';
+  });
+  const covers = async (): Promise<boolean | undefined> => {
+    const [head] = await log.sql.query<{ covers: boolean }>({
+      text: 'select as_of >= $1::timestamptz as covers from keyfare.sequencer',
+      values: [committed],
+    });
+    return head?.covers;
+  };
+  expect([await turn, await covers()]).toEqual([0, false]);
+  await holder.turn();
+  expect(await covers()).toBe(true);
+  await log.expectWhole();
 });
 
 it('as_of says up to when every commit has its place, and moves on while nothing happens', async () => {
-  const holder = sequencer();
+  const holder = log.sequencer();
   const asOf = async (): Promise<string> =>
-    (await sql.query<{ at: string }>({ text: 'select as_of::text as at from keyfare.sequencer' }))[0]?.at ?? '';
-  await post(1);
+    (await log.sql.query<{ at: string }>({ text: 'select as_of::text as at from keyfare.sequencer' }))[0]?.at ?? '';
+  await log.post(1);
   await holder.turn();
   const first = await asOf();
   await holder.turn();
@@ -158,9 +184,9 @@ it('as_of says up to when every commit has its place, and moves on while nothing
 });
 
 it('the feed shows a call as it was posted, and billing pages by place', async () => {
-  const holder = sequencer();
-  const before = (await feed()).length;
-  const ids = await post(3);
+  const holder = log.sequencer();
+  const before = (await log.feed()).length;
+  const ids = await log.post(3);
   await holder.turn();
   const reader = new SqlPool({ url: database.url, applicationName: 'reader', role: 'keyfare_billing_reader' });
   const page = await reader.query({
@@ -186,5 +212,5 @@ it('the feed shows a call as it was posted, and billing pages by place', async (
 it('a process that its peers swept can post nothing', async () => {
   const gone = randomUUID();
   const values = [...keyCallRows.values([]), gone, '1'];
-  await expect(sql.query({ text: postKeyCalls, values })).rejects.toMatchObject({ code: 'KF001' });
+  await expect(log.sql.query({ text: postKeyCalls, values })).rejects.toMatchObject({ code: 'KF001' });
 });

@@ -44,10 +44,10 @@ const payment = {
 };
 
 /** The schema of a `settlement` payload; strict. */
-export const settlementPayload = z.strictObject({ ...payment, call: uuid, transaction: bytes32 });
+const settlementPayload = z.strictObject({ ...payment, call: uuid, transaction: bytes32 });
 
 /** The schema of a `refund-due` payload; strict. */
-export const refundDuePayload = z.strictObject({
+const refundDuePayload = z.strictObject({
   ...payment,
   transaction: bytes32,
   sku: identifier,
@@ -57,7 +57,7 @@ export const refundDuePayload = z.strictObject({
 });
 
 /** The schema of a `reversed` payload; strict. */
-export const reversedPayload = z.strictObject({ ...payment, call: uuid, transaction: bytes32, reason: identifier });
+const reversedPayload = z.strictObject({ ...payment, call: uuid, transaction: bytes32, reason: identifier });
 
 /** The schema of an `unpaid` payload; strict. */
 export const unpaidPayload = z.strictObject({

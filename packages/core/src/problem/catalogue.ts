@@ -169,6 +169,36 @@ export const catalogue = {
     title: 'The payment belongs to another request',
     remedy: 'Sign a new authorization with a fresh nonce: one payment buys one request (method, URL and body).',
   },
+  'payment/served': {
+    status: 409,
+    title: 'This payment was served',
+    detail: 'The answer was delivered, or is not kept any more, and nothing shows that it is yours.',
+    remedy:
+      'Send the `Idempotency-Key` or the payment identifier of the first request with this payment, or sign a new one. A payment is public once it is on the chain, so it does not prove who asks.',
+  },
+  'answer/streamed': {
+    status: 500,
+    title: 'The route answered with a stream, which cannot be signed for',
+    remedy:
+      'It cost nothing. For the provider: a receipt names the digest of the whole answer, so a priced handler returns text, an object, a Buffer or a `Response`, not a stream.',
+  },
+  'answer/unsendable': {
+    status: 500,
+    title: 'The route answered with what cannot be sent',
+    remedy: 'It cost nothing. For the provider: `detail` says what is wrong with the status, a header or the body.',
+  },
+  'answer/unreadable': {
+    status: 500,
+    title: 'The answer is not encoded as its header says',
+    remedy:
+      'It cost nothing. For the provider: set `Content-Encoding` only to gzip, deflate or br, and only on a body that is encoded so.',
+  },
+  'answer/unposted': {
+    status: 500,
+    title: 'Something answered in the place of the priced route',
+    remedy:
+      'It cost nothing. For the provider: a hook or guard answered with success before the gate let the call through; declare such a route `@Free()`.',
+  },
   'payment/in-progress': {
     status: 409,
     title: 'This payment is being served right now',

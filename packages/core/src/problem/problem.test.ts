@@ -87,13 +87,13 @@ const promised: Readonly<Record<number, string>> = {
   404: `account/not-found break/not-found invoice/not-found key/not-found plan/not-found receipt/not-found
     report/not-found request/not-found`,
   405: 'request/method-not-allowed',
-  409: 'account/conflict payment/in-progress payment/refund-due plan/conflict',
+  409: 'account/conflict payment/in-progress payment/refund-due payment/served plan/conflict',
   413: 'request/too-large',
   414: 'request/uri-too-long',
   415: 'request/unsupported-media-type',
   429: 'meter/contended meter/exhausted',
   431: 'request/header-too-large',
-  500: 'config/invalid service/internal',
+  500: 'answer/streamed answer/unposted answer/unreadable answer/unsendable config/invalid service/internal',
   503: `payment/outcome-unknown service/chain-unavailable service/database-unavailable service/overloaded
     service/shutting-down payment/exposure-exceeded payment/gas-ceiling payment/reverting payment/unprofitable`,
   504: 'service/timeout',

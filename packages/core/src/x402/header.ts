@@ -68,8 +68,20 @@ function parseVersion2(value: object): PresentedPayment {
     scheme: 'exact',
     network: network.caip2,
     accepted: asRequirements(accepted, network, extra),
+    ...identifierOf(outer.data.extensions),
     ...parseEvmPayload(payload),
   };
+}
+
+const identifierShape = /^[A-Za-z0-9_-]{16,128}$/;
+
+/** The id of x402's extension `payment-identifier`; none where there is none, or not in its shape. */
+function identifierOf(extensions: Record<string, unknown> | null | undefined): { readonly identifier?: string } {
+  const extension = extensions?.['payment-identifier'];
+  if (typeof extension !== 'object' || extension === null || !('info' in extension)) return {};
+  const { info } = extension;
+  if (typeof info !== 'object' || info === null || !('id' in info)) return {};
+  return typeof info.id === 'string' && identifierShape.test(info.id) ? { identifier: info.id } : {};
 }
 
 type Accepted = Omit<PaymentRequirements, 'network' | 'extra'>;

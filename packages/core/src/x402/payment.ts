@@ -29,6 +29,8 @@ export interface PresentedPayment {
   readonly authorization: Authorization;
   /** 65 bytes for a key; any length for the wallet contract of a payer (ERC-1271, ERC-6492). Lower-case. */
   readonly signature: Hex;
+  /** The id of the extension `payment-identifier`, which the payer chose (version 2). */
+  readonly identifier?: string;
 }
 
 /**
@@ -65,4 +67,6 @@ export interface VerifiedPayment {
   readonly proof: 'key' | 'code';
   /** The offer that the payer says it accepted (version 2). */
   readonly accepted?: PaymentRequirements | undefined;
+  /** The id of the extension `payment-identifier`. */
+  readonly identifier?: string | undefined;
 }

@@ -1,12 +1,11 @@
 import { expect, test } from '@jest/globals';
 import { decodePaymentResponseHeader } from '@x402/core/http';
-import { extractReceiptFromResponse } from '@x402/extensions/offer-receipt';
 import { networkOf, payer } from '../../test/payer.js';
 import { formatPaymentResponse } from './index.js';
 
 const network = networkOf('base-sepolia');
 const transaction = `0x${'c4'.repeat(32)}` as const;
-const settled = { success: true, transaction, network, payer: payer.address, amount: 1000n, receiptJws: 'aa.bb.cc' };
+const settled = { success: true, transaction, network, payer: payer.address, amount: 1000n };
 
 test('a version 2 client reads the settlement, with the network as CAIP-2', () => {
   const { header, value } = formatPaymentResponse(2, settled);
@@ -17,7 +16,6 @@ test('a version 2 client reads the settlement, with the network as CAIP-2', () =
     network: 'eip155:84532',
     payer: payer.address,
     amount: '1000',
-    extensions: { 'offer-receipt': { info: { receipt: { format: 'jws', signature: 'aa.bb.cc' } } } },
   });
 });
 
@@ -27,13 +25,7 @@ test('a version 1 client reads the same under its own header and network name', 
   expect(decodePaymentResponseHeader(value)).toMatchObject({ success: true, transaction, network: 'base-sepolia' });
 });
 
-test.each([1, 2] as const)('the official extension finds our receipt in the response of version %i', (version) => {
-  const { header, value } = formatPaymentResponse(version, settled);
-  const response = new Response(null, { headers: { [header]: value } });
-  expect(extractReceiptFromResponse(response)).toEqual({ format: 'jws', signature: 'aa.bb.cc' });
-});
-
-test('a failure has an empty transaction, a reason, and no receipt', () => {
+test('a failure has an empty transaction, and a reason', () => {
   const { value } = formatPaymentResponse(2, { success: false, network, errorReason: 'payment/failed' });
   expect(decodePaymentResponseHeader(value)).toEqual({
     success: false,

@@ -12,8 +12,6 @@ export interface Settlement {
   readonly amount?: bigint | undefined;
   /** Why it failed: a stable code, never the text of an exception. */
   readonly errorReason?: string | undefined;
-  /** Our signed receipt, handed on in the extension `offer-receipt`. */
-  readonly receiptJws?: string | undefined;
 }
 
 /** A response header and its value. */
@@ -24,10 +22,11 @@ export interface SettlementHeader {
 
 /**
  * The response header that tells how the payment ended (x402 `SettlementResponse`): the version decides its name and
- * how the network is written. A receipt travels as x402's `offer-receipt` extension (section 5), in its JWS form. Total.
+ * how the network is written. The signed
+ * receipt has a header of its own: it would travel twice in x402's `offer-receipt` extension, and inflated. Total.
  */
 export function formatPaymentResponse(version: 1 | 2, settlement: Settlement): SettlementHeader {
-  const { success, transaction = '', network, payer, amount, errorReason, receiptJws } = settlement;
+  const { success, transaction = '', network, payer, amount, errorReason } = settlement;
   const body = {
     success,
     ...(errorReason === undefined ? {} : { errorReason }),
@@ -35,14 +34,9 @@ export function formatPaymentResponse(version: 1 | 2, settlement: Settlement): S
     network: version === 2 ? network.caip2 : network.name,
     ...(payer === undefined ? {} : { payer }),
     ...(amount === undefined ? {} : { amount: amount.toString() }),
-    ...(receiptJws === undefined ? {} : { extensions: offerReceipt(receiptJws) }),
   };
   return {
     header: version === 2 ? 'PAYMENT-RESPONSE' : 'X-PAYMENT-RESPONSE',
     value: encodeBase64(utf8(JSON.stringify(body))),
   };
-}
-
-function offerReceipt(jws: string): object {
-  return { 'offer-receipt': { info: { receipt: { format: 'jws', signature: jws } } } };
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { type Home, HomeLocked, openHome } from '../home/index.js';
@@ -120,7 +121,7 @@ try
   curl -i '${route}'
 
   # with a payment that the wallet signed just now, good for an hour: 200. Again: the same answer, and nothing is charged
-  curl -i -H 'PAYMENT-SIGNATURE: ${payment}' '${route}'
+  curl -i -H 'Idempotency-Key: ${randomUUID()}' -H 'PAYMENT-SIGNATURE: ${payment}' '${route}'
 
   # what finance sees
   curl -H 'Authorization: Bearer ${ready.adminToken}' '${ready.billing}/reports/revenue'

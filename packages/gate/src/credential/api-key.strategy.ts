@@ -20,14 +20,22 @@ export class ApiKeyStrategy extends Strategy {
   }
 
   override authenticate(request: unknown): void {
-    this.prove(request as FastifyRequest).then(
-      (principal) => (principal === null ? this.fail(challenge, 401) : this.success(principal)),
-      (error: unknown) => this.error(error as Error),
-    );
+    try {
+      const key = extractKey(request as FastifyRequest);
+      const proven = key === null ? null : this.resolve(key);
+      if (proven instanceof Promise)
+        proven.then(
+          (principal) => this.conclude(principal),
+          (error: unknown) => this.error(error as Error),
+        );
+      else this.conclude(proven);
+    } catch (error) {
+      this.error(error as Error);
+    }
   }
 
-  private async prove(request: FastifyRequest): Promise<AccountPrincipal | null> {
-    const key = extractKey(request);
-    return key === null ? null : this.resolve(key);
+  private conclude(principal: AccountPrincipal | null): void {
+    if (principal === null) this.fail(challenge, 401);
+    else this.success(principal);
   }
 }

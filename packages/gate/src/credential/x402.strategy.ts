@@ -19,14 +19,22 @@ export class X402Strategy extends Strategy {
   }
 
   override authenticate(request: unknown): void {
-    this.prove(request as FastifyRequest).then(
-      (principal) => (principal === null ? this.fail(challenge, 401) : this.success(principal)),
-      (error: unknown) => this.error(error as Error),
-    );
+    try {
+      const header = extractPayment(request as FastifyRequest);
+      const proven = header === null ? null : this.resolve(header);
+      if (proven instanceof Promise)
+        proven.then(
+          (principal) => this.conclude(principal),
+          (error: unknown) => this.error(error as Error),
+        );
+      else this.conclude(proven);
+    } catch (error) {
+      this.error(error as Error);
+    }
   }
 
-  private async prove(request: FastifyRequest): Promise<PayerPrincipal | null> {
-    const header = extractPayment(request);
-    return header === null ? null : this.resolve(header);
+  private conclude(principal: PayerPrincipal | null): void {
+    if (principal === null) this.fail(challenge, 401);
+    else this.success(principal);
   }
 }

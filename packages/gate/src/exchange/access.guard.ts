@@ -1,27 +1,29 @@
+import type { PricedTariff, TermsRecord } from '@keyfare/core/metering';
 import { quoteTariff } from '@keyfare/core/metering';
 import type { AccountPrincipal, PayerPrincipal } from '@keyfare/core/principal';
-import { Problem } from '@keyfare/core/problem';
+import { isProblem, Problem } from '@keyfare/core/problem';
+import { asProblem } from '@keyfare/db/sql';
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiKeyStrategy } from '../credential/api-key.strategy.js';
 import { prove } from '../credential/prove.js';
 import { X402Strategy } from '../credential/x402.strategy.js';
 import { MeterService } from '../meter/meter.service.js';
-import { requestFingerprint } from '../payment/fingerprint.js';
-import { PaymentService } from '../payment/payment.service.js';
 import { admit } from '../policy/admit.js';
 import { tariffOf } from '../route-tariff.js';
 import { RouteTable } from '../server/route-table.js';
 import { TermsService } from '../terms/terms.service.js';
-import { type Exchange, exchangeOf } from './exchange.js';
+import { type Entering, exchangeOf, type Hold } from './exchange.js';
 import { Holds } from './holds.js';
 import { Offers } from './offers.js';
+import { PaidEntry } from './paid-entry.js';
 import { checkSellable } from './sellable.js';
+import { WayOut } from './way-out.js';
 
 /**
  * The one guard, for both rails. Its lines are the walk of a request: quote, credential, policy, hold. Nothing
- * is taken here, for the body is not yet validated. Guards and interceptors of the host's may still refuse after the
- * hold: `Holds` voids what the settlement interceptor does not take over.
+ * is taken here, for the body is not yet validated. It answers synchronously where everything it asks is in memory, which
+ * is the normal case of a call by key.
  *
  * A key goes first and decides: a bad one is refused whatever else was presented, and only a good one whose plan says
  * so is let pay by wallet.
@@ -33,79 +35,113 @@ export class AccessGuard implements CanActivate {
     private readonly x402: X402Strategy,
     private readonly terms: TermsService,
     private readonly meter: MeterService,
-    private readonly payments: PaymentService,
     private readonly offers: Offers,
+    private readonly paid: PaidEntry,
     private readonly holds: Holds,
+    private readonly wayOut: WayOut,
     private readonly routes: RouteTable,
   ) {}
 
-  async canActivate(context: ExecutionContext): Promise<boolean> {
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const tariff = tariffOf(context.getHandler(), context.getClass());
     if (tariff?.kind === 'free') return true;
     if (tariff === undefined) throw new Error('a route without a tariff came through the boot');
     const http = context.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
-    checkSellable(request, () => this.routes.methodsAt(request.raw.url ?? '/'));
     const exchange = exchangeOf(request);
+    const entering: Entering = { exchange, request, reply: http.getResponse<FastifyReply>() };
+    try {
+      const entered = this.#enter(entering, tariff);
+      return entered instanceof Promise ? entered.catch((error: unknown) => refuse(entering, error)) : entered;
+    } catch (error) {
+      return refuse(entering, error);
+    }
+  }
+
+  #enter(entering: Entering, tariff: PricedTariff): boolean | Promise<boolean> {
+    const { exchange, request } = entering;
     exchange.tariff = tariff;
+    checkSellable(request, () => this.routes.methodsAt(request.raw.url ?? '/'));
     exchange.quote = quoteTariff(tariff);
-    const account = (await prove(this.apiKey, request)) as AccountPrincipal | null;
-    if (account === null) await this.#holdPayment(exchange, request);
-    else await this.#holdUnits(exchange, request, account);
-    this.holds.check(exchange);
-    this.#announceReplay(exchange, http.getResponse<FastifyReply>());
-    return true;
+    exchange.resource = { method: request.method, url: this.offers.url(request) };
+    const account = prove(this.apiKey, request) as AccountPrincipal | null | Promise<AccountPrincipal | null>;
+    return account instanceof Promise
+      ? account.then((proven) => this.#proven(entering, proven))
+      : this.#proven(entering, account);
   }
 
-  async #holdUnits(exchange: Exchange, request: FastifyRequest, account: AccountPrincipal): Promise<void> {
+  #proven(entering: Entering, account: AccountPrincipal | null): boolean | Promise<boolean> {
+    if (account === null) return this.#enterByPayment(entering);
+    entering.exchange.principal = account;
+    const terms = this.terms.of(account.accountId);
+    return terms instanceof Promise
+      ? terms.then((agreed) => this.#enterByKey(entering, account, agreed))
+      : this.#enterByKey(entering, account, terms);
+  }
+
+  #enterByKey(entering: Entering, account: AccountPrincipal, terms: TermsRecord): boolean | Promise<boolean> {
+    const { exchange } = entering;
     const quote = exchange.quote ?? missing();
-    exchange.principal = account;
-    const terms = await this.terms.of(account.accountId);
     exchange.terms = terms;
+    exchange.rail = 'key';
     admit(account, terms, quote);
-    const hold = await this.meter.hold(terms, quote.units, exchange.openedAt);
-    if (typeof hold !== 'string') {
-      exchange.hold = hold;
-      return;
-    }
-    // While others may still leave units unused, nobody is asked to pay for what the plan includes.
-    if (hold === 'contended' || terms.plan.overage !== 'x402') {
-      throw this.offers.refused(hold, terms, exchange.openedAt);
-    }
-    exchange.account = { accountId: account.accountId, keyId: account.keyId };
-    exchange.quote = this.offers.overage(terms.plan, quote);
-    await this.#holdPayment(exchange, request);
-  }
-
-  async #holdPayment(exchange: Exchange, request: FastifyRequest): Promise<void> {
-    const quote = exchange.quote ?? missing();
-    const terms = this.payments.offers(quote, this.offers.resource(request, quote));
-    const payer = (await this.#provePayer(request, terms)) as PayerPrincipal | null;
-    if (payer === null) throw this.payments.challenge(terms, 'payment/required');
-    exchange.principal = payer;
-    exchange.hold = await this.payments.hold(payer, {
-      exchangeId: exchange.id,
-      terms,
-      fingerprint: requestFingerprint(request.method, request.raw.url ?? '/', exchange.requestDigest),
-      account: exchange.account ?? null,
+    const hold = this.meter.hold(terms, quote.units, exchange.openedAt);
+    if (!(hold instanceof Promise)) return this.#begin(entering, hold);
+    return hold.then((held): boolean | Promise<boolean> => {
+      if (typeof held !== 'string') return this.#begin(entering, held);
+      // While others may still leave units unused, nobody is asked to pay for what the plan includes.
+      if (held === 'contended' || terms.plan.overage !== 'x402') {
+        throw this.offers.refused(held, terms, exchange.openedAt);
+      }
+      exchange.account = { accountId: account.accountId, keyId: account.keyId };
+      exchange.quote = this.offers.overage(terms.plan, quote);
+      return this.#enterByPayment(entering);
     });
   }
 
-  /** A payment that proves nobody is answered with the terms of one that would do. */
-  async #provePayer(request: FastifyRequest, terms: ReturnType<PaymentService['offers']>): Promise<unknown> {
+  async #enterByPayment(entering: Entering): Promise<boolean> {
+    const { exchange, request } = entering;
+    const offers = this.paid.offers(exchange);
+    const payer = await this.#provePayer(request, (code, detail) => this.paid.challenge(offers, code, detail));
+    if (payer === null) throw this.paid.challenge(offers, 'payment/required');
+    exchange.principal = payer;
+    exchange.rail = 'x402';
+    const hold = await this.paid.hold(entering, payer, offers);
+    // The gate gives a stored answer and the handler must not run: Nest waits for a promise that nobody keeps.
+    if (hold === 'answered') return new Promise<boolean>(() => undefined);
+    return this.#begin(entering, hold);
+  }
+
+  /** A payment that proves nobody is answered with the offers of one that would do. */
+  async #provePayer(
+    request: FastifyRequest,
+    challenge: (code: Problem['code'], detail: string) => Problem,
+  ): Promise<PayerPrincipal | null> {
     try {
-      return await prove(this.x402, request);
+      return (await prove(this.x402, request)) as PayerPrincipal | null;
     } catch (error) {
-      if (error instanceof Problem && error.status === 402) {
-        throw this.payments.challenge(terms, error.code, error.detail);
-      }
-      throw error;
+      throw isProblem(error) && error.status === 402 ? challenge(error.code, error.detail) : error;
     }
   }
 
-  #announceReplay(exchange: Exchange, reply: FastifyReply): void {
-    if (exchange.hold?.rail === 'known') reply.header('idempotent-replay', 'true');
+  /** The handler may run: from here the hold is the way out's to end. */
+  #begin({ exchange, request, reply }: Entering, hold: Hold): boolean {
+    if (exchange.isClosed) {
+      void this.holds.void(exchange, hold, 'caller-gone');
+      throw new Problem('request/malformed', 'The connection closed before the call began.');
+    }
+    exchange.keep(hold);
+    this.wayOut.begin(exchange, request, reply);
+    return true;
   }
+}
+
+/** What leaves is this refusal, with the headers of now: not what a filter of the host's makes of it. */
+function refuse({ exchange, reply }: Entering, error: unknown): never {
+  const known = asProblem(error);
+  exchange.headersBefore ??= reply.getHeaders();
+  if (isProblem(known)) exchange.refusal = known;
+  throw known;
 }
 
 function missing(): never {

@@ -1,35 +1,106 @@
 import { randomFillSync } from 'node:crypto';
+import type { Hex } from '@keyfare/core/encoding';
 import type { PricedTariff, Quote, TermsRecord } from '@keyfare/core/metering';
 import type { Principal } from '@keyfare/core/principal';
-import type { FastifyRequest } from 'fastify';
+import type { Problem } from '@keyfare/core/problem';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import '../request-slots.js';
 import type { KeyHold } from '../meter/hold.js';
-import type { KnownPayment, PaymentHold } from '../payment/call.js';
+import type { PaymentHold } from '../payment/call.js';
+import type { AnswerBytes } from './answer-bytes.js';
 
-/**
- * One request on its way through the gate. Each step writes its field and reads only those before it:
- * open, quote, credential, hold, (handler), receipt.
- */
-export interface Exchange {
-  /** UUIDv7 (RFC 9562 §5.7): also the id of the receipt, the usage row and the entry. */
-  readonly id: string;
-  readonly openedAt: Date;
-  readonly openedAtMs: number;
+/** What is set aside for a call: units of an account, or a claimed payment. Whoever takes it posts or voids it, once. */
+export type Hold = KeyHold | PaymentHold;
+
+/** Reply headers by name. */
+export type Headers = Readonly<NodeJS.Dict<number | string | string[]>>;
+
+/** The part of an answer that a handler could still reach after it returned. */
+export interface Sealed {
+  readonly status: number;
+  readonly headers: Headers;
+}
+
+/** One request on its way through the gate: open, quote, credential, policy, hold, (handler), settle, post. */
+export class Exchange {
   /** SHA-256 of the request body (RFC 9530 form), once it was read. */
-  requestDigest?: string;
-  tariff?: PricedTariff;
-  quote?: Quote;
-  principal?: Principal;
+  requestDigest: string | undefined;
+  tariff: PricedTariff | undefined;
+  quote: Quote | undefined;
+  principal: Principal | undefined;
   /** What the account behind the key has agreed. */
-  terms?: TermsRecord;
+  terms: TermsRecord | undefined;
   /** An account that pays by wallet for what goes beyond its plan. */
-  account?: { readonly accountId: string; readonly keyId: string };
-  hold?: KeyHold | PaymentHold | KnownPayment;
-  /** The interceptor answers for the hold. */
-  taken?: boolean;
+  account: { readonly accountId: string; readonly keyId: string } | undefined;
+  /** The transaction that paid for the call before its handler ran (flow `upfront`). */
+  upfront: Hex | undefined;
+  /** What is asked for, as callers know it. */
+  resource: { readonly method: string; readonly url: string } | undefined;
+  /** SHA-256 of each name under which the caller may ask for the stored answer again. */
+  owners: readonly Buffer[] = [];
+  /** The exchange whose stored answer goes out, and is delivered when this response is whole. */
+  answerOf: string | undefined;
+  /** How the call is paid, once that is known; for the access line. */
+  rail: 'none' | 'key' | 'x402' = 'none';
+  /** What the guard refused the call with. Whatever a filter of the host's makes of it, this is what leaves. */
+  refusal: Problem | undefined;
+  /** The headers before the handler ran: what a refusal in its place may carry. */
+  headersBefore: Headers | undefined;
+  /** When the handler began; undefined while the guard has not let the call through. */
+  begunAtMs: number | undefined;
+  /** Status and headers as they were signed for: what the handler does to them later does not leave. */
+  sealed: Sealed | undefined;
+  /** The gate answers by itself: a stored answer goes out again. */
+  answersItself = false;
+  /** The handler's answer is a stream, whose digest is known only when it has left. */
+  isStreamed = false;
+  /** The answer is decided: nothing that comes later for this exchange leaves. */
+  isLeaving = false;
+  /** Bytes may go to the socket. */
+  mayLeave = false;
   /** The response has closed. */
-  closed?: boolean;
-  receiptId?: string;
+  isClosed = false;
+  receiptId: string | undefined;
+  #handlerTimer: NodeJS.Timeout | undefined;
+  #hold: Hold | undefined;
+
+  constructor(
+    /** UUIDv7 (RFC 9562 §5.7): also the id of the receipt and of the entry. */
+    readonly id: string,
+    readonly openedAt: Date,
+    readonly openedAtMs: number,
+  ) {}
+
+  /** Keeps the hold until somebody takes it. */
+  keep(hold: Hold): void {
+    this.#hold = hold;
+  }
+
+  /** Calls `onLate` when the hold is still here after so long: the handler has taken too much time. */
+  limit(timeoutMs: number, onLate: () => void): void {
+    this.#handlerTimer = setTimeout(onLate, timeoutMs);
+  }
+
+  /** The hold, for the first who asks: the way out, the end of the handler's time, or the closed connection. */
+  take(): Hold | undefined {
+    const hold = this.#hold;
+    this.#hold = undefined;
+    if (this.#handlerTimer !== undefined) clearTimeout(this.#handlerTimer);
+    this.#handlerTimer = undefined;
+    return hold;
+  }
+}
+
+/** A request and its reply on the way in. */
+export interface Entering {
+  readonly exchange: Exchange;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+}
+
+/** A call whose answer is known, on its way to be settled and posted. */
+export interface Leaving extends Entering {
+  readonly answer: AnswerBytes;
 }
 
 /** The exchange of a request. Throws where the gate's hooks are not installed, which is a bug. */

@@ -1,48 +1,39 @@
-import { Problem } from '@keyfare/core/problem';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { MeterService } from '../meter/meter.service.js';
+import type { PaymentHold } from '../payment/call.js';
 import { PaymentService } from '../payment/payment.service.js';
-import type { Exchange } from './exchange.js';
+import type { Exchange, Hold } from './exchange.js';
+import { LaterEntries } from './later.js';
 
-/**
- * Who answers for a hold. Between the guard that holds and the interceptor that posts or voids, others may refuse: a
- * guard of the host's, an interceptor of the host's around ours, a caller who goes away. None of them knows of the hold,
- * so whatever the interceptor did not take over is voided when the response closes.
- */
+/** Why a call that was paid for before its handler ran was not served; a stable word in the refund's entry. */
+export type UnservedReason = 'handler-refused' | 'handler-failed' | 'caller-gone' | 'not-posted';
+
+/** Gives up what was held for a call that is not served. */
 @Injectable()
 export class Holds {
+  readonly #logger = new Logger('Gate');
+
   constructor(
     private readonly meter: MeterService,
     private readonly payments: PaymentService,
+    private readonly later: LaterEntries,
   ) {}
 
   /**
-   * From here on the caller posts or voids the hold. Throws when the response has closed: then the hold is voided
-   * already, and nobody is left to be served.
+   * Units and claimed payments are free again. A payment that has moved already is owed back: its entry is written before
+   * this resolves where the database allows, and by a sweep otherwise.
    */
-  take(exchange: Exchange): void {
-    if (exchange.closed === true)
-      throw new Problem('request/malformed', 'The connection closed before the call began.');
-    exchange.taken = true;
+  void(exchange: Exchange, hold: Hold, reason: UnservedReason): void | Promise<void> {
+    if (hold.rail === 'key') return this.meter.void(hold);
+    if (exchange.upfront === undefined) return this.payments.void(hold);
+    return this.#oweRefund(exchange, hold, reason);
   }
 
-  /** Voids a hold that came to be after its response had closed. Throws as `take` does. */
-  check(exchange: Exchange): void {
-    if (exchange.closed !== true) return;
-    this.void(exchange.hold);
-    this.take(exchange);
-  }
-
-  /** The response has closed: a hold that nobody took over is voided. */
-  close(exchange: Exchange): void {
-    exchange.closed = true;
-    if (exchange.taken !== true) this.void(exchange.hold);
-  }
-
-  /** Gives a hold up: its units or its payment are free for another call. */
-  void(hold: Exchange['hold']): void {
-    if (hold === undefined || hold.rail === 'known') return;
-    if (hold.rail === 'key') this.meter.void(hold);
-    else this.payments.void(hold);
+  async #oweRefund({ upfront, quote, resource }: Exchange, hold: PaymentHold, reason: UnservedReason): Promise<void> {
+    if (upfront === undefined || quote === undefined || resource === undefined) return;
+    const { method, url: resourceUrl } = resource;
+    await this.later
+      .refundDue(hold, upfront, { sku: quote.sku, method, resourceUrl, reason })
+      .catch((error: unknown) => this.#logger.warn(error));
   }
 }

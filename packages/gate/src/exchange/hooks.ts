@@ -2,45 +2,59 @@ import { createHash } from 'node:crypto';
 import { Transform } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, preParsingHookHandler } from 'fastify';
 import { GateConfig } from '../config.js';
 import { GateMetrics } from '../metrics.js';
+import { AccessLog } from '../server/access-log.js';
 import { allowOrigins } from '../server/cors.js';
-import { type Exchange, exchangeOf, newExchangeId } from './exchange.js';
-import { Holds } from './holds.js';
+import { Exchange, exchangeOf, newExchangeId } from './exchange.js';
 import { readsBody } from './sellable.js';
+import { WayOut } from './way-out.js';
 
 /**
  * The gate's middleware, as Fastify hooks: it opens the exchange of every request, digests the body while it is read,
- * and when the response closes it voids a hold that nobody took over and writes the access line. Neither a guard's
- * refusal nor a lost connection escapes that moment, as both would escape an interceptor.
+ * and when the response closes it ends a hold that is still open and writes the access line.
  */
 @Injectable()
 export class ExchangeHooks {
+  readonly #accessLog: AccessLog;
+
   constructor(
     host: HttpAdapterHost,
     private readonly config: GateConfig,
     private readonly metrics: GateMetrics,
-    private readonly holds: Holds,
+    private readonly wayOut: WayOut,
   ) {
     if (host.httpAdapter.getType() !== 'fastify') throw new TypeError('Keyfare needs the Fastify adapter of Nest');
     allowOrigins(host.httpAdapter, config.corsOrigins);
     const fastify = host.httpAdapter.getInstance<FastifyInstance>();
+    this.#accessLog = new AccessLog(fastify.log);
     fastify.decorateRequest('keyfare', null);
     fastify.addHook('onRequest', (request, reply, done) => {
       this.#open(request, reply);
       done();
     });
-    fastify.addHook('preParsing', (request, _reply, payload, done) => {
+    const digest: preParsingHookHandler = (request, _reply, payload, done) => {
       done(null, readsBody(request) ? payload.pipe(this.#digest(request)) : payload);
+    };
+    fastify.addHook('onRoute', (route) => {
+      // A GET has no body that anybody reads: the hook would cost each of them its run.
+      const isBodiless = [route.method].flat().every((method) => method === 'GET' || method === 'HEAD');
+      if (!isBodiless) route.preParsing = [digest, route.preParsing ?? []].flat();
+    });
+    fastify.addHook('preClose', (done) => {
+      this.wayOut.isClosing = true;
+      done();
+    });
+    fastify.addHook('onClose', (_instance, done) => {
+      this.#accessLog.flush();
+      done();
     });
   }
 
   #open(request: FastifyRequest, reply: FastifyReply): void {
-    request.keyfare = null;
     const openedAt = this.config.clock();
-    const exchange: Exchange = { id: newExchangeId(openedAt), openedAt, openedAtMs: performance.now() };
-    request.keyfare = exchange;
+    request.keyfare = new Exchange(newExchangeId(openedAt), openedAt, performance.now());
     reply.raw.once('close', () => this.#close(request, reply));
   }
 
@@ -67,38 +81,25 @@ export class ExchangeHooks {
   /** One line for each request, with what may be known and nothing that may not: no header, no body, no query. */
   #close(request: FastifyRequest, reply: FastifyReply): void {
     const exchange = exchangeOf(request);
-    this.holds.close(exchange);
+    const { statusCode: status, writableFinished: finished } = reply.raw;
+    this.wayOut.close(exchange, finished);
     const route = request.routeOptions.url ?? 'unmatched';
-    const rail = exchange.hold === undefined ? 'none' : exchange.hold.rail === 'key' ? 'key' : 'x402';
-    const status = reply.raw.statusCode;
     const durationMs = performance.now() - exchange.openedAtMs;
-    this.metrics.calls.inc({ route, rail, status });
-    this.metrics.duration.observe({ rail }, durationMs / 1_000);
+    const { rail } = exchange;
+    this.metrics.observeCall({ route, rail, status, seconds: durationMs / 1_000 });
     if (request.problemCode !== undefined) this.metrics.refusals.inc({ code: request.problemCode });
-    request.log.info(
-      {
-        exchange: exchange.id,
-        method: request.method,
-        route,
-        status,
-        rail,
-        sku: exchange.quote?.sku,
-        principal: principalOf(exchange.principal),
-        problem: request.problemCode,
-        receipt: exchange.receiptId,
-        aborted: reply.raw.writableFinished ? undefined : true,
-        durationMs: Math.round(durationMs * 1_000) / 1_000,
-      },
-      'exchange',
-    );
+    this.#accessLog.write({
+      exchange: exchange.id,
+      method: request.method,
+      route,
+      status,
+      rail,
+      sku: exchange.tariff?.sku,
+      principal: exchange.principal,
+      problem: request.problemCode,
+      receipt: exchange.receiptId,
+      aborted: !finished,
+      durationMs,
+    });
   }
-}
-
-function principalOf(
-  principal: { kind: 'account'; accountId: string; keyId: string } | { kind: 'payer'; payer: string } | undefined,
-) {
-  if (principal === undefined) return undefined;
-  return principal.kind === 'account'
-    ? { account: principal.accountId, key: principal.keyId }
-    : { payer: principal.payer };
 }

@@ -9,8 +9,7 @@ import type { KeyHold } from '../meter/hold.js';
 import { GateMetrics } from '../metrics.js';
 import type { KnownPayment, PaidCall, PaymentHold, PaymentOutcome } from '../payment/call.js';
 import { ReceiptService } from '../receipt/receipt.service.js';
-import { contentDigest } from '../receipt/signer.js';
-import type { SerializedBody } from './body.js';
+import type { AnswerBytes } from './answer-bytes.js';
 import type { Exchange } from './exchange.js';
 import { PostOffice } from './post.js';
 import type { ServedCallPost } from './post-item.js';
@@ -23,7 +22,6 @@ export interface ServedCall {
   readonly requestDigest: string | undefined;
   readonly responseDigest: string;
   readonly contentType: string | undefined;
-  readonly bytes: Buffer | string;
 }
 
 /** A paid call's receipt, and the x402 header that hands it on. */
@@ -42,23 +40,18 @@ export class ExchangeReceipts {
     private readonly metrics: GateMetrics,
   ) {}
 
-  describe(
-    exchange: Exchange,
-    {
-      method,
-      resourceUrl,
-      status,
-      body,
-    }: { method: string; resourceUrl: string; status: number; body: SerializedBody },
-  ): ServedCall {
+  /** What the receipt says of the call, from the answer as it leaves. */
+  describe({ exchange, answer }: { readonly exchange: Exchange; readonly answer: AnswerBytes }): ServedCall {
+    const { resource, requestDigest } = exchange;
+    if (resource === undefined) throw new Error('the exchange has no resource');
+    const { status, digest, contentType } = answer;
     return {
-      method,
-      resourceUrl,
+      method: resource.method,
+      resourceUrl: resource.url,
       status,
-      requestDigest: exchange.requestDigest,
-      responseDigest: contentDigest(body.payload),
-      contentType: body.contentType,
-      bytes: body.payload,
+      requestDigest,
+      responseDigest: digest,
+      contentType,
     };
   }
 
@@ -67,8 +60,7 @@ export class ExchangeReceipts {
     const { principal, quote } = exchange;
     if (principal?.kind !== 'account' || quote === undefined) throw new Error('a key call without account or quote');
     const issuedAt = this.config.clock();
-    const signed = this.receipts.sign(
-      'call',
+    const signed = this.receipts.signReceipt(
       {
         version: 1,
         id: exchange.id,
@@ -139,7 +131,7 @@ export class ExchangeReceipts {
     }
     const issuedAt = this.config.clock();
     const payload = this.#paidPayload(hold, call, { transaction: outcome.transaction, issuedAt });
-    const signed = this.receipts.sign('call', payload, issuedAt);
+    const signed = this.receipts.signReceipt(payload, issuedAt);
     const first = await this.post.postPaidCall({
       ...signed,
       id: hold.exchangeId,
@@ -153,7 +145,7 @@ export class ExchangeReceipts {
       transaction: outcome.transaction,
     });
     const jws = first ? signed.jws : await this.receipts.find(hold.exchangeId);
-    return { jws, response: this.#response(hold, { transaction: outcome.transaction, jws }) };
+    return { jws, response: this.#response(hold, { transaction: outcome.transaction }) };
   }
 
   /** Signs for a deferred call and posts it: the payment is served then, and collected later. */
@@ -172,7 +164,7 @@ export class ExchangeReceipts {
     { transaction, post }: { transaction: Hex | null; post: (served: ServedCallPost) => Promise<boolean> },
   ): Promise<PaidReceipt> {
     const issuedAt = this.config.clock();
-    const signed = this.receipts.sign('call', this.#paidPayload(hold, call, { transaction, issuedAt }), issuedAt);
+    const signed = this.receipts.signReceipt(this.#paidPayload(hold, call, { transaction, issuedAt }), issuedAt);
     const { exchangeId: id, accountId, keyId, payer, unusedAtBlock } = hold;
     const usage = {
       sku: call.sku,
@@ -184,7 +176,7 @@ export class ExchangeReceipts {
     const jws = first ? signed.jws : await this.findPosted(id);
     // Peers took this process for dead: they gave up its claim, or recorded that a refund is due.
     if (jws === null) throw new Problem(transaction === null ? 'payment/in-progress' : 'payment/refund-due');
-    return { jws, response: this.#response(hold, { transaction, jws }) };
+    return { jws, response: this.#response(hold, { transaction }) };
   }
 
   /** The receipt and header of a call that was served before. */
@@ -193,7 +185,7 @@ export class ExchangeReceipts {
     const { network, payer, amount, transaction } = known;
     return {
       jws,
-      response: this.#response({ network, payer, amount, x402Version: known.call.x402Version }, { transaction, jws }),
+      response: this.#response({ network, payer, amount, x402Version: known.call.x402Version }, { transaction }),
     };
   }
 
@@ -268,7 +260,7 @@ export class ExchangeReceipts {
 
   #response(
     { network, payer, amount, x402Version }: Pick<PaymentHold, 'network' | 'payer' | 'amount' | 'x402Version'>,
-    { transaction, jws }: { transaction: Hex | null; jws: string },
+    { transaction }: { transaction: Hex | null },
   ): SettlementHeader {
     return formatPaymentResponse(x402Version, {
       success: true,
@@ -276,7 +268,6 @@ export class ExchangeReceipts {
       network: findNetwork(network) ?? this.config.network,
       payer,
       amount,
-      receiptJws: jws,
     });
   }
 }

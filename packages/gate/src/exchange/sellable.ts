@@ -13,7 +13,9 @@ export function readsBody(request: FastifyRequest): boolean {
 export function checkSellable(request: FastifyRequest, allowed: () => readonly string[]): void {
   const url = request.raw.url ?? '/';
   if (url.length > 1_900) throw new Problem('request/uri-too-long');
-  if (!/^[\x21-\x7e]+$/.test(url)) throw new Problem('request/malformed', 'The URL must be printable ASCII.');
+  if (!/^\/[\x21-\x7e]*$/.test(url)) {
+    throw new Problem('request/malformed', 'The request target must be a path in printable ASCII that starts with /.');
+  }
   if (request.method === 'HEAD') {
     throw new Problem('request/method-not-allowed', undefined, { headers: { allow: allowed().join(', ') } });
   }

@@ -30,20 +30,25 @@ export class KeyResolver {
   }
 
   /**
-   * The principal behind a presented key. Throws 401 `credential/malformed`, `credential/unknown`,
+   * The principal behind a presented key, at once when the key is remembered. Throws 401 `credential/malformed`, `credential/unknown`,
    * `credential/revoked` or `credential/expired`; which of the last two is told only to who knows the secret.
    */
-  async resolve(presented: string): Promise<AccountPrincipal> {
+  resolve(presented: string): AccountPrincipal | Promise<AccountPrincipal> {
     const parts = parseKey(presented);
     if (parts === null) throw new Problem('credential/malformed', undefined, { headers: invalidToken });
-    const record = this.cache.peek(parts.id) ?? (await this.cache.read(parts.id));
+    const known = this.cache.peek(parts.id);
+    return known === undefined
+      ? this.cache.read(parts.id).then((record) => this.#prove(record, parts))
+      : this.#prove(known, parts);
+  }
+
+  #prove(record: KeyRecord | undefined, parts: KeyParts): AccountPrincipal | Promise<AccountPrincipal> {
     const secret = record === undefined ? undefined : this.#match(record, parts);
     if (record === undefined || secret === undefined) {
       throw new Problem('credential/unknown', undefined, { headers: invalidToken });
     }
     this.#checkLife(record, secret);
-    if (secret.activatedAt === null) await this.#activate(record.id, secret.id);
-    return {
+    const principal: AccountPrincipal = {
       kind: 'account',
       accountId: record.accountId,
       keyId: record.id,
@@ -51,6 +56,7 @@ export class KeyResolver {
       environment: record.environment,
       scopes: record.scopes,
     };
+    return secret.activatedAt === null ? this.#activate(record.id, secret.id).then(() => principal) : principal;
   }
 
   #match(record: KeyRecord, parts: KeyParts): SecretRecord | undefined {

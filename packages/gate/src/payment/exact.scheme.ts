@@ -6,9 +6,16 @@ import type { Scheme } from './scheme.js';
 export function exactScheme(verifier: SignatureVerifier): Scheme {
   return {
     name: 'exact',
-    prove: ({ x402Version, authorization, signature, accepted }, { settings }) => {
+    prove: ({ x402Version, authorization, signature, accepted, identifier }, { settings }) => {
       const { network } = settings;
-      const payment = { x402Version, network, asset: network.usdc, authorization, ...(accepted && { accepted }) };
+      const payment = {
+        x402Version,
+        network,
+        asset: network.usdc,
+        authorization,
+        ...(accepted && { accepted }),
+        ...(identifier !== undefined && { identifier }),
+      };
       const verdict = checkSignature({ authorization, signature, terms: payment, verifier });
       if (verdict.ok) return { ...payment, signature: verdict.signature, proof: 'key' };
       if (signature.length < 4) throw new Problem(verdict.code, verdict.detail);

@@ -112,7 +112,4 @@ export class PaymentEntity {
   /** What the receipt will say, kept from before the broadcast so that any process can issue it. */
   @Column({ type: 'jsonb', nullable: true })
   call: Record<string, unknown> | null;
-
-  @Column({ type: 'bytea', nullable: true })
-  responseBody: Buffer | null;
 }

@@ -1,9 +1,11 @@
 import { type EntryKind, type EntryPayloads, signEntry } from '@keyfare/core/log';
 import { Problem } from '@keyfare/core/problem';
-import { type Ed25519Jwk, type ReceiptSigner, thumbprint } from '@keyfare/core/receipt';
+import { type Ed25519Jwk, type ReceiptPayload, type ReceiptSigner, thumbprint } from '@keyfare/core/receipt';
 import { asProblem, SqlPool } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
 import { GateConfig } from '../config.js';
+import { GateMetrics } from '../metrics.js';
+import { ReceiptWriter } from './receipt-writer.js';
 import { createSigner, documentDigest, publicJwk } from './signer.js';
 
 /** A signed document on its way into the books. */
@@ -31,12 +33,14 @@ const keysMaxAgeMs = 1_000;
 @Injectable()
 export class ReceiptService {
   #signer: ReceiptSigner | undefined;
+  #writer: ReceiptWriter | undefined;
   #keys: { readonly jwks: Jwks; readonly askedAtMs: number } | undefined;
   #reading: Promise<Jwks> | undefined;
 
   constructor(
     private readonly config: GateConfig,
     private readonly sql: SqlPool,
+    private readonly metrics: GateMetrics,
   ) {}
 
   /**
@@ -59,6 +63,7 @@ export class ReceiptService {
     const own = keys.find(({ x }) => x === jwk.x);
     if (own === undefined) throw new Error('the receipt key could not be published');
     this.#signer = createSigner(this.config.signingKey, own.kid);
+    this.#writer = new ReceiptWriter(this.#signer, () => this.metrics.receiptFaults.inc());
   }
 
   /** `did:web` of the public URL (W3C did-web §3.1: the port's colon is percent-encoded). */
@@ -84,6 +89,12 @@ export class ReceiptService {
       digest: documentDigest(jws),
       issuedAt,
     };
+  }
+
+  /** Signs the receipt of a call, by the template of its route. */
+  signReceipt(payload: ReceiptPayload, issuedAt: Date): Signed {
+    if (this.#writer === undefined) throw new Error('the receipt room is not open yet');
+    return { ...this.#writer.write(payload), issuedAt };
   }
 
   /** Every key that a receipt may name, the retired ones too. */

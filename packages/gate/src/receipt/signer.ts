@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, hash, type KeyObject, sign } from 'node:crypto';
+import { createPublicKey, hash, type KeyObject, sign } from 'node:crypto';
 import type { ReceiptSigner } from '@keyfare/core/receipt';
 
 /** The public half of a signing key, as JWKS publishes it. */
@@ -22,10 +22,5 @@ export function createSigner(key: KeyObject, kid: string): ReceiptSigner {
 
 /** SHA-256 of a signed document, as the log keeps it. */
 export function documentDigest(jws: string): Buffer {
-  return Buffer.from(hash('sha256', jws, 'hex'), 'hex');
-}
-
-/** RFC 9530 content digest of a body. */
-export function contentDigest(body: string | Uint8Array): string {
-  return `sha-256=:${createHash('sha256').update(body).digest('base64')}:`;
+  return hash('sha256', jws, 'buffer');
 }

@@ -3,15 +3,16 @@ import {
   type BeforeApplicationShutdown,
   Injectable,
   Logger,
+  type OnApplicationBootstrap,
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import passport from 'passport';
 import { DataSource } from 'typeorm';
-import { ApiKeyStrategy } from '../credential/api-key.strategy.js';
-import { X402Strategy } from '../credential/x402.strategy.js';
+import { AnswerService } from '../answer/answer.service.js';
 import { LaterEntries } from '../exchange/later.js';
 import { PostOffice } from '../exchange/post.js';
+import { PricedRoutes } from '../exchange/priced-routes.js';
+import { WayOut } from '../exchange/way-out.js';
 import { KeyResolver } from '../key/key.resolver.js';
 import { Sequencer } from '../log/sequencer.js';
 import { MeterService } from '../meter/meter.service.js';
@@ -26,7 +27,9 @@ import { ReplicaService } from './replica.service.js';
 
 /** Opens the rooms in their order, and closes them in the other, after the last response has left. */
 @Injectable()
-export class GateLifecycle implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown {
+export class GateLifecycle
+  implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
+{
   readonly #logger = new Logger('Gate');
   readonly #sequencer: Sequencer;
 
@@ -44,8 +47,9 @@ export class GateLifecycle implements OnModuleInit, BeforeApplicationShutdown, O
     private readonly payments: PaymentService,
     private readonly post: PostOffice,
     private readonly metrics: GateMetrics,
-    private readonly apiKey: ApiKeyStrategy,
-    private readonly x402: X402Strategy,
+    private readonly answers: AnswerService,
+    private readonly pricedRoutes: PricedRoutes,
+    private readonly wayOut: WayOut,
     replicaId: ReplicaId,
   ) {
     this.#sequencer = new Sequencer({
@@ -57,8 +61,6 @@ export class GateLifecycle implements OnModuleInit, BeforeApplicationShutdown, O
 
   async onModuleInit(): Promise<void> {
     this.routes.check();
-    passport.use(this.apiKey);
-    passport.use(this.x402);
     await this.receipts.open();
     this.payments.onEnd((row, outcome) => this.later.end(row, outcome));
     this.settlements.listen({
@@ -97,6 +99,12 @@ export class GateLifecycle implements OnModuleInit, BeforeApplicationShutdown, O
       tidy: () => this.meter.tidy(),
     });
     this.replica.register({
+      sweep: async (tx) => {
+        await this.answers.sweep(tx);
+        return undefined;
+      },
+    });
+    this.replica.register({
       sweep: async (tx, deadIds) => {
         const unfollowed = await this.payments.sweep(tx, deadIds);
         return () => this.settlements.follow(unfollowed);
@@ -105,6 +113,11 @@ export class GateLifecycle implements OnModuleInit, BeforeApplicationShutdown, O
         for (const row of await this.payments.unserved()) await this.later.oweRefund(row, 'not-served');
       },
     });
+  }
+
+  /** All routes are registered, and the plugins of the host have added their hooks. */
+  onApplicationBootstrap(): void {
+    this.pricedRoutes.surround(this.wayOut.enter, this.wayOut.leave);
   }
 
   /** In-flight calls are answered next, and one that waits for a database that is away would never be. */
@@ -119,6 +132,7 @@ export class GateLifecycle implements OnModuleInit, BeforeApplicationShutdown, O
     await this.settlements.close();
     await this.payments.close();
     await this.later.close();
+    await this.answers.close();
     await this.post.close();
     await this.#sequencer.close();
     await this.replica.stopTurns();

@@ -2,8 +2,10 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { Problem, toProblemDocument } from '@keyfare/core/problem';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { type FastifyInstance, LogController } from 'fastify';
+import { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
+import { GatedResponse } from './gated-response.js';
+import { routableTarget } from './request-target.js';
 
 export interface AdapterSettings {
   readonly logger: Logger;
@@ -16,6 +18,10 @@ export function createAdapter({ logger, bodyLimitBytes = 1_048_576 }: AdapterSet
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
+    http: { ServerResponse: GatedResponse },
+    rewriteUrl: (request: { readonly url?: string | undefined }) => routableTarget(request.url ?? '/'),
+    // A child logger for each request costs more than our one line of it, which names the exchange.
+    childLoggerFactory: (parent: FastifyBaseLogger) => parent,
     requestTimeout: 60_000,
     keepAliveTimeout: 72_000,
     // Calls that come in on open connections while the server closes are answered like others, and their connections

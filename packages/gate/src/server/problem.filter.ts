@@ -1,9 +1,11 @@
-import { isProblem, Problem, type ProblemCode, toProblemDocument } from '@keyfare/core/problem';
+import { isProblem, Problem, type ProblemCode } from '@keyfare/core/problem';
 import { asProblem } from '@keyfare/db/sql';
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Injectable, Logger } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import '../request-slots.js';
 import { isServerError, toHostProblem } from './host-problem.js';
+import { answerProblem, instanceOf, type ProblemAnswer } from './problem-answer.js';
+import { isReadableTarget } from './request-target.js';
 import { RouteTable } from './route-table.js';
 
 /** What the server layer's own refusals mean; what a host says with the same statuses means something else. */
@@ -33,32 +35,28 @@ export class ProblemFilter implements ExceptionFilter {
     const http = host.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
-    const id = request.keyfare?.id;
-    const { status, document, problem } = this.#answerTo(error, request);
-    if (problem !== undefined) request.problemCode = problem.code;
-    if (status >= 500) this.#logger.error({ err: problem?.cause ?? error, code: problem?.code, exchange: id });
+    // The gate has answered, or is about to: what a handler throws after its time is over goes nowhere.
+    if (request.keyfare?.isLeaving === true) return;
+    const problem = this.#problemIn(error, request);
+    const said = problem === null && error instanceof HttpException ? hostAnswer(error, request) : null;
+    const answer =
+      said ?? answerProblem(problem ?? new Problem('service/internal', undefined, { cause: error }), request);
+    if (answer.status >= 500) {
+      this.#logger.error({ err: problem?.cause ?? error, code: request.problemCode, exchange: request.keyfare?.id });
+    }
     // Headers are out: all that is left is to end the connection, which tells the caller that the body is not whole.
     if (reply.sent || reply.raw.headersSent) {
       reply.raw.destroy();
       return;
     }
-    void reply
-      .status(status)
-      .headers({ 'cache-control': 'no-store', ...problem?.headers })
-      .type('application/problem+json')
-      .send(JSON.stringify(document));
+    // They described a body of the handler's.
+    void reply.removeHeader('content-encoding').removeHeader('content-length');
+    void reply.status(answer.status).headers(answer.headers).send(answer.body);
   }
 
-  #answerTo(error: unknown, request: FastifyRequest): Answer {
-    const instance =
-      request.keyfare === null || request.keyfare === undefined ? undefined : `urn:uuid:${request.keyfare.id}`;
+  #problemIn(error: unknown, request: FastifyRequest): Problem | null {
     const known = asProblem(error);
-    const problem = isProblem(known) ? known : this.#problemOf(error, request);
-    if (problem === null && error instanceof HttpException) {
-      const document = toHostProblem(error, instance);
-      if (document !== null) return { status: error.getStatus(), document };
-    }
-    return answerWith(problem ?? new Problem('service/internal', undefined, { cause: error }), instance);
+    return isProblem(known) ? known : this.#problemOf(error, request);
   }
 
   /** What the server layer refused, in our words; null for what others threw. */
@@ -72,24 +70,21 @@ export class ProblemFilter implements ExceptionFilter {
 
   /** The address may be right and the method wrong (RFC 9110 §15.5.6). */
   #notFound(request: FastifyRequest): Problem {
+    if (!isReadableTarget(request.originalUrl)) {
+      return new Problem('request/malformed', 'The request target must be a path that starts with / and decodes.');
+    }
     const allowed = this.routes.methodsAt(request.raw.url ?? '/');
     if (allowed.length === 0 || allowed.includes(request.method)) return new Problem('request/not-found');
     return new Problem('request/method-not-allowed', undefined, { headers: { allow: allowed.join(', ') } });
   }
 }
 
-interface Answer {
-  readonly status: number;
-  readonly document: object;
-  readonly problem?: Problem;
-}
-
-function answerWith(problem: Problem, instance: string | undefined): Answer {
-  const document = toProblemDocument(problem, {
-    typeBase: '/problems/',
-    ...(instance === undefined ? {} : { instance }),
-  });
-  return { status: problem.status, document, problem };
+/** What the host says with an `HttpException`; null for one whose status is no error. */
+function hostAnswer(error: HttpException, request: FastifyRequest): ProblemAnswer | null {
+  const document = toHostProblem(error, instanceOf(request));
+  if (document === null) return null;
+  const headers = { 'cache-control': 'no-store', 'content-type': 'application/problem+json' };
+  return { status: error.getStatus(), headers, body: JSON.stringify(document) };
 }
 
 /** The messages of Nest's validation pipes name the members that are wrong; they are the caller's own. */

@@ -1,5 +1,6 @@
+import { Stream } from 'node:stream';
 import type { Tariff } from '@keyfare/core/metering';
-import { Injectable } from '@nestjs/common';
+import { Injectable, StreamableFile } from '@nestjs/common';
 import {
   METHOD_METADATA,
   RESPONSE_PASSTHROUGH_METADATA,
@@ -17,6 +18,8 @@ export interface Handler {
   readonly tariff: Tariff | undefined;
   /** It writes its response, or streams it, without returning it. */
   readonly answersItself: boolean;
+  /** Its declared return type is a stream. */
+  readonly streams: boolean;
 }
 
 /**
@@ -40,6 +43,11 @@ export class RouteAudit {
         ({ tariff, answersItself }) => tariff?.kind === 'priced' && answersItself,
         'A priced route must return its answer, for the receipt names its digest; @Sse(), @Next() or @Res() without passthrough have',
       ),
+      fault(
+        handlers,
+        ({ tariff, streams }) => tariff?.kind === 'priced' && streams,
+        'A priced route must return its whole answer, for the receipt names its digest; streams are returned by',
+      ),
     ].filter((text) => text !== null);
     if (faults.length > 0) throw new Error(faults.join('\n'));
   }
@@ -53,7 +61,8 @@ export class RouteAudit {
         const handler = prototype[method];
         if (typeof handler !== 'function' || Reflect.getMetadata(METHOD_METADATA, handler) === undefined) return [];
         const answersItself = writesResponse(metatype, method) || Reflect.getMetadata(SSE_METADATA, handler) === true;
-        return [{ controller: metatype.name, method, tariff: tariffOf(handler, metatype), answersItself }];
+        const streams = returnsStream(prototype, method);
+        return [{ controller: metatype.name, method, tariff: tariffOf(handler, metatype), answersItself, streams }];
       });
     });
   }
@@ -73,4 +82,15 @@ function writesResponse(controller: object, method: string): boolean {
     return handingOver.has(Number(key.split(':')[0]));
   });
   return taken && Reflect.getMetadata(RESPONSE_PASSTHROUGH_METADATA, controller, method) !== true;
+}
+
+/** What TypeScript noted as the return type; of a promise or an interface it notes nothing that helps. */
+function returnsStream(prototype: object, method: string): boolean {
+  const type: unknown = Reflect.getMetadata('design:returntype', prototype, method);
+  if (typeof type !== 'function') return false;
+  const bases: ReadonlySet<unknown> = new Set([StreamableFile, Stream, ReadableStream]);
+  for (let base: unknown = type; typeof base === 'function'; base = Object.getPrototypeOf(base)) {
+    if (bases.has(base)) return true;
+  }
+  return false;
 }

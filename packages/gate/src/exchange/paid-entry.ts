@@ -1,0 +1,102 @@
+import type { PayerPrincipal } from '@keyfare/core/principal';
+import { Problem, type ProblemCode } from '@keyfare/core/problem';
+import type { PaymentTerms } from '@keyfare/core/x402';
+import { Injectable } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { AnswerService, ownerOf } from '../answer/answer.service.js';
+import type { KnownPayment, PaymentHold } from '../payment/call.js';
+import { requestFingerprint } from '../payment/fingerprint.js';
+import { PaymentService } from '../payment/payment.service.js';
+import { attachReceipt } from './attach.js';
+import type { Entering, Exchange } from './exchange.js';
+import { LaterEntries } from './later.js';
+import { PaidPosts } from './paid-posts.js';
+import { ExchangeReceipts } from './receipts.js';
+
+/** The longest name that a stored answer is kept under, in characters. */
+const longestKey = 255;
+
+/** The way in of a paid call: its offers, its claim, and, where the route says so, the settlement before the handler. */
+@Injectable()
+export class PaidEntry {
+  constructor(
+    private readonly payments: PaymentService,
+    private readonly later: LaterEntries,
+    private readonly paidPosts: PaidPosts,
+    private readonly receipts: ExchangeReceipts,
+    private readonly answers: AnswerService,
+  ) {}
+
+  /** What the caller may pay with. */
+  offers({ quote, resource }: Exchange): readonly PaymentTerms[] {
+    if (quote === undefined || resource === undefined) throw new Error('the exchange has no quote');
+    return this.payments.offers(quote, { url: resource.url, description: quote.sku });
+  }
+
+  challenge(offers: readonly PaymentTerms[], code: ProblemCode, detail?: string): Problem {
+    return this.payments.challenge(offers, code, detail);
+  }
+
+  /**
+   * The claimed payment, settled already where its flow is `upfront`; or `answered`, when the payment was served before and
+   * the stored answer goes out again. Refuses as `PaymentService.hold`, and with 409 `payment/served` whoever does not show
+   * that the stored answer is theirs.
+   */
+  async hold(
+    entering: Entering,
+    payer: PayerPrincipal,
+    offers: readonly PaymentTerms[],
+  ): Promise<PaymentHold | 'answered'> {
+    const { exchange, request } = entering;
+    exchange.owners = ownersOf(request, payer);
+    const held = await this.payments.hold(payer, {
+      exchangeId: exchange.id,
+      terms: offers,
+      fingerprint: requestFingerprint(request.method, request.raw.url ?? '/', exchange.requestDigest),
+      account: exchange.account ?? null,
+    });
+    if (held.rail === 'known') {
+      await this.#answerAgain(entering, held);
+      return 'answered';
+    }
+    if (held.flow === 'upfront') await this.#settleUpfront(exchange, held);
+    return held;
+  }
+
+  async #settleUpfront(exchange: Exchange, hold: PaymentHold): Promise<void> {
+    const outcome = await this.payments.settleUpfront(hold);
+    await this.later.settleSilently(hold, outcome).catch((error: unknown) => {
+      throw this.payments.postLater(hold.exchangeId, outcome, error);
+    });
+    if (outcome.kind === 'failed') throw this.paidPosts.failed(hold, outcome);
+    exchange.upfront = outcome.transaction;
+  }
+
+  async #answerAgain({ exchange, reply }: Entering, known: KnownPayment): Promise<void> {
+    const stored = await this.answers.find(known.exchangeId, exchange.owners);
+    if (stored === null) throw new Problem('payment/served');
+    const receipt = await this.receipts.forKnown(known);
+    exchange.answersItself = true;
+    exchange.answerOf = known.exchangeId;
+    void reply.status(stored.status);
+    for (const [name, value] of Object.entries(stored.headers)) {
+      void reply.header(name, typeof value === 'string' ? value : [...value]);
+    }
+    void reply.header('idempotent-replay', 'true');
+    attachReceipt(reply, exchange, { ...receipt, receiptId: known.exchangeId });
+    void reply.send(stored.body);
+  }
+}
+
+/** The names under which this caller may ask for the answer again (draft-ietf-httpapi-idempotency-key-header; x402 `payment-identifier`). */
+function ownersOf(request: FastifyRequest, { payment }: PayerPrincipal): readonly Buffer[] {
+  // Node joins a header that came twice into one text; the distinct values show it.
+  const [key, another] = request.raw.headersDistinct['idempotency-key'] ?? [];
+  if (another !== undefined || (key !== undefined && (key.length === 0 || key.length > longestKey))) {
+    throw new Problem('request/malformed', `The Idempotency-Key must be one text of 1 to ${longestKey} characters.`);
+  }
+  return [
+    ...(key === undefined ? [] : [ownerOf('idempotency-key', key)]),
+    ...(payment.identifier === undefined ? [] : [ownerOf('payment-identifier', payment.identifier)]),
+  ];
+}

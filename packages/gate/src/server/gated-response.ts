@@ -1,0 +1,58 @@
+import { type IncomingMessage, ServerResponse } from 'node:http';
+
+/** Whether bytes may leave, and what to do with an attempt to send some before. */
+export interface ResponseGate {
+  readonly exchange: { readonly mayLeave: boolean };
+  /** Answers in the place of what was written, and ends the hold. */
+  readonly refuse: () => void;
+}
+
+type Any = (...args: unknown[]) => unknown;
+
+/**
+ * Node's response with a gate. A handler that writes to it, takes it over, or sends early hints, passes every hook by.
+ * Until the answer may leave nothing of that reaches the socket: `refuse` is called instead. It does not throw, for a
+ * handler writes from callbacks as well, where an error would end the process. What it writes after the answer has gone is
+ * dropped. It is a class, and not methods put on each response: those would give Node's code two shapes to look up, which
+ * free routes pay for too.
+ */
+export class GatedResponse<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
+  /** Undefined on routes that are not priced. */
+  gate: ResponseGate | undefined = undefined;
+
+  override writeHead(...args: unknown[]): this {
+    if (this.isOpen()) (super.writeHead as Any)(...args);
+    return this;
+  }
+
+  override write(...args: unknown[]): boolean {
+    return this.isOpen() ? ((super.write as Any)(...args) as boolean) : false;
+  }
+
+  override end(...args: unknown[]): this {
+    if (this.isOpen()) (super.end as Any)(...args);
+    return this;
+  }
+
+  override flushHeaders(): void {
+    if (this.isOpen()) super.flushHeaders();
+  }
+
+  /** An interim response would show headers before the money is sure. */
+  override writeEarlyHints(...args: unknown[]): void {
+    if (this.gate === undefined) (super.writeEarlyHints as Any)(...args);
+  }
+
+  override writeProcessing(...args: unknown[]): void {
+    if (this.gate === undefined) (super.writeProcessing as Any)(...args);
+  }
+
+  private isOpen(): boolean {
+    const { gate } = this;
+    if (gate === undefined) return true;
+    if (this.writableEnded) return false;
+    if (gate.exchange.mayLeave) return true;
+    gate.refuse();
+    return false;
+  }
+}
