@@ -93,7 +93,8 @@ export class AnswerService {
     await tx.query({
       name: 'keyfare_sweep_answers',
       text: `delete from keyfare.answer where exchange_id in (
-        select exchange_id from keyfare.answer where expires_at < $1 order by expires_at limit ${deletedAtOnce})`,
+        select exchange_id from keyfare.answer where expires_at < $1 order by expires_at limit ${deletedAtOnce}
+        for update skip locked)`,
       values: [this.config.clock()],
     });
   }
