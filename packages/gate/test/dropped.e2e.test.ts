@@ -101,7 +101,7 @@ describe('a payment that nobody holds', () => {
       TestController.work.pause();
       const answer = call(gate, '/ping', { headers: payment.v2 });
       await settled(async () => TestController.work.runs, 1);
-      const cut = wire.cutAt('COMMIT', when);
+      const cut = wire.cutAt('COMMIT', when, 'keyfare_store_settlements');
       TestController.work.resume();
       await cut;
       expect(await settled(() => isSubmitted(payment.nonce), true)).toBe(true);
@@ -112,7 +112,8 @@ describe('a payment that nobody holds', () => {
       await expectServedOnce(payment, before);
       // No nonce of the wallet was left out: the next one is mined as well.
       const next = await signPayment(ground, payer);
-      expect((await call(gate, '/ping', { headers: next.v2 })).status).toBe(200);
+      // The pool may still hold a connection that the cut broke: the first who meets it is told 503.
+      expect(await served(next.v2)).toBe(200);
     },
     30_000,
   );

@@ -7,16 +7,26 @@ export interface TcpProxy {
   cut(): void;
   /** Takes connections again. */
   mend(): void;
-  /** Cuts the wire as soon as the server says `text`: just before the client hears it, or just after. Resolves then. */
-  cutAt(text: string, when: 'before' | 'after'): Promise<void>;
+  /**
+   * Cuts the wire as soon as the server says `text`: just before the client hears it, or just after. Resolves then. With
+   * `asked` only on a connection on which the client has said that since, for others say `text` in their own affairs.
+   */
+  cutAt(text: string, when: 'before' | 'after', asked?: string): Promise<void>;
   close(): Promise<void>;
+}
+
+interface Trap {
+  readonly text: string;
+  readonly when: 'before' | 'after';
+  readonly asked: string | undefined;
+  readonly sprung: () => void;
 }
 
 /** Opens a proxy to a TCP port of this machine. */
 export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let isCut = false;
-  let trap: { readonly text: string; readonly when: 'before' | 'after'; readonly sprung: () => void } | undefined;
+  let trap: Trap | undefined;
   const cut = () => {
     isCut = true;
     for (const socket of sockets) socket.destroy();
@@ -38,9 +48,14 @@ export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
         other.destroy();
       });
     }
-    client.on('data', (chunk) => void target.write(chunk));
+    let hasAsked: Trap | undefined;
+    client.on('data', (chunk) => {
+      if (trap?.asked !== undefined && chunk.includes(trap.asked)) hasAsked = trap;
+      target.write(chunk);
+    });
     target.on('data', (chunk) => {
-      if (trap === undefined || !chunk.includes(trap.text)) {
+      const isArmed = trap !== undefined && (trap.asked === undefined || hasAsked === trap);
+      if (trap === undefined || !isArmed || !chunk.includes(trap.text)) {
         client.write(chunk);
         return;
       }
@@ -59,9 +74,9 @@ export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
     mend: () => {
       isCut = false;
     },
-    cutAt: async (text, when) =>
+    cutAt: async (text, when, asked) =>
       new Promise((sprung) => {
-        trap = { text, when, sprung };
+        trap = { text, when, asked, sprung };
       }),
     close: async () => {
       cut();
