@@ -126,7 +126,6 @@ export async function verifyCosts(milliseconds: number): Promise<{ ours: number;
   return await interleaved(ours, viems, milliseconds);
 }
 
-/** CPU microseconds of this process since a reading. */
 function since(before: NodeJS.CpuUsage): number {
   const { user, system } = process.cpuUsage(before);
   return user + system;

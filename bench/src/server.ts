@@ -23,7 +23,6 @@ class BenchController {
     return answer;
   }
 
-  // The option belongs to the deferred flow; a gate without it serves the route in its default flow.
   @Priced({ sku: 'bench-deferred', price: '$0.001', flow: 'deferred' })
   @Get('deferred')
   deferred(): object {

@@ -1,5 +1,8 @@
 import { availableParallelism } from 'node:os';
 
+// `npm run soak` runs what `npm test` leaves out: tests that take long.
+const soaks = process.env.KEYFARE_SOAK === '1';
+
 /**
  * Jest runs the compiled ES modules. TypeScript has already checked and emitted them, decorator metadata included, so
  * no transform is needed and a test runs exactly the code that ships.
@@ -7,7 +10,8 @@ import { availableParallelism } from 'node:os';
 export const preset = {
   testEnvironment: 'node',
   transform: {},
-  testMatch: ['<rootDir>/dist/**/*.test.js'],
+  testMatch: soaks ? ['<rootDir>/dist/**/*.soak.test.js'] : ['<rootDir>/dist/**/*.test.js', '!**/*.soak.test.js'],
+  passWithNoTests: soaks,
   // Jest leaves one of two cores idle; tests of programs mostly wait for them.
   maxWorkers: Math.max(2, availableParallelism() - 1),
   // A bound for what hangs, not a measure: starting a program takes seconds on a busy machine.

@@ -57,6 +57,60 @@ export async function openGround(): Promise<Ground> {
   };
 }
 
+// Billing is the other program: it is run, not imported.
+const billingMain = fileURLToPath(new URL('../../../billing/dist/src/main.js', import.meta.url));
+
+/** A running billing process. */
+export interface Billing {
+  readonly service: Service;
+  /** A reconciliation, now. */
+  reconcile(): Promise<Reconciliation>;
+}
+
+/** What a reconciliation found. */
+interface Reconciliation {
+  readonly breaks: readonly { readonly class: string; readonly keys: Readonly<Record<string, string>> }[];
+  readonly report: {
+    readonly unchecked: readonly string[];
+    readonly entries: { readonly complete: boolean; readonly bad: number };
+    readonly calls: readonly { readonly rail: string; readonly count: number }[];
+    readonly chain: { readonly in: string };
+  };
+}
+
+/** Starts billing beside an API, as it is shipped. */
+export async function startBilling(ground: Ground, api: Api): Promise<Billing> {
+  const port = String(await choosePort());
+  const url = `http://127.0.0.1:${port}`;
+  const operatorToken = randomBytes(32).toString('base64url');
+  const shared = ['PATH', 'DATABASE_URL', 'RPC_URL', 'NETWORK', 'PAY_TO'].map((name) => [name, ground.env[name] ?? '']);
+  const service = await spawnService({
+    name: 'billing',
+    command: [process.execPath, billingMain],
+    env: {
+      ...Object.fromEntries(shared),
+      PORT: port,
+      LOG_LEVEL: 'warn',
+      API_JWKS_URL: `${api.url}/.well-known/jwks.json`,
+      OPERATOR_TOKEN: operatorToken,
+      // Nothing is excused for being young: what one side knows, the others must know.
+      RECONCILE_GRACE_SECONDS: '0',
+    },
+    readyUrl: `${url}/healthz`,
+    logPath: join(ground.folder, 'billing.log'),
+    runDir: join(ground.folder, 'run'),
+  });
+  const reconcile = async (): Promise<Reconciliation> => {
+    const response = await fetch(`${url}/reconciliations`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${operatorToken}`, 'content-type': 'application/json' },
+      body: '{}',
+    });
+    return (await response.json()) as Reconciliation;
+  };
+  return { service, reconcile };
+}
+
 /** A running API process. */
 export interface Api {
   readonly url: string;
@@ -66,13 +120,17 @@ export interface Api {
 }
 
 /** Starts the API as it is shipped: `node dist/src/main.js` with nothing but its environment. */
-export async function startApi(ground: Ground, env: Readonly<Record<string, string>> = {}): Promise<Api> {
+export async function startApi(
+  ground: Ground,
+  env: Readonly<Record<string, string>> = {},
+  main = mainPath,
+): Promise<Api> {
   const port = Number(env['PORT'] ?? (await choosePort()));
   const url = `http://127.0.0.1:${port}`;
   const logPath = join(ground.folder, `api-${port}.log`);
   const service = await spawnService({
     name: `api-${port}`,
-    command: [process.execPath, mainPath],
+    command: [process.execPath, main],
     env: { ...ground.env, PUBLIC_URL: url, ...env, PORT: String(port) },
     readyUrl: `${url}/readyz`,
     logPath,

@@ -53,12 +53,14 @@ export const releaseAbandonedClaims = `
 
 /**
  * Takes over the payments of dead processes, and of any that no process owns, whose settlement is under way or not final
- * yet. Answers all that are this process's own then.
+ * yet. Answers all that are this process's own then. One that moved before its call, which died with its process, is left
+ * to `selectUnserved`: adopted it would look like a call that this process is serving.
  */
 export const adoptPayments = `
   with adopted as (
     update keyfare.payment p set replica_id = $1
     where state in ('settling', 'settled') and replica_id <> $1
+      and not (state = 'settled' and flow = 'upfront' and call is null and refund_due_at is null)
       and (replica_id = any($2::uuid[]) or not exists (select 1 from keyfare.replica r where r.id = p.replica_id))
     returning exchange_id)
   select exchange_id, true as adopted from adopted

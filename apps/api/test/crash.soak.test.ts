@@ -1,0 +1,3 @@
+import { describeKills } from './random-kills.js';
+
+describeKills(20);
