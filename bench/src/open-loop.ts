@@ -18,6 +18,8 @@ export interface ArrivalSettings {
 }
 
 const maxConnections = 256;
+/** Connections are opened in a time that is not measured: libuv accepts one in each turn of its loop. */
+const warmUpSeconds = 2;
 
 /**
  * Sends calls at a constant rate and measures each from the moment it was due, so that a server that stalls is charged
@@ -25,7 +27,8 @@ const maxConnections = 256;
  */
 export async function atRate({ url, headers = {}, ratePerSecond, seconds }: ArrivalSettings): Promise<ArrivalFigures> {
   const agent = new Agent({ keepAlive: true, maxSockets: maxConnections });
-  const total = Math.max(1, Math.round(ratePerSecond * seconds));
+  const unmeasured = Math.round(ratePerSecond * warmUpSeconds);
+  const total = unmeasured + Math.max(1, Math.round(ratePerSecond * seconds));
   const startedAt = performance.now();
   const calls: Promise<number>[] = [];
   while (calls.length < total) {
@@ -38,10 +41,11 @@ export async function atRate({ url, headers = {}, ratePerSecond, seconds }: Arri
     }
     await new Promise((wake) => setTimeout(wake, 1));
   }
-  const latencies = (await Promise.all(calls)).toSorted((a, b) => a - b);
+  const latencies = (await Promise.all(calls)).slice(unmeasured).toSorted((a, b) => a - b);
   agent.destroy();
-  const at = (share: number): number => latencies[Math.min(total - 1, Math.floor(total * share))] ?? 0;
-  return { ratePerSecond, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1), calls: total };
+  const at = (share: number): number =>
+    latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0;
+  return { ratePerSecond, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1), calls: latencies.length };
 }
 
 interface TimedCall {

@@ -27,9 +27,9 @@ export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let isCut = false;
   let trap: Trap | undefined;
-  const cut = () => {
+  const cut = (...spared: readonly Socket[]) => {
     isCut = true;
-    for (const socket of sockets) socket.destroy();
+    for (const socket of sockets) if (!spared.includes(socket)) socket.destroy();
   };
   const server = createServer((client) => {
     if (isCut) {
@@ -61,16 +61,19 @@ export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
       }
       const { when, sprung } = trap;
       trap = undefined;
-      // Nothing new gets through, and what was said is on its way before the connection ends.
-      isCut = true;
-      if (when === 'before') cut();
-      else client.end(chunk, () => setTimeout(cut, 20));
+      if (when === 'before') {
+        cut();
+      } else {
+        // Destroyed at once, the connection could be reset before its client has read what was said: the client ends it.
+        cut(client, target);
+        client.end(chunk);
+      }
       sprung();
     });
   });
   return {
     port: await listen(server),
-    cut,
+    cut: () => cut(),
     mend: () => {
       isCut = false;
     },
