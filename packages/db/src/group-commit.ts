@@ -14,6 +14,9 @@ export interface GroupCommitSettings<Item, Result> {
   readonly waitsInDoubt?: boolean;
   /** At most so many items in one transaction; more wait for the next. Past some hundreds nothing is gained. */
   readonly maxItems?: number;
+  /** What an item weighs, where items differ: those of one transaction weigh `maxWeight` together at most, or are one. */
+  readonly weigh?: (item: Item) => number;
+  readonly maxWeight?: number;
   /**
    * At most so many items wait for a transaction; one more is refused with 503 `service/overloaded`.
    * @default 10000
@@ -94,9 +97,21 @@ export class GroupCommit<Item, Result> {
   async #run(): Promise<void> {
     // Lets all calls of this turn of the event loop join the first transaction.
     await new Promise((turn) => setImmediate(turn));
-    const { maxItems = 500 } = this.#settings;
-    while (this.#waiting.length > 0) await this.#write(this.#waiting.splice(0, maxItems));
+    while (this.#waiting.length > 0) await this.#write(this.#waiting.splice(0, this.#nextSize()));
     this.#running = undefined;
+  }
+
+  /** How many of those who wait go into the next transaction. */
+  #nextSize(): number {
+    const { maxItems = 500, weigh, maxWeight = Number.POSITIVE_INFINITY } = this.#settings;
+    const most = Math.min(maxItems, this.#waiting.length);
+    if (weigh === undefined) return most;
+    let weight = 0;
+    for (let size = 0; size < most; size += 1) {
+      weight += weigh((this.#waiting[size] as Waiting<Item, Result>).item);
+      if (weight > maxWeight) return Math.max(1, size);
+    }
+    return most;
   }
 
   async #write(group: readonly Waiting<Item, Result>[]): Promise<void> {

@@ -84,6 +84,18 @@ export function bigints<Item>(read: Read<Item, bigint>): RowColumn<Item> {
   return fixedColumn(read, { type: 'bigint', oid: 20, width: 8, write: writeBigint });
 }
 
+/** A column of 16-bit integers. A larger one: RangeError. */
+export function smallints<Item>(read: Read<Item, number>): RowColumn<Item> {
+  return fixedColumn(read, {
+    type: 'smallint',
+    oid: 21,
+    width: 2,
+    write: (buffer, value, at) => {
+      buffer.writeInt16BE(value, at);
+    },
+  });
+}
+
 /** A column of times. */
 export function times<Item>(read: Read<Item, Date>): RowColumn<Item> {
   return fixedColumn(read, { type: 'timestamptz', oid: 1184, width: 8, write: writeTime });

@@ -70,10 +70,28 @@ export interface Numbered {
   readonly walletNonce: number;
 }
 
-/** A served payment that waits to be settled in bulk. */
-export interface Deferred {
-  readonly movement: Movement;
-  readonly servedAt: Date;
+/** Served payments that wait to be settled in bulk, taken together. */
+export interface Waiting {
+  readonly count: number;
+  readonly amount: bigint;
+  /** When the first was served; null when there is none. */
+  readonly oldest: Date | null;
+  /** Unix seconds; the first to run out. Null when there is none. */
+  readonly validBefore: bigint | null;
+}
+
+/** What one payer has waiting. */
+export interface PayerWaiting {
+  readonly payer: Address;
+  readonly asset: Address;
+  readonly amount: bigint;
+}
+
+/** Which of the served payments of a network are meant. */
+export interface DeferredQuestion {
+  readonly network: string;
+  /** Exchange ids of payments that are left out. */
+  readonly except: readonly string[];
 }
 
 /**
@@ -93,8 +111,14 @@ export abstract class PaymentLedger {
   abstract reopen(network: string, wallet: string, fromNonce: number): Promise<readonly Resumed[]>;
   /** The payments of these ids that have a transaction stored and are not final. */
   abstract resume(exchangeIds: readonly string[]): Promise<readonly Resumed[]>;
-  /** Served payments of a network that wait to be settled, those that run out first before the others. */
-  abstract deferred(network: string, limit: number): Promise<readonly Deferred[]>;
+  /** What waits to be settled in bulk. */
+  abstract waiting(question: DeferredQuestion): Promise<Waiting>;
+  /** Who has the most waiting, so many payers at most. */
+  abstract waitingByPayer(question: DeferredQuestion, limit: number): Promise<readonly PayerWaiting[]>;
+  /** Payments that wait, of these payers only when they are named; those that run out first before the others. */
+  abstract deferred(
+    question: DeferredQuestion & { readonly payers?: readonly Address[]; readonly limit: number },
+  ): Promise<readonly Movement[]>;
 }
 
 /** What the room that settles tells of payments, for the corridor to write into the books. Nothing here may throw. */

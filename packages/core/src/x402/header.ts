@@ -1,8 +1,8 @@
-import { PaymentPayloadV1Schema, PaymentPayloadV2Schema } from '@x402/core/schemas';
 import type { PaymentRequirements } from '@x402/core/types';
 import { decodeBase64, decodeUtf8 } from '../encoding/index.js';
 import { Problem } from '../problem/index.js';
 import { findNetwork, type Network } from './network.js';
+import { outerPayloadV1, outerPayloadV2 } from './outer-payload.js';
 import { parseEvmPayload } from './payload.js';
 import type { PresentedPayment } from './payment.js';
 
@@ -12,12 +12,9 @@ export type PaymentHeader = 'PAYMENT-SIGNATURE' | 'X-PAYMENT';
 /** The longest payment header that is read, in characters. */
 export const maxPaymentHeaderLength = 8192;
 
-// `resource` is unsigned and nobody here reads it; checking it would take two thirds of the schema's time.
-const outerPayloadV2 = PaymentPayloadV2Schema.omit({ resource: true });
-
 /**
- * Reads a payment header of x402 (transports http, version 1 and 2): base64 of a JSON payload, whose outer shape the
- * schemas of `@x402/core` check. It says what was presented, not whether it is any good.
+ * Reads a payment header of x402 (transports http, version 1 and 2): base64 of a JSON payload, whose outer shape
+ * `outerPayloadV1` and `outerPayloadV2` check. It says what was presented, not whether it is any good.
  *
  * Refuses, as a Problem: what cannot be decoded (`payment/malformed`), another x402 version than the header stands for
  * (`payment/unsupported-version`), and a scheme, network, asset or transfer method that we do not take
@@ -39,7 +36,7 @@ export function parsePaymentHeader(header: PaymentHeader, text: string): Present
 }
 
 function parseVersion1(value: object): PresentedPayment {
-  const outer = PaymentPayloadV1Schema.safeParse(value);
+  const outer = outerPayloadV1.safeParse(value);
   if (!outer.success) throw outerShape(1);
   const { scheme, network: name, payload } = outer.data;
   assertExact(scheme);

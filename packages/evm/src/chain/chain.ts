@@ -12,7 +12,7 @@ import { type CurrentFees, cached, readFees } from './fees.js';
 import { readStandings, type Standing } from './finality.js';
 import { type Head, readHead } from './head.js';
 import { readBlockNumber } from './logs.js';
-import { type PayerQuestion, type PayerState, readPayer } from './payer.js';
+import { type BalanceQuestion, type PayerQuestion, type PayerState, readBalance, readPayer } from './payer.js';
 import { readReceipts, type TransactionOutcome } from './receipts.js';
 import { createRpc, type Rpc } from './rpc.js';
 import { type Simulation, type SimulationQuestion, simulateTransfer } from './simulate.js';
@@ -51,6 +51,8 @@ export interface Chain {
   readonly maxLogRange: number;
   /** The JSON-RPC underneath, for the indexer. */
   readonly rpc: Rpc;
+  /** What a payer has, in atomic units of the asset. */
+  readBalance(question: BalanceQuestion): Promise<bigint>;
   /** Balance, authorization state and code of a payer. Calls made together go in one HTTP request. */
   readPayer(question: PayerQuestion): Promise<PayerState>;
   /**
@@ -100,6 +102,7 @@ export function openChain(options: ChainOptions): Chain {
     chainId,
     maxLogRange,
     rpc,
+    readBalance: async (question) => await readBalance(rpc, question),
     readPayer: async (question) => await readPayer(rpc, question),
     simulateTransfer: async (question) => await simulateTransfer(rpc, question),
     simulateBatch: async (question) => await simulateBatch(rpc, question),

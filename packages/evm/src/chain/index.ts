@@ -7,7 +7,7 @@ export { ChainError, type ChainErrorKind, ChainUnavailable } from './errors.js';
 export type { CurrentFees, Fees } from './fees.js';
 export type { Standing } from './finality.js';
 export type { Head } from './head.js';
-export type { PayerQuestion, PayerState } from './payer.js';
+export type { BalanceQuestion, PayerQuestion, PayerState } from './payer.js';
 export type { TransactionOutcome } from './receipts.js';
 export type { Rpc } from './rpc.js';
 export type { Simulation, SimulationQuestion } from './simulate.js';

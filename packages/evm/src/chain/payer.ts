@@ -5,10 +5,14 @@ import { malformed, toQuantity } from './decode.js';
 import { ChainError, isRevert, toChainFailure } from './errors.js';
 import type { Rpc } from './rpc.js';
 
-/** Which payment to ask about. */
-export interface PayerQuestion {
+/** Whose balance to ask for, at the latest block. */
+export interface BalanceQuestion {
   readonly asset: Address;
   readonly payer: Address;
+}
+
+/** Which payment to ask about. */
+export interface PayerQuestion extends BalanceQuestion {
   /** Of the authorization; 32 bytes. */
   readonly nonce: Hex;
   /** Number of the block whose state is asked for; default: the latest. A node that does not have it gives no answer. */
@@ -42,6 +46,16 @@ export async function readPayer(rpc: Rpc, { asset, payer, nonce, block }: PayerQ
     return { balance: readWord(balance, asset), authorizationUsed: state === 1n, hasCode: code.length > 2 };
   } catch (error) {
     if (isRevert(error)) throw new ChainError('not-a-token', `${asset} does not answer as an EIP-3009 token`);
+    throw toChainFailure(error);
+  }
+}
+
+/** One read in the batch of this turn. See `Chain.readBalance`. */
+export async function readBalance(rpc: Rpc, { asset, payer }: BalanceQuestion): Promise<bigint> {
+  try {
+    return readWord(await rpc.call('eth_call', callParams(asset, encodeBalanceOf(payer))), asset);
+  } catch (error) {
+    if (isRevert(error)) throw new ChainError('not-a-token', `${asset} does not answer as a token`);
     throw toChainFailure(error);
   }
 }

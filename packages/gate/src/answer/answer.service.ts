@@ -1,22 +1,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { GroupCommit } from '@keyfare/db/group-commit';
-import { bigints, bytes, rows, texts, times, uuids } from '@keyfare/db/rows';
 import { asProblem, type Sql, SqlPool } from '@keyfare/db/sql';
 import { Injectable, Logger } from '@nestjs/common';
 import { GateConfig } from '../config.js';
+import { answerRows, bytesInOneStatement, insertAnswers } from './keep.sql.js';
+import type { NewAnswer, StoredAnswer } from './stored-answer.js';
 
-/** An answer as it left. */
-export interface StoredAnswer {
-  readonly exchangeId: string;
-  /** SHA-256 of each name under which the caller may ask for it again. */
-  readonly owners: readonly Buffer[];
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | readonly string[]>>;
-  readonly body: string | Buffer;
-}
-
-/** Bodies of one group are in memory and in one statement together. */
-const answersInOneStatement = 16;
 const deletedAtOnce = 1_000;
 
 /**
@@ -37,7 +26,8 @@ export class AnswerService {
     this.#stores = new GroupCommit({
       write: (items) => this.#write(items),
       waitsInDoubt: false,
-      maxItems: answersInOneStatement,
+      weigh: ({ body }) => body.length,
+      maxWeight: bytesInOneStatement,
     });
     this.#deletes = new GroupCommit({
       write: async (ids) => {
@@ -51,13 +41,17 @@ export class AnswerService {
     });
   }
 
-  /** Keeps an answer; false when it is larger than answers may be. Rejects with 503 while the database is away. */
-  async store(answer: StoredAnswer): Promise<boolean> {
+  /** An answer as it is to be kept, with its end; null when it is larger than answers may be. */
+  prepare(answer: StoredAnswer): NewAnswer | null {
     const { maxBytes, maxAgeMs, retryMs } = this.config.answers;
-    if (Buffer.byteLength(answer.body) > maxBytes) return false;
+    if (Buffer.byteLength(answer.body) > maxBytes) return null;
     const ageMs = answer.owners.length === 0 ? retryMs : maxAgeMs;
-    const expiresAt = new Date(this.config.clock().getTime() + ageMs);
-    return this.#stores.commit({ ...answer, expiresAt });
+    return { ...answer, expiresAt: new Date(this.config.clock().getTime() + ageMs) };
+  }
+
+  /** Keeps an answer by itself. Rejects with 503 while the database is away. */
+  async store(answer: NewAnswer): Promise<void> {
+    await this.#stores.commit(answer);
   }
 
   /**
@@ -108,22 +102,6 @@ export class AnswerService {
     return items.map(() => true as const);
   }
 }
-
-type NewAnswer = StoredAnswer & { readonly expiresAt: Date };
-
-const answerRows = rows<NewAnswer>({
-  exchange_id: uuids((item) => item.exchangeId),
-  owners: bytes((item) => Buffer.concat(item.owners)),
-  status: bigints((item) => BigInt(item.status)),
-  headers: texts((item) => JSON.stringify(item.headers)),
-  body: bytes((item) => (typeof item.body === 'string' ? Buffer.from(item.body) : item.body)),
-  expires_at: times((item) => item.expiresAt),
-});
-
-const insertAnswers = `
-  insert into keyfare.answer (exchange_id, owners, status, headers, body, expires_at)
-  select exchange_id, owners, status, headers::jsonb, body, expires_at from ${answerRows.source()}
-  on conflict (exchange_id) do nothing`;
 
 function split(owners: Buffer): readonly Buffer[] {
   return Array.from({ length: owners.length / 32 }, (_, index) => owners.subarray(index * 32, index * 32 + 32));

@@ -55,7 +55,7 @@ export class ExchangeHooks {
   #open(request: FastifyRequest, reply: FastifyReply): void {
     const openedAt = this.config.clock();
     request.keyfare = new Exchange(newExchangeId(openedAt), openedAt, performance.now());
-    reply.raw.once('close', () => this.#close(request, reply));
+    reply.raw.on('close', () => this.#close(request, reply));
   }
 
   #digest(request: FastifyRequest): Transform & { receivedEncodedLength: number } {

@@ -2,12 +2,13 @@ import type { Problem } from '@keyfare/core/problem';
 import { asProblem } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
 import { AnswerService } from '../answer/answer.service.js';
+import type { NewAnswer } from '../answer/stored-answer.js';
 import { GateConfig } from '../config.js';
 import type { PaidCall, PaymentHold, PaymentOutcome } from '../payment/call.js';
 import { PaymentService } from '../payment/payment.service.js';
 import { withTimeout } from '../with-timeout.js';
 import { attachReceipt } from './attach.js';
-import type { Exchange, Leaving } from './exchange.js';
+import type { Leaving } from './exchange.js';
 import { Holds } from './holds.js';
 import { ExchangeReceipts, type PaidReceipt } from './receipts.js';
 
@@ -24,38 +25,37 @@ export class PaidPosts {
 
   async post(call: Leaving, hold: PaymentHold): Promise<void> {
     const { exchange } = call;
-    const { paid, isStored } = await this.#prepare(call, hold).catch(async (error: unknown) => {
+    const answer = this.#answerOf(call);
+    const served = await this.#serve(call, hold, answer).catch(async (error: unknown) => {
       await this.holds.void(exchange, hold, 'not-posted');
       throw asProblem(error);
     });
-    const receipt = await this.#finish(exchange, hold, paid);
+    const receipt = 'jws' in served ? served : await this.#settle(hold, served);
     attachReceipt(call.reply, exchange, receipt);
-    if (isStored) exchange.answerOf = exchange.id;
-    else call.reply.header('answer-stored', 'false');
+    if (answer === null) call.reply.header('answer-stored', 'false');
+    else exchange.answerOf = exchange.id;
   }
 
-  /** All that may fail while the money has not moved. */
-  async #prepare(call: Leaving, hold: PaymentHold): Promise<{ paid: PaidCall; isStored: boolean }> {
-    const paid = this.receipts.paidCall(call.exchange, hold, this.receipts.describe(call));
-    return { paid, isStored: await this.#store(call) };
+  /**
+   * All that may fail while the hold can be given up: of a call that is settled last, until its answer is stored; of the
+   * others until they are posted, answer and all.
+   */
+  async #serve(call: Leaving, hold: PaymentHold, answer: NewAnswer | null): Promise<PaidCall | PaidReceipt> {
+    const { exchange } = call;
+    const paid = this.receipts.paidCall(exchange, hold, this.receipts.describe(call));
+    if (exchange.upfront !== undefined) {
+      return this.receipts.postUpfront(hold, { call: paid, answer }, exchange.upfront);
+    }
+    if (hold.flow === 'deferred') return this.receipts.postDeferred(hold, { call: paid, answer });
+    if (answer !== null) await this.answers.store(answer);
+    return paid;
   }
 
-  /** Whether the answer may be given again: one that is too large for it is served once. */
-  #store({ exchange, reply, answer }: Leaving): Promise<boolean> {
+  /** The answer as it may be given again; null for one that is too large for it, which is served once. */
+  #answerOf({ exchange, reply, answer }: Leaving): NewAnswer | null {
     const headers = handlerHeaders(reply.getHeaders(), exchange.headersBefore);
     const { id: exchangeId, owners } = exchange;
-    return this.answers.store({ exchangeId, owners, status: answer.status, headers, body: answer.sent });
-  }
-
-  #finish(exchange: Exchange, hold: PaymentHold, paid: PaidCall): Promise<PaidReceipt> {
-    if (hold.flow === 'authorization') return this.#settle(hold, paid);
-    const { upfront } = exchange;
-    const work =
-      upfront === undefined ? this.receipts.postDeferred(hold, paid) : this.receipts.postUpfront(hold, paid, upfront);
-    return work.catch(async (error: unknown) => {
-      await this.holds.void(exchange, hold, 'not-posted');
-      throw asProblem(error);
-    });
+    return this.answers.prepare({ exchangeId, owners, status: answer.status, headers, body: answer.sent });
   }
 
   async #settle(hold: PaymentHold, paid: PaidCall): Promise<PaidReceipt> {

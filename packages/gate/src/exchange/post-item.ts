@@ -1,3 +1,4 @@
+import type { NewAnswer } from '../answer/stored-answer.js';
 import type { CallUsage, EntryItem } from '../log/append.sql.js';
 import type { PaidCall } from '../payment/call.js';
 
@@ -22,8 +23,9 @@ export interface UnpaidCallPost extends EntryItem {
   readonly failure: string;
 }
 
-/** A served call whose payment is collected later, or was before. */
+/** A served call whose payment is collected later, or was before; with its answer, unless that is too large to keep. */
 export interface ServedCallPost extends EntryItem, CallUsage {
+  readonly answer: NewAnswer | null;
   readonly accountId: string | null;
   readonly payer: string;
   readonly call: PaidCall;

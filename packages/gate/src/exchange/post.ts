@@ -1,7 +1,7 @@
 import { GroupCommit } from '@keyfare/db/group-commit';
 import { SqlPool } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
-
+import { bytesInOneStatement } from '../answer/keep.sql.js';
 import { GateMetrics } from '../metrics.js';
 import { fencedState, ReplicaId } from '../replica-id.js';
 import {
@@ -35,8 +35,13 @@ export class PostOffice {
     this.#keyCalls = new GroupCommit({ write: (items) => this.#writeKeyCalls(items), onWritten });
     this.#paidCalls = new GroupCommit({ write: (items) => this.#writePaidCalls(items), onWritten });
     this.#unpaidCalls = new GroupCommit({ write: (items) => this.#writeUnpaidCalls(items) });
-    this.#deferredCalls = new GroupCommit({ write: (items) => this.#writeDeferredCalls(items), onWritten });
-    this.#upfrontCalls = new GroupCommit({ write: (items) => this.#writeUpfrontCalls(items), onWritten });
+    const withAnswers = {
+      weigh: ({ answer }: ServedCallPost) => answer?.body.length ?? 0,
+      maxWeight: bytesInOneStatement,
+      onWritten,
+    };
+    this.#deferredCalls = new GroupCommit({ write: (items) => this.#writeDeferredCalls(items), ...withAnswers });
+    this.#upfrontCalls = new GroupCommit({ write: (items) => this.#writeUpfrontCalls(items), ...withAnswers });
   }
 
   /**

@@ -4,6 +4,7 @@ import type { ReceiptPayload } from '@keyfare/core/receipt';
 import { monthOf, unixSeconds } from '@keyfare/core/time';
 import { findNetwork, formatPaymentResponse, type SettlementHeader } from '@keyfare/core/x402';
 import { Injectable } from '@nestjs/common';
+import type { NewAnswer } from '../answer/stored-answer.js';
 import { GateConfig } from '../config.js';
 import type { KeyHold } from '../meter/hold.js';
 import { GateMetrics } from '../metrics.js';
@@ -28,6 +29,12 @@ export interface ServedCall {
 export interface PaidReceipt {
   readonly jws: string;
   readonly response: SettlementHeader;
+}
+
+/** A call and its answer, to be kept together; null for an answer that is too large to keep. */
+interface Served {
+  readonly call: PaidCall;
+  readonly answer: NewAnswer | null;
 }
 
 /** Receipts of exchanges: what they say, and their way into the books. */
@@ -149,19 +156,19 @@ export class ExchangeReceipts {
   }
 
   /** Signs for a deferred call and posts it: the payment is served then, and collected later. */
-  async postDeferred(hold: PaymentHold, call: PaidCall): Promise<PaidReceipt> {
-    return this.#postServed(hold, call, { transaction: null, post: (served) => this.post.postDeferredCall(served) });
+  async postDeferred(hold: PaymentHold, served: Served): Promise<PaidReceipt> {
+    return this.#postServed(hold, served, { transaction: null, post: (item) => this.post.postDeferredCall(item) });
   }
 
   /** Signs for a call that was paid for before it was served, and posts it. */
-  async postUpfront(hold: PaymentHold, call: PaidCall, transaction: Hex): Promise<PaidReceipt> {
-    return this.#postServed(hold, call, { transaction, post: (served) => this.post.postUpfrontCall(served) });
+  async postUpfront(hold: PaymentHold, served: Served, transaction: Hex): Promise<PaidReceipt> {
+    return this.#postServed(hold, served, { transaction, post: (item) => this.post.postUpfrontCall(item) });
   }
 
   async #postServed(
     hold: PaymentHold,
-    call: PaidCall,
-    { transaction, post }: { transaction: Hex | null; post: (served: ServedCallPost) => Promise<boolean> },
+    { call, answer }: Served,
+    { transaction, post }: { transaction: Hex | null; post: (item: ServedCallPost) => Promise<boolean> },
   ): Promise<PaidReceipt> {
     const issuedAt = this.config.clock();
     const signed = this.receipts.signReceipt(this.#paidPayload(hold, call, { transaction, issuedAt }), issuedAt);
@@ -172,7 +179,7 @@ export class ExchangeReceipts {
       periodStart: new Date(call.periodStart),
       occurredAt: new Date(call.occurredAt),
     };
-    const first = await post({ ...signed, ...usage, id, accountId, keyId, payer, call, unusedAtBlock });
+    const first = await post({ ...signed, ...usage, id, accountId, keyId, payer, call, answer, unusedAtBlock });
     const jws = first ? signed.jws : await this.findPosted(id);
     // Peers took this process for dead: they gave up its claim, or recorded that a refund is due.
     if (jws === null) throw new Problem(transaction === null ? 'payment/in-progress' : 'payment/refund-due');

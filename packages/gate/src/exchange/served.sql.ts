@@ -1,4 +1,5 @@
 import { bigints, rows, texts, times } from '@keyfare/db/rows';
+import { answerColumns, keepAnswers } from '../answer/keep.sql.js';
 import { appendEntries, entryColumns, usageColumns } from '../log/append.sql.js';
 import { serveDeferred, serveUpfront } from '../payment/post.sql.js';
 import type { ServedCallPost } from './post-item.js';
@@ -10,6 +11,7 @@ export const servedCallRows = rows<ServedCallPost>({
   payer: texts((item) => item.payer),
   account_id: texts((item) => item.accountId),
   call_text: texts((item) => JSON.stringify(item.call)),
+  ...answerColumns<ServedCallPost>((item) => item.answer),
   block: bigints((item) => item.unusedAtBlock),
   served_at: times((item) => item.issuedAt),
 });
@@ -27,7 +29,8 @@ const post = (step: string): string => `
     principal: 'payer',
     rail: `'x402'`,
     account_id: 'account_id',
-  })}
+  })},
+  kept as (${keepAnswers('id', 'item join moved using (id)')})
   select id from moved`;
 
 /** Calls whose payments are collected later: served and receipted in one statement. */

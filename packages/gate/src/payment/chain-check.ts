@@ -23,12 +23,14 @@ export class ChainCheck {
     hold: PaymentHold,
     { open, terms, access }: { open: bigint; terms: readonly PaymentTerms[]; access: NetworkAccess },
   ): Promise<PaymentHold> {
-    const [{ balance, authorizationUsed, hasCode }, block, simulation] = await Promise.all([
-      this.scheme.read(hold, access),
+    const [balance, block, simulation] = await Promise.all([
+      access.chain.readBalance(hold),
       access.chain.blockNumber(),
       this.scheme.simulate(hold, access),
       this.#checkGas(hold, access),
     ]);
+    // A transfer that would succeed has an unused authorization. Why one would not is asked only then.
+    const { authorizationUsed, hasCode } = simulation.ok ? fine : await this.scheme.read(hold, access);
     if (authorizationUsed) throw challenge(terms, 'payment/already-used');
     if (balance < open) throw challenge(terms, 'payment/insufficient-funds');
     if (!simulation.ok) {
@@ -54,6 +56,8 @@ export class ChainCheck {
     }
   }
 }
+
+const fine = { authorizationUsed: false, hasCode: false };
 
 /** What a transfer by a key uses, more or less: its limit is well above. */
 const transferGas = 90_000n;

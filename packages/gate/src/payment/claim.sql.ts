@@ -1,20 +1,38 @@
+import { bytes, rows, texts, times, uuids } from '@keyfare/db/rows';
+import type { PaymentHold } from './call.js';
+
+/** The rows of `claimPayments`; its last parameter is this process. Amounts may be larger than 64 bits. */
+export const claimRows = rows<PaymentHold>({
+  network: texts((hold) => hold.network),
+  asset: texts((hold) => hold.asset),
+  payer: texts((hold) => hold.payer),
+  nonce: texts((hold) => hold.nonce),
+  exchange_id: uuids((hold) => hold.exchangeId),
+  account_id: texts((hold) => hold.accountId),
+  key_id: texts((hold) => hold.keyId),
+  fingerprint: bytes((hold) => hold.fingerprint),
+  pay_to: texts((hold) => hold.payTo),
+  amount_text: texts((hold) => hold.amount.toString()),
+  valid_after: texts((hold) => hold.validAfter.toString()),
+  valid_before: texts((hold) => hold.validBefore.toString()),
+  signature: bytes((hold) => Buffer.from(hold.signature.slice(2), 'hex')),
+  claimed_at: times((hold) => hold.claimedAt),
+  flow: texts((hold) => hold.flow),
+});
+
 /**
  * Claims payments for their exchanges, and adds them to what their payers have open. The insert is the claim: of all
  * who present one authorization, in whatever process, one inserts the row. Payers on the block list claim nothing.
  */
 export const claimPayments = `
-  with item as materialized (
-    select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[],
-      $8::bytea[], $9::text[], $10::numeric[], $11::numeric[], $12::numeric[], $13::bytea[], $14::timestamptz[], $15::text[])
-    as t(network, asset, payer, nonce, exchange_id, account_id, key_id, fingerprint, pay_to, amount, valid_after,
-      valid_before, signature, claimed_at, flow)),
+  with item as materialized (select *, amount_text::numeric as amount from ${claimRows.source()}),
   blocked as (
     select exchange_id from item i where exists (select 1 from keyfare.blocked_payer b where b.payer = i.payer)),
   claimed as (
     insert into keyfare.payment (network, asset, payer, nonce, exchange_id, replica_id, account_id, key_id,
       fingerprint, pay_to, amount, valid_after, valid_before, signature, claimed_at, flow)
-    select network, asset, payer, nonce, exchange_id, $16::uuid, account_id, key_id, fingerprint, pay_to, amount,
-      valid_after, valid_before, signature, claimed_at, flow
+    select network, asset, payer, nonce, exchange_id, $${claimRows.size + 1}::uuid, account_id, key_id, fingerprint,
+      pay_to, amount, valid_after::numeric, valid_before::numeric, signature, claimed_at, flow
     from item where exchange_id not in (select exchange_id from blocked) order by network, asset, payer, nonce
     on conflict (network, asset, payer, nonce) do nothing
     returning exchange_id, network, asset, payer, amount),

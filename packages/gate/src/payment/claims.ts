@@ -5,6 +5,7 @@ import type { PaymentHold } from './call.js';
 import {
   adoptPayments,
   claimPayments,
+  claimRows,
   forgetExposures,
   releaseAbandonedClaims,
   releaseClaims,
@@ -149,10 +150,11 @@ export class Claims {
   }
 
   async #write(holds: readonly PaymentHold[]): Promise<readonly Claim[]> {
+    const now = this.now();
     const rows = await this.#sql.query<{ exchange_id: string; open: string | null }>({
       name: 'keyfare_claim_payments',
       text: claimPayments,
-      values: [...this.#columns(holds), this.replica.id],
+      values: [...claimRows.values(holds.map((hold) => ({ ...hold, claimedAt: now }))), this.replica.id],
     });
     const blocked = new Set(rows.flatMap((row) => (row.open === null ? [row.exchange_id] : [])));
     const openAfter = new Map(rows.flatMap((row) => (row.open === null ? [] : [[row.exchange_id, BigInt(row.open)]])));
@@ -163,27 +165,6 @@ export class Claims {
     return accumulate(holds, openAfter).map((claim, index) =>
       blocked.has(holds[index]?.exchangeId ?? '') ? { won: false, blocked: true } : claim,
     );
-  }
-
-  #columns(holds: readonly PaymentHold[]): readonly unknown[][] {
-    const now = this.now();
-    return [
-      holds.map((hold) => hold.network),
-      holds.map((hold) => hold.asset),
-      holds.map((hold) => hold.payer),
-      holds.map((hold) => hold.nonce),
-      holds.map((hold) => hold.exchangeId),
-      holds.map((hold) => hold.accountId),
-      holds.map((hold) => hold.keyId),
-      holds.map((hold) => hold.fingerprint),
-      holds.map((hold) => hold.payTo),
-      holds.map((hold) => hold.amount.toString()),
-      holds.map((hold) => hold.validAfter.toString()),
-      holds.map((hold) => hold.validBefore.toString()),
-      holds.map((hold) => Buffer.from(hold.signature.slice(2), 'hex')),
-      holds.map(() => now),
-      holds.map((hold) => hold.flow),
-    ];
   }
 
   /** After a lost connection the rows may be there because this very group wrote them: those are won too. */

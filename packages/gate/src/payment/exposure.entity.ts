@@ -1,10 +1,9 @@
 import { atomicColumn } from '@keyfare/db/columns';
-import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import { Check, Column, Entity, PrimaryColumn } from 'typeorm';
 
 /** What a payer has promised in payments that are claimed and not yet on the chain: at most their balance. */
 @Entity({ name: 'payer_exposure' })
 @Check('payer_exposure_open', 'open >= 0')
-@Index('payer_exposure_nothing', ['open'], { where: 'open = 0' })
 export class ExposureEntity {
   @PrimaryColumn({ type: 'text', primaryKeyConstraintName: 'payer_exposure_pk' })
   network: string;

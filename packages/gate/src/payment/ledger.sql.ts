@@ -47,6 +47,17 @@ export const selectResumed = `
   select * from keyfare.payment
   where exchange_id = any($1::uuid[]) and state in ('settling', 'settled') and wallet_nonce is not null`;
 
-/** Served payments that wait to be collected, those that run out first before the others. */
+const waiting = `from keyfare.payment where state = 'served' and network = $1 and not (exchange_id = any($2::uuid[]))`;
+
+/** What waits to be collected, taken together. */
+export const selectWaiting = `
+  select count(*)::int as count, coalesce(sum(amount), 0)::text as amount, min(served_at) as oldest,
+    min(valid_before)::text as valid_before ${waiting}`;
+
+/** What waits to be collected, by payer, the largest sums first. */
+export const selectWaitingByPayer = `
+  select payer, asset, sum(amount)::text as amount ${waiting} group by payer, asset order by sum(amount) desc limit $3`;
+
+/** Payments that wait to be collected, those that run out first before the others. */
 export const selectDeferred = `
-  select * from keyfare.payment where state = 'served' and network = $1 order by valid_before, exchange_id limit $2`;
+  select * ${waiting} and ($3::text[] is null or payer = any($3::text[])) order by valid_before, exchange_id limit $4`;

@@ -1,7 +1,18 @@
+import type { Address } from '@keyfare/core/x402';
 import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
 import { ReplicaId } from '../replica-id.js';
-import type { Deferred, Movement, Numbered, Numbering, PaymentLedger, Resumed, Submission } from '../settling.js';
+import type {
+  DeferredQuestion,
+  Movement,
+  Numbered,
+  Numbering,
+  PayerWaiting,
+  PaymentLedger,
+  Resumed,
+  Submission,
+  Waiting,
+} from '../settling.js';
 import {
   finalizePayments,
   renumberPayments,
@@ -9,6 +20,8 @@ import {
   selectDeferred,
   selectNumbers,
   selectResumed,
+  selectWaiting,
+  selectWaitingByPayer,
   startPayments,
 } from './ledger.sql.js';
 import { holdOf, type PaymentRow } from './payment-row.js';
@@ -16,6 +29,13 @@ import { holdOf, type PaymentRow } from './payment-row.js';
 interface NumberedRow {
   readonly exchange_id: string;
   readonly wallet_nonce: string;
+}
+
+interface WaitingRow {
+  readonly count: number;
+  readonly amount: string;
+  readonly oldest: Date | null;
+  readonly valid_before: string | null;
 }
 
 /** The steps of payments that settlements take: see `PaymentLedger`. */
@@ -72,13 +92,39 @@ export class PaymentLedgerService implements PaymentLedger {
     return (await this.sql.query<PaymentRow>({ text: selectResumed, values: [exchangeIds] })).map(resumedOf);
   }
 
-  async deferred(network: string, limit: number): Promise<readonly Deferred[]> {
+  async waiting({ network, except }: DeferredQuestion): Promise<Waiting> {
+    const [row] = await this.sql.query<WaitingRow>({
+      name: 'keyfare_waiting',
+      text: selectWaiting,
+      values: [network, except],
+    });
+    const { count = 0, amount = '0', oldest = null, valid_before: validBefore = null } = row ?? {};
+    return { count, amount: BigInt(amount), oldest, validBefore: validBefore === null ? null : BigInt(validBefore) };
+  }
+
+  async waitingByPayer({ network, except }: DeferredQuestion, limit: number): Promise<readonly PayerWaiting[]> {
+    const rows = await this.sql.query<{ payer: Address; asset: Address; amount: string }>({
+      name: 'keyfare_waiting_by_payer',
+      text: selectWaitingByPayer,
+      values: [network, except, limit],
+    });
+    return rows.map(({ payer, asset, amount }) => ({ payer, asset, amount: BigInt(amount) }));
+  }
+
+  async deferred({
+    network,
+    except,
+    payers,
+    limit,
+  }: DeferredQuestion & { readonly payers?: readonly Address[]; readonly limit: number }): Promise<
+    readonly Movement[]
+  > {
     const rows = await this.sql.query<PaymentRow>({
       name: 'keyfare_deferred',
       text: selectDeferred,
-      values: [network, limit],
+      values: [network, except, payers ?? null, limit],
     });
-    return rows.map((row) => ({ movement: movementOf(row), servedAt: row.served_at ?? row.claimed_at }));
+    return rows.map(movementOf);
   }
 }
 

@@ -20,7 +20,7 @@ import { Check, Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
 @Check('payment_refund', 'refund_due_at is null or call is null')
 @Index('payment_open', ['state', 'replicaId'], { where: `state in ('claimed', 'served', 'settling', 'settled')` })
 @Index('payment_unserved', ['replicaId'], { where: `flow = 'upfront' and call is null and refund_due_at is null` })
-@Index('payment_nonce', ['network', 'wallet', 'walletNonce'])
+@Index('payment_nonce', ['network', 'wallet', 'walletNonce'], { where: 'wallet is not null' })
 export class PaymentEntity {
   /** CAIP-2. */
   @PrimaryColumn({ type: 'text', primaryKeyConstraintName: 'payment_pk' })

@@ -32,6 +32,8 @@ export class AccessLog {
   readonly #pino: PinoParts | undefined;
   #batch = '';
   #isScheduled = false;
+  #startedAt = 0;
+  #startText = '';
 
   constructor(logger: FastifyBaseLogger) {
     this.#logger = logger;
@@ -45,12 +47,22 @@ export class AccessLog {
       return;
     }
     if (!this.#pino.isEnabled()) return;
-    this.#batch += `${this.#pino.head}${new Date().toISOString()}${format(line)}`;
+    this.#batch += this.#start(this.#pino) + line.exchange + constantOf(line) + variableOf(line);
     if (this.#batch.length > longestBatch) this.flush();
     else if (!this.#isScheduled) {
       this.#isScheduled = true;
       setImmediate(() => this.flush());
     }
+  }
+
+  /** Up to the id: the same for all lines of a millisecond. */
+  #start({ head }: PinoParts): string {
+    const now = Date.now();
+    if (now !== this.#startedAt) {
+      this.#startedAt = now;
+      this.#startText = `${head}${new Date(now).toISOString()}","exchange":"`;
+    }
+    return this.#startText;
   }
 
   /** Writes what was gathered. */
@@ -63,10 +75,29 @@ export class AccessLog {
   }
 }
 
-function format(line: AccessLine): string {
-  const { exchange, method, route, status, rail, sku, principal, problem, receipt, aborted, durationMs } = line;
-  let text = `","exchange":"${exchange}","method":"${method}","route":${quoted(route)},"status":${status},"rail":"${rail}"`;
-  if (sku !== undefined) text += `,"sku":"${sku}"`;
+/** What many lines have in common. */
+interface Constant extends Pick<AccessLine, 'method' | 'status' | 'rail' | 'sku'> {
+  readonly text: string;
+}
+
+/** By route, and routes are as many as the host declares; of each so many combinations at most. */
+const constants = new Map<string, Constant[]>();
+const constantsOfRoute = 64;
+
+function constantOf({ route, method, status, rail, sku }: AccessLine): string {
+  let known = constants.get(route);
+  if (known === undefined) constants.set(route, (known = []));
+  for (const one of known) {
+    if (one.status === status && one.rail === rail && one.method === method && one.sku === sku) return one.text;
+  }
+  const end = sku === undefined ? '' : `,"sku":"${sku}"`;
+  const text = `","method":"${method}","route":${JSON.stringify(route)},"status":${status},"rail":"${rail}"${end}`;
+  if (known.length < constantsOfRoute) known.push({ method, status, rail, sku, text });
+  return text;
+}
+
+function variableOf({ principal, problem, receipt, aborted, durationMs }: AccessLine): string {
+  let text = '';
   if (principal !== undefined) {
     text +=
       principal.kind === 'account'
@@ -76,8 +107,13 @@ function format(line: AccessLine): string {
   if (problem !== undefined) text += `,"problem":"${problem}"`;
   if (receipt !== undefined) text += `,"receipt":"${receipt}"`;
   if (aborted) text += ',"aborted":true';
-  return `${text},"durationMs":${Math.round(durationMs * 1_000) / 1_000},"msg":"exchange"}\n`;
+  const microseconds = Math.max(0, Math.round(durationMs * 1_000));
+  const fraction = thousandths[microseconds % 1_000] ?? '000';
+  return `${text},"durationMs":${Math.floor(microseconds / 1_000)}.${fraction},"msg":"exchange"}\n`;
 }
+
+/** A whole number is written much faster than one with a fraction. */
+const thousandths = Array.from({ length: 1_000 }, (_, index) => String(index).padStart(3, '0'));
 
 function nameOf(principal: Principal): object {
   return principal.kind === 'account'
@@ -92,25 +128,13 @@ interface PinoParts {
   readonly isEnabled: () => boolean;
 }
 
-const routes = new Map<string, string>();
-
-/** Routes are as many as the host declares, so their quoted forms are kept. */
-function quoted(route: string): string {
-  let text = routes.get(route);
-  if (text === undefined) {
-    text = JSON.stringify(route);
-    routes.set(route, text);
-  }
-  return text;
-}
-
 /** The constant start of a line and its destination; undefined for another logger than pino's. */
 function pinoOf(logger: FastifyBaseLogger): PinoParts | undefined {
   if (!(symbols.streamSym in logger) || !(symbols.chindingsSym in logger)) return undefined;
   const known = logger as unknown as Logger & Record<symbol, unknown>;
   const stream = known[symbols.streamSym] as { write: (text: string) => void };
   const bindings = known[symbols.chindingsSym] as string;
-  // As `createLogger` has it: level and time first, then the bindings. The time's value is closed by `format`.
+  // As `createLogger` has it: level and time first, then the bindings.
   const head = `{"level":"info"${bindings},"time":"`;
   return { head, write: (text) => stream.write(text), isEnabled: () => known.isLevelEnabled('info') };
 }

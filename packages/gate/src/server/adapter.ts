@@ -4,7 +4,7 @@ import { Problem, toProblemDocument } from '@keyfare/core/problem';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
-import { GatedResponse } from './gated-response.js';
+import { responsesOf } from './gated-response.js';
 import { routableTarget } from './request-target.js';
 
 export interface AdapterSettings {
@@ -14,23 +14,27 @@ export interface AdapterSettings {
 
 /** A Fastify adapter with a server's manners: bounded bodies and headers, problems for what never becomes a request. */
 export function createAdapter({ logger, bodyLimitBytes = 1_048_576 }: AdapterSettings): FastifyAdapter {
+  const server = { isClosing: false };
   const adapter = new FastifyAdapter({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
-    http: { ServerResponse: GatedResponse },
+    http: { ServerResponse: responsesOf(server) },
     rewriteUrl: (request: { readonly url?: string | undefined }) => routableTarget(request.url ?? '/'),
     // A child logger for each request costs more than our one line of it, which names the exchange.
     childLoggerFactory: (parent: FastifyBaseLogger) => parent,
     requestTimeout: 60_000,
     keepAliveTimeout: 72_000,
     // Calls that come in on open connections while the server closes are answered like others, and their connections
-    // then closed: see below.
+    // then closed: see `GatedResponse`.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => refuseUnreadable(error, socket),
   });
-  closeConnectionsOnClosing(adapter.getInstance<FastifyInstance>());
+  adapter.getInstance<FastifyInstance>().addHook('preClose', (done) => {
+    server.isClosing = true;
+    done();
+  });
   return adapter;
 }
 
@@ -47,17 +51,4 @@ function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\n` +
       `Content-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
-}
-
-/** A kept-alive connection would hold the closing server open; the last response on it says that it ends. */
-function closeConnectionsOnClosing(fastify: FastifyInstance): void {
-  let closing = false;
-  fastify.addHook('preClose', (done) => {
-    closing = true;
-    done();
-  });
-  fastify.addHook('onSend', (_request, reply, payload, done) => {
-    if (closing) void reply.header('connection', 'close');
-    done(null, payload);
-  });
 }

@@ -20,17 +20,20 @@ export class GatedResponse<Request extends IncomingMessage = IncomingMessage> ex
   /** Undefined on routes that are not priced. */
   gate: ResponseGate | undefined = undefined;
 
-  override writeHead(...args: unknown[]): this {
-    if (this.isOpen()) (super.writeHead as Any)(...args);
+  override writeHead(status: unknown, reason?: unknown, headers?: unknown): this {
+    if (!this.isOpen()) return this;
+    // A kept-alive connection would hold the closing server open: the last response on it says that it ends.
+    if (this.isServerClosing()) this.shouldKeepAlive = false;
+    (super.writeHead as Any)(status, reason, headers);
     return this;
   }
 
-  override write(...args: unknown[]): boolean {
-    return this.isOpen() ? ((super.write as Any)(...args) as boolean) : false;
+  override write(chunk: unknown, encoding?: unknown, done?: unknown): boolean {
+    return this.isOpen() ? ((super.write as Any)(chunk, encoding, done) as boolean) : false;
   }
 
-  override end(...args: unknown[]): this {
-    if (this.isOpen()) (super.end as Any)(...args);
+  override end(chunk?: unknown, encoding?: unknown, done?: unknown): this {
+    if (this.isOpen()) (super.end as Any)(chunk, encoding, done);
     return this;
   }
 
@@ -47,6 +50,10 @@ export class GatedResponse<Request extends IncomingMessage = IncomingMessage> ex
     if (this.gate === undefined) (super.writeProcessing as Any)(...args);
   }
 
+  protected isServerClosing(): boolean {
+    return false;
+  }
+
   private isOpen(): boolean {
     const { gate } = this;
     if (gate === undefined) return true;
@@ -55,4 +62,13 @@ export class GatedResponse<Request extends IncomingMessage = IncomingMessage> ex
     gate.refuse();
     return false;
   }
+}
+
+/** The responses of one server. */
+export function responsesOf(server: { readonly isClosing: boolean }): typeof GatedResponse {
+  return class<Request extends IncomingMessage> extends GatedResponse<Request> {
+    protected override isServerClosing(): boolean {
+      return server.isClosing;
+    }
+  };
 }

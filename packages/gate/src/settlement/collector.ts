@@ -1,6 +1,7 @@
+import type { Address } from '@keyfare/core/x402';
 import type { Simulation } from '@keyfare/evm/chain';
 import type { GateConfig } from '../config.js';
-import type { Deferred, Movement, PaymentLedger, SettlementEvents } from '../settling.js';
+import type { DeferredQuestion, Movement, PaymentLedger, SettlementEvents } from '../settling.js';
 import type { Settler } from './settler.js';
 import { toSettle } from './signed.js';
 
@@ -16,6 +17,10 @@ export interface CollectorContext {
 /** What cannot be collected now is tried again after so long, and twice as long each time. */
 const firstRetryMs = 5_000;
 const longestRetryMs = 300_000;
+/** Rows in memory at once. */
+const pageSize = 500;
+/** The balances of so many payers are watched, of those who have the most open. */
+const watchedPayers = 500;
 
 /**
  * Collects deferred payments in bulk: when there are enough of them, when they come to enough, when one is old enough or
@@ -29,7 +34,7 @@ export class Collector {
   #timer: NodeJS.Timeout | undefined;
   #turn: Promise<void> | undefined;
   #watchedAtMs = 0;
-  #short: ReadonlySet<string> = new Set();
+  #short: ReadonlySet<Address> = new Set();
   #closed = false;
 
   constructor(context: CollectorContext) {
@@ -54,51 +59,54 @@ export class Collector {
 
   /** One turn: nothing, or one batch after the other until nothing is due. */
   async collect(): Promise<void> {
-    const { ledger, settler, config } = this.#context;
-    const { network, batchSize, batchContract } = settler.access.settings;
-    const waiting = await ledger.deferred(network.caip2, config.deferred.count * 4);
-    this.#forget(waiting);
-    const nowMs = performance.now();
-    const ready = waiting.filter(({ movement }) => (this.#retries.get(movement.exchangeId)?.atMs ?? 0) <= nowMs);
-    await this.#watchBalances(ready);
-    const chosen = this.#choose(ready);
+    const { ledger, settler } = this.#context;
+    const { batchSize, batchContract } = settler.access.settings;
+    const all = await this.#isDue();
+    const payers = all ? undefined : [...(await this.#findShort())];
+    if (payers?.length === 0) return;
     const size = batchContract === null ? 1 : batchSize;
-    for (let from = 0; from < chosen.length; from += size) await this.#settle(chosen.slice(from, from + size));
-  }
-
-  /** All of them once something is due; else those of payers who are running short. */
-  #choose(ready: readonly Deferred[]): readonly Movement[] {
-    const { config } = this.#context;
-    const { count, amount, ageMs, marginSeconds } = config.deferred;
-    const now = config.clock().getTime();
-    const total = ready.reduce((sum, { movement }) => sum + movement.amount, 0n);
-    const isDue = ready.some(
-      ({ movement, servedAt }) =>
-        now - servedAt.getTime() >= ageMs || movement.validBefore <= BigInt(Math.floor(now / 1_000) + marginSeconds),
-    );
-    const all = isDue || ready.length >= count || total >= amount;
-    return ready.flatMap(({ movement }) => (all || this.#short.has(movement.payer) ? [movement] : []));
-  }
-
-  /** Reads the balances of those who have something open, so often as configured. */
-  async #watchBalances(ready: readonly Deferred[]): Promise<void> {
-    const { config, settler } = this.#context;
-    const nowMs = performance.now();
-    if (ready.length === 0 || nowMs - this.#watchedAtMs < config.deferred.balanceIntervalMs) return;
-    this.#watchedAtMs = nowMs;
-    const open = new Map<string, { movement: Movement; amount: bigint }>();
-    for (const { movement } of ready) {
-      const before = open.get(movement.payer)?.amount ?? 0n;
-      open.set(movement.payer, { movement, amount: before + movement.amount });
+    for (let before = ''; ; ) {
+      const page = await ledger.deferred({ ...this.#question(), ...(payers && { payers }), limit: pageSize });
+      if (all && page.length < pageSize) this.#forget(page);
+      const [first] = page;
+      // A page that is the same again: nothing can be done for its payments at present.
+      if (first === undefined || first.exchangeId === before) return;
+      before = first.exchangeId;
+      for (let from = 0; from < page.length; from += size) await this.#settle(page.slice(from, from + size));
     }
-    const short = await Promise.all(
-      [...open.values()].map(async ({ movement, amount }) => {
-        const { asset, payer, nonce } = movement;
-        const { balance } = await settler.access.chain.readPayer({ asset, payer, nonce });
-        return balance <= amount ? [payer] : [];
-      }),
+  }
+
+  #question(): DeferredQuestion {
+    const nowMs = performance.now();
+    const later = [...this.#retries].filter(([, { atMs }]) => atMs > nowMs);
+    return { network: this.#context.settler.access.settings.network.caip2, except: later.map(([id]) => id) };
+  }
+
+  /** Whether all that waits is to be collected now. */
+  async #isDue(): Promise<boolean> {
+    const { config, ledger } = this.#context;
+    const { count, amount, ageMs, marginSeconds } = config.deferred;
+    const waiting = await ledger.waiting(this.#question());
+    const { oldest, validBefore } = waiting;
+    if (oldest === null || validBefore === null) return false;
+    const now = config.clock().getTime();
+    const isOld = now - oldest.getTime() >= ageMs || validBefore <= BigInt(Math.floor(now / 1_000) + marginSeconds);
+    return isOld || waiting.count >= count || waiting.amount >= amount;
+  }
+
+  /** Payers whose balance no longer covers what they have open: their balances are read so often as configured. */
+  async #findShort(): Promise<ReadonlySet<Address>> {
+    const { config, ledger, settler } = this.#context;
+    const nowMs = performance.now();
+    if (nowMs - this.#watchedAtMs < config.deferred.balanceIntervalMs) return this.#short;
+    this.#watchedAtMs = nowMs;
+    const { chain } = settler.access;
+    const open = await ledger.waitingByPayer(this.#question(), watchedPayers);
+    const balances = await Promise.all(open.map((one) => chain.readBalance(one)));
+    this.#short = new Set(
+      open.flatMap(({ payer, amount }, index) => ((balances[index] ?? 0n) <= amount ? [payer] : [])),
     );
-    this.#short = new Set(short.flat());
+    return this.#short;
   }
 
   async #settle(movements: readonly Movement[]): Promise<void> {
@@ -161,8 +169,10 @@ export class Collector {
     return movements.every(({ validBefore }) => validBefore > soon);
   }
 
-  #forget(waiting: readonly Deferred[]): void {
-    const ids = new Set(waiting.map(({ movement }) => movement.exchangeId));
-    for (const id of this.#retries.keys()) if (!ids.has(id)) this.#retries.delete(id);
+  /** A payment whose time to be tried again has come, and that does not wait any more, has ended. */
+  #forget(page: readonly Movement[]): void {
+    const nowMs = performance.now();
+    const ids = new Set(page.map(({ exchangeId }) => exchangeId));
+    for (const [id, { atMs }] of this.#retries) if (atMs <= nowMs && !ids.has(id)) this.#retries.delete(id);
   }
 }
