@@ -1,6 +1,7 @@
 import type { Hex } from '@keyfare/core/encoding';
 import type { EntryKind, EntryPayloads } from '@keyfare/core/log';
 import { unixSeconds } from '@keyfare/core/time';
+import { GroupCommit } from '@keyfare/db/group-commit';
 import { SqlPool } from '@keyfare/db/sql';
 import { Injectable, Logger } from '@nestjs/common';
 import { GateConfig } from '../config.js';
@@ -19,6 +20,7 @@ import {
   postSettlements,
   postUncollected,
 } from './later.sql.js';
+import type { LaterPost } from './post-item.js';
 import { ExchangeReceipts } from './receipts.js';
 
 /** What was sold, for a refund of it. */
@@ -49,6 +51,7 @@ const unknownSale = { sku: 'unknown', method: 'GET' };
 export class LaterEntries {
   readonly #logger = new Logger('Payment');
   readonly #underWay = new Set<Promise<void>>();
+  readonly #groups: ReadonlyMap<string, GroupCommit<LaterPost, true>>;
   #closed = false;
 
   constructor(
@@ -58,7 +61,10 @@ export class LaterEntries {
     private readonly receipts: ReceiptService,
     private readonly exchangeReceipts: ExchangeReceipts,
     private readonly metrics: GateMetrics,
-  ) {}
+  ) {
+    const grouped = { keyfare_post_settlements: postSettlements, keyfare_post_uncollected: postUncollected };
+    this.#groups = new Map(Object.entries(grouped).map(([name, text]) => [text, this.#groupOf(name, text)]));
+  }
 
   /** Posts the end of a payment that no caller waits for. */
   async end(row: PaymentRow, outcome: PaymentOutcome): Promise<void> {
@@ -111,11 +117,21 @@ export class LaterEntries {
 
   limitDoubt(): void {
     this.#closed = true;
+    for (const group of this.#groups.values()) group.limitDoubt();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all(this.#underWay);
+    await Promise.all([...this.#underWay, ...[...this.#groups.values()].map((group) => group.close())]);
+  }
+
+  #groupOf(name: string, text: string): GroupCommit<LaterPost, true> {
+    return new GroupCommit({
+      write: async (items) => {
+        await this.sql.query({ name, text, values: laterRows.values(items) });
+        return items.map(() => true as const);
+      },
+    });
   }
 
   async #drop(exchangeId: string, dropped: Hex, outcome: PaymentOutcome): Promise<void> {
@@ -197,7 +213,11 @@ export class LaterEntries {
     const issuedAt = this.config.clock();
     const signed = this.receipts.sign(kind, payload, issuedAt);
     const { exchangeId, payer } = hold;
-    const rest = { exchangeId, payer, transaction, failure, dropped: dropped ?? null };
-    await this.sql.query({ text, values: laterRows.values([{ ...signed, id: payload.id, ...rest }]) });
+    const rest = { exchangeId, payer, issuedAt, transaction, failure, dropped: dropped ?? null };
+    const item = { ...signed, ...rest, id: payload.id };
+    // Those of one batch end together, and there may be hundreds.
+    const group = this.#groups.get(text);
+    if (group === undefined) await this.sql.query({ text, values: laterRows.values([item]) });
+    else await group.commit(item);
   }
 }

@@ -1,3 +1,4 @@
+import { GroupCommit } from '@keyfare/db/group-commit';
 import { Logger } from '@nestjs/common';
 import { withTimeout } from '../with-timeout.js';
 import type { PaymentOutcome } from './call.js';
@@ -16,10 +17,20 @@ const closingGraceMs = 3_000;
 export class Endings {
   readonly #logger = new Logger('Payment');
   readonly #underWay = new Map<string, Promise<void>>();
+  /** Payments of one batch end together: their rows are read together too. */
+  readonly #finds: GroupCommit<string, PaymentRow | undefined>;
   #post: EndPayment = () => Promise.reject(new Error('nobody ends payments yet'));
   #closed = false;
 
-  constructor(private readonly claims: Claims) {}
+  constructor(claims: Claims) {
+    this.#finds = new GroupCommit({
+      write: async (ids) => {
+        const rows = new Map((await claims.findByExchange(ids)).map((row) => [row.exchange_id, row]));
+        return ids.map((id) => rows.get(id));
+      },
+      waitsInDoubt: false,
+    });
+  }
 
   /** Names who posts. */
   onEnd(post: EndPayment): void {
@@ -52,7 +63,7 @@ export class Endings {
   async #end(exchangeId: string, outcome: PaymentOutcome): Promise<void> {
     for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 2_000)) {
       try {
-        const [row] = await this.claims.findByExchange([exchangeId]);
+        const row = await this.#finds.commit(exchangeId);
         if (row !== undefined && (row.state === 'settling' || row.state === 'served')) await this.#post(row, outcome);
         return;
       } catch (error) {
