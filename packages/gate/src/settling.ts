@@ -32,6 +32,8 @@ export interface Submission {
   readonly call: object | null;
   /** Until when a caller waits; null when nobody does. */
   readonly waitingUntil: Date | null;
+  /** Goes in a transaction of its own: the payer's code may use the gas of those behind it. */
+  readonly alone: boolean;
 }
 
 /** A payment under way. */
@@ -57,11 +59,10 @@ export interface Resumed {
   readonly transaction: Hex | null;
 }
 
-/** Where the settlements of a group go: one nonce for every `perNonce` payments, from `firstNonce` on. */
+/** Where the settlements of a group go: nonces of a wallet from `firstNonce` on. */
 export interface Numbering {
   readonly wallet: string;
   readonly firstNonce: number;
-  readonly perNonce: number;
 }
 
 /** A payment and the nonce of the transaction that shall move it. */
@@ -99,8 +100,15 @@ export interface DeferredQuestion {
  * caller's transaction.
  */
 export abstract class PaymentLedger {
-  /** `claimed` or `served` → `settling`, for those that are still this process's to settle; answers those. */
-  abstract start(tx: Sql, submissions: readonly Submission[], numbering: Numbering): Promise<readonly Numbered[]>;
+  /**
+   * `claimed` or `served` → `settling`, for those that are still this process's to settle; answers those. Submissions with
+   * the same number in `shares` share a nonce.
+   */
+  abstract start(
+    tx: Sql,
+    submissions: readonly Submission[],
+    numbering: Numbering & { readonly shares: readonly number[] },
+  ): Promise<readonly Numbered[]>;
   /** Gives settling payments another nonce; answers those that are still settling. */
   abstract renumber(tx: Sql, exchangeIds: readonly string[], numbering: Numbering): Promise<readonly Numbered[]>;
   /** The nonces that these payments were given before. */

@@ -32,6 +32,8 @@ export interface PaymentHold extends Movement {
   readonly fingerprint: Buffer;
   readonly claimedAt: Date;
   readonly x402Version: 1 | 2;
+  /** No key made its signature: the payer's code is asked about it. Not known of one that was taken over. */
+  readonly isProvenByCode: boolean;
   /** What a fresh payment may be made for, should this one fail; empty where it was taken over from the database. */
   readonly offers: readonly PaymentTerms[];
 }

@@ -1,16 +1,16 @@
 /**
  * `claimed` or `served` → `settling`: of the claimed only those that are still this process's own, of the served any, for
- * those belong to whoever collects them first. Nonces are given in the order of the items.
+ * those belong to whoever collects them first. Items of one share get one nonce, in the order of the shares.
  */
 export const startPayments = `
   with item as materialized (
-    select * from unnest($1::uuid[], $2::jsonb[], $3::timestamptz[], $4::bigint[]) with ordinality
-    as t(id, call, until, block, n)),
+    select * from unnest($1::uuid[], $2::jsonb[], $3::timestamptz[], $4::bigint[], $8::bigint[])
+    as t(id, call, until, block, share)),
   mine as (
     select p.exchange_id as id from keyfare.payment p join item i on p.exchange_id = i.id
     where p.state = 'served' or (p.state = 'claimed' and p.replica_id = $5) for update of p),
   placed as (
-    select i.*, (row_number() over (order by i.n) - 1) / $8::bigint as place from item i join mine using (id))
+    select i.*, dense_rank() over (order by i.share) - 1 as place from item i join mine using (id))
   update keyfare.payment p set state = 'settling', call = coalesce(i.call, p.call), waiting_until = i.until,
     unused_at_block = i.block, replica_id = $5, wallet = $6, wallet_nonce = $7::bigint + i.place
   from placed i where p.exchange_id = i.id

@@ -46,7 +46,11 @@ export class PaymentLedgerService implements PaymentLedger {
     private readonly replica: ReplicaId,
   ) {}
 
-  async start(tx: Sql, submissions: readonly Submission[], numbering: Numbering): Promise<readonly Numbered[]> {
+  async start(
+    tx: Sql,
+    submissions: readonly Submission[],
+    numbering: Numbering & { readonly shares: readonly number[] },
+  ): Promise<readonly Numbered[]> {
     return numbered(
       await tx.query<NumberedRow>({
         name: 'keyfare_start_payments',
@@ -59,7 +63,7 @@ export class PaymentLedgerService implements PaymentLedger {
           this.replica.id,
           numbering.wallet,
           numbering.firstNonce,
-          numbering.perNonce,
+          numbering.shares,
         ],
       }),
     );

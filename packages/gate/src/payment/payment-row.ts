@@ -53,6 +53,7 @@ export function holdOf(row: PaymentRow): PaymentHold {
     claimedAt: row.claimed_at,
     unusedAtBlock: BigInt(row.unused_at_block ?? '0'),
     x402Version: row.call?.x402Version ?? 2,
+    isProvenByCode: false,
     offers: [],
   };
 }

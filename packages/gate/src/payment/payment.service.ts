@@ -306,7 +306,8 @@ export class PaymentService {
 
   async #submit(hold: PaymentHold, call: PaidCall | null): Promise<Watch> {
     const waitingUntil = new Date(this.config.clock().getTime() + this.config.settleTimeoutMs);
-    const submitted = await this.settlements.submit({ movement: hold, call, waitingUntil }).catch((error: unknown) => {
+    const submission = { movement: hold, call, waitingUntil, alone: hold.isProvenByCode };
+    const submitted = await this.settlements.submit(submission).catch((error: unknown) => {
       // Where it was stored all the same, the release leaves it alone, and a sweep follows it.
       this.void(hold);
       throw error instanceof DatabaseUnavailable && error.inDoubt ? outcomeUnknown(error) : toProblem(error);
@@ -355,6 +356,7 @@ function toHold(
     claimedAt: now,
     unusedAtBlock: 0n,
     x402Version,
+    isProvenByCode: payment.proof === 'code',
     offers: request.terms,
   };
 }

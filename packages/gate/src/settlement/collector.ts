@@ -1,9 +1,8 @@
 import type { Address } from '@keyfare/core/x402';
-import type { Simulation } from '@keyfare/evm/chain';
 import type { GateConfig } from '../config.js';
 import type { DeferredQuestion, Movement, PaymentLedger, SettlementEvents } from '../settling.js';
 import type { Settler } from './settler.js';
-import { toSettle } from './signed.js';
+import { simulate, toSettle } from './signed.js';
 
 /** What collects deferred payments of one network. */
 export interface CollectorContext {
@@ -21,6 +20,12 @@ const longestRetryMs = 300_000;
 const pageSize = 500;
 /** The balances of so many payers are watched, of those who have the most open. */
 const watchedPayers = 500;
+
+interface Sorted {
+  readonly together: readonly Movement[];
+  readonly apart: readonly Movement[];
+  readonly refused: readonly Movement[];
+}
 
 /**
  * Collects deferred payments in bulk: when there are enough of them, when they come to enough, when one is old enough or
@@ -111,37 +116,47 @@ export class Collector {
 
   async #settle(movements: readonly Movement[]): Promise<void> {
     if (movements.length === 0 || (await this.#isDear(movements))) return;
-    const verdicts = await this.#simulate(movements);
-    const good = movements.filter((_movement, index) => verdicts[index]?.ok === true);
-    const bad = movements.filter((_movement, index) => verdicts[index]?.ok !== true);
-    await Promise.all([...good.map((movement) => this.#submit(movement)), ...bad.map((one) => this.#refuse(one))]);
+    const { together, apart, refused } = await this.#sort(movements);
+    await Promise.all([
+      ...together.map((movement) => this.#submit(movement, { alone: false })),
+      ...apart.map((movement) => this.#submit(movement, { alone: true })),
+      ...refused.map((movement) => this.#refuse(movement)),
+    ]);
   }
 
-  /** Rows are judged together, so a payer's second payment is refused when the balance covers one. */
-  async #simulate(movements: readonly Movement[]): Promise<readonly Simulation[]> {
+  /**
+   * Which of them can be collected in one transaction, and which not. Rows are judged together, so a payer's second payment
+   * is refused when the balance covers one. A row whose payer's code takes the gas of those behind it is found by halves,
+   * and goes in a transaction of its own.
+   */
+  async #sort(movements: readonly Movement[], isApart = false): Promise<Sorted> {
     const { chain, wallet, settings } = this.#context.settler.access;
-    const [only] = movements;
-    if (only === undefined) return [];
     if (movements.length === 1 || settings.batchContract === null) {
-      const { gasLimit } = settings;
-      return Promise.all(
-        movements.map((one) => chain.simulateTransfer({ ...toSettle(one), sender: wallet.address, gasLimit })),
-      );
+      const verdicts = await Promise.all(movements.map((one) => simulate(this.#context.settler.access, one)));
+      const good = movements.filter((_movement, index) => verdicts[index]?.ok === true);
+      const refused = movements.filter((_movement, index) => verdicts[index]?.ok !== true);
+      return { together: isApart ? [] : good, apart: isApart ? good : [], refused };
     }
     const items = movements.map(toSettle);
     const verdicts = await chain.simulateBatch({ contract: settings.batchContract, items, sender: wallet.address });
-    // One row may have spoiled them all, by its gas for one: halves find it.
-    if (verdicts.some(({ ok }) => ok)) return verdicts;
-    const middle = movements.length >> 1;
-    const halves = await Promise.all(
-      [movements.slice(0, middle), movements.slice(middle)].map((half) => this.#simulate(half)),
-    );
-    return halves.flat();
+    const sorted: { -readonly [Part in keyof Sorted]: Movement[] } = { together: [], apart: [], refused: [] };
+    const starved: Movement[] = [];
+    for (const [index, movement] of movements.entries()) {
+      const verdict = verdicts[index];
+      if (verdict?.ok === true) sorted.together.push(movement);
+      else if (verdict?.kind === 'out-of-gas') starved.push(movement);
+      else sorted.refused.push(movement);
+    }
+    if (starved.length === 0) return sorted;
+    const middle = starved.length < movements.length ? starved.length : starved.length >> 1;
+    const rest = [starved.slice(0, middle), starved.slice(middle)].filter((half) => half.length > 0);
+    const parts = await Promise.all(rest.map((half) => this.#sort(half, true)));
+    return merged([sorted, ...parts]);
   }
 
-  async #submit(movement: Movement): Promise<void> {
+  async #submit(movement: Movement, { alone }: { readonly alone: boolean }): Promise<void> {
     const { settler, events } = this.#context;
-    const submitted = await settler.submit({ movement, call: null, waitingUntil: null });
+    const submitted = await settler.submit({ movement, call: null, waitingUntil: null, alone });
     if (submitted === 'expired') await this.#refuse(movement);
     if (typeof submitted === 'string') return;
     void submitted.ended.then((outcome) => events().ended(movement.exchangeId, outcome));
@@ -175,4 +190,12 @@ export class Collector {
     const ids = new Set(page.map(({ exchangeId }) => exchangeId));
     for (const [id, { atMs }] of this.#retries) if (atMs <= nowMs && !ids.has(id)) this.#retries.delete(id);
   }
+}
+
+function merged(parts: readonly Sorted[]): Sorted {
+  return {
+    together: parts.flatMap(({ together }) => together),
+    apart: parts.flatMap(({ apart }) => apart),
+    refused: parts.flatMap(({ refused }) => refused),
+  };
 }

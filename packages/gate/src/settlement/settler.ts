@@ -3,6 +3,7 @@ import type { GateConfig } from '../config.js';
 import type { NetworkAccess } from '../networks.js';
 import type { PaymentLedger, Resumed, SettlementEvents, Submission, Submitted, Watch } from '../settling.js';
 import { Judge } from './judge.js';
+import { simulate } from './signed.js';
 import { Submissions } from './submissions.js';
 import { Verdicts } from './verdicts.js';
 import { Watcher } from './watcher.js';
@@ -34,6 +35,7 @@ export class Settler {
       network: network.caip2,
       submissions: this.submissions,
       judge: this.judge,
+      simulate: (movement) => simulate(access, movement),
       verdicts: new Verdicts({ judge: this.judge, ledger, events, confirmations }),
       ledger,
       shortestPollMs: 5,

@@ -1,4 +1,6 @@
+import type { Simulation } from '@keyfare/evm/chain';
 import type { PaymentToSettle, SignedTransaction } from '@keyfare/evm/settler';
+import type { NetworkAccess } from '../networks.js';
 import type { Movement } from '../settling.js';
 
 /** A stored transaction as the driver gives it. */
@@ -24,6 +26,12 @@ export function transactionOf(row: StoredRow): SignedTransaction {
 export function toSettle(movement: Movement): PaymentToSettle {
   const { asset, payer: from, payTo: to, amount: value, validAfter, validBefore, nonce, signature } = movement;
   return { asset, authorization: { from, to, value, validAfter, validBefore, nonce }, signature };
+}
+
+/** Tries a payment's transfer as a transaction of its own would make it. */
+export async function simulate({ chain, wallet, settings }: NetworkAccess, movement: Movement): Promise<Simulation> {
+  const { gasLimit } = settings;
+  return chain.simulateTransfer({ ...toSettle(movement), sender: wallet.address, gasLimit });
 }
 
 /** The contract wants the block's time to be before `validBefore`; a block's length must be left. */

@@ -11,6 +11,8 @@ export interface Item extends Watch {
   transaction: Hex | null;
   /** Set while its own transaction is mined and did not move it. */
   open: { readonly mined: TransactionOutcome | null; lookAtMs: number; pauseMs: number; isTold: boolean } | undefined;
+  /** It was sent once more by itself. */
+  isSentAgain: boolean;
   readonly end: (outcome: PaymentOutcome) => void;
   readonly revert: (nothing: null) => void;
 }
@@ -59,7 +61,7 @@ export function newItem(movement: Movement, transaction: Hex | null): Item {
   const { promise: ended, resolve: end } = deferred<PaymentOutcome>();
   const { promise: reverted, resolve: revert } = deferred<null>();
   if (transaction !== null) end({ kind: 'settled', transaction });
-  return { movement, transaction, open: undefined, ended, end, reverted, revert };
+  return { movement, transaction, open: undefined, isSentAgain: false, ended, end, reverted, revert };
 }
 
 /** A promise and what resolves it. */

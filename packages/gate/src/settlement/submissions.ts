@@ -118,7 +118,10 @@ export class Submissions {
     return replacement;
   }
 
-  /** A transaction under a fresh nonce, for payments whose nonce something else has used. Null when none is settling. */
+  /**
+   * A transaction under a fresh nonce, for payments that the one of their own will not move: something else has used its
+   * nonce, or it is mined. Null when none is settling.
+   */
   async renew(movements: readonly Movement[]): Promise<{ placed: Placed; ids: ReadonlySet<string> } | null> {
     const { access, ledger, sql } = this.#context;
     this.#opening = undefined;
@@ -126,11 +129,7 @@ export class Submissions {
     return sql.transaction(async (tx) => {
       const firstNonce = await this.#lock(tx);
       const ids = movements.map(({ exchangeId }) => exchangeId);
-      const numbered = await ledger.renumber(tx, ids, {
-        wallet: this.address,
-        firstNonce,
-        perNonce: Math.max(1, movements.length),
-      });
+      const numbered = await ledger.renumber(tx, ids, { wallet: this.address, firstNonce });
       const [signed] = this.#sign(movements, numbered, fees);
       if (signed === undefined) return null;
       await this.#store(tx, [signed]);
@@ -174,7 +173,7 @@ export class Submissions {
     return sql.transaction(async (tx) => {
       const perNonce = access.settings.batchContract === null ? 1 : access.settings.batchSize;
       const firstNonce = await this.#lock(tx);
-      const numbering = { wallet: this.address, firstNonce, perNonce };
+      const numbering = { wallet: this.address, firstNonce, shares: sharesOf(timely, perNonce) };
       const numbered = timely.length === 0 ? [] : await ledger.start(tx, timely, numbering);
       const movements = timely.map(({ movement }) => movement);
       const signed = this.#sign(movements, numbered, dearest(items));
@@ -261,6 +260,22 @@ export class Submissions {
       ],
     });
   }
+}
+
+/** For each submission the number of its transaction: so many share one, and some have one of their own. */
+function sharesOf(submissions: readonly Submission[], perNonce: number): readonly number[] {
+  let last = 0;
+  let room = 0;
+  let shared = 0;
+  return submissions.map(({ alone }) => {
+    if (alone) return (last += 1);
+    if (room === 0) {
+      shared = last += 1;
+      room = perNonce;
+    }
+    room -= 1;
+    return shared;
+  });
 }
 
 /** One price for the group: what was enough for its last comer is not too little for the others. */

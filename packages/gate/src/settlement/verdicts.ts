@@ -33,12 +33,16 @@ export class Verdicts {
     }
   }
 
-  /** Asks for the end of an item that its own transaction did not move. Answers whether the slot may forget it. */
-  async reconsider(item: Item): Promise<boolean> {
+  /**
+   * Asks for the end of an item that its own transaction did not move. Where there is none yet, `sendAgain` may find it
+   * another transaction. Answers whether the slot may forget it.
+   */
+  async reconsider(item: Item, sendAgain: () => Promise<boolean>): Promise<boolean> {
     const { open } = item;
     if (open === undefined) return false;
     const outcome = await this.context.judge.findEnd(item.movement, open.mined);
     if (outcome === undefined) {
+      if (await sendAgain()) return false;
       if (!open.isTold) {
         open.isTold = true;
         item.revert(null);

@@ -1,4 +1,4 @@
-import { type BroadcastOutcome, type Chain, ChainUnavailable } from '@keyfare/evm/chain';
+import { type BroadcastOutcome, type Chain, ChainUnavailable, type Simulation } from '@keyfare/evm/chain';
 import type { Movement, PaymentLedger, Resumed, Watch } from '../settling.js';
 import { BlockPace } from './block-pace.js';
 import type { Judge } from './judge.js';
@@ -11,6 +11,8 @@ export interface WatcherSettings {
   readonly network: string;
   readonly submissions: Submissions;
   readonly judge: Judge;
+  /** Tries a payment's transfer by itself. */
+  readonly simulate: (movement: Movement) => Promise<Simulation>;
   readonly verdicts: Verdicts;
   readonly ledger: PaymentLedger;
   readonly shortestPollMs: number;
@@ -255,25 +257,14 @@ export class Watcher {
 
   /** Something else has used the slot's nonce: what is left of its payments moves to a fresh one. */
   async #renew(slot: Slot): Promise<void> {
-    const { judge, submissions, verdicts } = this.#settings;
+    const { judge, verdicts } = this.#settings;
     const left: Item[] = [];
     for (const item of slot.items.values()) {
       const outcome = await judge.findEnd(item.movement, null);
       if (outcome === undefined) left.push(item);
       else if (verdicts.conclude(item, outcome)) this.#drop(slot, item);
     }
-    if (left.length > 0) {
-      const renewed = await submissions.renew(left.map(({ movement }) => movement));
-      if (renewed !== null) {
-        const next = newSlot(renewed.placed);
-        for (const item of left.filter(({ movement }) => renewed.ids.has(movement.exchangeId))) {
-          slot.items.delete(item.movement.exchangeId);
-          next.items.set(item.movement.exchangeId, item);
-          this.#slotOf.set(item.movement.exchangeId, next);
-        }
-        this.#slots.set(next.nonce, next);
-      }
-    }
+    if (left.length > 0) await this.#move(slot, left);
     // What somebody else's transaction moved waits here to be final.
     const [settled] = [...slot.items.values()].flatMap(({ transaction }) =>
       transaction === null ? [] : [transaction],
@@ -282,11 +273,36 @@ export class Watcher {
     if (mined !== null) slot.mined = mined;
   }
 
+  /** Gives payments of a slot a transaction of their own under a fresh nonce. Answers whether that was done. */
+  async #move(slot: Slot, items: readonly Item[]): Promise<boolean> {
+    const renewed = await this.#settings.submissions.renew(items.map(({ movement }) => movement));
+    if (renewed === null) return false;
+    const next = newSlot(renewed.placed);
+    for (const item of items.filter(({ movement }) => renewed.ids.has(movement.exchangeId))) {
+      slot.items.delete(item.movement.exchangeId);
+      next.items.set(item.movement.exchangeId, item);
+      this.#slotOf.set(item.movement.exchangeId, next);
+    }
+    this.#slots.set(next.nonce, next);
+    return true;
+  }
+
+  /**
+   * A payment that its transaction did not move, and that would move now, is sent once more by itself: a payer's code may
+   * have used the gas of the rows behind it, which a batch contract like Multicall3 allows.
+   */
+  async #sendAgain(slot: Slot, item: Item): Promise<boolean> {
+    if (item.isSentAgain || !(await this.#settings.simulate(item.movement)).ok) return false;
+    item.isSentAgain = true;
+    item.open = undefined;
+    return this.#move(slot, [item]);
+  }
+
   async #reconsider(slot: Slot, nowMs: number): Promise<void> {
     for (const item of slot.items.values()) {
       if (item.open === undefined || item.open.lookAtMs > nowMs) continue;
       try {
-        if (await this.#settings.verdicts.reconsider(item)) this.#drop(slot, item);
+        if (await this.#settings.verdicts.reconsider(item, () => this.#sendAgain(slot, item))) this.#drop(slot, item);
       } catch (error) {
         if (item.open !== undefined) {
           const isAway = error instanceof ChainUnavailable;
