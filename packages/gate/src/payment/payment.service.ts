@@ -287,7 +287,7 @@ export class PaymentService {
     if (open > maxPerPayer) {
       throw comeBack('payment/exposure-exceeded', 'This payer has too much open; it is collected shortly.', 30);
     }
-    if ((await this.#total.after(hold)) > maxTotal) {
+    if (!(await this.#total.fits(hold, maxTotal))) {
       throw comeBack('payment/exposure-exceeded', 'Too much is open altogether; it is collected shortly.', 30);
     }
   }
