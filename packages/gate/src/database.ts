@@ -16,7 +16,7 @@ import { LeaseEntity } from './meter/lease.entity.js';
 import { FoldLeases1796000000210 } from './meter/lease.migration.js';
 import { CreateMeter1795000000300 } from './meter/meter.migration.js';
 import { BlockedPayerEntity } from './payment/blocked-payer.entity.js';
-import { ExposureEntity } from './payment/exposure.entity.js';
+import { ExposureEntity, OpenTotalEntity } from './payment/exposure.entity.js';
 import { PaymentEntity } from './payment/payment.entity.js';
 import { CreatePayment1795000000400 } from './payment/payment.migration.js';
 import { PaymentFlows1796000000300 } from './payment/payment-flows.migration.js';
@@ -44,6 +44,7 @@ const entities = [
   LeaseEntity,
   PaymentEntity,
   ExposureEntity,
+  OpenTotalEntity,
   BlockedPayerEntity,
   WalletEntity,
   SettlementEntity,

@@ -34,7 +34,10 @@ describe('deferred payments', () => {
   });
   afterEach(async () => {
     await gate?.close();
-    await rows(ground.database.url, 'delete from keyfare.payment; delete from keyfare.payer_exposure');
+    await rows(
+      ground.database.url,
+      'delete from keyfare.payment; delete from keyfare.payer_exposure; delete from keyfare.open_total',
+    );
   }, 30_000);
 
   async function start(env: Readonly<Record<string, string>>): Promise<GateUnderTest> {

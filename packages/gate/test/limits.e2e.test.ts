@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { callRpc } from '@keyfare/devstack/chain';
 import { fundEth, installWallet, mintUsdc, transferUsdc, usdcBalance } from '@keyfare/devstack/usdc';
 import { fundedPayer, testPayer } from '@keyfare/testing/payers';
 import { FlowsController } from './flows-under-test.js';
@@ -23,7 +24,10 @@ describe('the limits of payments', () => {
   afterEach(async () => {
     await gate?.close();
     gate = undefined;
-    await rows(ground.database.url, 'delete from keyfare.payment; delete from keyfare.payer_exposure');
+    await rows(
+      ground.database.url,
+      'delete from keyfare.payment; delete from keyfare.payer_exposure; delete from keyfare.open_total',
+    );
   }, 30_000);
 
   async function start(env: Readonly<Record<string, string>>): Promise<GateUnderTest> {
@@ -86,4 +90,26 @@ describe('the limits of payments', () => {
     expect((await call(wide, '/ping', { headers: v2 })).status).toBe(200);
     expect(await usdcBalance(ground.chain.rpcUrl, wallet)).toBe(4_000n);
   }, 30_000);
+
+  it('no settlement offers more for gas than the ceiling, though the room for a rising base fee would', async () => {
+    await ground.chain.mine();
+    const block = (await callRpc(ground.chain.rpcUrl, 'eth_getBlockByNumber', ['latest', false])) as BaseFee;
+    const tip = (await callRpc(ground.chain.rpcUrl, 'eth_maxPriorityFeePerGas', [])) as string;
+    const ceiling = (BigInt(block.baseFeePerGas) * 13n) / 10n + BigInt(tip);
+    const at = await start({ MAX_GAS_PRICE_GWEI: (Number(ceiling) / 1e9).toFixed(9) });
+    const payer = await fundedPayer(ground.chain, 58);
+    const { v2, nonce } = await signPayment(ground, payer);
+    expect((await call(at, '/ping', { headers: v2 })).status).toBe(200);
+    const [settlement] = await rows<{ max_fee_per_gas: string }>(
+      ground.database.url,
+      `select s.max_fee_per_gas from keyfare.settlement s join keyfare.payment p on p.transaction = s.transaction
+        where p.nonce = $1`,
+      [nonce],
+    );
+    expect(BigInt(settlement?.max_fee_per_gas ?? 0)).toBe(ceiling);
+  }, 20_000);
 });
+
+interface BaseFee {
+  readonly baseFeePerGas: string;
+}

@@ -1,5 +1,6 @@
 import { bytes, rows, texts, times, uuids } from '@keyfare/db/rows';
 import type { PaymentHold } from './call.js';
+import { closeExposures } from './exposure.sql.js';
 
 /** The rows of `claimPayments`; its last parameter is this process. Amounts may be larger than 64 bits. */
 export const claimRows = rows<PaymentHold>({
@@ -35,24 +36,37 @@ export const claimPayments = `
       pay_to, amount, valid_after::numeric, valid_before::numeric, signature, claimed_at, flow
     from item where exchange_id not in (select exchange_id from blocked) order by network, asset, payer, nonce
     on conflict (network, asset, payer, nonce) do nothing
-    returning exchange_id, network, asset, payer, amount),
+    returning exchange_id, network, asset, payer, amount, flow),
   exposed as (
     insert into keyfare.payer_exposure (network, asset, payer, open)
     select network, asset, payer, sum(amount) from claimed group by network, asset, payer
     order by network, asset, payer
     on conflict (network, asset, payer) do update set open = payer_exposure.open + excluded.open
-    returning network, asset, payer, open)
-  select c.exchange_id, e.open from claimed c join exposed e using (network, asset, payer)
-  union all select exchange_id, null from blocked`;
+    returning network, asset, payer, open),
+  totaled as (
+    insert into keyfare.open_total (network, asset, open)
+    select network, asset, sum(amount) from claimed where flow = 'deferred' and (select count(*) from exposed) > 0
+    group by network, asset order by network, asset
+    on conflict (network, asset) do update set open = open_total.open + excluded.open
+    returning network, asset, open)
+  select c.exchange_id, e.open, t.open as total
+  from claimed c join exposed e using (network, asset, payer) left join totaled t using (network, asset)
+  union all select exchange_id, null, null from blocked`;
+
+/** Own claims as they stand: of a group whose answer was lost. */
+export const selectOwnClaims = `
+  select p.exchange_id, e.open, t.open as total from keyfare.payment p
+  join keyfare.payer_exposure e using (network, asset, payer)
+  left join keyfare.open_total t using (network, asset)
+  where p.exchange_id = any($1::uuid[]) and p.state = 'claimed'`;
 
 /** Gives claims up, with what they held of their payers' exposure. Only what was never submitted can be given up. */
 export const releaseClaims = `
   with released as (
     delete from keyfare.payment where exchange_id = any($1::uuid[]) and state = 'claimed'
-    returning network, asset, payer, amount)
-  update keyfare.payer_exposure e set open = e.open - r.amount
-  from (select network, asset, payer, sum(amount) as amount from released group by network, asset, payer) r
-  where e.network = r.network and e.asset = r.asset and e.payer = r.payer`;
+    returning network, asset, payer, amount, flow),
+  ${closeExposures('released')}
+  select 1`;
 
 /**
  * Gives up the claims that no living process works on: those of dead processes, of none at all, and this one's own from
@@ -64,10 +78,9 @@ export const releaseAbandonedClaims = `
     delete from keyfare.payment p where state = 'claimed'
       and (replica_id = any($1::uuid[]) or (replica_id = $2::uuid and claimed_at < $3::timestamptz)
         or not exists (select 1 from keyfare.replica r where r.id = p.replica_id))
-    returning network, asset, payer, amount)
-  update keyfare.payer_exposure e set open = e.open - r.amount
-  from (select network, asset, payer, sum(amount) as amount from released group by network, asset, payer) r
-  where e.network = r.network and e.asset = r.asset and e.payer = r.payer`;
+    returning network, asset, payer, amount, flow),
+  ${closeExposures('released')}
+  select 1`;
 
 /**
  * Takes over the payments of dead processes, and of any that no process owns, whose settlement is under way or not final
@@ -97,10 +110,6 @@ export const selectUnserved = `
 
 /** Exposure at zero says nothing: it is not kept, so that strangers leave no rows. */
 export const forgetExposures = `delete from keyfare.payer_exposure where open = 0`;
-
-/** What all payers have open. */
-export const selectTotalOpen = `
-  select network, asset, sum(open)::text as open from keyfare.payer_exposure group by network, asset`;
 
 /** A payment as it stands, by the authorization. */
 export const selectByAuthorization = `

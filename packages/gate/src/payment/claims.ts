@@ -11,15 +11,20 @@ import {
   releaseClaims,
   selectByAuthorization,
   selectByExchange,
-  selectTotalOpen,
+  selectOwnClaims,
   selectUnserved,
 } from './claim.sql.js';
 import type { PaymentRow } from './payment-row.js';
 
-/** A claim that was won, with what the payer has open up to and including it. */
-interface Won {
+/** What is open up to and including a claim: by its payer, and by all where it is deferred. Atomic units. */
+export interface Open {
+  readonly byPayer: bigint;
+  readonly byAll: bigint;
+}
+
+/** A claim that was won. */
+interface Won extends Open {
   readonly won: true;
-  readonly open: bigint;
 }
 
 /** `blocked`: the payer is on the block list. Else another exchange has the payment. */
@@ -119,15 +124,6 @@ export class Claims {
     return rows.length === 0 ? [] : this.findByExchange(rows.map(({ exchange_id }) => exchange_id));
   }
 
-  /** What all payers have open, in atomic units, by network and asset (`totalKey`). */
-  async totals(): Promise<ReadonlyMap<string, bigint>> {
-    const rows = await this.#sql.query<{ network: string; asset: string; open: string }>({
-      name: 'keyfare_total_open',
-      text: selectTotalOpen,
-    });
-    return new Map(rows.map((row) => [`${row.network} ${row.asset}`, BigInt(row.open)]));
-  }
-
   /** Lets releases under way finish; while the database is away, only those that are already sent. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -151,13 +147,13 @@ export class Claims {
 
   async #write(holds: readonly PaymentHold[]): Promise<readonly Claim[]> {
     const now = this.now();
-    const rows = await this.#sql.query<{ exchange_id: string; open: string | null }>({
+    const rows = await this.#sql.query<ClaimedRow>({
       name: 'keyfare_claim_payments',
       text: claimPayments,
       values: [...claimRows.values(holds.map((hold) => ({ ...hold, claimedAt: now }))), this.replica.id],
     });
     const blocked = new Set(rows.flatMap((row) => (row.open === null ? [row.exchange_id] : [])));
-    const openAfter = new Map(rows.flatMap((row) => (row.open === null ? [] : [[row.exchange_id, BigInt(row.open)]])));
+    const openAfter = new Map(rows.flatMap((row) => (row.open === null ? [] : [[row.exchange_id, openOf(row)]])));
     await this.#recognise(
       holds.filter(({ exchangeId }) => !blocked.has(exchangeId)),
       openAfter,
@@ -168,32 +164,43 @@ export class Claims {
   }
 
   /** After a lost connection the rows may be there because this very group wrote them: those are won too. */
-  async #recognise(holds: readonly PaymentHold[], openAfter: Map<string, bigint>): Promise<void> {
+  async #recognise(holds: readonly PaymentHold[], openAfter: Map<string, Open>): Promise<void> {
     const missing = holds.filter((hold) => !openAfter.has(hold.exchangeId)).map((hold) => hold.exchangeId);
     if (missing.length === 0) return;
-    const rows = await this.#sql.query<{ exchange_id: string; open: string }>({
-      name: 'keyfare_own_claims',
-      text: `select p.exchange_id, e.open from keyfare.payment p
-        join keyfare.payer_exposure e using (network, asset, payer)
-        where p.exchange_id = any($1::uuid[]) and p.state = 'claimed'`,
-      values: [missing],
-    });
-    for (const row of rows) openAfter.set(row.exchange_id, BigInt(row.open));
+    const values = [missing];
+    const rows = await this.#sql.query<ClaimedRow>({ name: 'keyfare_own_claims', text: selectOwnClaims, values });
+    for (const row of rows) openAfter.set(row.exchange_id, openOf(row));
   }
 }
 
-/** The exposure after the whole group, turned into the exposure after each claim, in their order. */
-function accumulate(holds: readonly PaymentHold[], openAfter: ReadonlyMap<string, bigint>): readonly Claim[] {
+interface ClaimedRow {
+  readonly exchange_id: string;
+  /** Null: the payer is blocked. */
+  readonly open: string | null;
+  /** Null where the claim is not of a deferred payment. */
+  readonly total: string | null;
+}
+
+function openOf({ open, total }: ClaimedRow): Open {
+  return { byPayer: BigInt(open ?? 0), byAll: BigInt(total ?? 0) };
+}
+
+/** What is open after the whole group, turned into what is open after each claim, in their order. */
+function accumulate(holds: readonly PaymentHold[], openAfter: ReadonlyMap<string, Open>): readonly Claim[] {
   const later = new Map<string, bigint>();
+  const before = (key: string, open: bigint, { amount }: PaymentHold): bigint => {
+    const after = later.get(key) ?? 0n;
+    later.set(key, after + amount);
+    return open - after;
+  };
   const results: Claim[] = [];
   for (const hold of holds.toReversed()) {
     const open = openAfter.get(hold.exchangeId);
+    const all = `${hold.network} ${hold.asset}`;
     if (open === undefined) results.push({ won: false });
     else {
-      const payer = `${hold.network} ${hold.asset} ${hold.payer}`;
-      const after = later.get(payer) ?? 0n;
-      results.push({ won: true, open: open - after });
-      later.set(payer, after + hold.amount);
+      const byAll = hold.flow === 'deferred' ? before(all, open.byAll, hold) : 0n;
+      results.push({ won: true, byPayer: before(`${all} ${hold.payer}`, open.byPayer, hold), byAll });
     }
   }
   return results.toReversed();

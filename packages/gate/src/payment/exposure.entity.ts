@@ -17,3 +17,17 @@ export class ExposureEntity {
   @Column(atomicColumn)
   open: bigint;
 }
+
+/** What all payers together have open in deferred payments. */
+@Entity({ name: 'open_total' })
+@Check('open_total_open', 'open >= 0')
+export class OpenTotalEntity {
+  @PrimaryColumn({ type: 'text', primaryKeyConstraintName: 'open_total_pk' })
+  network: string;
+
+  @PrimaryColumn({ type: 'text', primaryKeyConstraintName: 'open_total_pk' })
+  asset: string;
+
+  @Column(atomicColumn)
+  open: bigint;
+}

@@ -16,12 +16,11 @@ import { BlockList } from './block-list.js';
 import { Breaker } from './breaker.js';
 import type { KnownPayment, PaidCall, PaymentHold, PaymentOutcome } from './call.js';
 import { ChainCheck } from './chain-check.js';
-import { Claims } from './claims.js';
+import { Claims, type Open } from './claims.js';
 import { CodeReads } from './code-reads.js';
 import { Endings, type EndPayment } from './endings.js';
 import { exactScheme } from './exact.scheme.js';
 import { holdOf, type PaymentRow } from './payment-row.js';
-import { TotalExposure } from './total-exposure.js';
 
 /** The request that a payment is presented with. */
 export interface PaidRequest extends Presented {
@@ -43,7 +42,6 @@ export class PaymentService {
   readonly #endings: Endings;
   readonly #breaker = new Breaker();
   readonly #codeReads = new CodeReads();
-  readonly #total: TotalExposure;
   readonly #logger = new Logger('Payment');
   #unattended: ReadonlySet<string> = new Set();
 
@@ -60,7 +58,6 @@ export class PaymentService {
     this.#scheme = exactScheme(verifier);
     this.#check = new ChainCheck(this.#scheme);
     this.#endings = new Endings(this.#claims);
-    this.#total = new TotalExposure(() => this.#claims.totals());
   }
 
   /** Names who posts the ends of payments that no caller waits for. */
@@ -244,7 +241,7 @@ export class PaymentService {
         this.void(hold);
         throw asProblem(error);
       });
-      if (claim.won) return this.#verify(hold, claim.open, request.terms);
+      if (claim.won) return this.#verify(hold, claim, request.terms);
       if (claim.blocked === true) throw new Problem('payment/payer-blocked');
       const row = await this.#recall(payer, hold);
       if (row === undefined && attempt < 3) continue;
@@ -272,22 +269,22 @@ export class PaymentService {
     throw challenge(hold.offers, 'payment/invalid-signature');
   }
 
-  async #verify(hold: PaymentHold, open: bigint, terms: readonly PaymentTerms[]): Promise<PaymentHold> {
+  async #verify(hold: PaymentHold, open: Open, terms: readonly PaymentTerms[]): Promise<PaymentHold> {
     try {
-      if (hold.flow === 'deferred') await this.#limitExposure(hold, open);
-      return await this.#check.verify(hold, { open, terms, access: this.networks.get(hold.network) });
+      if (hold.flow === 'deferred') this.#limitExposure(open);
+      return await this.#check.verify(hold, { open: open.byPayer, terms, access: this.networks.get(hold.network) });
     } catch (error) {
       this.void(hold);
       throw toProblem(error);
     }
   }
 
-  async #limitExposure(hold: PaymentHold, open: bigint): Promise<void> {
+  #limitExposure({ byPayer, byAll }: Open): void {
     const { maxPerPayer, maxTotal } = this.config.deferred;
-    if (open > maxPerPayer) {
+    if (byPayer > maxPerPayer) {
       throw comeBack('payment/exposure-exceeded', 'This payer has too much open; it is collected shortly.', 30);
     }
-    if (!(await this.#total.fits(hold, maxTotal))) {
+    if (byAll > maxTotal) {
       throw comeBack('payment/exposure-exceeded', 'Too much is open altogether; it is collected shortly.', 30);
     }
   }

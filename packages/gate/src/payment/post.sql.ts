@@ -1,3 +1,5 @@
+import { closeExposures } from './exposure.sql.js';
+
 /**
  * The payment room's part of a post, over `item` (with `exchange_id`): the step from `settling` (or, of a deferred payment
  * that is not to be collected, `served`) to its end, which exactly one process takes, and the release of what the payer
@@ -11,11 +13,8 @@ export const endPayments = (state: 'settled' | 'failed'): string => `
         : `case when i.failure = 'authorization-expired' then 'expired' else 'failed' end`
     }
     from item i where p.exchange_id = i.exchange_id and p.state in ('served', 'settling')
-    returning i.id, p.network, p.asset, p.payer, p.amount),
-  freed as (
-    update keyfare.payer_exposure e set open = e.open - m.amount
-    from (select network, asset, payer, sum(amount) as amount from moved group by network, asset, payer) m
-    where e.network = m.network and e.asset = m.asset and e.payer = m.payer)`;
+    returning i.id, p.network, p.asset, p.payer, p.amount, p.flow),
+  ${closeExposures('moved')}`;
 
 /** `claimed` → `served`, of this process's own deferred payments: what they have open stays so until they are settled. */
 export const serveDeferred = (replica: string): string => `

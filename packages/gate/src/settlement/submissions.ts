@@ -57,7 +57,7 @@ export class Submissions {
 
   /** Stores a payment's transaction. The chain is asked before the group is entered: no item waits for another's answer. */
   async submit(submission: Submission): Promise<Placed | 'taken' | 'expired'> {
-    const [fees] = await Promise.all([this.#context.access.chain.fees(), this.open()]);
+    const [fees] = await Promise.all([this.#fees(), this.open()]);
     return this.#group.commit({ ...submission, fees });
   }
 
@@ -123,9 +123,9 @@ export class Submissions {
    * nonce, or it is mined. Null when none is settling.
    */
   async renew(movements: readonly Movement[]): Promise<{ placed: Placed; ids: ReadonlySet<string> } | null> {
-    const { access, ledger, sql } = this.#context;
+    const { ledger, sql } = this.#context;
     this.#opening = undefined;
-    const [fees] = await Promise.all([access.chain.fees(), this.open()]);
+    const [fees] = await Promise.all([this.#fees(), this.open()]);
     return sql.transaction(async (tx) => {
       const firstNonce = await this.#lock(tx);
       const ids = movements.map(({ exchangeId }) => exchangeId);
@@ -147,6 +147,20 @@ export class Submissions {
 
   async close(): Promise<void> {
     await this.#group.close();
+  }
+
+  /**
+   * What gas costs, and never more than the ceiling: above it no call is begun, and what was served already waits for the
+   * price to fall.
+   */
+  async #fees(): Promise<Fees> {
+    const { chain, settings } = this.#context.access;
+    const { maxFeePerGas, maxPriorityFeePerGas } = await chain.fees();
+    const ceiling = settings.maxFeePerGas === 0n ? maxFeePerGas : settings.maxFeePerGas;
+    return {
+      maxFeePerGas: smaller(maxFeePerGas, ceiling),
+      maxPriorityFeePerGas: smaller(maxPriorityFeePerGas, ceiling),
+    };
   }
 
   async #open(): Promise<void> {
@@ -260,6 +274,10 @@ export class Submissions {
       ],
     });
   }
+}
+
+function smaller(one: bigint, other: bigint): bigint {
+  return one < other ? one : other;
 }
 
 /** For each submission the number of its transaction: so many share one, and some have one of their own. */
