@@ -1,6 +1,7 @@
 import { measurePrimitives } from './floor.js';
 import { better, type Figures, underLoad, warmUpCalls } from './load.js';
 import { type ArrivalFigures, atRate } from './open-loop.js';
+import { watchPlacement } from './placement.js';
 import type { Report } from './report.js';
 import { demandSameAnswer } from './same-answer.js';
 import { type Stack, startStack } from './stack.js';
@@ -28,6 +29,10 @@ export async function benchKeys({ seconds }: { readonly seconds: number }): Prom
       const rate = (rounds[0]?.many ?? many).key.requestsPerSecond / 2;
       rounds.push({ many, few, arrival: await arrive(variants, rate, seconds) });
     }
+    // Apart from what is measured, for the questions use the database.
+    const placement = await watchPlacement(stack.postgres.adminUrl, () =>
+      underLoad({ ...variants.key, connections: 64, seconds }),
+    );
     const pick = (load: 'many' | 'few', name: Name): Figures => better(rounds.map((round) => round[load][name]));
     const p99 = (name: (typeof arrivals)[number]): ArrivalFigures =>
       rounds.map(({ arrival }) => arrival[name]).toSorted((a, b) => a.p99Ms - b.p99Ms)[0] as ArrivalFigures;
@@ -48,6 +53,7 @@ export async function benchKeys({ seconds }: { readonly seconds: number }): Prom
         handwritten,
         ...Object.fromEntries(names.map((name) => [`${name}8`, pick('few', name)])),
         ...Object.fromEntries(arrivals.map((name) => [`${name}AtHalf`, p99(name)])),
+        placement,
         primitivesUs: { hmac, signature, insert },
         floorUs,
         p99_added_ms: added,
