@@ -7,12 +7,13 @@ import type { FastifyReply } from 'fastify';
 import { Priced } from '../src/tariff.js';
 import { type GateUnderTest, type Ground, TestController } from './gate-under-test.js';
 import { rows, settled, signPayment } from './requests.js';
+import { type Wire, wire } from './way-out-under-test.js';
 
 export type Flow = 'authorization' | 'upfront' | 'deferred';
 export const flows: readonly Flow[] = ['authorization', 'upfront', 'deferred'];
 
 /** Bytes that no text decoder keeps. */
-export const pdf = Buffer.concat([
+const pdf = Buffer.concat([
   Buffer.from('%PDF-1.7\n'),
   Buffer.from([0, 255, 254, 128, 13, 10, 0]),
   Buffer.alloc(2_000, 0xc3),
@@ -22,12 +23,21 @@ export const pdf = Buffer.concat([
 export const kinds = {
   pdf: {
     status: 200,
+    body: pdf,
     headers: { 'content-type': 'application/pdf', 'content-disposition': 'attachment; filename="a.pdf"' },
   },
-  cookies: { status: 200, headers: { 'content-type': 'application/json; charset=utf-8' } },
-  moved: { status: 302, headers: { location: 'https://elsewhere.test/', 'content-type': null } },
-  nothing: { status: 204, headers: { 'x-mine': 'yes', 'content-type': null } },
-  made: { status: 201, headers: { location: '/things/7', 'content-type': 'application/json; charset=utf-8' } },
+  cookies: {
+    status: 200,
+    body: Buffer.from('{"run":1}'),
+    headers: { 'content-type': 'application/json; charset=utf-8' },
+  },
+  moved: { status: 302, body: Buffer.alloc(0), headers: { location: 'https://elsewhere.test/', 'content-type': null } },
+  nothing: { status: 204, body: Buffer.alloc(0), headers: { 'x-mine': 'yes', 'content-type': null } },
+  made: {
+    status: 201,
+    body: Buffer.from('{"run":1}'),
+    headers: { location: '/things/7', 'content-type': 'application/json; charset=utf-8' },
+  },
 } as const;
 export type Kind = keyof typeof kinds;
 
@@ -88,6 +98,18 @@ function answersOf(flow: Flow): Type {
 
 export const answerControllers: Type[] = [TestController, ...flows.map(answersOf)];
 
+/** Settings without a sweep within a test that does not ask for it, and without collection of deferred payments. */
+export const still = { REPLICA_TTL_MS: '600000', DEFERRED_AGE_SECONDS: '3000' };
+
+export async function get(gate: GateUnderTest, path: string, headers: Record<string, string>): Promise<Wire> {
+  return wire(gate, path, { headers });
+}
+
+/** What so many calls of a flow bring to the till before anything is collected. */
+export function due(flow: Flow, calls: bigint): bigint {
+  return flow === 'deferred' ? 0n : calls * 1_000n;
+}
+
 /** Longer than what two sockets keep under way, so that an answer which nobody reads is not written whole. */
 export const unreadBytes = 12 * 1_048_576;
 
@@ -108,7 +130,7 @@ export interface Naming {
 /** A payment, as headers under any name. */
 export interface Payment {
   readonly nonce: string;
-  headers(naming?: Naming): Record<string, string>;
+  readonly headers: (naming?: Naming) => Record<string, string>;
 }
 
 export async function signNamed(ground: Ground, payer: TestPayer): Promise<Payment> {

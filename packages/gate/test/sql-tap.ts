@@ -1,7 +1,7 @@
 import { connect, createServer, type Socket } from 'node:net';
 
 /** What a client said to PostgreSQL between the first statement of a transaction and its end. */
-export interface Transaction {
+interface Transaction {
   /** The text of each statement that ran. */
   readonly statements: readonly string[];
   /** Bytes that the client sent, parameters and all. */
