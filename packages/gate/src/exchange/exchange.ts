@@ -50,8 +50,8 @@ export class Exchange {
   begunAtMs: number | undefined;
   /** Status and headers as they were signed for: what the handler does to them later does not leave. */
   sealed: Sealed | undefined;
-  /** The gate answers by itself: a stored answer goes out again. */
-  answersItself = false;
+  /** The body of a stored answer that goes out again, with the head in `sealed`: the gate answers by itself. */
+  again: string | Buffer | undefined;
   /** The handler's answer is a stream, whose digest is known only when it has left. */
   isStreamed = false;
   /** The answer is decided: nothing that comes later for this exchange leaves. */

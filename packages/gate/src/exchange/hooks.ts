@@ -81,7 +81,9 @@ export class ExchangeHooks {
   /** One line for each request, with what may be known and nothing that may not: no header, no body, no query. */
   #close(request: FastifyRequest, reply: FastifyReply): void {
     const exchange = exchangeOf(request);
-    const { statusCode: status, writableFinished: finished } = reply.raw;
+    const { statusCode: status, writableFinished } = reply.raw;
+    // Node calls a response finished also when its last write failed. After a whole one the socket still stands here.
+    const finished = writableFinished && !request.raw.socket.destroyed;
     this.wayOut.close(exchange, finished);
     const route = request.routeOptions.url ?? 'unmatched';
     const durationMs = performance.now() - exchange.openedAtMs;

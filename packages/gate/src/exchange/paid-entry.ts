@@ -76,7 +76,6 @@ export class PaidEntry {
     const stored = await this.answers.find(known.exchangeId, exchange.owners);
     if (stored === null) throw new Problem('payment/served');
     const receipt = await this.receipts.forKnown(known);
-    exchange.answersItself = true;
     exchange.answerOf = known.exchangeId;
     void reply.status(stored.status);
     for (const [name, value] of Object.entries(stored.headers)) {
@@ -84,6 +83,9 @@ export class PaidEntry {
     }
     void reply.header('idempotent-replay', 'true');
     attachReceipt(reply, exchange, { ...receipt, receiptId: known.exchangeId });
+    // Fastify gives a Buffer a type, and plugins have had their turn when the answer was stored: the way out undoes both.
+    exchange.again = stored.body;
+    exchange.sealed = { status: stored.status, headers: reply.getHeaders() };
     void reply.send(stored.body);
   }
 }

@@ -13,7 +13,7 @@ import { Holds } from './holds.js';
 import { KeyPosts } from './key-posts.js';
 import { PaidPosts } from './paid-posts.js';
 import { lockRaw } from './raw-lock.js';
-import { discard, headersOfPlugins, restoreHeaders } from './reply-headers.js';
+import { discard, headersOfPlugins, keepSealed, restoreHeaders } from './reply-headers.js';
 
 type Done = (error?: Error | null, payload?: unknown) => void;
 
@@ -61,7 +61,12 @@ export class WayOut {
     exchange.isLeaving = true;
     const hold = exchange.take();
     const pass = done;
-    if (exchange.answersItself || isPreflight(exchange, request, payload)) {
+    if (exchange.again !== undefined && exchange.sealed !== undefined) {
+      discard(payload);
+      keepSealed(reply, exchange.sealed);
+      exchange.mayLeave = true;
+      pass(null, exchange.again);
+    } else if (isPreflight(exchange, request, payload)) {
       exchange.mayLeave = true;
       pass(null, payload);
     } else if (exchange.refusal !== undefined) this.#refuseAgain(exchange.refusal, { request, reply, payload, pass });
