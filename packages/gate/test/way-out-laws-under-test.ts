@@ -59,6 +59,15 @@ export class LawController {
     return LawController.buffer;
   }
 
+  /** Paid before the handler runs. */
+  @Priced({ sku: 'upfront', price: '$0.001', flow: 'upfront' })
+  @Get('priced/upfront')
+  async upfront(): Promise<object> {
+    await TestController.work.run();
+    LawController.ended += 1;
+    return { answer: 'late-mark' };
+  }
+
   @Priced({ sku: 'late', price: '$0.001' })
   @Get('priced/late/:how')
   async late(@Param('how') how: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {

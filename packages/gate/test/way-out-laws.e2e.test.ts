@@ -310,6 +310,35 @@ describe('law 4: a caller who leaves while the payment is settled', () => {
   });
 });
 
+describe('law 4: a payment that moved before its handler ran', () => {
+  const kinds = async (kind: string): Promise<number> =>
+    (await rows(host.ground.database.url, 'select 1 from keyfare.entry where kind = $1', [kind])).length;
+
+  it.each([
+    ['its caller leaves', () => host.gate],
+    ['its handler’s time is over', () => impatient],
+  ] as const)('is owed back, once, when %s; what the handler returns later is not sold', async (_how, gateOf) => {
+    const gate = gateOf();
+    const [calls, refunds] = [await kinds('call'), await kinds('refund-due')];
+    const { headers } = await host.credential('x402');
+    const aborted = abortedLines(gate);
+    TestController.work.pause();
+    const connection = openConnection(gate);
+    connection.send(requestText('/priced/upfront', headers));
+    expect(await settled(async () => TestController.work.runs, 1)).toBe(1);
+    if (gate === impatient) await connection.until(/^HTTP\/1\.1 504 [^]*"code":"service\/timeout"\}/);
+    connection.leave();
+    if (gate === host.gate) expect(await settled(async () => abortedLines(gate), aborted + 1)).toBe(aborted + 1);
+    TestController.work.resume();
+    expect(await settled(async () => LawController.ended, 1)).toBe(1);
+    expect(await settled(() => kinds('refund-due'), refunds + 1)).toBe(refunds + 1);
+    const again = await call(gate, '/priced/upfront', { headers });
+    expect([again.status, again.body['code'], TestController.work.runs]).toEqual([409, 'payment/refund-due', 1]);
+    expect([await kinds('call'), await kinds('refund-due')]).toEqual([calls, refunds + 1]);
+    await expectNothingHeld(host);
+  });
+});
+
 async function automine(on: boolean): Promise<void> {
   const { chain } = host.ground;
   await callRpc(chain.rpcUrl, 'evm_setAutomine', [on]);

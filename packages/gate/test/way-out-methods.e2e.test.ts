@@ -10,6 +10,7 @@ import {
   openHost,
   type Rail,
   rails,
+  rawBytes,
   wire,
 } from './way-out-under-test.js';
 
@@ -159,5 +160,38 @@ describe.each([
         await expectCharged(host, before, way === 'nobody' ? 'nothing' : way);
       });
     }
+  });
+});
+
+describe('a host with Nest’s CSRF protection and security headers', () => {
+  let host: HostUnderTest;
+  beforeAll(async () => {
+    host = await openHost({
+      controllers: [MethodsController],
+      prepare: (app) => {
+        app.enableCsrfProtection();
+        app.useSecurityHeaders();
+      },
+    });
+  }, 60_000);
+  afterAll(() => host.close(), 60_000);
+
+  const post = async (headers: Record<string, string>) => {
+    const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
+    return rawBytes(host.gate, `POST /priced/all HTTP/1.1\r\nhost: api.test\r\n${lines.join('')}\r\n`);
+  };
+
+  it.each(rails)('by %s: a page of another site is refused, uncharged; the call of a program is sold', async (rail) => {
+    const before = await host.charges();
+    const { headers, nonce } = await host.credential(rail);
+    const { head, body } = await post({ ...headers, origin: 'https://evil.test', 'sec-fetch-site': 'cross-site' });
+    expect(head).toMatch(/^HTTP\/1\.1 403 [^]*\r\ncontent-type: application\/problem\+json/i);
+    expect(JSON.parse(body.toString())).toMatchObject({ status: 403 });
+    await expectCharged(host, before, 'nothing');
+    if (nonce !== undefined) await expectFree(host, nonce);
+    const sold = await post(headers);
+    expect(sold.head).toMatch(/^HTTP\/1\.1 200 [^]*\r\nreceipt-id: /i);
+    for (const answer of [head, sold.head, (await post({})).head]) expect(answer).toMatch(/x-content-type-options: /i);
+    await expectCharged(host, before, rail);
   });
 });

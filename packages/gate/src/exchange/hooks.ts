@@ -2,13 +2,7 @@ import { createHash } from 'node:crypto';
 import { Transform } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type {
-  FastifyInstance,
-  FastifyReply,
-  FastifyRequest,
-  onSendHookHandler,
-  preParsingHookHandler,
-} from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, onSendHookHandler, preParsingHookHandler } from 'fastify';
 import { GateConfig } from '../config.js';
 import { GateMetrics } from '../metrics.js';
 import { AccessLog } from '../server/access-log.js';
