@@ -121,14 +121,16 @@ export function openConnection(gate: { url: string }) {
   };
 }
 
+const nothing = (): void => undefined;
+
 /** Lets no entry be written until `release`. */
 export async function holdPosts(url: string) {
   const sql = new SqlPool({ url, applicationName: 'test' });
-  let release: () => void = () => undefined;
+  let release = nothing;
   const released = new Promise<void>((resolve) => {
     release = resolve;
   });
-  let locked: () => void = () => undefined;
+  let locked = nothing;
   const isLocked = new Promise<void>((resolve) => {
     locked = resolve;
   });

@@ -49,12 +49,12 @@ export class GatedResponse<Request extends IncomingMessage = IncomingMessage> ex
   /** An interim response would show headers before the money is sure: it is dropped, and counts as written. */
   override writeEarlyHints(hints: unknown, done?: unknown): void {
     if (this.gate === undefined) (super.writeEarlyHints as Any)(hints, done);
-    else if (typeof done === 'function') process.nextTick(done as () => void);
+    else if (typeof done === 'function') process.nextTick(done);
   }
 
   override writeProcessing(done?: unknown): void {
     if (this.gate === undefined) (super.writeProcessing as Any)(done);
-    else if (typeof done === 'function') process.nextTick(done as () => void);
+    else if (typeof done === 'function') process.nextTick(done);
   }
 
   protected isServerClosing(): boolean {
