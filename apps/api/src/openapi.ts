@@ -4,6 +4,14 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import type { FastifyInstance } from 'fastify';
 
+/** The gate's own pages: routes of Fastify, which Nest does not describe. */
+const pages = {
+  '/.well-known/jwks.json': 'The keys that receipts verify against (RFC 7517).',
+  '/.well-known/did.json': 'The same keys as a did:web document.',
+  '/receipts/{id}': 'A receipt as it was signed: a JWS in compact form.',
+  '/problems/{room}/{code}': 'What a problem means, and what to do about it.',
+};
+
 /** Serves the OpenAPI document, written from the routes and their schemas, with the price of each on it. */
 export function serveOpenApi(app: NestFastifyApplication): void {
   let document: OpenAPIObject | undefined;
@@ -44,6 +52,11 @@ export function describe(app: NestFastifyApplication): OpenAPIObject {
       });
       operation.responses['402'] = { description: 'Payment required: the price, for x402 versions 1 and 2.' };
     }
+  }
+  for (const [path, description] of Object.entries(pages)) {
+    const names = [...path.matchAll(/{(\w+)}/g)].map(([, name = '']) => name);
+    const parameters = names.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } }) as const);
+    document.paths[path] = { get: { parameters, responses: { 200: { description } } } };
   }
   return document;
 }

@@ -94,6 +94,10 @@ describe('the API process', () => {
     expect(paths['/v1/distances']?.['post']).toHaveProperty('requestBody');
     expect(paths['/v1/usage']?.['get']).not.toHaveProperty('x-payment-info');
     expect(Object.keys(paths)).toEqual(expect.arrayContaining(['/admin/plans', '/admin/accounts/{id}/keys']));
+    expect(paths['/receipts/{id}']?.['get']).toMatchObject({
+      parameters: [{ name: 'id', in: 'path', required: true }],
+    });
+    expect(Object.keys(paths)).toEqual(expect.arrayContaining(['/.well-known/jwks.json', '/.well-known/did.json']));
   });
 
   it('sells what it says: sun and distances', async () => {

@@ -30,15 +30,15 @@ import { Networks, openNetworks } from './networks.js';
 import { PaymentLedgerService } from './payment/ledger.js';
 import { PaymentResolver } from './payment/payment.resolver.js';
 import { PaymentService } from './payment/payment.service.js';
-import { ReceiptController } from './receipt/receipt.controller.js';
 import { ReceiptService } from './receipt/receipt.service.js';
+import { ReceiptPages } from './receipt/receipt-pages.js';
 import { GateHealth } from './replica/health.js';
 import { GateLifecycle } from './replica/lifecycle.js';
 import { ReplicaService } from './replica/replica.service.js';
 import { ReplicaId } from './replica-id.js';
 import { gateRole } from './schema.js';
-import { ProblemController } from './server/problem.controller.js';
 import { ProblemFilter } from './server/problem.filter.js';
+import { ProblemPages } from './server/problem-pages.js';
 import { RouteAudit } from './server/route-audit.js';
 import { RouteTable } from './server/route-table.js';
 import { SettlementService } from './settlement/settlement.service.js';
@@ -110,6 +110,8 @@ const parts: Provider[] = [
   RouteAudit,
   ExchangeHooks,
   GateLifecycle,
+  ReceiptPages,
+  ProblemPages,
 ];
 
 /** The hooks of the framework; those of Fastify, the way out among them, are in `ExchangeHooks` and `WayOut`. */
@@ -130,7 +132,6 @@ export class GateModule {
       module: GateModule,
       global: true,
       imports: [DiscoveryModule],
-      controllers: [ReceiptController, ProblemController],
       providers: [{ provide: GateConfig, useValue: readGateConfig(options, process.env) }, ...parts, ...hooks],
       exports: [
         GateConfig,

@@ -180,7 +180,7 @@ export const catalogue = {
     status: 500,
     title: 'The route answered with a stream, which cannot be signed for',
     remedy:
-      'It cost nothing. For the provider: a receipt names the digest of the whole answer, so a priced handler returns text, an object, a Buffer or a `Response`, not a stream.',
+      'It cost nothing. For the provider: a receipt names the digest of the whole answer, so a priced handler returns text, an object or a Buffer, not a stream, and no `Response` with a body, which Nest makes a stream of.',
   },
   'answer/unsendable': {
     status: 500,

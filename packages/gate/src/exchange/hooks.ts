@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Transform } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type { FastifyInstance, FastifyReply, FastifyRequest, preParsingHookHandler } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, onSendHookHandler, preParsingHookHandler } from 'fastify';
 import { GateConfig } from '../config.js';
 import { GateMetrics } from '../metrics.js';
 import { AccessLog } from '../server/access-log.js';
@@ -51,6 +51,15 @@ export class ExchangeHooks {
       done();
     });
   }
+
+  /**
+   * The first `onSend` hook of the priced routes. Nest's own hooks (CORS, security) run before ours, and what they answer
+   * has no exchange yet: without one the way out could not tell a preflight from an answer that nobody paid for.
+   */
+  readonly enter: onSendHookHandler = (request, reply, payload, done) => {
+    if (request.keyfare === null) this.#open(request, reply);
+    this.wayOut.enter.call(request.server, request, reply, payload, done);
+  };
 
   #open(request: FastifyRequest, reply: FastifyReply): void {
     const openedAt = this.config.clock();

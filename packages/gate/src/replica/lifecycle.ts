@@ -9,6 +9,7 @@ import {
 } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { AnswerService } from '../answer/answer.service.js';
+import { ExchangeHooks } from '../exchange/hooks.js';
 import { LaterEntries } from '../exchange/later.js';
 import { PostOffice } from '../exchange/post.js';
 import { PricedRoutes } from '../exchange/priced-routes.js';
@@ -49,6 +50,7 @@ export class GateLifecycle
     private readonly metrics: GateMetrics,
     private readonly answers: AnswerService,
     private readonly pricedRoutes: PricedRoutes,
+    private readonly hooks: ExchangeHooks,
     private readonly wayOut: WayOut,
     replicaId: ReplicaId,
   ) {
@@ -117,7 +119,7 @@ export class GateLifecycle
 
   /** All routes are registered, and the plugins of the host have added their hooks. */
   onApplicationBootstrap(): void {
-    this.pricedRoutes.surround(this.wayOut.enter, this.wayOut.leave);
+    this.pricedRoutes.surround(this.hooks.enter, this.wayOut.leave);
   }
 
   /** In-flight calls are answered next, and one that waits for a database that is away would never be. */

@@ -41,13 +41,20 @@ export class GatedResponse<Request extends IncomingMessage = IncomingMessage> ex
     if (this.isOpen()) super.flushHeaders();
   }
 
-  /** An interim response would show headers before the money is sure. */
-  override writeEarlyHints(...args: unknown[]): void {
-    if (this.gate === undefined) (super.writeEarlyHints as Any)(...args);
+  /** An alias of Node's for the `writeHead` of its own prototype. */
+  writeHeader(status: unknown, reason?: unknown, headers?: unknown): this {
+    return this.writeHead(status, reason, headers);
   }
 
-  override writeProcessing(...args: unknown[]): void {
-    if (this.gate === undefined) (super.writeProcessing as Any)(...args);
+  /** An interim response would show headers before the money is sure: it is dropped, and counts as written. */
+  override writeEarlyHints(hints: unknown, done?: unknown): void {
+    if (this.gate === undefined) (super.writeEarlyHints as Any)(hints, done);
+    else if (typeof done === 'function') process.nextTick(done);
+  }
+
+  override writeProcessing(done?: unknown): void {
+    if (this.gate === undefined) (super.writeProcessing as Any)(done);
+    else if (typeof done === 'function') process.nextTick(done);
   }
 
   protected isServerClosing(): boolean {
