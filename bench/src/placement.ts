@@ -20,9 +20,9 @@ export async function watchPlacement(databaseUrl: string, work: () => Promise<un
   const database = new Client({ connectionString: databaseUrl });
   await database.connect();
   const lags: number[] = [];
-  let isOver = false;
+  const end = new AbortController();
   const watching = (async () => {
-    while (!isOver) {
+    while (!end.signal.aborted) {
       const { rows } = await database.query<{ lag: string | null }>(oldest);
       lags.push(Number(rows[0]?.lag ?? 0));
       await new Promise((wake) => setTimeout(wake, everyMs));
@@ -31,7 +31,7 @@ export async function watchPlacement(databaseUrl: string, work: () => Promise<un
   try {
     await work();
   } finally {
-    isOver = true;
+    end.abort();
     await watching;
     await database.end();
   }
