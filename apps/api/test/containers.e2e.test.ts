@@ -27,7 +27,8 @@ describe('docker-compose.yml', () => {
     expect(ours.map(([name]) => name)).toEqual(['chain', 'api', 'billing']);
     for (const [, { user, command }] of ours) {
       expect(user).toBe('node');
-      expect(existsSync(join(root, command?.[1] ?? ''))).toBe(true);
+      expect(command?.[0]).toBe('node');
+      expect(existsSync(join(root, command?.find((word) => word.endsWith('.js')) ?? 'no program'))).toBe(true);
     }
     expect(readFileSync(join(root, 'Dockerfile'), 'utf8')).toMatch(/^USER node$/m);
   });
