@@ -13,10 +13,11 @@ export interface KillPoint {
 }
 
 const claim: SqlPoint = { texts: ['keyfare_claim_payments'], when: 'after' };
+// In the other flows the answer goes with the post.
 const answer: SqlPoint = { texts: ['keyfare_store_answers'], when: 'after' };
 const storing: SqlPoint = { texts: ['keyfare_store_settlements'], when: 'before' };
 const stored: SqlPoint = { texts: ['keyfare_store_settlements', 'commit'], when: 'after' };
-// The end of a deferred payment is a statement of its own for each row of a batch.
+// The rows of a batch that end at the same moment are posted in one statement.
 const settlement = `digest, 'settlement'`;
 const sql = (text: string, when: SqlPoint['when']): SqlPoint => ({ texts: [text], when });
 
@@ -42,21 +43,19 @@ export const killPoints: readonly KillPoint[] = [
     'after the broadcast': { broadcast: 'after' },
     'before it is noted that it moved': sql('keyfare_end_settled', 'before'),
     'after it was noted that it moved': sql('keyfare_end_settled', 'after'),
-    'after its answer was stored': answer,
     'before the post': sql('keyfare_post_upfront_calls', 'before'),
     'after the post': sql('keyfare_post_upfront_calls', 'after'),
   }),
   ...points('deferred', {
     'after the claim': claim,
-    'after its answer was stored': answer,
     'before the post': sql('keyfare_post_deferred_calls', 'before'),
     'after the post': sql('keyfare_post_deferred_calls', 'after'),
     'before its batch is stored': storing,
     'after its batch was stored': stored,
     'before the broadcast': { broadcast: 'before' },
     'after the broadcast': { broadcast: 'after' },
-    'before the first row of its batch is posted': sql(settlement, 'before'),
-    'between the rows of its batch': sql(settlement, 'after'),
+    'before the rows of its batch are posted': sql(settlement, 'before'),
+    'after the first rows of its batch were posted': sql(settlement, 'after'),
   }),
 ];
 
