@@ -1,10 +1,16 @@
 /** A column of rows that go into one statement: its type in SQL, and how an array of it is encoded. */
 export interface RowColumn<Item> {
   readonly type: string;
-  /** No fewer bytes than the array of all items takes. */
-  readonly room: (items: readonly Item[]) => number;
-  /** Writes the column of all items as Postgres's binary array at `at`, and answers where it ends. */
-  readonly write: (buffer: Buffer, items: readonly Item[], at: number) => number;
+  /** Reads the values of all items, each once. */
+  readonly read: (items: readonly Item[]) => ColumnValues;
+}
+
+/** The values of one column. */
+export interface ColumnValues {
+  /** No fewer bytes than their array takes. */
+  readonly room: number;
+  /** Writes them as Postgres's binary array at `at`, and answers where it ends. */
+  readonly write: (buffer: Buffer, at: number) => number;
 }
 
 /** The rows of one statement, column by column. */
@@ -34,14 +40,15 @@ export function rows<Item>(columns: Readonly<Record<string, RowColumn<Item>>>): 
       return `unnest(${parameters.join(', ')}) as t(${names.join(', ')})`;
     },
     values: (items) => {
+      const columnValues = list.map(({ read }) => read(items));
       let room = 0;
-      for (const one of list) room += one.room(items);
+      for (const one of columnValues) room += one.room;
       // One buffer for all columns: beyond 4 KiB, Node takes each from the operating system.
       const buffer = Buffer.allocUnsafe(room);
       let at = 0;
-      return list.map((one) => {
+      return columnValues.map((one) => {
         const start = at;
-        at = one.write(buffer, items, start);
+        at = one.write(buffer, start);
         return buffer.subarray(start, at);
       });
     },
@@ -133,32 +140,15 @@ interface FixedEncoding<Value> extends Pick<Encoding<Value>, 'type' | 'oid'> {
 const headBytes = 20;
 
 /** PostgreSQL `array_recv`: the head; then each length and value, with the length -1 for null. */
-function column<Item, Value>(read: Read<Item, Value>, { type, oid, room, write }: Encoding<Value>): RowColumn<Item> {
+function column<Item, Value>(read: Read<Item, Value>, encoding: Encoding<Value>): RowColumn<Item> {
+  const { type, room: roomOf } = encoding;
   return {
     type,
-    room: (items) => {
-      let length = headBytes + 4 * items.length;
-      for (const item of items) {
-        const value = read(item);
-        if (value !== null && value !== undefined) length += room(value);
-      }
-      return length;
-    },
-    write: (buffer, items, start) => {
-      let at = start + headBytes;
-      let nulls = 0;
-      for (const item of items) {
-        const value = read(item);
-        if (value === null || value === undefined) {
-          nulls = 1;
-          at = writeInt32(buffer, -1, at);
-        } else {
-          const size = write(buffer, value, at + 4);
-          at = writeInt32(buffer, size, at) + size;
-        }
-      }
-      const end = writeHead(buffer, { oid, nulls, length: items.length }, start);
-      return items.length === 0 ? end : at;
+    read: (items) => {
+      const values = items.map(read);
+      let room = headBytes + 4 * values.length;
+      for (const value of values) if (value !== null && value !== undefined) room += roomOf(value);
+      return { room, write: (buffer, start) => writeValues(buffer, values, { start, encoding }) };
     },
   };
 }
@@ -176,7 +166,27 @@ function fixedColumn<Item, Value>(
       return width;
     },
   };
-  return { ...column(read, encoding), room: (items) => headBytes + (4 + width) * items.length };
+  return column(read, encoding);
+}
+
+function writeValues<Value>(
+  buffer: Buffer,
+  values: readonly (Value | null | undefined)[],
+  { start, encoding }: { readonly start: number; readonly encoding: Encoding<Value> },
+): number {
+  let at = start + headBytes;
+  let nulls = 0;
+  for (const value of values) {
+    if (value === null || value === undefined) {
+      nulls = 1;
+      at = writeInt32(buffer, -1, at);
+    } else {
+      const size = encoding.write(buffer, value, at + 4);
+      at = writeInt32(buffer, size, at) + size;
+    }
+  }
+  const end = writeHead(buffer, { oid: encoding.oid, nulls, length: values.length }, start);
+  return values.length === 0 ? end : at;
 }
 
 /** Answers where the head ends. An array without elements has no dimensions, so that its head ends with the type. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { SqlPool } from '@keyfare/db/sql';
 import { callRpc } from '@keyfare/devstack/chain';
 import { fundEth, installWallet, mintUsdc, transferUsdc, usdcBalance } from '@keyfare/devstack/usdc';
 import { fundedPayer, type TestPayer, testPayer } from '@keyfare/testing/payers';
@@ -142,29 +143,69 @@ describe('deferred payments', () => {
     expect(alone).toHaveLength(1);
   }, 30_000);
 
-  it('that a mined batch did not move, though they could be, are sent once more alone', async () => {
-    const at = await start({ DEFERRED_COUNT: '3', SETTLEMENT_GAS_LIMIT: '900000' });
-    const owner = await fundedPayer(ground.chain, 48);
-    const wallet = `0x${randomBytes(20).toString('hex')}` as const;
-    const { rpcUrl } = ground.chain;
-    await installWallet(rpcUrl, wallet, owner.address);
-    await mintUsdc(rpcUrl, wallet, 5_000n);
-    const payer = await fundedPayer(ground.chain, 49);
-    // The wallet is modest when the batch is tried, and greedy when it is mined.
-    const stored = async (): Promise<number> => count('select 1 from keyfare.settlement');
-    const before = await stored();
-    await callRpc(rpcUrl, 'evm_setAutomine', [false]);
+  it.each(['', ', also where the database goes away under the first attempt'])(
+    'that a mined batch did not move, though they could be, are sent once more alone%s',
+    async (trouble) => {
+      const at = await start({ DEFERRED_COUNT: '3', SETTLEMENT_GAS_LIMIT: '900000' });
+      const owner = await fundedPayer(ground.chain, 48);
+      const wallet = `0x${randomBytes(20).toString('hex')}` as const;
+      const { rpcUrl } = ground.chain;
+      await installWallet(rpcUrl, wallet, owner.address);
+      await mintUsdc(rpcUrl, wallet, 5_000n);
+      const payer = await fundedPayer(ground.chain, 49);
+      const stored = async (): Promise<number> => count('select 1 from keyfare.settlement');
+      const before = await stored();
+      // The wallet is modest when the batch is tried, and greedy when it is mined.
+      await callRpc(rpcUrl, 'evm_setAutomine', [false]);
+      try {
+        await serve(at, owner, { from: wallet });
+        for (let sent = 0; sent < 2; sent += 1) await serve(at, payer);
+        expect(await settled(stored, before + 1)).toBe(before + 1);
+        await installWallet(rpcUrl, wallet, owner.address, 400_000n);
+      } finally {
+        const goOn = async (): Promise<void> => {
+          await callRpc(rpcUrl, 'evm_setAutomine', [true]);
+          await ground.chain.mine();
+        };
+        if (trouble === '') await goOn();
+        else await breakFirstAttempt(goOn);
+      }
+      expect(await settled(final, 3)).toBe(3);
+      expect(await transactions()).toBe(2);
+      expect(await usdcBalance(rpcUrl, wallet)).toBe(4_000n);
+    },
+    40_000,
+  );
+
+  /** Ends the connection of whoever next waits for the wallet's row, which is what a new transaction needs first. */
+  async function breakFirstAttempt(begin: () => Promise<void>): Promise<void> {
+    const other = new SqlPool({ url: ground.database.url, applicationName: 'other' });
+    const waiting = `from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()
+      and query like '%keyfare.wallet%' and pid <> pg_backend_pid()`;
     try {
-      await serve(at, owner, { from: wallet });
-      for (let sent = 0; sent < 2; sent += 1) await serve(at, payer);
-      expect(await settled(stored, before + 1)).toBe(before + 1);
-      await installWallet(rpcUrl, wallet, owner.address, 400_000n);
+      await other.transaction(async (tx) => {
+        await tx.query({ text: 'select 1 from keyfare.wallet for update' });
+        await begin();
+        expect(await settled(() => count(`select 1 ${waiting}`), 1)).toBe(1);
+        await rows(ground.database.url, `select pg_terminate_backend(pid) ${waiting}`);
+        expect(await settled(() => count(`select 1 ${waiting}`), 0)).toBe(0);
+      });
     } finally {
-      await callRpc(rpcUrl, 'evm_setAutomine', [true]);
-      await ground.chain.mine();
+      await other.close();
     }
-    expect(await settled(final, 3)).toBe(3);
-    expect(await transactions()).toBe(2);
-    expect(await usdcBalance(rpcUrl, wallet)).toBe(4_000n);
-  }, 40_000);
+  }
+
+  it('end though the total of what is open has been counted too low, and a sweep counts it anew', async () => {
+    const at = await start({ DEFERRED_COUNT: '2', REPLICA_TTL_MS: '2000' });
+    const payer = await fundedPayer(ground.chain, 50);
+    const total = async (): Promise<string | undefined> =>
+      (await rows<{ open: string }>(ground.database.url, 'select open from keyfare.open_total'))[0]?.open;
+    await serve(at, payer);
+    await rows(ground.database.url, 'update keyfare.open_total set open = 7000000');
+    expect(await settled(total, '1000')).toBe('1000');
+    await rows(ground.database.url, 'update keyfare.open_total set open = 0');
+    await serve(at, payer);
+    expect(await settled(final, 2)).toBe(2);
+    expect(await settled(total, '0')).toBe('0');
+  }, 30_000);
 });

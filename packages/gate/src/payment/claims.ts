@@ -14,6 +14,7 @@ import {
   selectOwnClaims,
   selectUnserved,
 } from './claim.sql.js';
+import { lockTotals, recountTotals } from './exposure.sql.js';
 import type { PaymentRow } from './payment-row.js';
 
 /** What is open up to and including a claim: by its payer, and by all where it is deferred. Atomic units. */
@@ -111,6 +112,8 @@ export class Claims {
       values: [this.replica.id, deadReplicas],
     });
     await tx.query({ name: 'keyfare_forget_exposures', text: forgetExposures });
+    await tx.query({ name: 'keyfare_lock_totals', text: lockTotals });
+    await tx.query({ name: 'keyfare_recount_totals', text: recountTotals });
     return owned.map(({ exchange_id: exchangeId, adopted }) => ({ exchangeId, adopted }));
   }
 

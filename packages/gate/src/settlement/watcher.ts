@@ -293,9 +293,11 @@ export class Watcher {
    */
   async #sendAgain(slot: Slot, item: Item): Promise<boolean> {
     if (item.isSentAgain || !(await this.#settings.simulate(item.movement)).ok) return false;
+    if (!(await this.#move(slot, [item]))) return false;
+    // Not before: where the database or the node was away the item is looked at again.
     item.isSentAgain = true;
     item.open = undefined;
-    return this.#move(slot, [item]);
+    return true;
   }
 
   async #reconsider(slot: Slot, nowMs: number): Promise<void> {
