@@ -14,6 +14,7 @@ import {
   type Payment,
   signNamed,
   still,
+  sweeping,
   unreadBytes,
 } from './answers-under-test.js';
 import { type Ground, openGround, startGate, TestController } from './gate-under-test.js';
@@ -35,8 +36,6 @@ afterAll(async () => {
 beforeEach(() => {
   TestController.work.runs = 0;
 });
-
-const sweeping = { ...still, REPLICA_TTL_MS: '1000' };
 
 describe('an answer that never arrived', () => {
   it.each(flows)(

@@ -16,6 +16,7 @@ import {
   type Payment,
   signNamed,
   still,
+  sweeping,
 } from './answers-under-test.js';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
 import { rows, settled, withKey } from './requests.js';
@@ -37,8 +38,6 @@ afterAll(async () => {
 beforeEach(() => {
   TestController.work.runs = 0;
 });
-
-const sweeping = { ...still, REPLICA_TTL_MS: '1000' };
 
 async function codeOf(gate: GateUnderTest, path: string, headers: Record<string, string>): Promise<unknown> {
   const { status, body } = await get(gate, path, headers);

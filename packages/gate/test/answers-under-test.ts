@@ -101,6 +101,9 @@ export const answerControllers: Type[] = [TestController, ...flows.map(answersOf
 /** Settings without a sweep within a test that does not ask for it, and without collection of deferred payments. */
 export const still = { REPLICA_TTL_MS: '600000', DEFERRED_AGE_SECONDS: '3000' };
 
+/** The same, with sweeps every second. */
+export const sweeping = { ...still, REPLICA_TTL_MS: '1000' };
+
 export async function get(gate: GateUnderTest, path: string, headers: Record<string, string>): Promise<Wire> {
   return wire(gate, path, { headers });
 }
