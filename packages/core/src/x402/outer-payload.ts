@@ -7,7 +7,7 @@ const object = z.custom<Record<string, unknown>>(
 
 /**
  * The outer shape of a payment payload of x402 version 1. Both schemas judge as those of `@x402/core` do, which a test
- * compares; those take a tenth of the time of a deferred call.
+ * compares, at a fraction of the time.
  */
 export const outerPayloadV1 = z.object({
   x402Version: z.literal(1),
