@@ -1,5 +1,5 @@
 import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { signEntry } from '@keyfare/core/log';
 import { thumbprint } from '@keyfare/core/receipt';
 import { createDataSource } from '@keyfare/db/data-source';
@@ -12,19 +12,19 @@ import { newExchangeId } from '../src/exchange/exchange.js';
 let database: TestDatabase;
 let sql: SqlPool;
 
-beforeAll(async () => {
+beforeEach(async () => {
   database = await createTestDatabase();
   sql = new SqlPool({ url: database.url, applicationName: 'test' });
 });
-afterAll(async () => {
+afterEach(async () => {
   await sql.close();
   await database.drop();
 });
 
-/** The schema as it was before entries had places: the migrations of that release, and no later one. */
-async function migrateBefore(): Promise<void> {
+/** The schema as it was before a migration: those with a lower number, and no later one. */
+async function migrateBefore(number: string): Promise<void> {
   const all = ownerDataSource(database.url).options.migrations as unknown as readonly (new () => never)[];
-  const before = all.filter(({ name }) => name.replace(/\D+/, '') < '1796000000000');
+  const before = all.filter(({ name }) => name.replace(/\D+/, '') < number);
   const dataSource = createDataSource({
     url: database.url,
     schema: 'keyfare',
@@ -75,7 +75,7 @@ async function writeCall(index: number): Promise<{ id: string; jws: string }> {
 }
 
 it('a log of the release before comes over whole: each document byte for byte, its units, and its place in the old order', async () => {
-  await migrateBefore();
+  await migrateBefore('1796000000000');
   const calls: { id: string; jws: string }[] = [];
   for (let index = 0; index < 60; index += 1) calls.push(await writeCall(index));
   await migrateGate(database.url);
@@ -96,4 +96,29 @@ it('a log of the release before comes over whole: each document byte for byte, i
     text: `select 1 from pg_tables where schemaname = 'keyfare' and tablename in ('receipt', 'usage', 'entry_before')`,
   });
   expect(tables).toEqual([]);
+});
+
+it('deferred payments of the release before are counted in the total of what is open, and ended and other ones are not', async () => {
+  await migrateBefore('1796000000800');
+  const payments = [
+    ['deferred', 'claimed', 1],
+    ['deferred', 'served', 20],
+    ['deferred', 'settling', 300],
+    ['deferred', 'final', 4_000],
+    ['deferred', 'expired', 50_000],
+    ['authorization', 'claimed', 600_000],
+  ] as const;
+  for (const [index, [flow, state, amount]] of payments.entries()) {
+    await sql.query({
+      text: `insert into keyfare.payment (network, asset, payer, nonce, exchange_id, replica_id, fingerprint, pay_to, amount,
+          valid_after, valid_before, signature, claimed_at, flow, state, call, served_at, wallet, wallet_nonce,
+          unused_at_block, transaction)
+        values ('eip155:84532', '0xa', $1, $1, gen_random_uuid(), gen_random_uuid(), '\\x00', '0xb', $2, 0, 1, '\\x00', now(),
+          $3, $4, '{}', now(), '0xc', $5, 1, '0xd')`,
+      values: [`0x${String(index)}`, String(amount), flow, state, String(index)],
+    });
+  }
+  await migrateGate(database.url);
+  const totals = await sql.query({ text: 'select network, asset, open::text from keyfare.open_total' });
+  expect(totals).toEqual([{ network: 'eip155:84532', asset: '0xa', open: '321' }]);
 });
