@@ -1,10 +1,14 @@
 import { GateModule } from '@keyfare/gate/module';
-import { OperatorGuard, OperatorToken } from '@keyfare/gate/server';
+import { OperatorsModule } from '@keyfare/gate/operators';
 import { type DynamicModule, Module, StandardSchemaValidationPipe } from '@nestjs/common';
 import { APP_PIPE } from '@nestjs/core';
 import { UsageController } from './account/usage.controller.js';
+import { AccountKeysController } from './admin/account-keys.controller.js';
 import { AccountsController } from './admin/accounts.controller.js';
+import { AuditController } from './admin/audit.controller.js';
 import { KeysController } from './admin/keys.controller.js';
+import { OperatorsController } from './admin/operators.controller.js';
+import { PaymentsController } from './admin/payments.controller.js';
 import { PlansController } from './admin/plans.controller.js';
 import type { ApiConfig } from './config.js';
 import { DistancesController } from './products/distances.controller.js';
@@ -14,24 +18,27 @@ import { StatusController } from './status/status.controller.js';
 /** The API: what it sells, how its operators run it, and how it is doing. The gate does the rest. */
 @Module({})
 export class ApiModule {
-  static forRoot(config: Pick<ApiConfig, 'adminToken' | 'corsOrigins'>): DynamicModule {
+  static forRoot(config: Pick<ApiConfig, 'bootstrapToken' | 'corsOrigins'>): DynamicModule {
     return {
       module: ApiModule,
-      imports: [GateModule.forRoot({ corsOrigins: config.corsOrigins })],
+      imports: [
+        GateModule.forRoot({ corsOrigins: config.corsOrigins }),
+        OperatorsModule.forRoot({ bootstrapToken: config.bootstrapToken }),
+      ],
       controllers: [
         ForecastController,
         DistancesController,
         UsageController,
         PlansController,
         AccountsController,
+        AccountKeysController,
         KeysController,
+        PaymentsController,
+        OperatorsController,
+        AuditController,
         StatusController,
       ],
-      providers: [
-        { provide: APP_PIPE, useClass: StandardSchemaValidationPipe },
-        { provide: OperatorToken, useValue: new OperatorToken(config.adminToken) },
-        OperatorGuard,
-      ],
+      providers: [{ provide: APP_PIPE, useClass: StandardSchemaValidationPipe }],
     };
   }
 }

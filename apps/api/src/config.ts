@@ -8,27 +8,36 @@ export const apiEnvironment = gateEnvironment.extend({
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   // No cookie is looked at here, so pages of any origin may call.
   CORS_ORIGINS: gateEnvironment.shape.CORS_ORIGINS.unwrap().default('*'),
-  ADMIN_TOKEN: z.string().min(32, 'must have at least 32 characters'),
+  BOOTSTRAP_TOKEN: z.string().min(32, 'must have at least 32 characters').optional(),
 });
 
 export interface ApiConfig {
   readonly host: string;
   readonly port: number;
   readonly logLevel: z.infer<typeof apiEnvironment>['LOG_LEVEL'];
-  readonly adminToken: string;
+  /** Makes the first operator, once. */
+  readonly bootstrapToken: string | undefined;
   /** As the gate takes it. */
   readonly corsOrigins: string;
 }
 
+/** One token for all was a setting of the release before: who still sets it is told what takes its place. */
+const gone = {
+  ADMIN_TOKEN: z
+    .string()
+    .optional()
+    .refine((token) => token === undefined, 'is gone: make operators with BOOTSTRAP_TOKEN, see docs/operators.md'),
+};
+
 /** Parses the whole environment, the gate's part too, so that all faults are told at once. */
 export function readApiConfig(env: NodeJS.ProcessEnv): ApiConfig {
-  const secrets = ['ADMIN_TOKEN'];
-  const values = parseEnvironment(apiEnvironment, withSecretFiles(withSecretFiles(env, secrets)));
+  const secrets = ['BOOTSTRAP_TOKEN'];
+  const values = parseEnvironment(apiEnvironment.extend(gone), withSecretFiles(withSecretFiles(env, secrets)));
   return {
     host: values.HOST,
     port: values.PORT,
     logLevel: values.LOG_LEVEL,
-    adminToken: values.ADMIN_TOKEN,
+    bootstrapToken: values.BOOTSTRAP_TOKEN,
     corsOrigins: values.CORS_ORIGINS === '*' ? '*' : (values.CORS_ORIGINS?.join(',') ?? 'none'),
   };
 }

@@ -42,7 +42,7 @@ export async function openGround(): Promise<Ground> {
       RPC_URL: chain.rpcUrl,
       NETWORK: 'base-sepolia',
       PAY_TO: payTo,
-      ADMIN_TOKEN: randomBytes(32).toString('base64url'),
+      BOOTSTRAP_TOKEN: randomBytes(32).toString('base64url'),
       SETTLER_PRIVATE_KEY: settlerKey,
       RECEIPT_SIGNING_KEY: generateKeyPairSync('ed25519')
         .privateKey.export({ type: 'pkcs8', format: 'pem' })
@@ -82,7 +82,7 @@ interface Reconciliation {
 export async function startBilling(ground: Ground, api: Api): Promise<Billing> {
   const port = String(await choosePort());
   const url = `http://127.0.0.1:${port}`;
-  const operatorToken = randomBytes(32).toString('base64url');
+  const token = await operatorToken(ground, api);
   const shared = ['PATH', 'DATABASE_URL', 'RPC_URL', 'NETWORK', 'PAY_TO'].map((name) => [name, ground.env[name] ?? '']);
   const service = await spawnService({
     name: 'billing',
@@ -92,7 +92,6 @@ export async function startBilling(ground: Ground, api: Api): Promise<Billing> {
       PORT: port,
       LOG_LEVEL: 'warn',
       API_JWKS_URL: `${api.url}/.well-known/jwks.json`,
-      OPERATOR_TOKEN: operatorToken,
       // Nothing is excused for being young: what one side knows, the others must know.
       RECONCILE_GRACE_SECONDS: '0',
     },
@@ -103,7 +102,7 @@ export async function startBilling(ground: Ground, api: Api): Promise<Billing> {
   const reconcile = async (): Promise<Reconciliation> => {
     const response = await fetch(`${url}/reconciliations`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${operatorToken}`, 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       body: '{}',
     });
     return (await response.json()) as Reconciliation;
@@ -139,11 +138,30 @@ export async function startApi(
   return { url, service, log: () => readFileSync(logPath, 'utf8') };
 }
 
+const tokens = new WeakMap<Ground, Promise<string>>();
+
+/** The token of the ground's operator, made with the bootstrap token by who asks first. */
+export async function operatorToken(ground: Ground, api: Api): Promise<string> {
+  const known = tokens.get(ground) ?? bootstrap(ground, api);
+  tokens.set(ground, known);
+  return known;
+}
+
+async function bootstrap(ground: Ground, api: Api): Promise<string> {
+  const response = await fetch(`${api.url}/admin/operators`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${ground.env['BOOTSTRAP_TOKEN']}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'test', scopes: ['read', 'write', 'money'] }),
+  });
+  return ((await response.json()) as { token: string }).token;
+}
+
 /** One request to the admin API. */
 export async function admin<T>(ground: Ground, api: Api, path: string, body?: unknown): Promise<T> {
+  const token = await operatorToken(ground, api);
   const response = await fetch(`${api.url}/admin${path}`, {
     method: body === undefined ? 'GET' : 'POST',
-    headers: { authorization: `Bearer ${ground.env['ADMIN_TOKEN']}`, 'content-type': 'application/json' },
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const text = await response.text();

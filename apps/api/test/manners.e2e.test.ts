@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readEnvExample } from '@keyfare/testing/compose';
 import { fundedPayer, paymentHeaderV2, signAuthorization, usdcRequirements } from '@keyfare/testing/payers';
 import { apiEnvironment, readApiConfig } from '../src/config.js';
-import { type Api, admin, type Ground, openAccount, openGround, startApi } from './api-process.js';
+import { type Api, admin, type Ground, openAccount, openGround, operatorToken, startApi } from './api-process.js';
 
 const mainPath = fileURLToPath(new URL('../src/main.js', import.meta.url));
 
@@ -31,7 +31,7 @@ describe('the API process', () => {
     const env = {
       PATH: process.env['PATH'] ?? '',
       PORT: '99999',
-      ADMIN_TOKEN: 'short',
+      BOOTSTRAP_TOKEN: 'short',
       SETTLER_PRIVATE_KEY: '0xsecret',
     };
     const run = promisify(execFile)(process.execPath, [mainPath], { env }).then(
@@ -42,7 +42,7 @@ describe('the API process', () => {
     expect(code).toBe(1);
     for (const name of [
       'PORT',
-      'ADMIN_TOKEN',
+      'BOOTSTRAP_TOKEN',
       'SETTLER_PRIVATE_KEY',
       'DATABASE_URL',
       'PAY_TO',
@@ -115,7 +115,11 @@ describe('the API process', () => {
   });
 
   it('lets a customer ask for their usage by key and for nothing; no key, a bad key: 401', async () => {
-    const { secret, account } = await openAccount(ground, api, { includedUnits: 100, overage: 'invoice' });
+    const { secret, account } = await openAccount(ground, api, {
+      includedUnits: 100,
+      overage: 'invoice',
+      overagePrice: '$0.001',
+    });
     const headers = { authorization: `Bearer ${secret}`, 'content-type': 'application/json' };
     const body = JSON.stringify({ from: { latitude: 0, longitude: 0 }, to: [{ latitude: 1, longitude: 1 }] });
     await fetch(`${api.url}/v1/distances`, { method: 'POST', headers, body });
@@ -137,19 +141,21 @@ describe('the API process', () => {
     for (const headers of [
       {},
       { authorization: 'Bearer wrong' },
-      { authorization: `Basic ${ground.env['ADMIN_TOKEN']}` },
+      { authorization: `Basic ${await operatorToken(ground, api)}` },
+      { authorization: `Bearer ${ground.env['BOOTSTRAP_TOKEN']}` },
     ]) {
       const answer = await json('/admin/accounts', { headers });
       expect(answer).toMatchObject({ status: 401, body: { code: 'operator/unauthorized' } });
     }
-    expect(await admin(ground, api, '/accounts')).toEqual(expect.any(Array));
+    expect(await admin(ground, api, '/accounts')).toEqual({ items: expect.any(Array), next: null });
   });
 
   it('refuses what no plan, account or key can be, and what does not exist', async () => {
+    const token = await operatorToken(ground, api);
     const post = (path: string, body: unknown) =>
       json(`/admin${path}`, {
         method: 'POST',
-        headers: { authorization: `Bearer ${ground.env['ADMIN_TOKEN']}`, 'content-type': 'application/json' },
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
         body: JSON.stringify(body),
       });
     const plan = { slug: 'good', includedUnits: 1, overage: 'reject' };
@@ -198,7 +204,8 @@ describe('the API process', () => {
       payment,
       payload.signature.slice(2),
       ground.env['SETTLER_PRIVATE_KEY']?.slice(2),
-      ground.env['ADMIN_TOKEN'],
+      ground.env['BOOTSTRAP_TOKEN'],
+      await operatorToken(ground, api),
       ground.env['API_KEY_PEPPERS']?.split(':')[1],
       ground.env['RECEIPT_SIGNING_KEY']?.split('\n')[1],
       new URL(ground.database.url).password,

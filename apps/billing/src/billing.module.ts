@@ -1,7 +1,8 @@
 import { type Clock, systemClock } from '@keyfare/core/time';
 import { SqlPool } from '@keyfare/db/sql';
 import { openChain } from '@keyfare/evm/chain';
-import { OperatorGuard, OperatorToken, ProblemFilter, RouteTable } from '@keyfare/gate/server';
+import { AdminInterceptor, BootstrapToken, Changes, OperatorGuard, OperatorLookup } from '@keyfare/gate/operators';
+import { ProblemFilter, RouteTable } from '@keyfare/gate/server';
 import { type DynamicModule, Module, type Provider, StandardSchemaValidationPipe } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { DataSource } from 'typeorm';
@@ -28,12 +29,12 @@ import { BreakService } from './reconcile/break.service.js';
 import { ReconcileService } from './reconcile/reconcile.service.js';
 import { ReportController } from './reports/report.controller.js';
 import { ReportService } from './reports/report.service.js';
-import { billingRole, feedReaderRole } from './schema.js';
+import { billingRole, feedReaderRole, schema } from './schema.js';
 import { Standstills } from './standstills.js';
 import { BillingHealth } from './status/health.js';
 import { BillingMetrics } from './status/metrics.js';
 import { StatusController } from './status/status.controller.js';
-import { clock, evmChain, feedPool, logFeed, reportPool } from './tokens.js';
+import { changePool, clock, evmChain, feedPool, logFeed, operatorPool, reportPool } from './tokens.js';
 
 const applicationName = 'keyfare-billing';
 const bookTimeoutMs = 60_000;
@@ -72,6 +73,23 @@ const connections: Provider[] = [
     useFactory: ({ feedDatabaseUrl: url }: BillingConfig) =>
       new SqlPool({ url, applicationName, role: feedReaderRole, poolSize: 2, queryTimeoutMs: bookTimeoutMs }),
   },
+  {
+    // What operators do waits for no report and no loop.
+    provide: changePool,
+    inject: [BillingConfig],
+    useFactory: ({ databaseUrl: url }: BillingConfig) =>
+      new SqlPool({ url, applicationName, role: billingRole, poolSize: 2 }),
+  },
+  { provide: Changes, inject: [changePool], useFactory: (pool: SqlPool) => new Changes({ pool, schema }) },
+  {
+    // Operators are the API's: their tokens are looked up in its database, at every request.
+    provide: operatorPool,
+    inject: [BillingConfig],
+    useFactory: ({ feedDatabaseUrl: url }: BillingConfig) =>
+      new SqlPool({ url, applicationName, role: feedReaderRole, poolSize: 2 }),
+  },
+  { provide: OperatorLookup, inject: [operatorPool], useFactory: (pool: SqlPool) => new OperatorLookup(pool) },
+  { provide: BootstrapToken, useValue: new BootstrapToken(undefined) },
   { provide: logFeed, inject: [feedPool], useFactory: sqlFeed },
   {
     provide: evmChain,
@@ -116,8 +134,8 @@ export class BillingModule {
         { provide: clock, useValue: now },
         { provide: APP_PIPE, useClass: StandardSchemaValidationPipe },
         { provide: APP_FILTER, useClass: ProblemFilter },
-        { provide: OperatorToken, useValue: new OperatorToken(config.operatorToken) },
         OperatorGuard,
+        AdminInterceptor,
         RouteTable,
         ...connections,
         ...rooms,

@@ -12,11 +12,10 @@ const env = {
   API_JWKS_URL: 'http://api:3000/.well-known/jwks.json',
   RPC_URL: 'http://chain:8545',
   PAY_TO: '0x000000000000000000000000000000000000dEaD',
-  OPERATOR_TOKEN: 'x'.repeat(32),
 };
 
 describe('the configuration', () => {
-  it('needs five settings, and spells addresses in lower case', () => {
+  it('needs four settings, and spells addresses in lower case', () => {
     expect(readBillingConfig(env)).toMatchObject({
       payTo: '0x000000000000000000000000000000000000dead',
       network: { caip2: 'eip155:84532' },
@@ -36,7 +35,7 @@ describe('the configuration', () => {
     const wrong = {
       ...env,
       DATABASE_URL: 'mysql://secret',
-      OPERATOR_TOKEN: 'short',
+      OPERATOR_TOKEN: 'short-secret',
       PAY_TO: 'me',
       CHAIN_START_BLOCK: '-1',
       RPC_URL: '',
@@ -73,9 +72,9 @@ describe('the configuration', () => {
 
   it('reads secrets from files', () => {
     const folder = mkdtempSync(join(tmpdir(), 'keyfare-config-'));
-    const { OPERATOR_TOKEN: token, ...rest } = env;
-    writeFileSync(join(folder, 'token'), `${token}\n`);
-    expect(readBillingConfig({ ...rest, OPERATOR_TOKEN_FILE: join(folder, 'token') }).operatorToken).toBe(token);
+    const { DATABASE_URL: url, ...rest } = env;
+    writeFileSync(join(folder, 'url'), `${url}\n`);
+    expect(readBillingConfig({ ...rest, DATABASE_URL_FILE: join(folder, 'url') }).databaseUrl).toBe(url);
     rmSync(folder, { recursive: true });
   });
 });

@@ -16,7 +16,6 @@ export const billingEnvironment = gateEnvironment
   .extend({
     FEED_DATABASE_URL: gateEnvironment.shape.DATABASE_URL.optional(),
     API_JWKS_URL: httpUrl,
-    OPERATOR_TOKEN: z.string().min(32, 'must have at least 32 characters'),
     HOST: z.string().default('127.0.0.1'),
     PORT: z.coerce.number().int().min(0).max(65_535).default(3_001),
     LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -47,7 +46,6 @@ export abstract class BillingConfig {
   abstract readonly apiJwksUrl: string;
   abstract readonly rpcUrl: string;
   abstract readonly rpcTimeoutMs: number;
-  abstract readonly operatorToken: string;
   abstract readonly host: string;
   abstract readonly port: number;
   abstract readonly logLevel: z.infer<typeof billingEnvironment>['LOG_LEVEL'];
@@ -75,11 +73,19 @@ export abstract class BillingConfig {
 }
 
 /** Secrets that may come from a file: a URL may hold a password or a provider's key. */
-const fromFile = ['OPERATOR_TOKEN', 'DATABASE_URL', 'MIGRATION_DATABASE_URL', 'FEED_DATABASE_URL', 'RPC_URL'];
+const fromFile = ['DATABASE_URL', 'MIGRATION_DATABASE_URL', 'FEED_DATABASE_URL', 'RPC_URL'];
+
+/** One token for all was a setting of the release before: who still sets it is told what takes its place. */
+const gone = {
+  OPERATOR_TOKEN: z
+    .string()
+    .optional()
+    .refine((token) => token === undefined, "is gone: the API's operators are billing's too, see docs/operators.md"),
+};
 
 /** The configuration from an environment. Throws a `ConfigurationError` that names every fault. */
 export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
-  const values = parseEnvironment(billingEnvironment, withSecretFiles(env, fromFile));
+  const values = parseEnvironment(billingEnvironment.extend(gone), withSecretFiles(env, fromFile));
   return Object.freeze({
     network: values.NETWORK,
     payTo: values.PAY_TO,
@@ -89,7 +95,6 @@ export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
     apiJwksUrl: values.API_JWKS_URL,
     rpcUrl: values.RPC_URL,
     rpcTimeoutMs: values.RPC_TIMEOUT_MS,
-    operatorToken: values.OPERATOR_TOKEN,
     host: values.HOST,
     port: values.PORT,
     logLevel: values.LOG_LEVEL,

@@ -1,6 +1,7 @@
 import { createDataSource } from '@keyfare/db/data-source';
 import { migrate } from '@keyfare/db/migrations';
 import { isConnectionLost } from '@keyfare/db/sql';
+import { AuditEntity, IdempotentRequestEntity } from '@keyfare/gate/operators';
 import type { DataSource } from 'typeorm';
 import { CreateChain1796000000400 } from './chain/chain.migration.js';
 import { ChainBlockEntity } from './chain/chain-block.entity.js';
@@ -20,6 +21,7 @@ import { JournalEntity } from './ledger/journal.entity.js';
 import { CreateLedger1796000000300 } from './ledger/ledger.migration.js';
 import { LedgerAccountEntity } from './ledger/ledger-account.entity.js';
 import { PostingEntity } from './ledger/posting.entity.js';
+import { AuditChanges1797000000000 } from './operator.migration.js';
 import { ChargeEntity } from './rating/charge.entity.js';
 import { PeriodTotalEntity } from './rating/period-total.entity.js';
 import { PriceBookEntity } from './rating/price-book.entity.js';
@@ -48,6 +50,8 @@ const entities = [
   InvoiceLineEntity,
   BreakEntity,
   ReconciliationEntity,
+  AuditEntity,
+  IdempotentRequestEntity,
 ];
 
 /** In the order in which they run. A merged migration is never edited. */
@@ -60,6 +64,7 @@ const migrations = [
   CreateInvoice1796000000500,
   CreateReconcile1796000000600,
   ReadByPlace1796000000700,
+  AuditChanges1797000000000,
 ];
 
 const jobsLock = 0x6b66_6a62;

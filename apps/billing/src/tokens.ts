@@ -5,3 +5,8 @@ export const logFeed = Symbol('billing:log-feed');
 export const evmChain = Symbol('billing:chain');
 /** For statements over the whole of the books, which may take minutes. */
 export const reportPool = Symbol('billing:report-pool');
+
+/** Connections for what operators change. */
+export const changePool = Symbol('billing:change-pool');
+/** Connections to the API's database, where its operators are. */
+export const operatorPool = Symbol('billing:operator-pool');

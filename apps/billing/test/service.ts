@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { issueToken } from '@keyfare/gate/operators';
 import { createAdapter, createLogger, NestLogger } from '@keyfare/gate/server';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -13,8 +14,17 @@ export interface Service {
   readonly url: string;
   readonly lines: readonly string[];
   /** As the operator. */
-  call(path: string, init?: { method?: string; body?: unknown; token?: string | null }): Promise<Answer>;
+  call(path: string, init?: CallInit): Promise<Answer>;
+  /** The operator's. */
+  readonly token: string;
   close(): Promise<void>;
+}
+
+interface CallInit {
+  readonly method?: string;
+  readonly body?: unknown;
+  readonly token?: string | null;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 interface Answer {
@@ -43,16 +53,19 @@ export async function startService(world: World, env: Readonly<Record<string, st
   }
   const { port } = app.getHttpServer().address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;
+  const operator = await makeOperator(world);
   return {
     app,
     url,
     lines,
-    call: async (path, { method, body, token = config.operatorToken } = {}) => {
+    token: operator,
+    call: async (path, { method, body, token = operator, headers = {} } = {}) => {
       const response = await fetch(`${url}${path}`, {
         method: method ?? (body === undefined ? 'GET' : 'POST'),
         headers: {
           ...(token === null ? {} : { authorization: `Bearer ${token}` }),
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
@@ -67,6 +80,20 @@ export async function startService(world: World, env: Readonly<Record<string, st
     },
     close: async () => app.close(),
   };
+}
+
+/** An operator of the API, with the scopes that are named: billing knows no others. */
+export async function makeOperator(
+  world: World,
+  scopes: readonly string[] = ['read', 'write', 'money'],
+): Promise<string> {
+  const { id, token, hash } = issueToken();
+  await world.sql.query({
+    text: `insert into keyfare.operator (id, name, scopes, token_hash, last_four, created_at, expires_at)
+      values ($1, $1, $2, $3, $4, now(), now() + interval '1 day')`,
+    values: [id, scopes, hash, token.slice(-4)],
+  });
+  return token;
 }
 
 /** The value, as soon as it is what was expected; the last one seen when it does not become so in twenty seconds. */

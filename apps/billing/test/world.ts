@@ -70,7 +70,6 @@ export async function openWorldOn(
       RPC_URL: 'http://127.0.0.1:9',
       NETWORK: 'base-sepolia',
       PAY_TO: `0x${randomBytes(20).toString('hex')}`,
-      OPERATOR_TOKEN: randomBytes(32).toString('hex'),
       ...env,
     },
     rows: async (text, values = []) => sql.query({ text, values }),

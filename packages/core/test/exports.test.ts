@@ -10,7 +10,7 @@ const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
 const subpaths = Object.entries(manifest.exports);
 
 test('the package has a door for each room and none at its root', () => {
-  const rooms = ['encoding', 'log', 'metering', 'money', 'principal', 'problem', 'receipt', 'time', 'x402'];
+  const rooms = ['encoding', 'log', 'metering', 'money', 'principal', 'problem', 'receipt', 'text', 'time', 'x402'];
   expect(subpaths.map(([path]) => path).toSorted()).toEqual(rooms.map((room) => `./${room}`));
 });
 

@@ -15,6 +15,9 @@ import { AllowanceEntity } from './meter/allowance.entity.js';
 import { LeaseEntity } from './meter/lease.entity.js';
 import { FoldLeases1796000000210 } from './meter/lease.migration.js';
 import { CreateMeter1795000000300 } from './meter/meter.migration.js';
+import { AuditEntity, IdempotentRequestEntity } from './operator/audit.entity.js';
+import { BootstrapEntity, OperatorEntity } from './operator/operator.entity.js';
+import { CreateOperator1797000000000 } from './operator/operator.migration.js';
 import { BlockedPayerEntity } from './payment/blocked-payer.entity.js';
 import { ExposureEntity, OpenTotalEntity } from './payment/exposure.entity.js';
 import { PaymentEntity } from './payment/payment.entity.js';
@@ -29,6 +32,7 @@ import { gateRole, schema } from './schema.js';
 import { SettlementEntity } from './settlement/settlement.entity.js';
 import { WalletEntity } from './settlement/wallet.entity.js';
 import { AccountEntity } from './terms/account.entity.js';
+import { EndAccounts1797000000100 } from './terms/account-life.migration.js';
 import { OrderTerms1796000000200 } from './terms/account-order.migration.js';
 import { PlanEntity } from './terms/plan.entity.js';
 import { CreatePlan1795000000100 } from './terms/terms.migration.js';
@@ -53,6 +57,10 @@ const entities = [
   UnplacedEntity,
   PlacedEntity,
   SequencerEntity,
+  OperatorEntity,
+  BootstrapEntity,
+  AuditEntity,
+  IdempotentRequestEntity,
 ];
 
 /** In the order in which they run. A merged migration is never edited. */
@@ -72,6 +80,8 @@ const migrations = [
   PaymentFlows1796000000300,
   CreateAnswer1796000000400,
   LeanPaymentIndexes1796000000800,
+  CreateOperator1797000000000,
+  EndAccounts1797000000100,
 ];
 
 /** The gate's data source as a login that owns the schema: for migrations, and for the test that compares them. */

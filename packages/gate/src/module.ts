@@ -30,6 +30,7 @@ import { Networks, openNetworks } from './networks.js';
 import { PaymentLedgerService } from './payment/ledger.js';
 import { PaymentResolver } from './payment/payment.resolver.js';
 import { PaymentService } from './payment/payment.service.js';
+import { PaymentHistory } from './payment-history.js';
 import { ReceiptService } from './receipt/receipt.service.js';
 import { ReceiptPages } from './receipt/receipt-pages.js';
 import { GateHealth } from './replica/health.js';
@@ -91,6 +92,7 @@ const parts: Provider[] = [
   { provide: Settlements, useExisting: SettlementService },
   PaymentResolver,
   PaymentService,
+  PaymentHistory,
   LaterEntries,
   ReceiptService,
   PostOffice,
@@ -145,6 +147,7 @@ export class GateModule {
         PlanService,
         MeterService,
         PaymentService,
+        PaymentHistory,
         ReceiptService,
         ApiKeyStrategy,
         X402Strategy,

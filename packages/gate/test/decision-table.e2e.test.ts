@@ -173,7 +173,8 @@ describe('which credential wins', () => {
     const revoked = await gate.issueKey();
     await keys.revoke(revoked.key.id);
     const { key } = await gate.issueKey();
-    const expired = await keys.issue(key.accountId, { name: 'old', expiresAt: new Date(Date.now() - 1_000) });
+    const expired = await keys.issue(key.accountId, { name: 'old' });
+    await rows(ground.database.url, 'update keyfare.api_key set expires_at = now() where id = $1', [expired.key.id]);
     const cases = [
       [formatKey(generateKey('test')), 'credential/unknown'],
       [revoked.secret, 'credential/revoked'],

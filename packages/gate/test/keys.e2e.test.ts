@@ -41,7 +41,7 @@ describe('keys', () => {
   it('keeps its id, scopes and meter over a rotation; the new secret is active at first use, the old one until its grace ends', async () => {
     const { secret, key } = await gate.issueKey({ includedUnits: 10n });
     expect(await status(gate, secret)).toBe(200);
-    const rotated = await gate.app.get(KeyService).rotate(key.id, 0);
+    const rotated = await gate.app.get(KeyService).rotate(key.id, { graceSeconds: 0 });
     expect(rotated.key.id).toBe(key.id);
     expect(rotated.key.secrets.map(({ state }) => state)).toEqual(['active', 'pending']);
     expect(await status(gate, secret)).toBe(200);
@@ -58,31 +58,48 @@ describe('keys', () => {
 
   it('keeps the old secret alive for the grace that was asked for', async () => {
     const { secret, key } = await gate.issueKey();
-    const rotated = await gate.app.get(KeyService).rotate(key.id, 3_600);
+    const rotated = await gate.app.get(KeyService).rotate(key.id, { graceSeconds: 3_600 });
     expect(await status(gate, rotated.secret)).toBe(200);
     expect(await status(gate, secret)).toBe(200);
     const { secrets } = await gate.app.get(KeyService).find(key.id);
     expect(secrets.map(({ state }) => state)).toEqual(['retiring', 'active']);
   });
 
-  it('replaces a rotation that was never used', async () => {
+  it('replaces a rotation that was never used when that is asked for, and else says that one is waiting', async () => {
     const { key } = await gate.issueKey();
-    const first = await gate.app.get(KeyService).rotate(key.id, 60);
-    const second = await gate.app.get(KeyService).rotate(key.id, 60);
+    const keys = gate.app.get(KeyService);
+    const first = await keys.rotate(key.id, { graceSeconds: 60 });
+    await expect(keys.rotate(key.id, { graceSeconds: 60 })).rejects.toMatchObject({ code: 'key/conflict' });
+    const second = await keys.rotate(key.id, { graceSeconds: 60, replacesPending: true });
     expect(await status(gate, first.secret)).toBe(401);
     expect(await status(gate, second.secret)).toBe(200);
   });
 
-  it('of which two are rotated in at once, one is pending', async () => {
+  it('of two rotations at once hands out one secret, and it is alive', async () => {
     const { key } = await gate.issueKey();
-    const both = await Promise.all([1, 2].map(() => gate.app.get(KeyService).rotate(key.id, 60)));
-    const answers = await Promise.all(both.map(({ secret }) => status(gate, secret)));
-    expect(answers.toSorted((a, b) => a - b)).toEqual([200, 401]);
+    const both = await Promise.allSettled(
+      [gate, other].map(({ app }) => app.get(KeyService).rotate(key.id, { graceSeconds: 60 })),
+    );
+    const secrets = both.flatMap((one) => (one.status === 'fulfilled' ? [one.value.secret] : []));
+    expect(secrets).toHaveLength(1);
+    expect(await status(gate, secrets[0] ?? '')).toBe(200);
+    expect(both.find((one) => one.status === 'rejected')?.reason).toMatchObject({ code: 'key/conflict' });
+  });
+
+  it('that was revoked, or has run out, is not rotated into a dead secret', async () => {
+    const revoked = await gate.issueKey();
+    const expired = await gate.issueKey();
+    await gate.app.get(KeyService).revoke(revoked.key.id);
+    await rows(ground.database.url, `update keyfare.api_key set expires_at = now() where id = $1`, [expired.key.id]);
+    for (const { key } of [revoked, expired]) {
+      const rotation = gate.app.get(KeyService).rotate(key.id, { graceSeconds: 60 });
+      await expect(rotation).rejects.toMatchObject({ code: 'key/conflict', status: 409 });
+    }
   });
 
   it('is rotated and used at the same moment without a deadlock: the call waits for the rotation', async () => {
     const { key } = await gate.issueKey();
-    const rotated = await gate.app.get(KeyService).rotate(key.id, 60);
+    const rotated = await gate.app.get(KeyService).rotate(key.id, { graceSeconds: 60 });
     const owner = new SqlPool({ url: ground.database.url, applicationName: 'test' });
     let use: Promise<number> | undefined;
     // As a rotation goes: the key is locked, and then the secret that was never used is replaced.
@@ -103,7 +120,7 @@ describe('keys', () => {
     const newer = randomBytes(32).toString('base64url');
     const older = ground.env['API_KEY_PEPPERS'] ?? '';
     const both = await startGate(ground, { env: { API_KEY_PEPPERS: `p2:${newer},${older}` } });
-    const rotated = await both.app.get(KeyService).rotate(key.id, 60);
+    const rotated = await both.app.get(KeyService).rotate(key.id, { graceSeconds: 60 });
     await both.close();
     const retired = await startGate(ground, { env: { API_KEY_PEPPERS: `p2:${newer}` } });
     expect(await status(retired, rotated.secret)).toBe(200);

@@ -1,106 +1,126 @@
-import { periodOf } from '@keyfare/core/metering';
-import { formatMonth, parseMonth } from '@keyfare/core/time';
-import { OperatorGuard } from '@keyfare/gate/server';
-import { AccountService, AgreementService, GateConfig, KeyService, MeterService } from '@keyfare/gate/services';
+import { isProblem } from '@keyfare/core/problem';
+import { nameText } from '@keyfare/core/text';
+import {
+  Admin,
+  Changes,
+  pageOf,
+  pageQuery,
+  positions,
+  readCursor,
+  requireMatch,
+  toPage,
+} from '@keyfare/gate/operators';
+import { AccountService, AgreementService, type PlanChoice } from '@keyfare/gate/services';
 import { Free } from '@keyfare/gate/tariff';
-import { Body, Controller, Get, Param, Patch, Post, Query, UseGuards } from '@nestjs/common';
+import { Body, Get, HttpCode, Param, Patch, Post, Query, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { accountView, keyView, viewAccount, viewKey } from './views.js';
+import { idParam, invalid } from './edge.js';
+import { accountView, planSlug, viewAccount } from './views.js';
 
-const name = z.string().trim().min(1).max(200);
-const planSlug = z.string().min(1).max(63);
-const newAccount = z.object({ name, plan: planSlug }).meta({ id: 'NewAccount' });
+/** The newest version of a plan by its slug, or a version that is named. */
+const planChoice = z.union([planSlug, z.strictObject({ slug: planSlug, version: z.int().min(1).max(2_147_483_647) })]);
+const newAccount = z.strictObject({ name: nameText, plan: planChoice }).meta({ id: 'NewAccount' });
 const accountChange = z
-  .object({ plan: planSlug.optional(), status: z.enum(['active', 'suspended']).optional() })
-  .meta({ id: 'AccountChange' });
-const newKey = z
-  .object({
-    name: name.default('default'),
-    scopes: z.array(z.string().min(1).max(64)).max(50).default([]),
-    expiresAt: z.iso.datetime({ offset: true }).optional(),
+  .strictObject({
+    name: nameText.optional(),
+    plan: planChoice.optional(),
+    status: z.enum(['active', 'suspended']).optional(),
+    endsAt: z.iso.datetime({ offset: true }).nullable().optional(),
   })
-  .meta({ id: 'NewKey' });
-const issuedKey = z.object({ key: keyView, secret: z.string() }).meta({ id: 'IssuedKey' });
-const month = z.object({ month: z.string().optional() });
-const accountUsage = z
-  .object({ account: z.string(), month: z.string(), used: z.string(), limit: z.string().nullable() })
-  .meta({ id: 'AccountUsage' });
+  .refine((change) => Object.keys(change).length > 0, { error: 'must change something' })
+  .meta({ id: 'AccountChange', description: '`endsAt`: from when on nothing is sold; null takes the end away.' });
+const accountPage = pageOf(accountView).meta({ id: 'AccountPage' });
+const listQuery = z.strictObject({
+  ...pageQuery,
+  status: z.enum(['active', 'suspended', 'closed']).optional(),
+  plan: planSlug.optional(),
+  search: nameText.optional(),
+});
 
-/** Accounts and their keys, for operators. */
+/** Accounts, for operators. */
 @Free()
-@UseGuards(OperatorGuard)
 @ApiBearerAuth()
-@Controller('admin/accounts')
+@Admin('admin/accounts')
 export class AccountsController {
   constructor(
-    private readonly config: GateConfig,
+    private readonly changes: Changes,
     private readonly agreements: AgreementService,
     private readonly accounts: AccountService,
-    private readonly keys: KeyService,
-    private readonly meter: MeterService,
   ) {}
 
   @Post()
   @ApiCreatedResponse({ standardSchema: accountView })
-  async open(@Body({ schema: newAccount }) body: z.infer<typeof newAccount>): Promise<z.infer<typeof accountView>> {
-    return viewAccount(await this.agreements.open(body));
+  async open(
+    @Req() request: FastifyRequest,
+    @Body({ schema: newAccount }) body: z.infer<typeof newAccount>,
+  ): Promise<z.infer<typeof accountView>> {
+    return this.changes.make(request, 'account.open', async (tx) => {
+      const after = viewAccount(await meetable(body.plan, this.agreements.open(body, tx)));
+      return { subject: after.id, before: null, after, answer: after };
+    });
   }
 
+  /** The oldest first. */
   @Get()
-  @ApiOkResponse({ standardSchema: z.array(accountView) })
-  async list(): Promise<z.infer<typeof accountView>[]> {
-    return (await this.accounts.list()).map(viewAccount);
+  @ApiOkResponse({ standardSchema: accountPage })
+  async list(@Query({ schema: listQuery }) query: z.infer<typeof listQuery>): Promise<z.infer<typeof accountPage>> {
+    const { limit, cursor, ...filters } = query;
+    const position = readCursor('accounts', cursor, [positions.time, positions.id]);
+    const [createdAt = '', id = ''] = position ?? [];
+    const after = position === null ? null : { createdAt, id };
+    return toPage(await this.accounts.list({ ...filters, after, limit }), {
+      list: 'accounts',
+      limit,
+      position: (account) => [account.createdAt.toISOString(), account.id],
+      view: viewAccount,
+    });
   }
 
   @Get(':id')
   @ApiOkResponse({ standardSchema: accountView })
-  async find(@Param('id') id: string): Promise<z.infer<typeof accountView>> {
+  async find(@Param('id', idParam) id: string): Promise<z.infer<typeof accountView>> {
     return viewAccount(await this.accounts.find(id));
   }
 
+  /** Only what is named changes, and only of the version that `If-Match` names. */
   @Patch(':id')
   @ApiOkResponse({ standardSchema: accountView })
   async change(
-    @Param('id') id: string,
-    @Body({ schema: accountChange }) body: z.infer<typeof accountChange>,
+    @Req() request: FastifyRequest,
+    @Param('id', idParam) id: string,
+    @Body({ schema: accountChange }) { endsAt, ...change }: z.infer<typeof accountChange>,
   ): Promise<z.infer<typeof accountView>> {
-    if (body.plan !== undefined) await this.agreements.changePlan(id, body.plan);
-    if (body.status !== undefined) await this.accounts.setStatus(id, body.status);
-    return viewAccount(await this.accounts.find(id));
-  }
-
-  /** The secret in the answer is shown here and never again. */
-  @Post(':id/keys')
-  @ApiCreatedResponse({ standardSchema: issuedKey })
-  async issueKey(
-    @Param('id') id: string,
-    @Body({ schema: newKey }) body: z.infer<typeof newKey>,
-  ): Promise<z.infer<typeof issuedKey>> {
-    const { key, secret } = await this.keys.issue(id, {
-      name: body.name,
-      scopes: body.scopes,
-      expiresAt: body.expiresAt === undefined ? null : new Date(body.expiresAt),
+    return this.changes.make(request, 'account.change', async (tx) => {
+      const before = viewAccount(await this.accounts.lock(tx, id));
+      requireMatch(request, before);
+      const end = typeof endsAt === 'string' ? new Date(endsAt) : endsAt;
+      const changed = this.agreements.change(id, { ...change, endsAt: end }, tx);
+      const after = viewAccount(await meetable(change.plan, changed));
+      return { subject: id, before, after, answer: after };
     });
-    return { key: viewKey(key), secret };
   }
 
-  @Get(':id/keys')
-  @ApiOkResponse({ standardSchema: z.array(keyView) })
-  async listKeys(@Param('id') id: string): Promise<z.infer<typeof keyView>[]> {
-    return (await this.keys.list(id)).map(viewKey);
+  /** For good: nothing is served from now on, its keys are dead, its last invoice is due. */
+  @Post(':id/close')
+  @HttpCode(200)
+  @ApiOkResponse({ standardSchema: accountView })
+  async close(@Req() request: FastifyRequest, @Param('id', idParam) id: string): Promise<z.infer<typeof accountView>> {
+    return this.changes.make(request, 'account.close', async (tx) => {
+      const before = viewAccount(await this.accounts.lock(tx, id));
+      const after = viewAccount(await this.agreements.close(id, tx));
+      return { subject: id, before, after, answer: after };
+    });
   }
+}
 
-  /** A month's counter; the running month by default. */
-  @Get(':id/usage')
-  @ApiOkResponse({ standardSchema: accountUsage })
-  async usage(
-    @Param('id') id: string,
-    @Query({ schema: month }) query: z.infer<typeof month>,
-  ): Promise<z.infer<typeof accountUsage>> {
-    const { plan } = await this.accounts.find(id);
-    const period = query.month === undefined ? periodOf(plan, this.config.clock()) : parseMonth(query.month);
-    const { used, limitUnits } = await this.meter.summary({ accountId: id, plan }, period.start);
-    return { account: id, month: formatMonth(period), used: used.toString(), limit: limitUnits?.toString() ?? null };
-  }
+/** A version that the plan does not have cannot be met: the request is wrong, not its address. */
+async function meetable<T>(plan: PlanChoice | undefined, work: Promise<T>): Promise<T> {
+  return work.catch((error: unknown) => {
+    if (typeof plan === 'object' && isProblem(error) && error.code === 'plan/not-found') {
+      throw invalid(`plan.version: the plan ${plan.slug} has no version ${plan.version ?? ''}`);
+    }
+    throw error;
+  });
 }

@@ -1,45 +1,63 @@
-import { OperatorGuard } from '@keyfare/gate/server';
+import { Admin, Changes, requireMatch } from '@keyfare/gate/operators';
 import { KeyService } from '@keyfare/gate/services';
 import { Free } from '@keyfare/gate/tariff';
-import { Body, Controller, Get, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
+import { Body, Get, HttpCode, Param, Post, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { keyView, viewKey } from './views.js';
+import { idParam } from './edge.js';
+import { issuedKey, keyView, viewKey } from './views.js';
 
 const rotation = z
-  .object({ graceSeconds: z.int().min(0).max(2_592_000).default(86_400) })
+  .strictObject({ graceSeconds: z.int().min(0).max(2_592_000).default(86_400) })
+  .default({ graceSeconds: 86_400 })
   .meta({ id: 'Rotation', description: 'How long the old secret lives after the new one is first used' });
-const rotatedKey = z.object({ key: keyView, secret: z.string() }).meta({ id: 'RotatedKey' });
 
 /** One key, for operators. */
 @Free()
-@UseGuards(OperatorGuard)
 @ApiBearerAuth()
-@Controller('admin/keys')
+@Admin('admin/keys')
 export class KeysController {
-  constructor(private readonly keys: KeyService) {}
+  constructor(
+    private readonly changes: Changes,
+    private readonly keys: KeyService,
+  ) {}
 
   @Get(':id')
   @ApiOkResponse({ standardSchema: keyView })
-  async find(@Param('id') id: string): Promise<z.infer<typeof keyView>> {
+  async find(@Param('id', idParam) id: string): Promise<z.infer<typeof keyView>> {
     return viewKey(await this.keys.find(id));
   }
 
-  /** The key keeps its id, its meter and its scopes; only the secret changes. */
+  /**
+   * The key keeps its id, its meter and its scopes; only the secret changes. A secret that was rotated in before and waits
+   * for its first use is replaced only by who has seen it: 409 without `If-Match`, 412 with another version's.
+   */
   @Post(':id/rotate')
-  @ApiCreatedResponse({ standardSchema: rotatedKey })
+  @ApiCreatedResponse({ standardSchema: issuedKey })
   async rotate(
-    @Param('id') id: string,
-    @Body({ schema: rotation }) body: z.infer<typeof rotation>,
-  ): Promise<z.infer<typeof rotatedKey>> {
-    const { key, secret } = await this.keys.rotate(id, body.graceSeconds);
-    return { key: viewKey(key), secret };
+    @Req() request: FastifyRequest,
+    @Param('id', idParam) id: string,
+    @Body({ schema: rotation }) { graceSeconds }: z.infer<typeof rotation>,
+  ): Promise<z.infer<typeof issuedKey>> {
+    return this.changes.make(request, 'key.rotate', async (tx) => {
+      const before = viewKey(await this.keys.lock(tx, id));
+      const replacesPending = request.headers['if-match'] !== undefined;
+      if (replacesPending) requireMatch(request, before);
+      const { key, secret } = await this.keys.rotate(id, { graceSeconds, replacesPending }, tx);
+      const after = viewKey(key);
+      return { subject: id, before, after, answer: { key: after, secret } };
+    });
   }
 
   @Post(':id/revoke')
   @HttpCode(200)
   @ApiOkResponse({ standardSchema: keyView })
-  async revoke(@Param('id') id: string): Promise<z.infer<typeof keyView>> {
-    return viewKey(await this.keys.revoke(id));
+  async revoke(@Req() request: FastifyRequest, @Param('id', idParam) id: string): Promise<z.infer<typeof keyView>> {
+    return this.changes.make(request, 'key.revoke', async (tx) => {
+      const before = viewKey(await this.keys.lock(tx, id));
+      const after = viewKey(await this.keys.revoke(id, tx));
+      return { subject: id, before, after, answer: after };
+    });
   }
 }

@@ -1,48 +1,70 @@
-import type { PlanTerms } from '@keyfare/core/metering';
 import { parsePrice } from '@keyfare/core/money';
-import { OperatorGuard } from '@keyfare/gate/server';
+import { Admin, Changes, Needs, pageOf, pageQuery, positions, readCursor, toPage } from '@keyfare/gate/operators';
 import { PlanService } from '@keyfare/gate/services';
 import { Free } from '@keyfare/gate/tariff';
-import { Body, Controller, Get, Post, UseGuards } from '@nestjs/common';
+import { Body, Get, Post, Query, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { planView, viewPlan } from './views.js';
+import { planSlug, planView, viewPlan } from './views.js';
 
 const price = z.string().regex(/^\$\d{1,12}(?:\.\d{1,6})?$/, 'must be dollars with at most six decimals, like $0.0005');
 const newPlan = z
-  .object({
-    slug: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/),
+  .strictObject({
+    slug: planSlug,
     includedUnits: z.int().min(0),
     overage: z.enum(['reject', 'invoice', 'x402']),
-    overagePrice: price.default('$0'),
+    overagePrice: price.optional(),
     monthlyPrice: price.default('$0'),
   })
+  .refine(({ overage, overagePrice }) => (overage === 'reject') === (overagePrice === undefined), {
+    error: 'must be given where the overage is sold (invoice, x402), and only there; $0 is a price',
+    path: ['overagePrice'],
+  })
   .meta({ id: 'NewPlan' });
+const planPage = pageOf(planView).meta({ id: 'PlanPage' });
+const listQuery = z.strictObject(pageQuery);
 
 /** Plans, for operators. Posting a slug again makes its next version; accounts stay on the one they have. */
 @Free()
-@UseGuards(OperatorGuard)
 @ApiBearerAuth()
-@Controller('admin/plans')
+@Admin('admin/plans')
 export class PlansController {
-  constructor(private readonly plans: PlanService) {}
+  constructor(
+    private readonly changes: Changes,
+    private readonly plans: PlanService,
+  ) {}
 
   @Post()
+  @Needs('money')
   @ApiCreatedResponse({ standardSchema: planView })
-  async create(@Body({ schema: newPlan }) body: z.infer<typeof newPlan>): Promise<z.infer<typeof planView>> {
-    const plan: PlanTerms = await this.plans.create({
+  async create(
+    @Req() request: FastifyRequest,
+    @Body({ schema: newPlan }) body: z.infer<typeof newPlan>,
+  ): Promise<z.infer<typeof planView>> {
+    const plan = {
       slug: body.slug,
       includedUnits: BigInt(body.includedUnits),
       overage: body.overage,
-      overagePrice: parsePrice(body.overagePrice),
+      overagePrice: parsePrice(body.overagePrice ?? '$0'),
       monthlyPrice: parsePrice(body.monthlyPrice),
+    };
+    return this.changes.make(request, 'plan.create', async (tx) => {
+      const after = viewPlan(await this.plans.create(plan, tx));
+      return { subject: after.id, before: null, after, answer: after };
     });
-    return viewPlan(plan);
   }
 
   @Get()
-  @ApiOkResponse({ standardSchema: z.array(planView) })
-  async list(): Promise<z.infer<typeof planView>[]> {
-    return (await this.plans.list()).map(viewPlan);
+  @ApiOkResponse({ standardSchema: planPage })
+  async list(@Query({ schema: listQuery }) query: z.infer<typeof listQuery>): Promise<z.infer<typeof planPage>> {
+    const after = readCursor('plans', query.cursor, [planSlug, positions.count]);
+    const [slug = '', version = ''] = after ?? [];
+    return toPage(await this.plans.list(after === null ? null : { slug, version }, query.limit), {
+      list: 'plans',
+      limit: query.limit,
+      position: (plan) => [plan.slug, String(plan.version)],
+      view: viewPlan,
+    });
   }
 }

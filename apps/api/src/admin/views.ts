@@ -3,6 +3,8 @@ import { formatMoney } from '@keyfare/core/money';
 import type { Account, KeySummary } from '@keyfare/gate/services';
 import { z } from 'zod';
 
+export const planSlug = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be lower-case letters, digits and -');
+
 /** A plan as operators see it; amounts in dollars, counts as strings. */
 export const planView = z
   .object({
@@ -33,13 +35,23 @@ export const accountView = z
     id: z.string(),
     name: z.string(),
     plan: planView,
-    status: z.enum(['active', 'suspended']),
+    status: z.enum(['active', 'suspended', 'closed']),
     createdAt: z.iso.datetime(),
+    /** From when on nothing is sold to it. */
+    endsAt: z.iso.datetime().nullable(),
   })
   .meta({ id: 'Account' });
 
-export function viewAccount({ id, name, plan, status, createdAt }: Account): z.infer<typeof accountView> {
-  return { id, name, plan: viewPlan(plan), status, createdAt: createdAt.toISOString() };
+export function viewAccount(account: Account): z.infer<typeof accountView> {
+  const { id, name, plan, status, createdAt, endsAt } = account;
+  return {
+    id,
+    name,
+    plan: viewPlan(plan),
+    status,
+    createdAt: createdAt.toISOString(),
+    endsAt: endsAt?.toISOString() ?? null,
+  };
 }
 
 export const keyView = z
@@ -61,6 +73,9 @@ export const keyView = z
     ),
   })
   .meta({ id: 'Key' });
+
+/** A key with its secret, which is shown once. */
+export const issuedKey = z.object({ key: keyView, secret: z.string() }).meta({ id: 'IssuedKey' });
 
 export function viewKey(key: KeySummary): z.infer<typeof keyView> {
   return {

@@ -1,8 +1,8 @@
 import { formatMoney, money } from '@keyfare/core/money';
 import { Problem } from '@keyfare/core/problem';
 import { formatMonth, parseMonth } from '@keyfare/core/time';
-import { OperatorGuard } from '@keyfare/gate/server';
-import { Body, Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
+import { Admin } from '@keyfare/gate/operators';
+import { Body, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import { z } from 'zod';
 import type { InvoiceEntity } from './invoice.entity.js';
@@ -59,9 +59,8 @@ const invoiceQuery = z.object({
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** What customers owe, by month. */
-@UseGuards(OperatorGuard)
 @ApiBearerAuth()
-@Controller('invoices')
+@Admin('invoices')
 export class InvoiceController {
   constructor(private readonly invoices: InvoiceService) {}
 

@@ -4,7 +4,7 @@ import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplica
 import { DataSource } from 'typeorm';
 import { BillingConfig } from '../config.js';
 import { BillingMetrics } from '../status/metrics.js';
-import { evmChain, feedPool, reportPool } from '../tokens.js';
+import { changePool, evmChain, feedPool, operatorPool, reportPool } from '../tokens.js';
 import { ChainJob } from './chain.job.js';
 import { IntakeJob } from './intake.job.js';
 import { isLoud, Loop } from './loop.js';
@@ -26,6 +26,8 @@ export class BillingLifecycle implements OnApplicationBootstrap, OnApplicationSh
     private readonly dataSource: DataSource,
     @Inject(feedPool) private readonly feedSql: SqlPool,
     @Inject(reportPool) private readonly reportSql: SqlPool,
+    @Inject(changePool) private readonly changeSql: SqlPool,
+    @Inject(operatorPool) private readonly operatorSql: SqlPool,
     @Inject(evmChain) private readonly evm: Chain,
   ) {
     this.#loops = [
@@ -43,7 +45,8 @@ export class BillingLifecycle implements OnApplicationBootstrap, OnApplicationSh
   async onApplicationShutdown(): Promise<void> {
     await Promise.all([this.scheduler.stop(), ...this.#loops.map((loop) => loop.stop())]);
     this.evm.close();
-    await Promise.all([this.dataSource.destroy(), this.sql.close(), this.feedSql.close(), this.reportSql.close()]);
+    const pools = [this.sql, this.feedSql, this.reportSql, this.changeSql, this.operatorSql];
+    await Promise.all([this.dataSource.destroy(), ...pools.map((pool) => pool.close())]);
     this.#logger.log('the books are closed');
   }
 

@@ -1,6 +1,6 @@
 import type { Clock } from '@keyfare/core/time';
-import { OperatorGuard } from '@keyfare/gate/server';
-import { Controller, Get, HttpCode, Inject, Post, UseGuards } from '@nestjs/common';
+import { Admin } from '@keyfare/gate/operators';
+import { Get, HttpCode, Inject, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import { z } from 'zod';
 import { ReportService } from '../reports/report.service.js';
@@ -9,9 +9,8 @@ import { clock } from '../tokens.js';
 import { ReconcileJob } from './reconcile.job.js';
 
 /** Runs of the reconciliation. */
-@UseGuards(OperatorGuard)
 @ApiBearerAuth()
-@Controller('reconciliations')
+@Admin('reconciliations')
 export class ReconciliationController {
   constructor(
     private readonly job: ReconcileJob,

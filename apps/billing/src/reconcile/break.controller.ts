@@ -1,6 +1,6 @@
 import type { Clock } from '@keyfare/core/time';
-import { OperatorGuard } from '@keyfare/gate/server';
-import { Body, Controller, Get, Inject, Param, Patch, Query, UseGuards } from '@nestjs/common';
+import { Admin } from '@keyfare/gate/operators';
+import { Body, Get, Inject, Param, Patch, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import { z } from 'zod';
 import { clock } from '../tokens.js';
@@ -27,9 +27,8 @@ const breakChange = z
   .meta({ id: 'BreakChange' });
 
 /** What does not agree, and who looks into it. */
-@UseGuards(OperatorGuard)
 @ApiBearerAuth()
-@Controller('breaks')
+@Admin('breaks')
 export class BreakController {
   constructor(
     private readonly breaks: BreakService,

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { type Clock, monthOf, type Period, parseMonth } from '@keyfare/core/time';
-import { OperatorGuard } from '@keyfare/gate/server';
-import { Controller, Get, Inject, Query, Req, StreamableFile, UseGuards } from '@nestjs/common';
+import { Admin } from '@keyfare/gate/operators';
+import { Get, Inject, Query, Req, StreamableFile } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -27,9 +27,8 @@ type ReportQuery = z.infer<typeof reportQuery>;
 const rowsOf = <T extends z.ZodType>(row: T) => z.object({ rows: z.array(row), truncated: z.boolean() });
 
 /** The reports of finance: as JSON, and as CSV by `.csv` or `?format=csv`. */
-@UseGuards(OperatorGuard)
 @ApiBearerAuth()
-@Controller('reports')
+@Admin('reports')
 export class ReportController {
   constructor(
     private readonly reports: ReportService,

@@ -11,7 +11,7 @@ import { verifyDocument } from '../receipt/verify.js';
  */
 export type EntryKind = 'call' | 'terms' | 'unpaid' | 'settlement' | 'refund-due' | 'reversed';
 
-// People read this name on invoices, so it may be in any script; control characters would break the lines it stands in.
+/** Wider than `nameText`, which the edge asks: entries that were signed before it have outer blanks. */
 const displayName = z.string().regex(/^[^\p{Cc}\p{Surrogate}]{1,200}$/u, 'must be text without control characters');
 
 /** The schema of a `terms` payload; strict. */
@@ -28,6 +28,8 @@ export const termsPayload = z.strictObject({
   /** Counts the account's changes of terms, strictly increasing; absent (before it was introduced) is 0. */
   revision: count.exactOptional(),
   effectiveAt: count,
+  /** From when on nothing is sold to the account; absent: no end was agreed. */
+  endsAt: count.exactOptional(),
   issuedAt: count,
 });
 

@@ -8,6 +8,10 @@ export interface TermsRecord {
   readonly revision: bigint;
   /** Policy refuses a suspended account; its key still proves who it is. */
   readonly suspended: boolean;
+  /** Nothing is sold to it any more, whatever the time is. */
+  readonly closed: boolean;
+  /** From when on nothing is sold to it; null: no end was agreed. */
+  readonly endsAt: Date | null;
   readonly plan: PlanTerms;
 }
 

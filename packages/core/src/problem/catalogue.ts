@@ -1,13 +1,5 @@
-interface CatalogueRow {
-  /** The HTTP status. */
-  readonly status: number;
-  /** What is wrong, in a few words; the same for every occurrence (RFC 9457, section 3.1.3). */
-  readonly title: string;
-  /** What to say of an occurrence when the thrower has nothing more exact. */
-  readonly detail?: string;
-  /** What the caller can do about it. */
-  readonly remedy: string;
-}
+import type { CatalogueRow } from './catalogue-row.js';
+import { operatorProblems } from './operator-problems.js';
 
 /**
  * Every refusal that Keyfare knows: one row for each code, `room/what-is-wrong`. A code is for ever: reword the title,
@@ -341,11 +333,7 @@ export const catalogue = {
     title: 'The account is in another state than the change expects',
     remedy: 'Read the account again and repeat the change on its present state.',
   },
-  'operator/unauthorized': {
-    status: 401,
-    title: 'An operator token is required',
-    remedy: 'Send the operator token as `Authorization: Bearer <token>`.',
-  },
+  ...operatorProblems,
   'invoice/not-found': {
     status: 404,
     title: 'There is no such invoice',

@@ -83,15 +83,19 @@ const promised: Readonly<Record<number, string>> = {
   402: `payment/already-used payment/expired payment/failed payment/insufficient-funds payment/invalid-signature
     payment/mismatched payment/not-yet-valid payment/replayed payment/required payment/unsupported
     payment/refused-by-token payment/gas-limit`,
-  403: 'payment/payer-blocked policy/forbidden policy/suspended',
-  404: `account/not-found break/not-found invoice/not-found key/not-found plan/not-found receipt/not-found
-    report/not-found request/not-found`,
+  403: 'account/closed operator/forbidden payment/payer-blocked policy/forbidden policy/suspended',
+  404: `account/not-found break/not-found invoice/not-found key/not-found operator/not-found payment/not-found
+    plan/not-found receipt/not-found report/not-found request/not-found`,
   405: 'request/method-not-allowed',
-  409: 'account/conflict payment/in-progress payment/refund-due payment/served plan/conflict',
+  409: `account/conflict key/conflict operator/conflict payment/in-progress payment/refund-due payment/served plan/conflict
+    request/in-progress`,
+  412: 'request/precondition-failed',
   413: 'request/too-large',
   414: 'request/uri-too-long',
   415: 'request/unsupported-media-type',
-  429: 'meter/contended meter/exhausted',
+  422: 'request/idempotency-key-reused',
+  428: 'request/precondition-required',
+  429: 'meter/contended meter/exhausted operator/throttled',
   431: 'request/header-too-large',
   500: 'answer/streamed answer/unposted answer/unreadable answer/unsendable config/invalid service/internal',
   503: `payment/outcome-unknown service/chain-unavailable service/database-unavailable service/overloaded

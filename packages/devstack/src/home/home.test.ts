@@ -37,7 +37,7 @@ describe('openHome', () => {
     const files = readdirSync(join(path, 'secrets'));
     expect(files).toHaveLength(7);
     for (const file of files) expect(mode(join(path, 'secrets', file))).toBe(0o600);
-    expect(new Set(Object.values(first.secrets)).size).toBe(7);
+    expect(new Set(Object.values(first.secrets)).size).toBe(6);
     const other = openHome(newPath());
     expect(Object.values(other.secrets).filter((value) => Object.values(first.secrets).includes(value))).toEqual([]);
     other.release();
@@ -49,7 +49,7 @@ describe('openHome', () => {
     expect(createPrivateKey(secrets.receiptKeyPem).asymmetricKeyType).toBe('ed25519');
     expect(readFileSync(home.secretPath('receiptKeyPem'), 'utf8')).toBe(secrets.receiptKeyPem);
     expect(privateKeyToAddress(secrets.settlerKey)).not.toBe(privateKeyToAddress(secrets.payerKey));
-    for (const token of [secrets.postgresPassword, secrets.keyPepper, secrets.adminToken]) {
+    for (const token of [secrets.postgresPassword, secrets.keyPepper]) {
       expect(Buffer.from(token, 'base64url')).toHaveLength(32);
     }
     home.release();

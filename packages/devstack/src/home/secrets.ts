@@ -18,8 +18,6 @@ export interface Secrets {
   readonly payerKey: Hex;
   /** secp256k1 private key of the wallet that payments go to. */
   readonly payToKey: Hex;
-  /** The operator's, of the API and of billing. */
-  readonly adminToken: string;
 }
 
 const makers: Readonly<Record<keyof Secrets, { readonly file: string; readonly make: () => string }>> = {
@@ -29,7 +27,6 @@ const makers: Readonly<Record<keyof Secrets, { readonly file: string; readonly m
   settlerKey: { file: 'settler-key', make: generatePrivateKey },
   payerKey: { file: 'payer-key', make: generatePrivateKey },
   payToKey: { file: 'pay-to-key', make: generatePrivateKey },
-  adminToken: { file: 'admin-token', make: randomToken },
 };
 
 /** Reads the secrets of a directory, making those that are missing: files of mode 0600, made once, never changed. */
@@ -42,7 +39,6 @@ export function openSecrets(directory: string): Secrets {
     settlerKey: read('settlerKey') as Hex,
     payerKey: read('payerKey') as Hex,
     payToKey: read('payToKey') as Hex,
-    adminToken: read('adminToken'),
   };
 }
 

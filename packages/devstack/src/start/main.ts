@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { type Home, HomeLocked, openHome } from '../home/index.js';
 import { ensureCustomer } from './customer.js';
+import { ensureOperator } from './operator.js';
 import { signPayment } from './payment.js';
 import { lastLines, type Stack, startStack } from './stack.js';
 import { demoPath, type Tell, tellStory } from './story.js';
@@ -43,7 +44,7 @@ async function prepare(
   stack: Stack,
   { story, say }: { readonly story: boolean; readonly say: Tell },
 ): Promise<Ready> {
-  const { adminToken } = home.secrets;
+  const adminToken = await ensureOperator(home, stack);
   const customer = await ensureCustomer(home, { url: stack.api, token: adminToken });
   if (story) await tellStory(stack, { customer, billing: { url: stack.billing, token: adminToken } }, say);
   return {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +17,8 @@ import { type Databases, ensureDatabases } from './databases.js';
 export interface Stack {
   readonly api: string;
   readonly billing: string;
+  /** Makes one operator, while this API runs. */
+  readonly bootstrapToken: string;
   readonly rpc: string;
   readonly databases: Databases;
   readonly chain: LocalChain;
@@ -48,7 +51,8 @@ export async function startStack(home: Home, say: (step: string) => void): Promi
     say('PostgreSQL is up');
     const { chain, payer, payTo } = await startFundedChain(home, undo);
     say(`chain ${String(chain.chainId)} is up, with test USDC`);
-    const api = await startApi(home, { databases, chain, payTo });
+    const bootstrapToken = randomBytes(32).toString('base64url');
+    const api = await startApi(home, { databases, chain, payTo, bootstrapToken });
     undo.push(async () => api.service.stop());
     say(`the API is up at ${api.url}`);
     const billing = await startBilling(home, { databases, chain, payTo, apiUrl: api.url });
@@ -63,6 +67,7 @@ export async function startStack(home: Home, say: (step: string) => void): Promi
     return {
       api: api.url,
       billing: billing.url,
+      bootstrapToken,
       rpc: chain.rpcUrl,
       databases,
       chain,
@@ -124,14 +129,17 @@ interface Ground {
   readonly payTo: Address;
 }
 
-async function startApi(home: Home, { databases, chain, payTo }: Ground): Promise<{ url: string; service: Service }> {
+async function startApi(
+  home: Home,
+  { databases, chain, payTo, bootstrapToken }: Ground & { readonly bootstrapToken: string },
+): Promise<{ url: string; service: Service }> {
   return startProgram(home, 'api', {
     DATABASE_URL: databases.apiUrl,
     MIGRATION_DATABASE_URL: databases.ownerUrl,
     RPC_URL: chain.rpcUrl,
     NETWORK: 'base-sepolia',
     PAY_TO: payTo,
-    ADMIN_TOKEN: home.secrets.adminToken,
+    BOOTSTRAP_TOKEN: bootstrapToken,
     SETTLER_PRIVATE_KEY: home.secrets.settlerKey,
     RECEIPT_SIGNING_KEY: home.secrets.receiptKeyPem,
     API_KEY_PEPPERS: `dev:${home.secrets.keyPepper}`,
@@ -152,8 +160,6 @@ async function startBilling(
     PAY_TO: payTo,
     // The local chain loses its last second of blocks, final ones too, when it is killed.
     CHAIN_MAY_LOSE_BLOCKS: 'true',
-    // One operator runs both here.
-    OPERATOR_TOKEN: home.secrets.adminToken,
   });
 }
 

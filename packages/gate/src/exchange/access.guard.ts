@@ -84,7 +84,7 @@ export class AccessGuard implements CanActivate {
     const quote = exchange.quote ?? missing();
     exchange.terms = terms;
     exchange.rail = 'key';
-    admit(account, terms, quote);
+    admit(account, terms, quote, exchange.openedAt);
     const hold = this.meter.hold(terms, quote.units, exchange.openedAt);
     if (!(hold instanceof Promise)) return this.#begin(entering, hold);
     return hold.then((held): boolean | Promise<boolean> => {

@@ -1,5 +1,4 @@
-import { randomInt } from 'node:crypto';
-import { crc32 } from 'node:zlib';
+import { checksum, randomText } from '../secret-text.js';
 
 /** An API key taken apart. */
 export interface KeyParts {
@@ -10,25 +9,9 @@ export interface KeyParts {
   readonly secret: string;
 }
 
-const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const idLength = 12;
 const secretLength = 32;
-const checksumLength = 6;
 const shape = /^kf_(live|test)_([0-9A-Za-z]{12})_([0-9A-Za-z]{32})_([0-9A-Za-z]{6})$/;
-
-function randomText(length: number): string {
-  return Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join('');
-}
-
-function checksum(text: string): string {
-  let rest = crc32(text);
-  let digits = '';
-  for (let index = 0; index < checksumLength; index += 1) {
-    digits = `${alphabet[rest % alphabet.length]}${digits}`;
-    rest = Math.floor(rest / alphabet.length);
-  }
-  return digits;
-}
 
 /** A fresh id and secret. */
 export function generateKey(environment: KeyParts['environment']): KeyParts {

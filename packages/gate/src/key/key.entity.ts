@@ -3,6 +3,7 @@ import { Check, Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm
 
 /** An API key: a lasting id, on which one or two secrets hang. Rotation changes the secrets and nothing else. */
 @Entity({ name: 'api_key' })
+@Index('api_key_order', ['accountId', 'createdAt', 'id'])
 @Check('api_key_environment', `environment in ('live', 'test')`)
 export class KeyEntity {
   @PrimaryColumn({ type: 'text', primaryKeyConstraintName: 'api_key_pk' })
@@ -10,7 +11,6 @@ export class KeyEntity {
 
   /** References account (id), which another room writes. */
   @ForeignKey('AccountEntity', { name: 'api_key_account', onDelete: 'RESTRICT' })
-  @Index('api_key_account_index')
   @Column({ type: 'text' })
   accountId: string;
 

@@ -1,7 +1,6 @@
 export { ConfigurationError, gateEnvironment, type Peppers, parseEnvironment, withSecretFiles } from '../config.js';
 export { type AdapterSettings, createAdapter } from './adapter.js';
 export { createLogger, NestLogger } from './logger.js';
-export { OperatorGuard, OperatorToken } from './operator.guard.js';
 export { ProblemFilter } from './problem.filter.js';
 export { RouteTable } from './route-table.js';
 export { main, type ServerSettings, startServer } from './run.js';

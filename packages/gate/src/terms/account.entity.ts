@@ -1,11 +1,13 @@
 import { bigintColumn, timeColumn } from '@keyfare/db/columns';
-import { Check, Column, Entity, ForeignKey, PrimaryColumn } from 'typeorm';
+import { Check, Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
 import { PlanEntity } from './plan.entity.js';
 
 /** A customer under contract: the identity that keys prove and that the meter counts for. */
 @Entity({ name: 'account' })
 @Check('account_counts', 'version > 0 and revision >= 0')
-@Check('account_status', `status in ('active', 'suspended')`)
+@Check('account_status', `status in ('active', 'suspended', 'closed')`)
+@Check('account_closed', `status <> 'closed' or ends_at is not null`)
+@Index('account_order', ['createdAt', 'id'])
 export class AccountEntity {
   /** `acct_…`, random, so that it says nothing about the customer. */
   @PrimaryColumn({ type: 'text', primaryKeyConstraintName: 'account_pk' })
@@ -19,7 +21,7 @@ export class AccountEntity {
   planId: string;
 
   @Column({ type: 'text', default: 'active' })
-  status: 'active' | 'suspended';
+  status: 'active' | 'suspended' | 'closed';
 
   @Column(timeColumn)
   createdAt: Date;
@@ -35,4 +37,8 @@ export class AccountEntity {
   /** When the terms in force began: the database's time under the row's lock, never before the revision before it. */
   @Column(timeColumn)
   effectiveAt: Date;
+
+  /** From when on nothing is sold to it: when it was closed, or the agreed end of its contract. */
+  @Column({ ...timeColumn, nullable: true })
+  endsAt: Date | null;
 }

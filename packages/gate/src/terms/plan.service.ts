@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { Overage, PlanTerms } from '@keyfare/core/metering';
-import { type Money, money } from '@keyfare/core/money';
+import type { Money } from '@keyfare/core/money';
 import { Problem } from '@keyfare/core/problem';
-import { errorCode } from '@keyfare/db/sql';
+import { errorCode, type Sql, SqlPool } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import { GateConfig } from '../config.js';
-import { PlanEntity } from './plan.entity.js';
+import { type PlanRow, planColumns, termsOf } from './plan-row.js';
 
 export interface NewPlan {
   readonly slug: string;
@@ -17,64 +16,69 @@ export interface NewPlan {
   readonly monthlyPrice: Money;
 }
 
+/** Which plan: a version of it, or by its slug alone the newest. */
+export type PlanChoice = string | { readonly slug: string; readonly version?: number | undefined };
+
 /** Plans: named terms in versions that never change. */
 @Injectable()
 export class PlanService {
   constructor(
     private readonly config: GateConfig,
-    private readonly dataSource: DataSource,
+    private readonly sql: SqlPool,
   ) {}
 
   /** A plan, or the next version of one. Accounts stay on the version they have. 409 `plan/conflict` in a race. */
-  async create(plan: NewPlan): Promise<PlanTerms> {
-    const newest = await this.#newest(plan.slug);
-    const version = (newest?.version ?? 0) + 1;
-    const entity = {
-      id: `plan_${randomBytes(9).toString('base64url')}`,
-      slug: plan.slug,
-      version,
-      includedUnits: plan.includedUnits,
-      overage: plan.overage,
-      overagePrice: plan.overagePrice.atomic,
-      monthlyPrice: plan.monthlyPrice.atomic,
-      createdAt: this.config.clock(),
-    };
+  async create(plan: NewPlan, sql: Sql = this.sql): Promise<PlanTerms> {
     try {
-      await this.dataSource.manager.insert(PlanEntity, entity);
+      const [row] = await sql.query<PlanRow>({
+        text: `
+          with next as (select coalesce(max(version), 0) + 1 as version from keyfare.plan where slug = $2)
+          insert into keyfare.plan as p (id, slug, version, included_units, overage, overage_price, monthly_price, created_at)
+          select $1, $2, next.version, $3, $4, $5, $6, $7 from next returning ${planColumns}`,
+        values: [
+          `plan_${randomBytes(9).toString('base64url')}`,
+          plan.slug,
+          plan.includedUnits.toString(),
+          plan.overage,
+          plan.overagePrice.atomic.toString(),
+          plan.monthlyPrice.atomic.toString(),
+          this.config.clock(),
+        ],
+      });
+      return planOf(row);
     } catch (error) {
       if (errorCode(error) === '23505') throw new Problem('plan/conflict', undefined, { cause: error });
       throw error;
     }
-    return termsOf(entity);
   }
 
-  /** The newest version of a plan. 404 `plan/not-found`. */
-  async newest(slug: string): Promise<PlanTerms> {
-    const plan = await this.#newest(slug);
-    if (plan === null) throw new Problem('plan/not-found');
-    return termsOf(plan);
+  /** The version that is named, or else the newest. 404 `plan/not-found`. */
+  async choose(choice: PlanChoice): Promise<PlanTerms> {
+    const { slug, version } = typeof choice === 'string' ? { slug: choice } : choice;
+    const [row] = await this.sql.query<PlanRow>({
+      text: `select ${planColumns} from keyfare.plan p
+        where p.slug = $1 and ($2::integer is null or p.version = $2) order by p.version desc limit 1`,
+      values: [slug, version ?? null],
+    });
+    return planOf(row);
   }
 
-  /** Every version of every plan, newest first. */
-  async list(): Promise<readonly PlanTerms[]> {
-    const plans = await this.dataSource.manager.find(PlanEntity, { order: { slug: 'ASC', version: 'DESC' } });
-    return plans.map(termsOf);
-  }
-
-  async #newest(slug: string): Promise<PlanEntity | null> {
-    return this.dataSource.manager.findOne(PlanEntity, { where: { slug }, order: { version: 'DESC' } });
+  /** Every version of every plan, by name and the newest first; one more than `limit`, where there are so many. */
+  async list(
+    after: { readonly slug: string; readonly version: string } | null,
+    limit: number,
+  ): Promise<readonly PlanTerms[]> {
+    const rows = await this.sql.query<PlanRow>({
+      text: `select ${planColumns} from keyfare.plan p
+        where $1::text is null or p.slug > $1 or (p.slug = $1 and p.version < $2)
+        order by p.slug, p.version desc limit $3`,
+      values: [after?.slug ?? null, after?.version ?? null, limit + 1],
+    });
+    return rows.map(termsOf);
   }
 }
 
-/** A plan's row as the terms that the gate works with. */
-export function termsOf(plan: Omit<PlanEntity, 'createdAt'>): PlanTerms {
-  return {
-    planId: plan.id,
-    slug: plan.slug,
-    version: plan.version,
-    includedUnits: plan.includedUnits,
-    overage: plan.overage,
-    overagePrice: money('USD', plan.overagePrice),
-    monthlyPrice: money('USD', plan.monthlyPrice),
-  };
+function planOf(row: PlanRow | undefined): PlanTerms {
+  if (row === undefined) throw new Problem('plan/not-found');
+  return termsOf(row);
 }

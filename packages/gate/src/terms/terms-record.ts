@@ -1,29 +1,22 @@
-import type { Overage, TermsRecord } from '@keyfare/core/metering';
-import { money } from '@keyfare/core/money';
+import type { TermsRecord } from '@keyfare/core/metering';
 import type { Sql } from '@keyfare/db/sql';
+import { type PlanRow, planColumns, termsOf } from './plan-row.js';
 
 /** Terms with the version of their account's row, which counts suspensions too. */
 export interface VersionedTerms extends TermsRecord {
   readonly version: bigint;
 }
 
-interface TermsRow {
-  account_id: string;
-  version: string;
-  revision: string;
-  status: 'active' | 'suspended';
-  plan_id: string;
-  slug: string;
-  plan_version: number;
-  included_units: string;
-  overage: Overage;
-  overage_price: string;
-  monthly_price: string;
+interface TermsRow extends PlanRow {
+  readonly account_id: string;
+  readonly version: string;
+  readonly revision: string;
+  readonly status: 'active' | 'suspended' | 'closed';
+  readonly ends_at: Date | null;
 }
 
 const selectTerms = `
-  select a.id as account_id, a.version, a.revision, a.status, p.id as plan_id, p.slug, p.version as plan_version,
-    p.included_units, p.overage, p.overage_price, p.monthly_price
+  select a.id as account_id, a.version, a.revision, a.status, a.ends_at, ${planColumns}
   from keyfare.account a join keyfare.plan p on p.id = a.plan_id
   where a.id = $1`;
 
@@ -35,15 +28,9 @@ export async function readTerms(sql: Sql, accountId: string): Promise<VersionedT
     accountId: row.account_id,
     version: BigInt(row.version),
     revision: BigInt(row.revision),
-    suspended: row.status !== 'active',
-    plan: {
-      planId: row.plan_id,
-      slug: row.slug,
-      version: row.plan_version,
-      includedUnits: BigInt(row.included_units),
-      overage: row.overage,
-      overagePrice: money('USD', BigInt(row.overage_price)),
-      monthlyPrice: money('USD', BigInt(row.monthly_price)),
-    },
+    suspended: row.status === 'suspended',
+    closed: row.status === 'closed',
+    endsAt: row.ends_at,
+    plan: termsOf(row),
   };
 }

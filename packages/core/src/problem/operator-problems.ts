@@ -1,0 +1,65 @@
+import type { CatalogueRow } from './catalogue-row.js';
+
+/** The part of the catalogue that concerns those who run the service. */
+export const operatorProblems = {
+  'operator/unauthorized': {
+    status: 401,
+    title: 'An operator token is required',
+    remedy: 'Send the operator token as `Authorization: Bearer <token>`.',
+  },
+  'operator/forbidden': {
+    status: 403,
+    title: 'The operator may not do this',
+    remedy: 'Use the token of an operator that has the scope named in `detail`.',
+  },
+  'operator/not-found': {
+    status: 404,
+    title: 'There is no such operator',
+    remedy: 'Check the id against the list of operators.',
+  },
+  'operator/conflict': {
+    status: 409,
+    title: 'The operator is in another state than the change expects',
+    remedy: 'Read the list of operators. Take another name for a new one; one that was revoked stays so.',
+  },
+  'operator/throttled': {
+    status: 429,
+    title: 'Too many wrong operator tokens came from this address',
+    remedy: 'Wait as long as `Retry-After` says, then send a token that is right. Right ones are let in meanwhile.',
+  },
+  'request/idempotency-key-reused': {
+    status: 422,
+    title: 'The Idempotency-Key belongs to another request',
+    remedy: 'Take a new Idempotency-Key for a new request; repeat one only with the same method, path and body.',
+  },
+  'request/in-progress': {
+    status: 409,
+    title: 'The same request is still being worked on',
+    remedy: 'Wait as long as `Retry-After` says, then send the same request with the same Idempotency-Key.',
+  },
+  'request/precondition-failed': {
+    status: 412,
+    title: 'What is to be changed was changed by somebody else',
+    remedy: 'Read it again, decide again, and send the change with the `ETag` of what was read as `If-Match`.',
+  },
+  'request/precondition-required': {
+    status: 428,
+    title: 'The change does not say which version it is meant for',
+    remedy: 'Read what is to be changed, and send its `ETag` as `If-Match`.',
+  },
+  'key/conflict': {
+    status: 409,
+    title: 'The key is in another state than the change expects',
+    remedy: 'Read the key again. A key that was revoked or has run out stays so: issue a new one.',
+  },
+  'payment/not-found': {
+    status: 404,
+    title: 'There is no such payment',
+    remedy: 'Check the id against the list of payments.',
+  },
+  'account/closed': {
+    status: 403,
+    title: 'The account is closed',
+    remedy: 'Contact the operator. Retrying does not help.',
+  },
+} as const satisfies Readonly<Record<`${string}/${string}`, CatalogueRow>>;

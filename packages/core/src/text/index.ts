@@ -1,0 +1,1 @@
+export { identifierText, nameText, noteText, scopeText } from './text.js';

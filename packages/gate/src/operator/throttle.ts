@@ -1,0 +1,62 @@
+import { isIPv6 } from 'node:net';
+
+export interface ThrottleSettings {
+  /** So many at once, */
+  readonly burst: number;
+  /** and so many each second after. */
+  readonly perSecond: number;
+  /** Milliseconds of a monotonic clock. */
+  readonly nowMs: () => number;
+  /** Addresses that are remembered; with more, the one that was quiet longest is forgotten. */
+  readonly maxAddresses?: number;
+}
+
+interface Bucket {
+  left: number;
+  atMs: number;
+}
+
+/** Counts what comes from an address: a bucket that fills again with time. Strangers cannot fill the memory. */
+export class Throttle {
+  readonly #settings: ThrottleSettings;
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(settings: ThrottleSettings) {
+    this.#settings = settings;
+  }
+
+  /** Takes one from the address's bucket. Answers 0, or, where it is empty, the whole seconds until there is one again. */
+  take(address: string): number {
+    const { burst, perSecond, nowMs, maxAddresses = 10_000 } = this.#settings;
+    const now = nowMs();
+    const key = networkOf(address);
+    const known = this.#buckets.get(key) ?? { left: burst, atMs: now };
+    const left = Math.min(burst, known.left + ((now - known.atMs) / 1_000) * perSecond);
+    // Taken out and put in again, the map is in the order of use.
+    this.#buckets.delete(key);
+    this.#buckets.set(key, { left: Math.max(0, left - 1), atMs: now });
+    if (this.#buckets.size > maxAddresses) {
+      const [oldest] = this.#buckets.keys();
+      if (oldest !== undefined) this.#buckets.delete(oldest);
+    }
+    return left >= 1 ? 0 : Math.ceil((1 - left) / perSecond);
+  }
+}
+
+/** An address of IPv4, or the /64 that one customer of a provider has all of (RFC 6177 §2). */
+export function networkOf(address: string): string {
+  if (!isIPv6(address)) return address;
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+  if (mapped !== undefined) return mapped;
+  const [head = '', tail] = address.split('%', 1)[0]?.split('::') ?? [];
+  const groups = head === '' ? [] : head.split(':');
+  const end = tail === undefined || tail === '' ? [] : tail.split(':');
+  const filled =
+    tail === undefined
+      ? groups
+      : [...groups, ...Array.from({ length: 8 - groups.length - end.length }, () => '0'), ...end];
+  return `${filled
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':')}::/64`;
+}

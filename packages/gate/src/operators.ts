@@ -1,0 +1,11 @@
+export { Admin, AdminInterceptor } from './operator/admin.js';
+export { AuditEntity, IdempotentRequestEntity } from './operator/audit.entity.js';
+export { auditPage, auditQuery, readAudit } from './operator/audit.js';
+export { type Change, Changes, operatorOf, requireMatch } from './operator/changes.js';
+export { OperatorLookup } from './operator/lookup.js';
+export { BootstrapToken, Needs, OperatorGuard, TakesBootstrap } from './operator/operator.guard.js';
+export { issueToken, type OperatorSummary, operatorScopes } from './operator/operator.js';
+export { createChangeTables } from './operator/operator.migration.js';
+export { OperatorService } from './operator/operators.service.js';
+export { type Page, pageOf, pageQuery, positions, readCursor, toPage } from './operator/page.js';
+export { OperatorsModule, operatorPool } from './operators.module.js';
