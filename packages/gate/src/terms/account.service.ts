@@ -57,13 +57,13 @@ export class AccountService {
     return accountOf(row);
   }
 
-  /** As `find`, and nobody else changes it until the caller's transaction ends. */
+  /**
+   * As `find`, and nobody else changes it until the caller's transaction ends. Two statements: a join that waited for the
+   * lock would look for the plan of before among the account's plans of now, and find nothing.
+   */
   async lock(tx: Sql, id: string): Promise<Account> {
-    const [row] = await tx.query<AccountRow>({
-      text: `${selectAccounts} where a.id = $1 for update of a`,
-      values: [id],
-    });
-    return accountOf(row);
+    await this.#lock(tx, id);
+    return this.find(id, tx);
   }
 
   /** The oldest first, in one statement; one more than `limit`, where there are so many. */
@@ -104,7 +104,7 @@ export class AccountService {
    * the lock orders the changes, so it also counts and dates them. What is left out stays. 404 `account/not-found`.
    */
   async revise(tx: Sql, id: string, { name, planId, endsAt }: AccountRevision): Promise<Revision> {
-    await tx.query({ text: 'select 1 from keyfare.account where id = $1 for update', values: [id] });
+    await this.#lock(tx, id);
     const [row] = await tx.query<RevisionRow>({
       text: `update keyfare.account
         set name = coalesce($2, name), plan_id = coalesce($3, plan_id),
@@ -118,7 +118,7 @@ export class AccountService {
 
   /** Closes the account for good, now, by the clock that dates its terms. 404 `account/not-found`. */
   async close(tx: Sql, id: string): Promise<Revision> {
-    await tx.query({ text: 'select 1 from keyfare.account where id = $1 for update', values: [id] });
+    await this.#lock(tx, id);
     const [row] = await tx.query<RevisionRow>({
       text: `update keyfare.account a
         set status = 'closed', ends_at = least(a.ends_at, at), revision = revision + 1, effective_at = at
@@ -128,6 +128,10 @@ export class AccountService {
       values: [id],
     });
     return revisionOf(row);
+  }
+
+  async #lock(tx: Sql, id: string): Promise<void> {
+    await tx.query({ text: 'select 1 from keyfare.account where id = $1 for update', values: [id] });
   }
 }
 
