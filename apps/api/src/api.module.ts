@@ -1,5 +1,6 @@
 import { GateModule } from '@keyfare/gate/module';
 import { OperatorsModule } from '@keyfare/gate/operators';
+import { Watch } from '@keyfare/gate/server';
 import { type DynamicModule, Module, StandardSchemaValidationPipe } from '@nestjs/common';
 import { APP_PIPE } from '@nestjs/core';
 import { UsageController } from './account/usage.controller.js';
@@ -18,7 +19,10 @@ import { StatusController } from './status/status.controller.js';
 /** The API: what it sells, how its operators run it, and how it is doing. The gate does the rest. */
 @Module({})
 export class ApiModule {
-  static forRoot(config: Pick<ApiConfig, 'bootstrapToken' | 'corsOrigins'>): DynamicModule {
+  static forRoot({
+    watch,
+    ...config
+  }: Pick<ApiConfig, 'bootstrapToken' | 'corsOrigins'> & { readonly watch: Watch }): DynamicModule {
     return {
       module: ApiModule,
       imports: [
@@ -38,7 +42,10 @@ export class ApiModule {
         AuditController,
         StatusController,
       ],
-      providers: [{ provide: APP_PIPE, useClass: StandardSchemaValidationPipe }],
+      providers: [
+        { provide: APP_PIPE, useClass: StandardSchemaValidationPipe },
+        { provide: Watch, useValue: watch },
+      ],
     };
   }
 }

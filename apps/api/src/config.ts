@@ -1,4 +1,4 @@
-import { gateEnvironment, parseEnvironment, withSecretFiles } from '@keyfare/gate/server';
+import { gateEnvironment, parseEnvironment, watchEnvironment, withSecretFiles } from '@keyfare/gate/server';
 import { z } from 'zod';
 
 /** The environment of this program: the gate's part, and its own. */
@@ -8,6 +8,7 @@ export const apiEnvironment = gateEnvironment.extend({
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   // No cookie is looked at here, so pages of any origin may call.
   CORS_ORIGINS: gateEnvironment.shape.CORS_ORIGINS.unwrap().default('*'),
+  ...watchEnvironment,
   BOOTSTRAP_TOKEN: z.string().min(32, 'must have at least 32 characters').optional(),
 });
 
@@ -17,6 +18,7 @@ export interface ApiConfig {
   readonly logLevel: z.infer<typeof apiEnvironment>['LOG_LEVEL'];
   /** Makes the first operator, once. */
   readonly bootstrapToken: string | undefined;
+  readonly watch: { readonly port: number | undefined; readonly token: string | undefined };
   /** As the gate takes it. */
   readonly corsOrigins: string;
 }
@@ -31,13 +33,14 @@ const gone = {
 
 /** Parses the whole environment, the gate's part too, so that all faults are told at once. */
 export function readApiConfig(env: NodeJS.ProcessEnv): ApiConfig {
-  const secrets = ['BOOTSTRAP_TOKEN'];
+  const secrets = ['BOOTSTRAP_TOKEN', 'WATCH_TOKEN'];
   const values = parseEnvironment(apiEnvironment.extend(gone), withSecretFiles(withSecretFiles(env, secrets)));
   return {
     host: values.HOST,
     port: values.PORT,
     logLevel: values.LOG_LEVEL,
     bootstrapToken: values.BOOTSTRAP_TOKEN,
+    watch: { port: values.WATCH_PORT, token: values.WATCH_TOKEN },
     corsOrigins: values.CORS_ORIGINS === '*' ? '*' : (values.CORS_ORIGINS?.join(',') ?? 'none'),
   };
 }

@@ -2,7 +2,7 @@ import { type Clock, systemClock } from '@keyfare/core/time';
 import { SqlPool } from '@keyfare/db/sql';
 import { openChain } from '@keyfare/evm/chain';
 import { AdminInterceptor, BootstrapToken, Changes, OperatorGuard, OperatorLookup } from '@keyfare/gate/operators';
-import { ProblemFilter, RouteTable } from '@keyfare/gate/server';
+import { ProblemFilter, RouteTable, Watch } from '@keyfare/gate/server';
 import { type DynamicModule, Module, type Provider, StandardSchemaValidationPipe } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { DataSource } from 'typeorm';
@@ -125,7 +125,10 @@ const rooms: Provider[] = [
 /** Billing: reads the API's signed entries and the chain, keeps the books, and proves that they agree. */
 @Module({})
 export class BillingModule {
-  static forRoot(config: BillingConfig, now: Clock = systemClock): DynamicModule {
+  static forRoot(
+    config: BillingConfig,
+    { now = systemClock, watch = new Watch(config.watch) }: { readonly now?: Clock; readonly watch?: Watch } = {},
+  ): DynamicModule {
     return {
       module: BillingModule,
       controllers: [InvoiceController, ReconciliationController, BreakController, ReportController, StatusController],
@@ -136,6 +139,7 @@ export class BillingModule {
         { provide: APP_FILTER, useClass: ProblemFilter },
         OperatorGuard,
         AdminInterceptor,
+        { provide: Watch, useValue: watch },
         RouteTable,
         ...connections,
         ...rooms,

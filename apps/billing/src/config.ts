@@ -1,5 +1,5 @@
 import type { Network } from '@keyfare/core/x402';
-import { gateEnvironment, parseEnvironment, withSecretFiles } from '@keyfare/gate/server';
+import { gateEnvironment, parseEnvironment, watchEnvironment, withSecretFiles } from '@keyfare/gate/server';
 import { z } from 'zod';
 
 const milliseconds = z.coerce.number().int().min(50).max(600_000);
@@ -16,6 +16,7 @@ export const billingEnvironment = gateEnvironment
   .extend({
     FEED_DATABASE_URL: gateEnvironment.shape.DATABASE_URL.optional(),
     API_JWKS_URL: httpUrl,
+    ...watchEnvironment,
     HOST: z.string().default('127.0.0.1'),
     PORT: z.coerce.number().int().min(0).max(65_535).default(3_001),
     LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -46,6 +47,7 @@ export abstract class BillingConfig {
   abstract readonly apiJwksUrl: string;
   abstract readonly rpcUrl: string;
   abstract readonly rpcTimeoutMs: number;
+  abstract readonly watch: { readonly port: number | undefined; readonly token: string | undefined };
   abstract readonly host: string;
   abstract readonly port: number;
   abstract readonly logLevel: z.infer<typeof billingEnvironment>['LOG_LEVEL'];
@@ -73,7 +75,7 @@ export abstract class BillingConfig {
 }
 
 /** Secrets that may come from a file: a URL may hold a password or a provider's key. */
-const fromFile = ['DATABASE_URL', 'MIGRATION_DATABASE_URL', 'FEED_DATABASE_URL', 'RPC_URL'];
+const fromFile = ['WATCH_TOKEN', 'DATABASE_URL', 'MIGRATION_DATABASE_URL', 'FEED_DATABASE_URL', 'RPC_URL'];
 
 /** One token for all was a setting of the release before: who still sets it is told what takes its place. */
 const gone = {
@@ -95,6 +97,7 @@ export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
     apiJwksUrl: values.API_JWKS_URL,
     rpcUrl: values.RPC_URL,
     rpcTimeoutMs: values.RPC_TIMEOUT_MS,
+    watch: { port: values.WATCH_PORT, token: values.WATCH_TOKEN },
     host: values.HOST,
     port: values.PORT,
     logLevel: values.LOG_LEVEL,

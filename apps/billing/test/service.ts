@@ -40,7 +40,7 @@ export async function startService(world: World, env: Readonly<Record<string, st
   const lines: string[] = [];
   const logger = createLogger({ name: 'billing', level: 'info' }, { write: (line: string) => void lines.push(line) });
   const app = await NestFactory.create<NestFastifyApplication>(
-    BillingModule.forRoot(config, world.clock),
+    BillingModule.forRoot(config, { now: world.clock }),
     createAdapter({ logger }),
     { logger: new NestLogger(logger), abortOnError: false },
   );

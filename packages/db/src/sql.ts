@@ -20,6 +20,8 @@ export interface SqlSettings {
   readonly role?: string;
   readonly poolSize?: number;
   readonly connectTimeoutMs?: number;
+  /** So many may wait for a connection; one more is refused with 503 `service/overloaded`. @default 2000 */
+  readonly maxWaiting?: number;
   /** After this a statement counts as lost, and its connection is thrown away. */
   readonly queryTimeoutMs?: number;
 }
@@ -27,8 +29,10 @@ export interface SqlSettings {
 /** The plain driver for the hot path: prepared statements, short waits, no object mapping. */
 export class SqlPool implements Sql {
   readonly #pool: Pool;
+  readonly #maxWaiting: number;
 
   constructor(settings: SqlSettings) {
+    this.#maxWaiting = settings.maxWaiting ?? 2_000;
     this.#pool = new Pool({
       connectionString: settings.url,
       application_name: settings.applicationName,
@@ -94,6 +98,9 @@ export class SqlPool implements Sql {
 
   /** Whatever keeps a connection from being made, nothing was sent, so nothing is in doubt. */
   async #connect(): Promise<PoolClient> {
+    if (this.#pool.waitingCount >= this.#maxWaiting) {
+      throw new Problem('service/overloaded', undefined, { headers: { 'retry-after': '1' } });
+    }
     try {
       return await this.#pool.connect();
     } catch (error) {

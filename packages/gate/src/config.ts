@@ -71,6 +71,8 @@ export abstract class GateConfig {
   abstract readonly keyCacheMaxAgeMs: number;
   /** When a process that shows no sign of life counts as dead. */
   abstract readonly replicaTtlMs: number;
+  /** Refused payments of payers that are not known, each second, whose claims and questions are paid for. */
+  abstract readonly refusedPayments: { readonly perAddress: number; readonly total: number };
   abstract readonly clock: Clock;
 }
 
@@ -149,6 +151,8 @@ export const gateEnvironment = z.object({
   ANSWER_RETRY_SECONDS: z.coerce.number().int().min(0).max(3_600).default(300),
   KEY_CACHE_MAX_AGE_MS: z.coerce.number().int().min(0).max(60_000).default(5_000),
   REPLICA_TTL_MS: milliseconds.default(5_000),
+  REFUSED_PAYMENTS_PER_ADDRESS: z.coerce.number().int().min(1).max(10_000).default(50),
+  REFUSED_PAYMENTS_TOTAL: z.coerce.number().int().min(1).max(100_000).default(200),
 });
 
 /** Secrets that may come from a file, as container platforms mount them: `NAME_FILE` in place of `NAME`. */
@@ -255,6 +259,7 @@ export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): Ga
     },
     keyCacheMaxAgeMs: values.KEY_CACHE_MAX_AGE_MS,
     replicaTtlMs: values.REPLICA_TTL_MS,
+    refusedPayments: { perAddress: values.REFUSED_PAYMENTS_PER_ADDRESS, total: values.REFUSED_PAYMENTS_TOTAL },
     clock: options.clock ?? systemClock,
   });
 }

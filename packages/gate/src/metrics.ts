@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { FastCounter, FastHistogram } from './fast-metrics.js';
+import { droppedLines } from './server/logger.js';
 
 /** What the gate counts. The host serves `registry` wherever it likes. */
 export class GateMetrics {
@@ -52,6 +53,13 @@ export class GateMetrics {
     name: 'keyfare_unpaid_calls_total',
     help: 'Calls that were served and whose payment failed for good.',
     registers: [this.registry],
+  });
+
+  readonly droppedLines: Gauge = new Gauge({
+    name: 'keyfare_log_lines_dropped',
+    help: 'Lines that nobody read from standard output in time, since the process began.',
+    registers: [this.registry],
+    collect: () => this.droppedLines.set(droppedLines()),
   });
 
   /** Counts one answered request. */

@@ -44,6 +44,7 @@ import { RouteAudit } from './server/route-audit.js';
 import { RouteTable } from './server/route-table.js';
 import { SettlementService } from './settlement/settlement.service.js';
 import { PaymentLedger, Settlements } from './settling.js';
+import { Strangers } from './strangers.js';
 import { AccountService } from './terms/account.service.js';
 import { PlanService } from './terms/plan.service.js';
 import { TermsService } from './terms/terms.service.js';
@@ -102,6 +103,7 @@ const parts: Provider[] = [
   AnswerService,
   KeyPosts,
   PaidPosts,
+  Strangers,
   PaidEntry,
   PricedRoutes,
   WayOut,

@@ -1,8 +1,9 @@
+import { Watch } from '@keyfare/gate/server';
 import { GateHealth, GateMetrics } from '@keyfare/gate/services';
 import { Free } from '@keyfare/gate/tariff';
-import { Controller, Get, Header, Res } from '@nestjs/common';
+import { Controller, Get, Header, Req, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { collectDefaultMetrics } from 'prom-client';
 
 /** For whoever watches the process: whether it lives, whether it can serve, and what it counted. */
@@ -13,6 +14,7 @@ export class StatusController {
   constructor(
     private readonly health: GateHealth,
     private readonly metrics: GateMetrics,
+    private readonly watch: Watch,
   ) {
     collectDefaultMetrics({ register: metrics.registry });
   }
@@ -25,16 +27,17 @@ export class StatusController {
 
   /** 503 when no call can be served. Without the chain the key rail serves on, so that alone is only told. */
   @Get('readyz')
-  async readyz(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
+  async readyz(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     const parts = await this.health.readiness();
     const status = parts.database === 'down' ? 'unavailable' : parts.chain === 'down' ? 'degraded' : 'ready';
     reply.status(status === 'unavailable' ? 503 : 200);
-    return { status, ...parts };
+    return this.watch.trusts(request) ? { status, ...parts } : { status };
   }
 
   @Get('metrics')
   @Header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
-  async prometheus(): Promise<string> {
+  async prometheus(@Req() request: FastifyRequest): Promise<string> {
+    this.watch.demandTrust(request);
     return this.metrics.registry.metrics();
   }
 }

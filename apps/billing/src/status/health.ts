@@ -1,6 +1,7 @@
 import type { Clock } from '@keyfare/core/time';
 import { SqlPool } from '@keyfare/db/sql';
 import type { Chain } from '@keyfare/evm/chain';
+import { atMostTwiceASecond } from '@keyfare/gate/server';
 import { Inject, Injectable } from '@nestjs/common';
 import { BillingConfig } from '../config.js';
 import { type Standstill, Standstills, standstillClasses } from '../standstills.js';
@@ -33,7 +34,10 @@ export class BillingHealth {
     @Inject(clock) private readonly now: Clock,
   ) {}
 
-  async readiness(): Promise<BillingReadiness> {
+  /** As of half a second ago at most. */
+  readonly readiness = atMostTwiceASecond(() => this.#ask());
+
+  async #ask(): Promise<BillingReadiness> {
     const [found, feed, chain] = await Promise.all([
       this.standstills.find(this.sql).catch(() => null),
       isUp(this.feedSql.query({ text: 'select 1' })),
@@ -45,9 +49,11 @@ export class BillingHealth {
 
   /** The text for Prometheus. What cannot be asked now keeps the figure it had. */
   async prometheus(): Promise<string> {
-    await this.#measure().catch(() => undefined);
+    await this.#measured().catch(() => undefined);
     return this.metrics.registry.metrics();
   }
+
+  readonly #measured = atMostTwiceASecond(() => this.#measure());
 
   async #measure(): Promise<void> {
     const [cursor] = await this.sql.query<{ head_number: string; block_number: string }>({

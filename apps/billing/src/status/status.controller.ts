@@ -1,7 +1,8 @@
 import { catalogue, isProblemCode, Problem } from '@keyfare/core/problem';
-import { Controller, Get, Header, Param, Res } from '@nestjs/common';
+import { Watch } from '@keyfare/gate/server';
+import { Controller, Get, Header, Param, Req, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { collectDefaultMetrics } from 'prom-client';
 import { BillingHealth } from './health.js';
 import { BillingMetrics } from './metrics.js';
@@ -12,6 +13,7 @@ import { BillingMetrics } from './metrics.js';
 export class StatusController {
   constructor(
     private readonly health: BillingHealth,
+    private readonly watch: Watch,
     metrics: BillingMetrics,
   ) {
     collectDefaultMetrics({ register: metrics.registry });
@@ -25,17 +27,18 @@ export class StatusController {
 
   /** 503 without the books. Without the API or the chain they are answered from, as of an earlier moment. */
   @Get('readyz')
-  async readyz(@Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
+  async readyz(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     const parts = await this.health.readiness();
     const degraded = parts.feed === 'down' || parts.chain === 'down' || parts.standstills.length > 0;
     const status = parts.database === 'down' ? 'unavailable' : degraded ? 'degraded' : 'ready';
     reply.status(status === 'unavailable' ? 503 : 200);
-    return { status, ...parts };
+    return this.watch.trusts(request) ? { status, ...parts } : { status };
   }
 
   @Get('metrics')
   @Header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
-  async prometheus(): Promise<string> {
+  async prometheus(@Req() request: FastifyRequest): Promise<string> {
+    this.watch.demandTrust(request);
     return this.health.prometheus();
   }
 

@@ -22,6 +22,16 @@ export const operatorProblems = {
     title: 'The operator is in another state than the change expects',
     remedy: 'Read the list of operators. Take another name for a new one; one that was revoked stays so.',
   },
+  'credential/throttled': {
+    status: 429,
+    title: 'Too many wrong API keys came from this address',
+    remedy: 'Wait as long as `Retry-After` says, then send a key that is right. Right ones are taken meanwhile.',
+  },
+  'payment/throttled': {
+    status: 429,
+    title: 'Too many payments from this address were refused',
+    remedy: 'Wait as long as `Retry-After` says, then pay from a wallet that has the money. Nothing was charged.',
+  },
   'operator/throttled': {
     status: 429,
     title: 'Too many wrong operator tokens came from this address',

@@ -95,7 +95,7 @@ const promised: Readonly<Record<number, string>> = {
   415: 'request/unsupported-media-type',
   422: 'request/idempotency-key-reused',
   428: 'request/precondition-required',
-  429: 'meter/contended meter/exhausted operator/throttled',
+  429: 'credential/throttled meter/contended meter/exhausted operator/throttled payment/throttled',
   431: 'request/header-too-large',
   500: 'answer/streamed answer/unposted answer/unreadable answer/unsendable config/invalid service/internal',
   503: `payment/outcome-unknown service/chain-unavailable service/database-unavailable service/overloaded

@@ -41,6 +41,9 @@ interface Call extends Question {
   alone: boolean;
 }
 
+/** So many calls may wait for the node; one more is refused. */
+const maxWaiting = 10_000;
+
 /** How long the chain id is believed of a node that takes no batches, where it costs a request of its own. */
 const chainTtlMs = 2_000;
 
@@ -79,6 +82,8 @@ class BatchingRpc implements Rpc {
     const key = method + params;
     const asked = this.#waiting.get(key);
     if (asked !== undefined) return asked.promise;
+    if (this.#waiting.size >= maxWaiting)
+      return Promise.reject(new ChainUnavailable('too many calls wait for the node'));
     const call = createCall(method, params);
     this.#waiting.set(key, call);
     this.#schedule();

@@ -7,6 +7,7 @@ import { AnswerService, ownerOf } from '../answer/answer.service.js';
 import type { KnownPayment, PaymentHold } from '../payment/call.js';
 import { requestFingerprint } from '../payment/fingerprint.js';
 import { PaymentService } from '../payment/payment.service.js';
+import { Strangers } from '../strangers.js';
 import { attachReceipt } from './attach.js';
 import type { Entering, Exchange } from './exchange.js';
 import { LaterEntries } from './later.js';
@@ -25,6 +26,7 @@ export class PaidEntry {
     private readonly paidPosts: PaidPosts,
     private readonly receipts: ExchangeReceipts,
     private readonly answers: AnswerService,
+    private readonly strangers: Strangers,
   ) {}
 
   /** What the caller may pay with. */
@@ -49,12 +51,18 @@ export class PaidEntry {
   ): Promise<PaymentHold | 'answered'> {
     const { exchange, request } = entering;
     exchange.owners = ownersOf(request, payer);
-    const held = await this.payments.hold(payer, {
+    this.strangers.admit(request.ip, payer.payer);
+    const presented = {
       exchangeId: exchange.id,
       terms: offers,
       fingerprint: requestFingerprint(request.method, request.raw.url ?? '/', exchange.requestDigest),
       account: exchange.account ?? null,
+    };
+    const held = await this.payments.hold(payer, presented).catch((error: unknown) => {
+      this.strangers.refused(request.ip, payer.payer, error);
+      throw error;
     });
+    this.strangers.learn(payer.payer);
     if (held.rail === 'known') {
       await this.#answerAgain(entering, held);
       return 'answered';

@@ -37,17 +37,18 @@ interface KeyRow {
   }[];
 }
 
-const selectKey = `
+const selectKeys = `
   select k.id, k.version, k.environment, k.scopes, k.expires_at, k.revoked_at, k.account_id,
     (select coalesce(json_agg(json_build_object('id', s.id, 'hash', encode(s.hash, 'hex'), 'pepper_id', s.pepper_id,
       'activated_at', s.activated_at, 'expires_at', s.expires_at)), '[]')
      from keyfare.api_key_secret s where s.key_id = k.id) as secrets
-  from keyfare.api_key k where k.id = $1`;
+  from keyfare.api_key k where k.id = any($1::text[])`;
 
-/** Reads a key with its secrets in one statement. */
-export async function readKey(sql: Sql, id: string): Promise<KeyRecord | undefined> {
-  const [row] = await sql.query<KeyRow>({ name: 'keyfare_read_key', text: selectKey, values: [id] });
-  return row === undefined ? undefined : toRecord(row);
+/** Reads keys with their secrets in one statement; undefined for an id that is nobody's. */
+export async function readKeys(sql: Sql, ids: readonly string[]): Promise<readonly (KeyRecord | undefined)[]> {
+  const rows = await sql.query<KeyRow>({ name: 'keyfare_read_keys', text: selectKeys, values: [ids] });
+  const byId = new Map(rows.map((row) => [row.id, toRecord(row)]));
+  return ids.map((id) => byId.get(id));
 }
 
 function toDate(text: string | null): Date | null {

@@ -1,16 +1,20 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { AccountPrincipal } from '@keyfare/core/principal';
 import { Problem } from '@keyfare/core/problem';
+import { GroupCommit } from '@keyfare/db/group-commit';
 import { SqlPool } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
 import { GateConfig } from '../config.js';
 import { VersionedCache } from '../versioned-cache.js';
 import { type KeyParts, keyMaterial, parseKey } from './key-format.js';
-import { type KeyRecord, readKey, type SecretRecord } from './key-record.js';
+import { type KeyRecord, readKeys, type SecretRecord } from './key-record.js';
 import { hashSecret } from './pepper.js';
 
 /** RFC 6750 §3: a refused bearer token is answered with this challenge. */
 const invalidToken = { 'www-authenticate': 'Bearer realm="keyfare", error="invalid_token"' };
+
+/** So many keys may wait to be read; with more, the next is refused. */
+const maxReads = 1_000;
 
 /** Proves whose key it is. It counts nothing, limits nothing, and writes only the first use of a rotated-in secret. */
 @Injectable()
@@ -21,8 +25,14 @@ export class KeyResolver {
     private readonly config: GateConfig,
     private readonly sql: SqlPool,
   ) {
+    // However many keys come, true or made up, one statement at a time reads all that wait.
+    const reads = new GroupCommit<string, KeyRecord | undefined>({
+      write: (ids) => readKeys(sql, ids),
+      waitsInDoubt: false,
+      maxWaiting: maxReads,
+    });
     this.cache = new VersionedCache({
-      read: (id) => readKey(sql, id),
+      read: (id) => reads.commit(id),
       nowMs: () => performance.now(),
       maxAgeMs: config.keyCacheMaxAgeMs,
       maxValues: 100_000,

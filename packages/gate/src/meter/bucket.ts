@@ -1,8 +1,13 @@
+import { Problem } from '@keyfare/core/problem';
+
 /**
  * Why a call gets no units. `exhausted`: the month has none left for it, whatever becomes of the calls under way.
  * `contended`: others hold the last ones, and those that they do not use come back within seconds.
  */
 export type KeyRefusal = 'exhausted' | 'contended';
+
+/** So many calls of one account may wait for units; one more is refused. */
+const maxWaiting = 2_000;
 
 interface Waiting {
   readonly units: bigint;
@@ -81,6 +86,9 @@ export class Bucket {
 
   /** Stands in line. Resolves to whether the units were granted, or why not. */
   wait(units: bigint): Promise<'granted' | KeyRefusal> {
+    if (this.#waiting.length >= maxWaiting) {
+      return Promise.reject(new Problem('service/overloaded', undefined, { headers: { 'retry-after': '1' } }));
+    }
     return new Promise((resolve, reject) => this.#waiting.push({ units, resolve, reject }));
   }
 

@@ -2,9 +2,9 @@ import { Problem } from '@keyfare/core/problem';
 import { type CanActivate, type ExecutionContext, Injectable, SetMetadata } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
+import { Throttle } from '../throttle.js';
 import { OperatorLookup } from './lookup.js';
 import { type Operator, type OperatorScope, operatorScopes, sameText } from './operator.js';
-import { Throttle } from './throttle.js';
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -1,6 +1,7 @@
 import { SqlPool } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
 import { Networks } from '../networks.js';
+import { atMostTwiceASecond } from '../server/watch.js';
 import { ReplicaService } from './replica.service.js';
 
 /** Whether the parts that calls need can be reached. */
@@ -22,7 +23,10 @@ export class GateHealth {
     private readonly networks: Networks,
   ) {}
 
-  async readiness(): Promise<GateReadiness> {
+  /** As of half a second ago at most. */
+  readonly readiness = atMostTwiceASecond(() => this.#ask());
+
+  async #ask(): Promise<GateReadiness> {
     const [database, chain] = await Promise.all([
       isUp(this.sql.query({ text: 'select 1' })),
       isUp(Promise.all(this.networks.all.map((access) => access.chain.blockNumber()))),

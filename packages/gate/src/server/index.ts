@@ -1,6 +1,7 @@
 export { ConfigurationError, gateEnvironment, type Peppers, parseEnvironment, withSecretFiles } from '../config.js';
 export { type AdapterSettings, createAdapter } from './adapter.js';
-export { createLogger, NestLogger } from './logger.js';
+export { createLogger, droppedLines, NestLogger } from './logger.js';
 export { ProblemFilter } from './problem.filter.js';
 export { RouteTable } from './route-table.js';
 export { main, type ServerSettings, startServer } from './run.js';
+export { atMostTwiceASecond, Watch, watchEnvironment } from './watch.js';

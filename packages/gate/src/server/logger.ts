@@ -32,7 +32,46 @@ export function createLogger(
     formatters: { level: (label: string) => ({ level: label }) },
     timestamp: pino.stdTimeFunctions.isoTime,
   };
-  return destination === undefined ? pino(options) : pino(options, destination);
+  return pino(options, destination ?? standardOutput());
+}
+
+/** Bytes of lines that wait for who reads standard output; what comes on top of them is dropped and counted. */
+const longestBacklog = 1_048_576;
+/** Who has read nothing for so long does without the last lines of a process that ends. */
+const stuckAfterMs = 1_000;
+let dropped = 0;
+
+/** Lines that were dropped since the process began, because nobody read them in time. */
+export function droppedLines(): number {
+  return dropped;
+}
+
+/** Written in the background: a full pipe stalls no call and no exit. It costs lines, which are counted. */
+function standardOutput(): DestinationStream {
+  let waitingSinceMs: number | undefined;
+  const isStuck = (): boolean => waitingSinceMs !== undefined && performance.now() - waitingSinceMs > stuckAfterMs;
+  // Before the destination's own handler, which writes what is left, however long that takes.
+  process.on('exit', () => {
+    if (isStuck()) stream.destroy();
+  });
+  const stream = pino.destination({ dest: 1, sync: false, maxLength: longestBacklog });
+  stream.on('drop', (data: string | Buffer) => {
+    for (const character of data.toString()) if (character === '\n') dropped += 1;
+  });
+  stream.on('write', () => {
+    waitingSinceMs = performance.now();
+  });
+  stream.on('drain', () => {
+    waitingSinceMs = undefined;
+  });
+  // Who read has gone away: the lines are for nobody, and the calls go on.
+  stream.on('error', () => undefined);
+  return {
+    write: (text: string) => {
+      waitingSinceMs ??= performance.now();
+      stream.write(text);
+    },
+  };
 }
 
 /** The lines of Nest and of errors, through the same logger, redacted. */

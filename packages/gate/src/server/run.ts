@@ -1,9 +1,11 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { ConfigurationError } from '../config.js';
 import { createAdapter } from './adapter.js';
 import { NestLogger } from './logger.js';
+import { Watch } from './watch.js';
 
 export interface ServerSettings {
   /** The root module: a class, or what its `forRoot` made. */
@@ -11,6 +13,8 @@ export interface ServerSettings {
   readonly logger: Logger;
   readonly host: string;
   readonly port: number;
+  /** Where the application has one: the same that its status routes ask. */
+  readonly watch?: Watch;
   /** Called between the making of the application and its first request. */
   readonly prepare?: (app: NestFastifyApplication) => void;
 }
@@ -27,6 +31,13 @@ export async function startServer(settings: ServerSettings): Promise<NestFastify
   });
   try {
     prepare?.(app);
+    const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
+    const watch = settings.watch ?? new Watch({});
+    fastify.addHook('onRequest', async (request) => watch.confine(request));
+    fastify.addHook('onClose', async () => watch.close());
+    await app.init();
+    await fastify.ready();
+    await watch.open(fastify, host);
     app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
     await app.listen({ host, port });
   } catch (error) {

@@ -25,13 +25,18 @@ export class Throttle {
     this.#settings = settings;
   }
 
+  /** As `take`, and nothing is taken. */
+  peek(address: string): number {
+    const left = this.#left(networkOf(address), this.#settings.nowMs());
+    return left >= 1 ? 0 : Math.ceil((1 - left) / this.#settings.perSecond);
+  }
+
   /** Takes one from the address's bucket. Answers 0, or, where it is empty, the whole seconds until there is one again. */
   take(address: string): number {
-    const { burst, perSecond, nowMs, maxAddresses = 10_000 } = this.#settings;
+    const { perSecond, nowMs, maxAddresses = 10_000 } = this.#settings;
     const now = nowMs();
     const key = networkOf(address);
-    const known = this.#buckets.get(key) ?? { left: burst, atMs: now };
-    const left = Math.min(burst, known.left + ((now - known.atMs) / 1_000) * perSecond);
+    const left = this.#left(key, now);
     // Taken out and put in again, the map is in the order of use.
     this.#buckets.delete(key);
     this.#buckets.set(key, { left: Math.max(0, left - 1), atMs: now });
@@ -40,6 +45,12 @@ export class Throttle {
       if (oldest !== undefined) this.#buckets.delete(oldest);
     }
     return left >= 1 ? 0 : Math.ceil((1 - left) / perSecond);
+  }
+
+  #left(key: string, now: number): number {
+    const { burst, perSecond } = this.#settings;
+    const known = this.#buckets.get(key);
+    return known === undefined ? burst : Math.min(burst, known.left + ((now - known.atMs) / 1_000) * perSecond);
   }
 }
 
