@@ -32,6 +32,8 @@ let timer: NodeJS.Timeout;
 /** Transactions by their kind, payments in batches, and methods that this node was asked for and lacks. */
 const counts = { singles: 0, batches: 0, rows: 0 };
 const lacking = new Set<string>();
+/** Payers without money, by lower-case address. */
+const poor = new Set<string>();
 
 function mine(): void {
   head += 1;
@@ -94,8 +96,13 @@ function receiptOf(transactionHash: string): object | null {
   return { ...place, ...gas, status: '0x1', from: sender, to: found.to, logs };
 }
 
-/** Rich, unused unless it is, and willing. */
+/** Rich unless it is poor, unused unless it is, and willing. */
 function callOf({ data = '0x' }: { data?: string }): Hex {
+  const first = `0x${data.slice(34, 74)}`;
+  if (poor.has(first)) {
+    if (data.startsWith('0x70a08231')) return `0x${word(0)}`;
+    if (!data.startsWith('0xe94a0102')) throw new Error('execution reverted: ERC20: transfer amount exceeds balance');
+  }
   if (data.startsWith('0x70a08231')) return `0x${word(10n ** 15n)}`;
   if (data.startsWith('0xe94a0102')) return `0x${word(used.has(`0x${data.slice(34, 74)}0x${data.slice(74)}`) ? 1 : 0)}`;
   if (!data.startsWith('0x82ad56cb')) return '0x';
@@ -120,6 +127,10 @@ const methods: Readonly<Record<string, (params: readonly never[]) => unknown>> =
   eth_estimateGas: () => '0x186a0',
   eth_sendRawTransaction: ([raw]: readonly Hex[]) => send(raw ?? '0x'),
   eth_getTransactionReceipt: ([hash]: readonly string[]) => receiptOf(hash ?? ''),
+  bench_setPoor: (addresses: readonly string[]) => {
+    for (const address of addresses) poor.add(address.toLowerCase());
+    return poor.size;
+  },
   bench_counts: () => ({ ...counts, head, lacking: [...lacking] }),
   bench_setBlockTime: ([milliseconds]: readonly number[]) => {
     clearInterval(timer);

@@ -2,11 +2,12 @@ import { parseArgs } from 'node:util';
 import { benchKeys } from './keys.js';
 import { benchLarge } from './large.js';
 import { benchMemory } from './memory.js';
+import { benchPressure } from './pressure.js';
 import { profileBench } from './profiles.js';
 import { formatReport, rounded } from './report.js';
 import { benchX402 } from './x402.js';
 
-const benches = { keys: benchKeys, x402: benchX402, memory: benchMemory, large: benchLarge };
+const benches = { keys: benchKeys, x402: benchX402, memory: benchMemory, large: benchLarge, pressure: benchPressure };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

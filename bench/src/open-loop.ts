@@ -12,6 +12,10 @@ export interface ArrivalFigures {
 export interface ArrivalSettings {
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Headers of one call after the other, where they must differ. */
+  readonly headersInTurn?: readonly Readonly<Record<string, string>>[];
+  /** Whether the calls are to be refused, with any status but 2xx or 500. Else each must be a 200. */
+  readonly areRefused?: boolean;
   /** Calls a second. They are sent whether or not earlier ones are answered. */
   readonly ratePerSecond: number;
   readonly seconds: number;
@@ -23,9 +27,10 @@ const warmUpSeconds = 2;
 
 /**
  * Sends calls at a constant rate and measures each from the moment it was due, so that a server that stalls is charged
- * for every call that it kept waiting (no coordinated omission). Any answer but 200 is an error.
+ * for every call that it kept waiting (no coordinated omission). Any answer of another kind than was expected is an error.
  */
-export async function atRate({ url, headers = {}, ratePerSecond, seconds }: ArrivalSettings): Promise<ArrivalFigures> {
+export async function atRate(settings: ArrivalSettings): Promise<ArrivalFigures> {
+  const { url, headers = {}, headersInTurn, areRefused = false, ratePerSecond, seconds } = settings;
   const { origin, pathname } = new URL(url);
   const pool = new Pool(origin, { connections: maxConnections, pipelining: 1 });
   const unmeasured = Math.round(ratePerSecond * warmUpSeconds);
@@ -36,7 +41,8 @@ export async function atRate({ url, headers = {}, ratePerSecond, seconds }: Arri
     const due = Math.min(total, Math.floor(((performance.now() - startedAt) * ratePerSecond) / 1_000) + 1);
     while (calls.length < due) {
       const dueAt = startedAt + (calls.length * 1_000) / ratePerSecond;
-      const call = timed({ pool, path: pathname, headers, dueAt });
+      const own = headersInTurn?.[calls.length % headersInTurn.length] ?? headers;
+      const call = timed({ pool, path: pathname, headers: own, dueAt, areRefused });
       call.catch(() => undefined);
       calls.push(call);
     }
@@ -54,10 +60,11 @@ interface TimedCall {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly dueAt: number;
+  readonly areRefused: boolean;
 }
 
 /** By undici's lowest interface: what the load costs by itself is time that the server does not get. */
-async function timed({ pool, path, headers, dueAt }: TimedCall): Promise<number> {
+async function timed({ pool, path, headers, dueAt, areRefused }: TimedCall): Promise<number> {
   return new Promise((resolve, reject) => {
     let status = 0;
     pool.dispatch(
@@ -68,7 +75,8 @@ async function timed({ pool, path, headers, dueAt }: TimedCall): Promise<number>
           status = statusCode;
         },
         onResponseEnd: () => {
-          if (status === 200) resolve(performance.now() - dueAt);
+          const isExpected = areRefused ? status >= 300 && status !== 500 : status === 200;
+          if (isExpected) resolve(performance.now() - dueAt);
           else reject(new Error(`the load met a status of ${String(status)}`));
         },
         onResponseError: (_controller, error) => reject(error),

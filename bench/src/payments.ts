@@ -3,14 +3,26 @@ import { domainSeparator, transferDigest } from '@keyfare/core/x402';
 import { paymentHeaderV2, testPayer, usdcDomain, usdcRequirements } from '@keyfare/testing/payers';
 import { engine as loadCurve } from 'ox/wasm/Secp256k1';
 
-const payersCount = 512;
+export const payersCount = 512;
 
-/** Signs `count` payments of one tenth of a cent into memory, off the clock: some 20,000 a second. */
-export async function signPayments(payTo: `0x${string}`, count: number): Promise<Record<string, string>[]> {
+/** The address of a payer of `signPayments`. */
+export function payerAddress(index: number): string {
+  return testPayer(index).address;
+}
+
+/**
+ * Signs `count` payments of one tenth of a cent into memory, off the clock: some 20,000 a second. The payers are the 512
+ * from `firstPayer` on.
+ */
+export async function signPayments(
+  payTo: `0x${string}`,
+  count: number,
+  firstPayer = 0,
+): Promise<Record<string, string>[]> {
   const curve = await loadCurve();
   const separator = domainSeparator({ ...usdcDomain });
   const payers = Array.from({ length: payersCount }, (_, index) => {
-    const { address, privateKey } = testPayer(index);
+    const { address, privateKey } = testPayer(firstPayer + index);
     return { address, key: Buffer.from(privateKey.slice(2), 'hex') };
   });
   const accepted = usdcRequirements(payTo, 1_000n);

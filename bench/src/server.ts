@@ -8,6 +8,7 @@ import { Free, Priced } from '@keyfare/gate/tariff';
 import { Controller, Get, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { takeOrders } from './orders.js';
 import { takeProfiles } from './profile.js';
 
 const answer = { city: 'Berlin', sunrise: '2026-11-21T06:33:41.000Z', sunset: '2026-11-21T15:06:12.000Z' };
@@ -65,5 +66,6 @@ while (secrets.length < Number(process.env['BENCH_KEYS'] ?? 1)) {
   secrets.push(...(await Promise.all(issued)).map(({ secret }) => secret));
 }
 takeProfiles();
+takeOrders(app);
 const { port } = app.getHttpServer().address() as AddressInfo;
 process.send?.({ url: `http://127.0.0.1:${port}`, secret: secrets[0], secrets });

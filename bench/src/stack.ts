@@ -32,6 +32,8 @@ export interface Stack {
   readonly postgresPid: number;
   readonly node: Server;
   readonly gate: Server;
+  /** Another process of the same gate, where it was asked for. */
+  readonly peer?: Server;
   readonly bare: Server;
   readonly handwritten: Server;
   readonly payTo: `0x${string}`;
@@ -39,7 +41,13 @@ export interface Stack {
 }
 
 /** Starts everything on free ports, with its data in a folder that goes away again. */
-export async function startStack({ keys = 1 }: { readonly keys?: number } = {}): Promise<Stack> {
+export async function startStack({
+  keys = 1,
+  peer: withPeer = false,
+}: {
+  readonly keys?: number;
+  readonly peer?: boolean;
+} = {}): Promise<Stack> {
   const folder = mkdtempSync(join(tmpdir(), 'keyfare-bench-'));
   chmodSync(folder, 0o755);
   const dataDir = join(folder, 'postgres');
@@ -54,7 +62,7 @@ export async function startStack({ keys = 1 }: { readonly keys?: number } = {}):
   const payTo = `0x${randomBytes(20).toString('hex')}` as const;
   const { privateKey } = generateKeyPairSync('ed25519');
   const signingKey = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-  const gate = await startServer('server.js', {
+  const gateEnvironment = {
     DATABASE_URL: postgres.adminUrl,
     RPC_URL: node.url,
     PAY_TO: payTo,
@@ -69,7 +77,9 @@ export async function startStack({ keys = 1 }: { readonly keys?: number } = {}):
     DEFERRED_COUNT: '10000',
     DEFERRED_AGE_SECONDS: '15',
     BENCH_KEYS: String(keys),
-  });
+  };
+  const gate = await startServer('server.js', gateEnvironment);
+  const peer = withPeer ? await startServer('server.js', { ...gateEnvironment, BENCH_KEYS: '1' }) : undefined;
   const bare = await startServer('bare.js', {});
   const handwritten = await startServer('handwritten.js', {
     DATABASE_URL: postgres.adminUrl,
@@ -80,11 +90,13 @@ export async function startStack({ keys = 1 }: { readonly keys?: number } = {}):
     postgresPid: Number(readFileSync(join(dataDir, 'postmaster.pid'), 'utf8').split('\n', 1)[0]),
     node,
     gate,
+    ...(peer === undefined ? {} : { peer }),
     bare,
     handwritten,
     payTo,
     stop: async () => {
       await gate.stop();
+      await peer?.stop();
       await bare.stop();
       await handwritten.stop();
       await node.stop();

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { createLogger, main, startServer } from '@keyfare/gate/server';
+import { createLogger, main, startServer, Watch } from '@keyfare/gate/server';
 import { Priced } from '@keyfare/gate/tariff';
 import { Controller, Get, Module } from '@nestjs/common';
 import { ApiModule } from '../src/api.module.js';
@@ -30,8 +30,9 @@ class FlowsController {
 /** The API with those routes beside its own, in a process that a test kills. */
 await main(async () => {
   const config = readApiConfig(process.env);
-  @Module({ imports: [ApiModule.forRoot(config)], controllers: [FlowsController] })
+  const watch = new Watch(config.watch);
+  @Module({ imports: [ApiModule.forRoot({ ...config, watch })], controllers: [FlowsController] })
   class FlowsModule {}
   const logger = createLogger({ name: 'flows', level: config.logLevel });
-  await startServer({ module: FlowsModule, logger, host: config.host, port: config.port });
+  await startServer({ module: FlowsModule, logger, watch, host: config.host, port: config.port });
 });
