@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { Problem, toProblemDocument } from '@keyfare/core/problem';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import { type FastifyBaseLogger, type FastifyInstance, LogController, type onRequestHookHandler } from 'fastify';
 import type { Logger } from 'pino';
 import { responsesOf } from './gated-response.js';
 import { routableTarget } from './request-target.js';
@@ -35,8 +35,17 @@ export function createAdapter({ logger, bodyLimitBytes = 1_048_576 }: AdapterSet
     server.isClosing = true;
     done();
   });
+  adapter.getInstance<FastifyInstance>().addHook('onRequest', forgiveEmptyBody);
   return adapter;
 }
+
+/** Clients that always name a type name one for no body, too: it is as good as none, and no JSON that cannot be read. */
+const forgiveEmptyBody: onRequestHookHandler = ({ headers }, _reply, done) => {
+  const length = headers['content-length'];
+  const isEmpty = headers['transfer-encoding'] === undefined && (length === undefined || length === '0');
+  if (isEmpty) delete headers['content-type'];
+  done();
+};
 
 /** Node ends a request that it cannot read before Fastify sees it (RFC 9110 §15.5.1, RFC 6585 §5). */
 function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
