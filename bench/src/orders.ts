@@ -11,7 +11,7 @@ export interface Order {
 
 /** In the process of a gate: does what the parent says, and tells when it is done. */
 export function takeOrders(app: NestFastifyApplication): void {
-  let lists = 0;
+  const state = { lists: 0 };
   const list = async (): Promise<void> => {
     const accounts = app.get(AccountService);
     let after: { createdAt: string; id: string } | null = null;
@@ -32,10 +32,10 @@ export function takeOrders(app: NestFastifyApplication): void {
     }
     if (order.lists !== undefined) {
       const wanted = order.lists;
-      lists = wanted;
+      state.lists = wanted;
       for (let index = 0; index < wanted; index += 1) {
         void (async () => {
-          while (lists === wanted) await list();
+          while (state.lists === wanted) await list();
         })();
       }
     }

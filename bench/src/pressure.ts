@@ -163,11 +163,13 @@ async function revoke(
 
 const letters = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
+function someLetters(length: number): string {
+  return Array.from(randomBytes(length), (byte) => letters[byte % letters.length]).join('');
+}
+
 /** A key that was never issued, with the checksum that it must have: letters and digits of a CRC-32. */
 function madeUpKey(): string {
-  const text = (length: number): string =>
-    Array.from(randomBytes(length), (byte) => letters[byte % letters.length]).join('');
-  const material = `kf_test_${text(12)}_${text(32)}`;
+  const material = `kf_test_${someLetters(12)}_${someLetters(32)}`;
   let rest = crc32(material);
   let digits = '';
   for (let index = 0; index < 6; index += 1) {

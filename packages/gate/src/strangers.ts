@@ -13,6 +13,7 @@ const cheap: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
 
 const mostKnown = 10_000;
 const everyone = 'all';
+const nowMs = (): number => performance.now();
 
 /**
  * What payers of whom nothing is known may cost: claims, statements and questions to the node for payments that are then
@@ -25,7 +26,6 @@ export class Strangers {
   readonly #known = new Set<string>();
 
   constructor({ refusedPayments: { perAddress, total } }: GateConfig) {
-    const nowMs = (): number => performance.now();
     this.#byAddress = new Throttle({ burst: 2 * perAddress, perSecond: perAddress, nowMs });
     this.#inTotal = new Throttle({ burst: 2 * total, perSecond: total, nowMs, maxAddresses: 1 });
   }
