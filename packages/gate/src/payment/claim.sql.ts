@@ -19,6 +19,7 @@ export const claimRows = rows<PaymentHold>({
   signature: bytes((hold) => Buffer.from(hold.signature.slice(2), 'hex')),
   claimed_at: times((hold) => hold.claimedAt),
   flow: texts((hold) => hold.flow),
+  sku: texts((hold) => hold.sku),
 });
 
 /**
@@ -31,9 +32,9 @@ export const claimPayments = `
     select exchange_id from item i where exists (select 1 from keyfare.blocked_payer b where b.payer = i.payer)),
   claimed as (
     insert into keyfare.payment (network, asset, payer, nonce, exchange_id, replica_id, account_id, key_id,
-      fingerprint, pay_to, amount, valid_after, valid_before, signature, claimed_at, flow)
+      fingerprint, pay_to, amount, valid_after, valid_before, signature, claimed_at, flow, sku)
     select network, asset, payer, nonce, exchange_id, $${claimRows.size + 1}::uuid, account_id, key_id, fingerprint,
-      pay_to, amount, valid_after::numeric, valid_before::numeric, signature, claimed_at, flow
+      pay_to, amount, valid_after::numeric, valid_before::numeric, signature, claimed_at, flow, sku
     from item where exchange_id not in (select exchange_id from blocked) order by network, asset, payer, nonce
     on conflict (network, asset, payer, nonce) do nothing
     returning exchange_id, network, asset, payer, amount, flow),

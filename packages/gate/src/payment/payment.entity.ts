@@ -77,6 +77,10 @@ export class PaymentEntity {
   @Column({ type: 'text', default: 'authorization' })
   flow: string;
 
+  /** What it is paid for, should the call die with its process; null where it was claimed before this was kept. */
+  @Column({ type: 'text', nullable: true })
+  sku: string | null;
+
   /** When its call was served; of deferred and upfront payments. */
   @Column({ ...timeColumn, nullable: true })
   servedAt: Date | null;
