@@ -20,6 +20,7 @@ import { ExposureEntity, OpenTotalEntity } from './payment/exposure.entity.js';
 import { PaymentEntity } from './payment/payment.entity.js';
 import { CreatePayment1795000000400 } from './payment/payment.migration.js';
 import { PaymentFlows1796000000300 } from './payment/payment-flows.migration.js';
+import { HotPaymentSteps1796000001000 } from './payment/payment-hot.migration.js';
 import { LeanPaymentIndexes1796000000800 } from './payment/payment-indexes.migration.js';
 import { NamePaymentSku1796000000900 } from './payment/payment-sku.migration.js';
 import { CreateReceipt1795000000500 } from './receipt/receipt.migration.js';
@@ -74,6 +75,7 @@ const migrations = [
   CreateAnswer1796000000400,
   LeanPaymentIndexes1796000000800,
   NamePaymentSku1796000000900,
+  HotPaymentSteps1796000001000,
 ];
 
 /** The gate's data source as a login that owns the schema: for migrations, and for the test that compares them. */
