@@ -12,6 +12,7 @@ const checks = [
   ['format', ['npx', '--no-install', 'biome', 'check', '.']],
   ['boundaries', ['npx', '--no-install', 'turbo', 'boundaries']],
   ['directions', ['npx', '--no-install', 'depcruise', 'apps', 'packages', 'bench']],
+  ['node-local SQL', ['node', 'scripts/node-local.mjs']],
   ['dead code', ['npx', '--no-install', 'knip']],
   ['problem pages', ['node', 'scripts/problems.mjs', '--check']],
   ['links', ['node', 'scripts/links.mjs']],

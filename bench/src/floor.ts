@@ -1,9 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { choosePort } from '@keyfare/devstack/ports';
-import { startPostgres, stopPostgres } from '@keyfare/devstack/postgres';
+import { startFreshPostgres } from './fresh-postgres.js';
 import { hmacCost, insertCost, settlementSignatureCost, signatureCost, verifyCosts } from './primitives.js';
 
 /** The parts of a floor, in CPU microseconds. */
@@ -18,20 +13,15 @@ export interface Primitives {
 
 /** Measured twice on a PostgreSQL of its own, before any server is started; of each part the lower figure counts. */
 export async function measurePrimitives(): Promise<Primitives> {
-  const folder = mkdtempSync(join(tmpdir(), 'keyfare-floor-'));
-  chmodSync(folder, 0o755);
-  const dataDir = join(folder, 'postgres');
-  const password = randomBytes(16).toString('hex');
-  const postgres = await startPostgres({ dataDir, port: await choosePort(), password });
+  const { server, pid, stop } = await startFreshPostgres();
   try {
-    const pid = Number(readFileSync(join(dataDir, 'postmaster.pid'), 'utf8').split('\n', 1)[0]);
     const round = async (): Promise<Primitives> => {
       const { ours: verify, viems: verifyViem } = await verifyCosts(4_000);
       return {
         hmac: await hmacCost(1_000),
         signature: await signatureCost(1_000),
         settlementSignature: await settlementSignatureCost(1_000),
-        insert: await insertCost(postgres.adminUrl, pid, 2_000),
+        insert: await insertCost(server.adminUrl, pid, 2_000),
         verify,
         verifyViem,
       };
@@ -49,7 +39,6 @@ export async function measurePrimitives(): Promise<Primitives> {
       verifyViem: verified.verifyViem,
     };
   } finally {
-    await stopPostgres(postgres);
-    rmSync(folder, { recursive: true, force: true });
+    await stop();
   }
 }

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { parseArgs } from 'node:util';
 import { benchKeys } from './keys.js';
 import { benchLarge } from './large.js';
@@ -5,6 +6,7 @@ import { benchMemory } from './memory.js';
 import { benchPressure } from './pressure.js';
 import { profileBench } from './profiles.js';
 import { formatReport, rounded } from './report.js';
+import { stopAll } from './started.js';
 import { benchX402 } from './x402.js';
 
 const benches = { keys: benchKeys, x402: benchX402, memory: benchMemory, large: benchLarge, pressure: benchPressure };
@@ -25,8 +27,21 @@ if (!Object.hasOwn(benches, name) || !(seconds >= 1 && minutes >= 1)) {
   process.stderr.write(`usage: npm run bench -- <${names}> [--seconds N] [--minutes N] [--json]\n`);
   process.exit(2);
 }
-const report =
-  values.profile === undefined
-    ? await benches[name as keyof typeof benches]({ seconds, minutes })
-    : await profileBench(name, { folder: values.profile, seconds });
-process.stdout.write(`${values.json ? JSON.stringify(rounded(report)) : formatReport(report)}\n`);
+let interrupted: Promise<void> | undefined;
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    interrupted ??= stopAll().finally(() => process.exit(128 + constants.signals[signal]));
+  });
+}
+
+try {
+  const report =
+    values.profile === undefined
+      ? await benches[name as keyof typeof benches]({ seconds, minutes })
+      : await profileBench(name, { folder: values.profile, seconds });
+  process.stdout.write(`${values.json ? JSON.stringify(rounded(report)) : formatReport(report)}\n`);
+} catch (error) {
+  // What a load says of servers that are being stopped is no fault of theirs; the process ends when all are.
+  await interrupted;
+  throw error;
+}

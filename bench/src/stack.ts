@@ -1,13 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { choosePort } from '@keyfare/devstack/ports';
-import { type PostgresServer, startPostgres, stopPostgres } from '@keyfare/devstack/postgres';
+import type { PostgresServer } from '@keyfare/devstack/postgres';
 import { usdcAddress } from '@keyfare/devstack/usdc';
 import { privateKeyToAccount } from 'viem/accounts';
+import { startFreshPostgres } from './fresh-postgres.js';
+import { type Stop, start } from './started.js';
 
 /** A server under load. */
 interface Ready {
@@ -20,7 +18,7 @@ interface Ready {
 interface Server extends Ready {
   readonly pid: number;
   readonly child: ChildProcess;
-  stop(): Promise<void>;
+  readonly stop: Stop;
 }
 
 /**
@@ -37,7 +35,7 @@ export interface Stack {
   readonly bare: Server;
   readonly handwritten: Server;
   readonly payTo: `0x${string}`;
-  stop(): Promise<void>;
+  readonly stop: Stop;
 }
 
 /** Starts everything on free ports, with its data in a folder that goes away again. */
@@ -48,14 +46,7 @@ export async function startStack({
   readonly keys?: number;
   readonly peer?: boolean;
 } = {}): Promise<Stack> {
-  const folder = mkdtempSync(join(tmpdir(), 'keyfare-bench-'));
-  chmodSync(folder, 0o755);
-  const dataDir = join(folder, 'postgres');
-  const postgres = await startPostgres({
-    dataDir,
-    port: await choosePort(),
-    password: randomBytes(16).toString('hex'),
-  });
+  const { server: postgres, pid: postgresPid, stop: stopPostgres } = await startFreshPostgres();
   const settlerKey = `0x${randomBytes(32).toString('hex')}` as const;
   const settler = privateKeyToAccount(settlerKey).address;
   const node = await startServer('fake-node.js', { SETTLER_ADDRESS: settler, USDC_ADDRESS: usdcAddress });
@@ -87,7 +78,7 @@ export async function startStack({
   });
   return {
     postgres,
-    postgresPid: Number(readFileSync(join(dataDir, 'postmaster.pid'), 'utf8').split('\n', 1)[0]),
+    postgresPid,
     node,
     gate,
     ...(peer === undefined ? {} : { peer }),
@@ -100,8 +91,7 @@ export async function startStack({
       await bare.stop();
       await handwritten.stop();
       await node.stop();
-      await stopPostgres(postgres);
-      rmSync(folder, { recursive: true, force: true });
+      await stopPostgres();
     },
   };
 }
@@ -111,19 +101,30 @@ const nodeFlags = ['--max-semi-space-size=64'];
 
 async function startServer(file: string, env: Readonly<Record<string, string>>): Promise<Server> {
   const path = fileURLToPath(new URL(file, import.meta.url));
-  const child = fork(path, {
-    execArgv: nodeFlags,
-    env: { ...process.env, NODE_ENV: 'production', ...env },
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
-  const ready = await new Promise<Ready>((resolve, reject) => {
+  const [{ child, ready }, stop] = await start(
+    async () => {
+      const forked = fork(path, {
+        execArgv: nodeFlags,
+        env: { ...process.env, NODE_ENV: 'production', ...env },
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      });
+      return { child: forked, ready: await readyOf(forked, file) };
+    },
+    (started) => endProcess(started.child),
+  );
+  return { ...ready, pid: child.pid ?? 0, child, stop };
+}
+
+async function readyOf(child: ChildProcess, file: string): Promise<Ready> {
+  return await new Promise<Ready>((resolve, reject) => {
     child.once('message', (message) => resolve(message as Ready));
     child.once('exit', (code) => reject(new Error(`${file} ended with ${String(code)}`)));
   });
-  return { ...ready, pid: child.pid ?? 0, child, stop: () => ended(child) };
 }
 
-async function ended(child: ChildProcess): Promise<void> {
+/** Also where the signal has reached it already: that of a terminal goes to all of its processes. */
+async function endProcess(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
   const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   child.removeAllListeners('message');
   child.kill('SIGTERM');

@@ -1,3 +1,4 @@
+import { withAdvisoryLock } from '@keyfare/db/advisory-lock';
 import { createDataSource } from '@keyfare/db/data-source';
 import { migrate } from '@keyfare/db/migrations';
 import { isConnectionLost } from '@keyfare/db/sql';
@@ -114,15 +115,9 @@ export async function migrateBilling(url: string, waitMs = 30_000): Promise<read
 
 /** Two processes that start together take turns. */
 async function migrateJobsInTurn(dataSource: DataSource, url: string): Promise<void> {
-  const lock = dataSource.createQueryRunner();
-  await lock.connect();
-  try {
-    await lock.query('select pg_advisory_lock($1)', [jobsLock]);
-    await migrateJobs(url, async (statements) => {
-      for (const statement of statements) await lock.query(statement);
-    });
-  } finally {
-    await lock.query('select pg_advisory_unlock($1)', [jobsLock]).catch(() => undefined);
-    await lock.release();
-  }
+  await withAdvisoryLock(dataSource, jobsLock, (run) =>
+    migrateJobs(url, async (statements) => {
+      for (const statement of statements) await run(statement);
+    }),
+  );
 }

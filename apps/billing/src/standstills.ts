@@ -76,7 +76,7 @@ export class Standstills {
     });
     const asOf = row?.complete_as_of ?? null;
     const since = asOf ?? row?.awaited_since ?? this.#startedAt;
-    const detail = `${known('entry', asOf)} The feed cannot be read, or nobody gives its entries their places.`;
+    const detail = `${known('entry', asOf)} The feed cannot be read or has a gap, or nobody gives its entries their places.`;
     return { class: 'intake-stalled', subject: feed, keys: { feed }, since, detail };
   }
 

@@ -1,3 +1,4 @@
+import { awaitTransactionLock, tryTransactionLock } from '@keyfare/db/advisory-lock';
 import type { Sql } from '@keyfare/db/sql';
 
 // The first key of every advisory lock of billing; the second says which. They are locks of one database.
@@ -8,11 +9,7 @@ export const turns = { intake: 1, chain: 2, books: 3 } as const;
 
 /** Takes the turn for the rest of the transaction, or says that another process has it. */
 export async function tryTurn(tx: Sql, turn: (typeof turns)[keyof typeof turns]): Promise<boolean> {
-  const [row] = await tx.query<{ taken: boolean }>({
-    text: 'select pg_try_advisory_xact_lock($1, $2) as taken',
-    values: [family, turn],
-  });
-  return row?.taken === true;
+  return tryTransactionLock(tx, { family, lock: turn });
 }
 
 /**
@@ -21,5 +18,5 @@ export async function tryTurn(tx: Sql, turn: (typeof turns)[keyof typeof turns])
  * once, neither would see the other's row, and the two would never meet.
  */
 export async function awaitBooks(tx: Sql): Promise<void> {
-  await tx.query({ text: 'select pg_advisory_xact_lock($1, $2)', values: [family, turns.books] });
+  await awaitTransactionLock(tx, { family, lock: turns.books });
 }

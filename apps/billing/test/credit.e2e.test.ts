@@ -5,7 +5,7 @@ import { fundedPayer, type TestPayer, testPayer, usdcDomain } from '@keyfare/tes
 import { type Address, encodeFunctionData, type Hex } from 'viem';
 import { readBillingConfig } from '../src/config.js';
 import { settlementsTable } from '../src/reports/settlements.js';
-import { randomNonce } from './log-writer.js';
+import { randomNonce } from './log-documents.js';
 import { type Market, openMarket, payTo } from './market.js';
 import { type Settled, settle, transferData } from './payments.js';
 import { balances, type World } from './world.js';

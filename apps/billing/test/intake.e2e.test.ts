@@ -3,7 +3,7 @@ import type { Sql } from '@keyfare/db/sql';
 import type { LogFeed } from '../src/intake/feed.js';
 import type { Rated } from '../src/rating/rate-entries.js';
 import { RatingService } from '../src/rating/rating.service.js';
-import { makeSigner, sha256 } from './log-writer.js';
+import { makeSigner, sha256 } from './log-documents.js';
 import { type Books, type BooksOptions, balances, bookContent, openBooks, openWorld, type World } from './world.js';
 
 const payer = `0x${'b'.repeat(40)}`;

@@ -1,58 +1,21 @@
-import { createHash, generateKeyPairSync, randomBytes, randomUUID, sign } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type EntryKind, type EntryPayloads, signEntry, type TermsPayload } from '@keyfare/core/log';
-import {
-  type Ed25519Jwk,
-  type KeyReceipt,
-  type ReceiptSigner,
-  thumbprint,
-  type X402Receipt,
-} from '@keyfare/core/receipt';
+import type { Ed25519Jwk, ReceiptSigner, X402Receipt } from '@keyfare/core/receipt';
 import { type Clock, monthOf, unixSeconds } from '@keyfare/core/time';
-import { findNetwork } from '@keyfare/core/x402';
 import { type Sql, SqlPool } from '@keyfare/db/sql';
-
-const network = 'eip155:84532';
-export const usdc = findNetwork(network)?.usdc.address ?? '0x';
-const resourceUrl = 'http://api.test/v1/forecast';
-const responseDigest = 'sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:';
-
-/** A usage row, as the gate writes it. */
-interface Usage {
-  readonly rail: 'key' | 'x402';
-  readonly account: string | null;
-  readonly payer: string | null;
-  readonly sku: string;
-  readonly units: number;
-  /** The text `infinity` is a time for PostgreSQL and none for anybody else. */
-  readonly occurredAt: Date | 'infinity';
-}
-
-/** An entry with everything that belongs to it; `change` spoils it between its signing and its writing. */
-interface Written {
-  id: string;
-  kind: string;
-  principal: string;
-  jws: string | null;
-  digest: Buffer;
-  usage: Usage | null;
-  recordedAt?: Date;
-}
-export type Change = (written: Written) => void;
-
-/** A signing key of the API. */
-export function makeSigner(): { readonly signer: ReceiptSigner; readonly jwk: Ed25519Jwk } {
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  const { x = '' } = publicKey.export({ format: 'jwk' });
-  const kid = `did:web:api.test#${thumbprint({ kty: 'OKP', crv: 'Ed25519', x })}`;
-  return {
-    signer: { kid, sign: (bytes) => Uint8Array.from(sign(null, bytes, privateKey)) },
-    jwk: { kty: 'OKP', crv: 'Ed25519', x, kid, use: 'sig' },
-  };
-}
+import {
+  keyReceipt,
+  makeSigner,
+  network,
+  randomNonce,
+  resourceUrl,
+  responseDigest,
+  sha256,
+  usdc,
+} from './log-documents.js';
+import { type Change, insertRows, meter, putInForce, type Row, rowOf, type Usage, type Written } from './log-rows.js';
 
 /** Writes entries into the API's tables, in one transaction each, as the gate does, and gives them their places. */
 export class LogWriter {
@@ -347,22 +310,6 @@ export class LogWriter {
   }
 }
 
-function keyReceipt(account: string, { units, sku, at }: { units: number; sku: string; at: Date }): KeyReceipt {
-  return {
-    version: 1,
-    id: randomUUID(),
-    rail: 'key',
-    principal: account,
-    sku,
-    method: 'GET',
-    resourceUrl,
-    status: 200,
-    units,
-    responseDigest,
-    issuedAt: unixSeconds(at),
-  };
-}
-
 interface KeyCall {
   readonly units?: number;
   readonly sku?: string;
@@ -387,141 +334,3 @@ interface PaidCall {
 }
 
 type MoneyFields = Omit<EntryPayloads['settlement'], 'call' | 'transaction'>;
-
-/** A row of the wide entry table. */
-interface Row {
-  readonly id: string;
-  readonly kind: string;
-  readonly principal: string;
-  readonly rail: string | null;
-  readonly account: string | null;
-  readonly sku: string | null;
-  readonly units: number | null;
-  readonly periodStart: Date | null;
-  readonly occurredAt: Date | string | null;
-  readonly kid: string | null;
-  readonly payload: Buffer | null;
-  readonly signature: Buffer | null;
-  readonly digest: Buffer;
-  readonly recordedAt: Date | null;
-}
-
-/** The signed text as the table holds it: taken apart, and without a header that says what the row says. */
-function rowOf({ id, kind, principal, jws, digest, usage, recordedAt }: Written): Row {
-  const [header = '', payload, signature] = jws?.split('.') ?? [];
-  const kid = header === '' ? null : (JSON.parse(Buffer.from(header, 'base64url').toString()) as { kid: string }).kid;
-  const occurredAt = usage?.occurredAt ?? null;
-  return {
-    id,
-    kind,
-    // Whose usage it is: the account on the key rail, else the payer.
-    principal: usage?.payer ?? principal,
-    rail: usage?.rail ?? null,
-    account: usage?.rail === 'x402' ? usage.account : null,
-    sku: usage?.sku ?? null,
-    units: usage?.units ?? null,
-    periodStart: occurredAt instanceof Date ? monthOf(occurredAt).start : null,
-    occurredAt,
-    kid,
-    payload: payload === undefined ? null : Buffer.from(payload, 'base64url'),
-    signature: signature === undefined ? null : Buffer.from(signature, 'base64url'),
-    digest,
-    recordedAt: recordedAt ?? null,
-  };
-}
-
-/** Appends entries, and notes that they have no places yet. */
-async function insertRows(tx: Sql, rows: readonly Row[]): Promise<void> {
-  await tx.query({
-    text: `insert into keyfare.entry (id, kind, principal, rail, account_id, key_id, sku, units, period_start, occurred_at,
-        kid, payload, signature, digest, recorded_at)
-      select id, kind, principal, rail, account, case rail when 'key' then 'key_1' end, sku, units, period_start,
-        occurred_at, coalesce(kid, ''), payload, signature, digest, coalesce(recorded_at, now())
-      from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
-        $8::timestamptz[], $9::timestamptz[], $10::text[], $11::bytea[], $12::bytea[], $13::bytea[], $14::timestamptz[])
-        as t (id, kind, principal, rail, account, sku, units, period_start, occurred_at, kid, payload, signature, digest,
-          recorded_at)`,
-    values: [
-      rows.map((row) => row.id),
-      rows.map((row) => row.kind),
-      rows.map((row) => row.principal),
-      rows.map((row) => row.rail),
-      rows.map((row) => row.account),
-      rows.map((row) => row.sku),
-      rows.map((row) => row.units),
-      rows.map((row) => row.periodStart),
-      rows.map((row) => row.occurredAt),
-      rows.map((row) => row.kid),
-      rows.map((row) => row.payload),
-      rows.map((row) => row.signature),
-      rows.map((row) => row.digest),
-      rows.map((row) => row.recordedAt),
-    ],
-  });
-  await tx.query({
-    text: 'insert into keyfare.unplaced (ids) values ($1::uuid[])',
-    values: [rows.map(({ id }) => id)],
-  });
-}
-
-async function meter(tx: Sql, counted: { account: string; periodStart: Date; units: number }): Promise<void> {
-  await tx.query({
-    text: `insert into keyfare.allowance (account_id, period_start, used) values ($1, $2, $3)
-      on conflict (account_id, period_start) do update set used = allowance.used + excluded.used`,
-    values: [counted.account, counted.periodStart, counted.units],
-  });
-}
-
-/** The account's row, as the change of terms leaves it. */
-async function putInForce(tx: Sql, terms: TermsPayload): Promise<void> {
-  const { account, accountName, plan, effectiveAt, revision = 0 } = terms;
-  await tx.query({
-    text: `insert into keyfare.plan (id, slug, version, included_units, overage, overage_price, monthly_price, created_at)
-      values ($1, $2, 1, 0, 'reject', 0, 0, now()) on conflict do nothing`,
-    values: [plan.id, plan.slug],
-  });
-  await tx.query({
-    text: `insert into keyfare.account (id, name, plan_id, created_at, revision, effective_at)
-      values ($1, $2, $3, now(), $4, to_timestamp($5))
-      on conflict (id) do update set plan_id = excluded.plan_id, revision = excluded.revision,
-        effective_at = excluded.effective_at`,
-    values: [account, accountName, plan.id, revision, effectiveAt],
-  });
-}
-
-/** The API's key set over HTTP. */
-export interface KeyServer {
-  readonly url: string;
-  /** How often it was asked. */
-  requests: number;
-  close(): Promise<void>;
-}
-
-/** Serves whatever the keys are at the moment of the question. */
-export async function serveKeys(keys: readonly Ed25519Jwk[]): Promise<KeyServer> {
-  const server: Server = createServer((_request, response) => {
-    served.requests += 1;
-    response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys }));
-  });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  const served: KeyServer = {
-    url: `http://127.0.0.1:${port}/.well-known/jwks.json`,
-    requests: 0,
-    close: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-  return served;
-}
-
-export function randomNonce(): string {
-  return `0x${randomBytes(32).toString('hex')}`;
-}
-
-export function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
-}

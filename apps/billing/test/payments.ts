@@ -3,7 +3,7 @@ import { paymentBatchAbi, paymentBatchAddress } from '@keyfare/devstack/payment-
 import { fundEth, usdcAbi, usdcAddress } from '@keyfare/devstack/usdc';
 import { signAuthorization, type TestPayer, testPayer, usdcDomain } from '@keyfare/testing/payers';
 import { type Address, encodeFunctionData, type Hex, parseSignature } from 'viem';
-import { randomNonce } from './log-writer.js';
+import { randomNonce } from './log-documents.js';
 
 const relayer = testPayer(90).address;
 

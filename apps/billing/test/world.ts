@@ -22,7 +22,8 @@ import { ReconcileService } from '../src/reconcile/reconcile.service.js';
 import { billingRole, feedReaderRole } from '../src/schema.js';
 import { Standstills } from '../src/standstills.js';
 import { BillingMetrics } from '../src/status/metrics.js';
-import { type KeyServer, LogWriter, serveKeys } from './log-writer.js';
+import { type KeyServer, serveKeys } from './key-server.js';
+import { LogWriter } from './log-writer.js';
 
 /** A database with the schemas of gate and billing, the API's keys over HTTP, and a hand that writes the log. */
 export interface World {

@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { adminQuery } from '@keyfare/devstack/postgres';
 import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
 import * as fc from 'fast-check';
+import { awaitTransactionLock, tryTransactionLock } from '../src/node-local/advisory-lock.js';
 import { Listener } from '../src/node-local/listener.js';
+import { notify } from '../src/node-local/notify.js';
 import { bigints, booleans, bytes, rows, texts, times, uuids } from '../src/rows.js';
 import { asProblem, DatabaseUnavailable, SqlPool } from '../src/sql.js';
 
@@ -223,15 +225,50 @@ describe('on a real PostgreSQL', () => {
       onState: (listening) => states.push(listening),
     });
     await listener.start();
-    await adminQuery(database.url, `select pg_notify('news', 'one')`);
+    const sql = new SqlPool({ url: database.url, applicationName: 'mouth' });
+    await notify(sql, 'news', 'one');
     await until(() => heard.length === 1);
     await kill(database.url, 'ear');
     await until(() => states.length === 3);
     expect(states).toEqual([true, false, true]);
-    await adminQuery(database.url, `select pg_notify('news', 'two')`);
+    await sql
+      .transaction(async (tx) => {
+        await notify(tx, 'news', 'never');
+        throw new Error('rolled back');
+      })
+      .catch(() => undefined);
+    await notify(sql, 'news', 'two');
     await until(() => heard.length === 2);
     expect(heard).toEqual(['one', 'two']);
     await listener.close();
+    await sql.close();
+  });
+
+  it('a lock of a transaction is had by one at a time, is waited for, and goes with its transaction', async () => {
+    const sql = new SqlPool({ url: database.url, applicationName: 'locks' });
+    const [one, another] = [
+      { family: 1, lock: 1 },
+      { family: 1, lock: 2 },
+    ];
+    let waiting: Promise<string> | undefined;
+    const order: string[] = [];
+    await sql.transaction(async (tx) => {
+      expect(await tryTransactionLock(tx, one)).toBe(true);
+      expect(await sql.transaction((peer) => tryTransactionLock(peer, one))).toBe(false);
+      expect(await sql.transaction((peer) => tryTransactionLock(peer, another))).toBe(true);
+      waiting = sql.transaction(async (peer) => {
+        await awaitTransactionLock(peer, one);
+        order.push('the one that waited');
+        return 'had';
+      });
+      const waits = `select 1 from pg_stat_activity
+        where application_name = 'locks' and wait_event_type = 'Lock' and datname = current_database()`;
+      await until(async () => (await adminQuery(database.url, waits)).length === 1);
+      order.push('the one that had it');
+    });
+    expect(await waiting).toBe('had');
+    expect(order).toEqual(['the one that had it', 'the one that waited']);
+    await sql.close();
   });
 
   it('a listener takes no channel that is more than a name', () => {

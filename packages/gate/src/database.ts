@@ -23,7 +23,9 @@ import { ExposureEntity, OpenTotalEntity } from './payment/exposure.entity.js';
 import { PaymentEntity } from './payment/payment.entity.js';
 import { CreatePayment1795000000400 } from './payment/payment.migration.js';
 import { PaymentFlows1796000000300 } from './payment/payment-flows.migration.js';
+import { HotPaymentSteps1796000001000 } from './payment/payment-hot.migration.js';
 import { LeanPaymentIndexes1796000000800 } from './payment/payment-indexes.migration.js';
+import { NamePaymentSku1796000000900 } from './payment/payment-sku.migration.js';
 import { CreateReceipt1795000000500 } from './receipt/receipt.migration.js';
 import { ReceiptKeyEntity } from './receipt/receipt-key.entity.js';
 import { ReplicaEntity } from './replica/replica.entity.js';
@@ -80,6 +82,8 @@ const migrations = [
   PaymentFlows1796000000300,
   CreateAnswer1796000000400,
   LeanPaymentIndexes1796000000800,
+  NamePaymentSku1796000000900,
+  HotPaymentSteps1796000001000,
   CreateOperator1797000000000,
   EndAccounts1797000000100,
 ];

@@ -86,20 +86,36 @@ describe('the flows of a payment', () => {
     expect(FlowsController.runs).toBe(1);
   });
 
-  it('upfront: a caller who was sent away while the chain was slow is owed a refund when the money moves', async () => {
-    const spender = await fundedPayer(ground.chain, 31);
-    const { v2, nonce } = await signPayment(ground, spender);
-    await callRpc(ground.chain.rpcUrl, 'evm_setAutomine', [false]);
-    try {
-      expect((await call(gate, '/upfront', { headers: v2 })).status).toBe(503);
-    } finally {
-      await callRpc(ground.chain.rpcUrl, 'evm_setAutomine', [true]);
-      await ground.chain.mine();
-    }
-    expect(await settled(() => kinds(spender, 'refund-due'), 1)).toBe(1);
-    expect((await call(gate, '/upfront', { headers: v2 })).body['code']).toBe('payment/refund-due');
-    expect([FlowsController.runs, (await row(nonce))?.['call']]).toEqual([0, null]);
-  }, 20_000);
+  it.each([
+    ['names what was sold', 31, 'before', 'update keyfare.payment set sku = sku where nonce = $1'],
+    [
+      'of a claim from before rows kept it says unknown',
+      36,
+      'unknown',
+      'update keyfare.payment set sku = null where nonce = $1',
+    ],
+  ])(
+    'upfront: a caller who was sent away while the chain was slow is owed a refund when the money moves; its entry %s',
+    async (_what, wallet, sku, change) => {
+      const spender = await fundedPayer(ground.chain, wallet);
+      const { v2, nonce } = await signPayment(ground, spender);
+      await callRpc(ground.chain.rpcUrl, 'evm_setAutomine', [false]);
+      try {
+        expect((await call(gate, '/upfront', { headers: v2 })).status).toBe(503);
+        await rows(ground.database.url, change, [nonce]);
+      } finally {
+        await callRpc(ground.chain.rpcUrl, 'evm_setAutomine', [true]);
+        await ground.chain.mine();
+      }
+      expect(await settled(() => kinds(spender, 'refund-due'), 1)).toBe(1);
+      const says = `select convert_from(payload, 'UTF8')::jsonb ->> 'sku' as sku from keyfare.entry
+      where kind = 'refund-due' and principal = $1`;
+      expect(await rows(ground.database.url, says, [spender.address.toLowerCase()])).toEqual([{ sku }]);
+      expect((await call(gate, '/upfront', { headers: v2 })).body['code']).toBe('payment/refund-due');
+      expect([FlowsController.runs, (await row(nonce))?.['call']]).toEqual([0, null]);
+    },
+    20_000,
+  );
 
   it('deferred: served and receipted without a transaction, then collected in bulk, one transaction for many', async () => {
     const before = await paid();

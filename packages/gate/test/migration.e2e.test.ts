@@ -122,3 +122,38 @@ it('deferred payments of the release before are counted in the total of what is 
   const totals = await sql.query({ text: 'select network, asset, open::text from keyfare.open_total' });
   expect(totals).toEqual([{ network: 'eip155:84532', asset: '0xa', open: '321' }]);
 });
+
+it('payments of the release before come over in every state: those at their end are closed, and only what moved for no call is unserved', async () => {
+  await migrateBefore('1796000000900');
+  const states = ['claimed', 'served', 'settling', 'settled', 'final', 'failed', 'expired'];
+  for (const [index, [state, flow]] of states
+    .flatMap((one) => [
+      [one, 'deferred'],
+      [one, 'upfront'],
+    ])
+    .entries()) {
+    // Before its call an upfront payment has none; a served one, of no flow, is without.
+    const isBare = flow === 'upfront' && state !== 'served';
+    await sql.query({
+      text: `insert into keyfare.payment (network, asset, payer, nonce, exchange_id, replica_id, fingerprint, pay_to, amount,
+          valid_after, valid_before, signature, claimed_at, flow, state, call, served_at, wallet, wallet_nonce,
+          unused_at_block, transaction)
+        values ('eip155:84532', '0xa', $1, $1, gen_random_uuid(), gen_random_uuid(), '\\x00', '0xb', 1, 0, 1, '\\x00', now(),
+          $2, $3, $4, now(), '0xc', $5, 1, '0xd')`,
+      values: [`0x${String(index)}`, flow, state, isBare ? null : '{}', String(index)],
+    });
+  }
+  await migrateGate(database.url);
+  const found = await sql.query<object>({
+    text: `select state, flow, closed, unserved, sku from keyfare.payment order by substr(payer, 3)::int`,
+  });
+  expect(found).toEqual(
+    states.flatMap((state) => {
+      const closed = ['final', 'failed', 'expired'].includes(state);
+      return [
+        { state, flow: 'deferred', closed, unserved: false, sku: null },
+        { state, flow: 'upfront', closed, unserved: state !== 'served', sku: null },
+      ];
+    }),
+  );
+});

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type EntryKind, type EntryPayloads, signEntry } from '@keyfare/core/log';
 import * as fc from 'fast-check';
-import { makeSigner, sha256, usdc } from '../../test/log-writer.js';
+import { makeSigner, sha256, usdc } from '../../test/log-documents.js';
 import { checkRow, type Verdict } from './check-row.js';
 import type { FeedRow } from './feed.js';
 import { verifyInOpenSsl } from './verify-ed25519.js';

@@ -41,6 +41,23 @@ export interface LogHead {
 /** Reads entries after a place, at most `limit`. Today from the API's view; it may be read over HTTP one day. */
 export type LogFeed = (after: bigint, limit: number) => Promise<FeedBatch>;
 
+/** Places that the feed passes over: their entries were committed, and are not in the log any more. */
+export interface FeedGap {
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+/** The first gap in what follows `after`; places are given without one. Null where there is none up to the last row. */
+export function findGap(after: bigint, { rows, head }: FeedBatch): FeedGap | null {
+  let before = after;
+  for (const row of rows) {
+    const place = BigInt(row.place);
+    if (place !== before + 1n) return { first: before + 1n, last: place - 1n };
+    before = place;
+  }
+  return rows.length === 0 && head.place > after ? { first: after + 1n, last: head.place } : null;
+}
+
 const micros = (time: string): string => `(extract(epoch from ${time}) * 1000000)::bigint::text`;
 
 /** The feed as views in the API's database. The head is read before the rows, so it never promises too much. */

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '@keyfare/core/time';
 import { type Sql, SqlPool } from '@keyfare/db/sql';
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { GoodEntry } from '../entry.js';
 import { type CheckedRow, EntryStore } from '../intake/entry-store.js';
-import type { FeedBatch, LogFeed } from '../intake/feed.js';
+import { type FeedBatch, type FeedGap, findGap, type LogFeed } from '../intake/feed.js';
 import { type CheckedRows, type FeedCursor, IntakeService, type LogMoment } from '../intake/intake.service.js';
 import { paymentOf } from '../intake/payment-of.js';
 import { identificationOf, journalsOfCall, journalsOfRefund, journalsOfTurn } from '../ledger/flows.js';
@@ -17,7 +17,10 @@ import { followPayments } from './follow-payments.js';
 import { claimsOf, findReclaimed, readLives } from './payments.sql.js';
 import { Serial } from './serial.js';
 
-/** What a step came to: more is there, all is read, the API's keys are waited for, or another process was faster. */
+/**
+ * What a step came to: more is there, all is read, the API's keys or entries that are gone from the log are waited for,
+ * or another process was faster.
+ */
 export type IntakeProgress = 'more' | 'idle' | 'waiting' | 'taken';
 
 /** How many entries go into the books with one transaction. */
@@ -35,7 +38,9 @@ interface Batch {
  */
 @Injectable()
 export class IntakeJob {
+  readonly #logger = new Logger('Intake');
   readonly #serial = new Serial();
+  #gapAt: bigint | undefined;
 
   constructor(
     private readonly sql: SqlPool,
@@ -68,14 +73,29 @@ export class IntakeJob {
   async #step(): Promise<IntakeProgress> {
     const from = await this.intake.cursor(this.sql);
     const since = this.now();
-    const batch = await this.feed(from.place, intakeBatchSize);
+    const read = await this.feed(from.place, intakeBatchSize);
+    const gap = findGap(from.place, read);
+    const batch = gap === null ? read : upTo(gap, read);
     const checked = await this.intake.check(batch.rows);
     const to = moveCursor(from, { batch, checked, since });
     const booked = await this.sql.transaction((tx) => this.#book(tx, { from, to, rows: checked.rows }));
     if (!booked) return 'taken';
     for (const { entry } of checked.rows) this.metrics.entries.inc({ outcome: entry === null ? 'bad' : 'good' });
     if (checked.waiting) return 'waiting';
+    if (gap !== null) {
+      this.#tell(gap);
+      return 'waiting';
+    }
     return batch.rows.length === intakeBatchSize ? 'more' : 'idle';
+  }
+
+  /** Once for each gap, not with every look at it. */
+  #tell({ first, last }: FeedGap): void {
+    if (this.#gapAt === first) return;
+    this.#gapAt = first;
+    this.#logger.error(
+      `the entries at the places ${first} to ${last} are gone from the log; nothing behind them is booked: see the runbook the-log-grows`,
+    );
   }
 
   /** False when another process has the turn, or has moved the cursor since it was read. */
@@ -126,6 +146,11 @@ export class IntakeJob {
 
 function goodOf(rows: readonly CheckedRow[]): readonly GoodEntry[] {
   return rows.flatMap(({ entry }) => entry ?? []);
+}
+
+/** What may be booked: what comes before the gap. What is behind it would be rated as if nothing were missing. */
+function upTo(gap: FeedGap, batch: FeedBatch): FeedBatch {
+  return { ...batch, rows: batch.rows.filter(({ place }) => BigInt(place) < gap.first) };
 }
 
 /** Where the cursor goes, and what is complete when it is there. */

@@ -1,4 +1,11 @@
 import type { DataSource } from 'typeorm';
+import type { Sql } from '../sql.js';
+
+/** Names a lock that lasts as long as its transaction: a family of locks, and one of them. Both 32 bits. */
+export interface TransactionLock {
+  readonly family: number;
+  readonly lock: number;
+}
 
 /**
  * Runs the work while this connection holds an advisory lock of the database: two processes with the same `lock` take
@@ -18,4 +25,18 @@ export async function withAdvisoryLock<Result>(
     await runner.query('select pg_advisory_unlock($1)', [lock]).catch(() => undefined);
     await runner.release();
   }
+}
+
+/** Takes the lock for the rest of the transaction, or says that another has it. */
+export async function tryTransactionLock(tx: Sql, { family, lock }: TransactionLock): Promise<boolean> {
+  const [row] = await tx.query<{ taken: boolean }>({
+    text: 'select pg_try_advisory_xact_lock($1, $2) as taken',
+    values: [family, lock],
+  });
+  return row?.taken === true;
+}
+
+/** Waits for the lock, and keeps it for the rest of the transaction. */
+export async function awaitTransactionLock(tx: Sql, { family, lock }: TransactionLock): Promise<void> {
+  await tx.query({ text: 'select pg_advisory_xact_lock($1, $2)', values: [family, lock] });
 }

@@ -40,7 +40,8 @@ interface Entry {
   readonly dropped?: Hex;
 }
 
-const unknownSale = { sku: 'unknown', method: 'GET' };
+/** Only of payments that were claimed before their rows kept what they are paid for. */
+const unknownSku = 'unknown';
 
 /**
  * What becomes of payments after, or without, the answer to their call: settlements of deferred ones, what cannot be
@@ -97,11 +98,16 @@ export class LaterEntries {
     await this.#post(hold, { kind: 'refund-due', text: postRefundsDue, transaction }, { ...body, id: hold.exchangeId });
   }
 
-  /** As `refundDue`, of a payment whose request is known no more. */
+  /** As `refundDue`, of a payment whose request is known no more but for what it asked for. */
   async oweRefund(row: PaymentRow, reason: string): Promise<void> {
     if (row.transaction === null) return;
     const resourceUrl = `${this.config.publicUrl.origin}/`;
-    await this.refundDue(holdOf(row), row.transaction, { ...unknownSale, resourceUrl, reason });
+    await this.refundDue(holdOf(row), row.transaction, {
+      sku: row.sku ?? unknownSku,
+      method: 'GET',
+      resourceUrl,
+      reason,
+    });
   }
 
   /**

@@ -50,10 +50,12 @@ export class PaidEntry {
     offers: readonly PaymentTerms[],
   ): Promise<PaymentHold | 'answered'> {
     const { exchange, request } = entering;
+    if (exchange.quote === undefined) throw new Error('the exchange has no quote');
     exchange.owners = ownersOf(request, payer);
     this.strangers.admit(request.ip, payer.payer);
     const presented = {
       exchangeId: exchange.id,
+      sku: exchange.quote.sku,
       terms: offers,
       fingerprint: requestFingerprint(request.method, request.raw.url ?? '/', exchange.requestDigest),
       account: exchange.account ?? null,

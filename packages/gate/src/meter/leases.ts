@@ -1,4 +1,5 @@
 import { GroupCommit } from '@keyfare/db/group-commit';
+import { notify } from '@keyfare/db/notify';
 import { asProblem, errorCode, type SqlPool } from '@keyfare/db/sql';
 import { fencedState, type ReplicaId } from '../replica-id.js';
 import type { Bucket } from './bucket.js';
@@ -113,7 +114,7 @@ export class Leases {
           return;
         }
         recalls += 1;
-        await this.sql.query({ text: `select pg_notify('keyfare_recall', $1)`, values: [bucket.accountId] });
+        await notify(this.sql, 'keyfare_recall', bucket.accountId);
         await new Promise((wake) => setTimeout(wake, pauseMs));
       }
     } catch (error) {

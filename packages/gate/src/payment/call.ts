@@ -27,6 +27,8 @@ export interface PaidCall {
 export interface PaymentHold extends Movement {
   readonly rail: 'x402';
   readonly flow: PaymentFlow;
+  /** What it is paid for; null of one that was claimed before the row kept it. */
+  readonly sku: string | null;
   readonly accountId: string | null;
   readonly keyId: string | null;
   readonly fingerprint: Buffer;

@@ -19,6 +19,7 @@ export const claimRows = rows<PaymentHold>({
   signature: bytes((hold) => Buffer.from(hold.signature.slice(2), 'hex')),
   claimed_at: times((hold) => hold.claimedAt),
   flow: texts((hold) => hold.flow),
+  sku: texts((hold) => hold.sku),
 });
 
 /**
@@ -31,9 +32,9 @@ export const claimPayments = `
     select exchange_id from item i where exists (select 1 from keyfare.blocked_payer b where b.payer = i.payer)),
   claimed as (
     insert into keyfare.payment (network, asset, payer, nonce, exchange_id, replica_id, account_id, key_id,
-      fingerprint, pay_to, amount, valid_after, valid_before, signature, claimed_at, flow)
+      fingerprint, pay_to, amount, valid_after, valid_before, signature, claimed_at, flow, sku)
     select network, asset, payer, nonce, exchange_id, $${claimRows.size + 1}::uuid, account_id, key_id, fingerprint,
-      pay_to, amount, valid_after::numeric, valid_before::numeric, signature, claimed_at, flow
+      pay_to, amount, valid_after::numeric, valid_before::numeric, signature, claimed_at, flow, sku
     from item where exchange_id not in (select exchange_id from blocked) order by network, asset, payer, nonce
     on conflict (network, asset, payer, nonce) do nothing
     returning exchange_id, network, asset, payer, amount, flow),
@@ -75,7 +76,7 @@ export const releaseClaims = `
  */
 export const releaseAbandonedClaims = `
   with released as (
-    delete from keyfare.payment p where state = 'claimed'
+    delete from keyfare.payment p where not closed and state = 'claimed'
       and (replica_id = any($1::uuid[]) or (replica_id = $2::uuid and claimed_at < $3::timestamptz)
         or not exists (select 1 from keyfare.replica r where r.id = p.replica_id))
     returning network, asset, payer, amount, flow),
@@ -90,13 +91,13 @@ export const releaseAbandonedClaims = `
 export const adoptPayments = `
   with adopted as (
     update keyfare.payment p set replica_id = $1
-    where state in ('settling', 'settled') and replica_id <> $1
-      and not (state = 'settled' and flow = 'upfront' and call is null and refund_due_at is null)
+    where not closed and state in ('settling', 'settled') and replica_id <> $1 and not (state = 'settled' and unserved)
       and (replica_id = any($2::uuid[]) or not exists (select 1 from keyfare.replica r where r.id = p.replica_id))
     returning exchange_id)
   select exchange_id, true as adopted from adopted
   union all
-  select exchange_id, false from keyfare.payment where state in ('settling', 'settled') and replica_id = $1`;
+  select exchange_id, false from keyfare.payment
+  where not closed and state in ('settling', 'settled') and replica_id = $1`;
 
 /**
  * Payments that moved before their call and whose call no living process works on: of dead processes, or of this one from
@@ -104,7 +105,7 @@ export const adoptPayments = `
  */
 export const selectUnserved = `
   select p.exchange_id from keyfare.payment p
-  where p.flow = 'upfront' and p.call is null and p.refund_due_at is null and p.state in ('settled', 'final')
+  where p.unserved and p.state in ('settled', 'final')
     and ((p.replica_id = $1::uuid and p.claimed_at < $2::timestamptz)
       or not exists (select 1 from keyfare.replica r where r.id = p.replica_id))`;
 

@@ -25,6 +25,6 @@ export const recountTotals = `
   from (
     select t.network, t.asset, coalesce(sum(p.amount), 0) as open
     from keyfare.open_total t left join keyfare.payment p on p.network = t.network and p.asset = t.asset
-      and p.flow = 'deferred' and p.state in ('claimed', 'served', 'settling')
+      and not p.closed and p.flow = 'deferred' and p.state in ('claimed', 'served', 'settling')
     group by t.network, t.asset) c
   where t.network = c.network and t.asset = c.asset and t.open <> c.open`;

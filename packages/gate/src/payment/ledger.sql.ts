@@ -47,7 +47,8 @@ export const selectResumed = `
   select * from keyfare.payment
   where exchange_id = any($1::uuid[]) and state in ('settling', 'settled') and wallet_nonce is not null`;
 
-const waiting = `from keyfare.payment where state = 'served' and network = $1 and not (exchange_id = any($2::uuid[]))`;
+const waiting = `from keyfare.payment
+  where not closed and state = 'served' and network = $1 and not (exchange_id = any($2::uuid[]))`;
 
 /** What waits to be collected, taken together. */
 export const selectWaiting = `

@@ -10,6 +10,7 @@ export interface PaymentRow {
   readonly nonce: Hex;
   readonly exchange_id: string;
   readonly flow: PaymentFlow;
+  readonly sku: string | null;
   readonly account_id: string | null;
   readonly key_id: string | null;
   readonly fingerprint: Buffer;
@@ -37,6 +38,7 @@ export function holdOf(row: PaymentRow): PaymentHold {
   return {
     rail: 'x402',
     flow: row.flow,
+    sku: row.sku,
     exchangeId: row.exchange_id,
     network: row.network,
     asset: row.asset,

@@ -1,6 +1,10 @@
 import { atomicColumn, bigintColumn, timeColumn } from '@keyfare/db/columns';
 import { Check, Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
 
+/** As PostgreSQL says them, for they are compared. */
+const endStates = `(state = ANY (ARRAY['final'::text, 'failed'::text, 'expired'::text]))`;
+const nothingServed = `((flow = 'upfront'::text) AND (call IS NULL) AND (refund_due_at IS NULL))`;
+
 /**
  * One payment authorization and the one exchange it belongs to: `claimed → served → settling → settled → final`, or `failed`
  * or `expired` in place of the last. A claim whose call was never submitted nor served is deleted again, for then nothing
@@ -18,8 +22,8 @@ import { Check, Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
 )
 @Check('payment_settled', `state not in ('settled', 'final') or transaction is not null`)
 @Check('payment_refund', 'refund_due_at is null or call is null')
-@Index('payment_open', ['state', 'replicaId'], { where: `state in ('claimed', 'served', 'settling', 'settled')` })
-@Index('payment_unserved', ['replicaId'], { where: `flow = 'upfront' and call is null and refund_due_at is null` })
+@Index('payment_open', ['replicaId'], { where: 'not closed' })
+@Index('payment_unserved', ['replicaId'], { where: 'unserved' })
 @Index('payment_nonce', ['network', 'wallet', 'walletNonce'], { where: 'wallet is not null' })
 export class PaymentEntity {
   /** CAIP-2. */
@@ -73,9 +77,24 @@ export class PaymentEntity {
   @Column({ type: 'text', default: 'claimed' })
   state: string;
 
+  /**
+   * Whether it has come to its end. Computed; indexes ask for it and not for the state, for a step that changes what no index
+   * speaks of costs none of them an entry.
+   */
+  @Column({ type: 'boolean', generatedType: 'STORED', asExpression: endStates })
+  closed: boolean;
+
+  /** Whether it is to be settled before its call, and was neither served nor is its refund due. Computed, as `closed`. */
+  @Column({ type: 'boolean', generatedType: 'STORED', asExpression: nothingServed })
+  unserved: boolean;
+
   /** When it is settled: see docs/decisions. */
   @Column({ type: 'text', default: 'authorization' })
   flow: string;
+
+  /** What it is paid for, should the call die with its process; null where it was claimed before this was kept. */
+  @Column({ type: 'text', nullable: true })
+  sku: string | null;
 
   /** When its call was served; of deferred and upfront payments. */
   @Column({ ...timeColumn, nullable: true })

@@ -25,6 +25,7 @@ import { holdOf, type PaymentRow } from './payment-row.js';
 /** The request that a payment is presented with. */
 export interface PaidRequest extends Presented {
   readonly exchangeId: string;
+  readonly sku: string;
   /** Where an account pays beyond its plan. */
   readonly account: { readonly accountId: string; readonly keyId: string } | null;
 }
@@ -337,6 +338,7 @@ function toHold(
   return {
     rail: 'x402',
     flow: terms.flow,
+    sku: request.sku,
     exchangeId: request.exchangeId,
     network,
     asset: asset.address,
