@@ -1,4 +1,4 @@
-import { gateEnvironment, parseEnvironment, withSecretFiles } from '@keyfare/gate/server';
+import { gateEnvironment, parseGateEnvironment, withSecretFiles } from '@keyfare/gate/server';
 import { z } from 'zod';
 
 /** The environment of this program: the gate's part, and its own. */
@@ -22,8 +22,7 @@ export interface ApiConfig {
 
 /** Parses the whole environment, the gate's part too, so that all faults are told at once. */
 export function readApiConfig(env: NodeJS.ProcessEnv): ApiConfig {
-  const secrets = ['ADMIN_TOKEN'];
-  const values = parseEnvironment(apiEnvironment, withSecretFiles(withSecretFiles(env, secrets)));
+  const { values } = parseGateEnvironment(apiEnvironment, withSecretFiles(env));
   return {
     host: values.HOST,
     port: values.PORT,

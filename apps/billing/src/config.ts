@@ -1,5 +1,12 @@
 import type { Network } from '@keyfare/core/x402';
-import { gateEnvironment, parseEnvironment, withSecretFiles } from '@keyfare/gate/server';
+import {
+  attempt,
+  ConfigurationError,
+  gateEnvironment,
+  parseEnvironment,
+  productionFaults,
+  withSecretFiles,
+} from '@keyfare/gate/server';
 import { z } from 'zod';
 
 const milliseconds = z.coerce.number().int().min(50).max(600_000);
@@ -79,7 +86,11 @@ const fromFile = ['OPERATOR_TOKEN', 'DATABASE_URL', 'MIGRATION_DATABASE_URL', 'F
 
 /** The configuration from an environment. Throws a `ConfigurationError` that names every fault. */
 export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
-  const values = parseEnvironment(billingEnvironment, withSecretFiles(env, fromFile));
+  const given = withSecretFiles(env, fromFile);
+  const faults: string[] = [];
+  const values = attempt(() => parseEnvironment(billingEnvironment, given), faults);
+  faults.push(...timeFaults(given), ...productionFaults(given, { publicUrl: false }));
+  if (values === undefined || faults.length > 0) throw new ConfigurationError(faults);
   return Object.freeze({
     network: values.NETWORK,
     payTo: values.PAY_TO,
@@ -104,4 +115,15 @@ export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
     reconcileGraceSeconds: values.RECONCILE_GRACE_SECONDS,
     receiptKeyGraceMs: values.RECEIPT_KEY_GRACE_SECONDS * 1_000,
   });
+}
+
+/** The books must be allowed to be behind for longer than they take to look again. */
+function timeFaults(env: NodeJS.ProcessEnv): readonly string[] {
+  const { STALLED_AFTER_SECONDS: stalled, INTAKE_INTERVAL_MS, CHAIN_INTERVAL_MS } = billingEnvironment.shape;
+  const afterMs = (stalled.safeParse(env['STALLED_AFTER_SECONDS'] || undefined).data ?? Infinity) * 1_000;
+  return Object.entries({ INTAKE_INTERVAL_MS, CHAIN_INTERVAL_MS }).flatMap(([name, interval]) =>
+    (interval.safeParse(env[name] || undefined).data ?? 0) < afterMs
+      ? []
+      : [`${name} must be less than STALLED_AFTER_SECONDS, or the books are said to stand still between two looks`],
+  );
 }

@@ -145,7 +145,7 @@ describe('the flows of a payment', () => {
         NETWORKS: 'base',
         RPC_URL_BASE: node.url,
         MAX_OPEN_PER_PAYER_USD: '0.002',
-        DEFERRED_INTERVAL_MS: '600000',
+        DEFERRED_INTERVAL_MS: '300000',
       },
     });
     const spender = await fundedPayer(ground.chain, 32);

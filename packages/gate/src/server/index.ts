@@ -1,4 +1,13 @@
-export { ConfigurationError, gateEnvironment, type Peppers, parseEnvironment, withSecretFiles } from '../config.js';
+export {
+  attempt,
+  ConfigurationError,
+  gateEnvironment,
+  type Peppers,
+  parseEnvironment,
+  parseGateEnvironment,
+  withSecretFiles,
+} from '../config.js';
+export { productionFaults } from '../production-config.js';
 export { type AdapterSettings, createAdapter } from './adapter.js';
 export { createLogger, NestLogger } from './logger.js';
 export { OperatorGuard, OperatorToken } from './operator.guard.js';
