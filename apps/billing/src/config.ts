@@ -3,6 +3,7 @@ import {
   attempt,
   ConfigurationError,
   gateEnvironment,
+  isProduction,
   parseEnvironment,
   productionFaults,
   withSecretFiles,
@@ -54,6 +55,8 @@ export abstract class BillingConfig {
   abstract readonly apiJwksUrl: string;
   abstract readonly rpcUrl: string;
   abstract readonly rpcTimeoutMs: number;
+  /** Whether real money or real customers are at stake. */
+  abstract readonly isProduction: boolean;
   abstract readonly operatorToken: string;
   abstract readonly host: string;
   abstract readonly port: number;
@@ -100,6 +103,7 @@ export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
     apiJwksUrl: values.API_JWKS_URL,
     rpcUrl: values.RPC_URL,
     rpcTimeoutMs: values.RPC_TIMEOUT_MS,
+    isProduction: isProduction(given),
     operatorToken: values.OPERATOR_TOKEN,
     host: values.HOST,
     port: values.PORT,

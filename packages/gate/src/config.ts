@@ -11,7 +11,7 @@ import {
   readNetworks,
 } from './payment-config.js';
 
-import { namesOf, productionFaults, secretSettings } from './production-config.js';
+import { isProduction, namesOf, productionFaults, secretSettings } from './production-config.js';
 import { address, ConfigurationError, httpUrl, secretKey } from './setting.js';
 import { readSigningKey } from './signing-key.js';
 
@@ -57,6 +57,8 @@ export abstract class GateConfig {
   abstract readonly rpcBatchCalls: number;
   abstract readonly signingKey: KeyObject;
   abstract readonly peppers: Peppers;
+  /** Whether real money or real customers are at stake: then what would lose them stops the start. */
+  abstract readonly isProduction: boolean;
   /** Which keys are good here. */
   abstract readonly environment: 'live' | 'test';
   /** How long a payment authorisation is asked to be valid, and so how long a call may take. */
@@ -221,7 +223,8 @@ export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): Ga
     CORS_ORIGINS: options.corsOrigins,
   };
   const secrets = withSecretFiles(env);
-  const { values, networks } = parseGateEnvironment(gateEnvironment, { ...secrets, ...present(given) });
+  const all = { ...secrets, ...present(given) };
+  const { values, networks } = parseGateEnvironment(gateEnvironment, all);
   return Object.freeze({
     network: values.NETWORK,
     payTo: values.PAY_TO,
@@ -235,6 +238,7 @@ export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): Ga
     rpcBatchCalls: values.RPC_BATCH_CALLS,
     signingKey: values.RECEIPT_SIGNING_KEY,
     peppers: values.API_KEY_PEPPERS,
+    isProduction: isProduction(all),
     environment: values.KEY_ENVIRONMENT,
     maxTimeoutSeconds: values.MAX_TIMEOUT_SECONDS,
     settleTimeoutMs: values.SETTLE_TIMEOUT_MS,

@@ -31,11 +31,16 @@ export class KeyResolver {
 
   /**
    * The principal behind a presented key, at once when the key is remembered. Throws 401 `credential/malformed`, `credential/unknown`,
-   * `credential/revoked` or `credential/expired`; which of the last two is told only to who knows the secret.
+   * `credential/revoked` or `credential/expired`; which of the last two is told only to who knows the secret. A key of
+   * another environment than the gate's is unknown here, without a look-up.
    */
   resolve(presented: string): AccountPrincipal | Promise<AccountPrincipal> {
     const parts = parseKey(presented);
     if (parts === null) throw new Problem('credential/malformed', undefined, { headers: invalidToken });
+    if (parts.environment !== this.config.environment) {
+      const detail = `This gate takes kf_${this.config.environment}_ keys only.`;
+      throw new Problem('credential/unknown', detail, { headers: invalidToken });
+    }
     const known = this.cache.peek(parts.id);
     return known === undefined
       ? this.cache.read(parts.id).then((record) => this.#prove(record, parts))

@@ -1,6 +1,7 @@
 import { SqlPool } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
 import { Networks } from '../networks.js';
+import { type ChainState, chainState } from '../other-chain.js';
 import { ReplicaService } from './replica.service.js';
 
 /** Whether the parts that calls need can be reached. */
@@ -9,8 +10,8 @@ export interface GateReadiness {
   readonly database: 'up' | 'down';
   /** Without it keys are looked up in the database for every call. */
   readonly listener: 'up' | 'down';
-  /** Without it the x402 rail answers 503; the key rail is not concerned. */
-  readonly chain: 'up' | 'down';
+  /** Without it, or where it is another chain, the x402 rail answers 503; the key rail is not concerned. */
+  readonly chain: ChainState;
 }
 
 /** Asks the parts how they are. */
@@ -25,7 +26,7 @@ export class GateHealth {
   async readiness(): Promise<GateReadiness> {
     const [database, chain] = await Promise.all([
       isUp(this.sql.query({ text: 'select 1' })),
-      isUp(Promise.all(this.networks.all.map((access) => access.chain.blockNumber()))),
+      chainState(this.networks.all.map((access) => access.chain)),
     ]);
     return { database, listener: this.replica.listening ? 'up' : 'down', chain };
   }

@@ -7,7 +7,8 @@ export {
   parseGateEnvironment,
   withSecretFiles,
 } from '../config.js';
-export { productionFaults } from '../production-config.js';
+export { type ChainState, chainState, otherChainFault, servesOtherChain } from '../other-chain.js';
+export { isProduction, productionFaults } from '../production-config.js';
 export { type AdapterSettings, createAdapter } from './adapter.js';
 export { createLogger, NestLogger } from './logger.js';
 export { OperatorGuard, OperatorToken } from './operator.guard.js';
