@@ -30,6 +30,7 @@ import { SettlementEntity } from './settlement/settlement.entity.js';
 import { WalletEntity } from './settlement/wallet.entity.js';
 import { AccountEntity } from './terms/account.entity.js';
 import { OrderTerms1796000000200 } from './terms/account-order.migration.js';
+import { TellZeroOverage1796000000900 } from './terms/overage-price.migration.js';
 import { PlanEntity } from './terms/plan.entity.js';
 import { CreatePlan1795000000100 } from './terms/terms.migration.js';
 
@@ -72,6 +73,7 @@ const migrations = [
   PaymentFlows1796000000300,
   CreateAnswer1796000000400,
   LeanPaymentIndexes1796000000800,
+  TellZeroOverage1796000000900,
 ];
 
 /** The gate's data source as a login that owns the schema: for migrations, and for the test that compares them. */

@@ -11,7 +11,7 @@ export const planView = z
     version: z.int(),
     includedUnits: z.string(),
     overage: z.enum(['reject', 'invoice', 'x402']),
-    overagePrice: z.string(),
+    overagePrice: z.string().nullable(),
     monthlyPrice: z.string(),
   })
   .meta({ id: 'Plan' });
@@ -23,7 +23,7 @@ export function viewPlan(plan: PlanTerms): z.infer<typeof planView> {
     version: plan.version,
     includedUnits: plan.includedUnits.toString(),
     overage: plan.overage,
-    overagePrice: `$${formatMoney(plan.overagePrice)}`,
+    overagePrice: plan.overagePrice === null ? null : `$${formatMoney(plan.overagePrice)}`,
     monthlyPrice: `$${formatMoney(plan.monthlyPrice)}`,
   };
 }

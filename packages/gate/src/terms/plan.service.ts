@@ -12,8 +12,8 @@ export interface NewPlan {
   readonly slug: string;
   readonly includedUnits: bigint;
   readonly overage: Overage;
-  /** For each unit beyond the included ones. */
-  readonly overagePrice: Money;
+  /** For each unit beyond the included ones, $0 included; null for no price, which only a plan that refuses them may have. */
+  readonly overagePrice: Money | null;
   readonly monthlyPrice: Money;
 }
 
@@ -25,8 +25,17 @@ export class PlanService {
     private readonly dataSource: DataSource,
   ) {}
 
-  /** A plan, or the next version of one. Accounts stay on the version they have. 409 `plan/conflict` in a race. */
+  /**
+   * A plan, or the next version of one. Accounts stay on the version they have. 400 `request/invalid` where units beyond the
+   * plan are sold and no price is set, 409 `plan/conflict` in a race.
+   */
   async create(plan: NewPlan): Promise<PlanTerms> {
+    if (plan.overage !== 'reject' && plan.overagePrice === null) {
+      throw new Problem(
+        'request/invalid',
+        'A plan that sells units beyond the included ones needs an overagePrice; $0 is one.',
+      );
+    }
     const newest = await this.#newest(plan.slug);
     const version = (newest?.version ?? 0) + 1;
     const entity = {
@@ -35,7 +44,8 @@ export class PlanService {
       version,
       includedUnits: plan.includedUnits,
       overage: plan.overage,
-      overagePrice: plan.overagePrice.atomic,
+      overagePrice: plan.overagePrice?.atomic ?? 0n,
+      overageIsPriced: plan.overagePrice !== null,
       monthlyPrice: plan.monthlyPrice.atomic,
       createdAt: this.config.clock(),
     };
@@ -66,6 +76,16 @@ export class PlanService {
   }
 }
 
+/** A plan's price for a unit beyond the included ones; null where none was set. */
+export function overagePriceOf({
+  overage,
+  overagePrice,
+  overageIsPriced,
+}: Pick<PlanEntity, 'overage' | 'overagePrice' | 'overageIsPriced'>): Money | null {
+  const isPriced = overageIsPriced || overagePrice > 0n || overage === 'invoice';
+  return isPriced ? money('USD', overagePrice) : null;
+}
+
 /** A plan's row as the terms that the gate works with. */
 export function termsOf(plan: Omit<PlanEntity, 'createdAt'>): PlanTerms {
   return {
@@ -74,7 +94,7 @@ export function termsOf(plan: Omit<PlanEntity, 'createdAt'>): PlanTerms {
     version: plan.version,
     includedUnits: plan.includedUnits,
     overage: plan.overage,
-    overagePrice: money('USD', plan.overagePrice),
+    overagePrice: overagePriceOf(plan),
     monthlyPrice: money('USD', plan.monthlyPrice),
   };
 }
