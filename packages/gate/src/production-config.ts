@@ -140,7 +140,8 @@ export function isBurnAddress(address: string): boolean {
   return /^0*(?:dead)+0*$|^(?:deadbeef)+$|^(.)\1*$/.test(digits);
 }
 
-function lossOf(name: string, base: string, value: string): readonly string[] {
+/** What is wrong with an address that payments go to, or through, as a sentence about `name`. */
+export function lossOf(name: string, base: string, value: string): readonly string[] {
   if (!/^0x[0-9a-fA-F]{40}$/.test(value) || BigInt(value) === 0n) return [];
   const wallet = base === 'PAY_TO' ? 'the address of a wallet that you hold' : 'the contract, or none';
   if (isBurnAddress(value)) return [`${name} is an address that nobody has the key of: set ${wallet}`];
