@@ -114,6 +114,16 @@ describe('the configuration', () => {
       'BATCH_CONTRACT has a wrong checksum (EIP-55): copy the address again from where it came from',
     ],
     [
+      'a retiring pepper that is the current one',
+      { RETIRING_PEPPERS: 'old,new' },
+      'RETIRING_PEPPERS must name peppers of API_KEY_PEPPERS behind the first one',
+    ],
+    [
+      'a retiring pepper that is unknown',
+      { RETIRING_PEPPERS: 'older' },
+      'RETIRING_PEPPERS must name peppers of API_KEY_PEPPERS behind the first one',
+    ],
+    [
       'previous settler keys of which one is none',
       { SETTLER_PREVIOUS_KEYS: `0x${'12'.repeat(32)}, 0xsecret` },
       'SETTLER_PREVIOUS_KEYS must be private keys with commas between them: 0x and 64 hex digits each',

@@ -57,6 +57,8 @@ export abstract class GateConfig {
   abstract readonly rpcBatchCalls: number;
   abstract readonly signingKey: KeyObject;
   abstract readonly peppers: Peppers;
+  /** Peppers that are to go: a secret under one is hashed anew, under the current one, when it is used. */
+  abstract readonly retiringPeppers: ReadonlySet<string>;
   /** Whether real money or real customers are at stake: then what would lose them stops the start. */
   abstract readonly isProduction: boolean;
   /** Which keys are good here. */
@@ -142,6 +144,10 @@ export const gateEnvironment = z.object({
   ...paymentEnvironment,
   RECEIPT_SIGNING_KEY: signingKey,
   API_KEY_PEPPERS: peppers,
+  RETIRING_PEPPERS: z
+    .string()
+    .transform((text): readonly string[] => text.split(',').map((id) => id.trim()))
+    .default([]),
   KEY_ENVIRONMENT: z.enum(['live', 'test']).default('test'),
   MAX_TIMEOUT_SECONDS: z.coerce.number().int().min(10).max(3_600).default(120),
   SETTLE_TIMEOUT_MS: milliseconds.default(30_000),
@@ -238,6 +244,7 @@ export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): Ga
     rpcBatchCalls: values.RPC_BATCH_CALLS,
     signingKey: values.RECEIPT_SIGNING_KEY,
     peppers: values.API_KEY_PEPPERS,
+    retiringPeppers: new Set(values.RETIRING_PEPPERS),
     isProduction: isProduction(all),
     environment: values.KEY_ENVIRONMENT,
     maxTimeoutSeconds: values.MAX_TIMEOUT_SECONDS,
@@ -267,7 +274,7 @@ export function parseGateEnvironment<T extends z.ZodType & { readonly shape: obj
   const faults: string[] = [];
   const values = attempt(() => parseEnvironment(schema, env), faults);
   const networks = attempt(() => readNetworks(given), faults);
-  faults.push(...timeFaults(given), ...productionFaults(given, { publicUrl: true }));
+  faults.push(...timeFaults(given), ...pepperFaults(given), ...productionFaults(given, { publicUrl: true }));
   if (values === undefined || networks === undefined || faults.length > 0) throw new ConfigurationError(faults);
   return { values, networks };
 }
@@ -281,6 +288,16 @@ export function attempt<T>(read: () => T, faults: string[]): T | undefined {
     faults.push(...error.faults);
     return undefined;
   }
+}
+
+/** What is hashed anew must be provable until then, and under another pepper. */
+function pepperFaults(env: NodeJS.ProcessEnv): readonly string[] {
+  const { API_KEY_PEPPERS, RETIRING_PEPPERS } = gateEnvironment.shape;
+  const known = API_KEY_PEPPERS.safeParse(env['API_KEY_PEPPERS']).data;
+  const retiring = RETIRING_PEPPERS.safeParse(env['RETIRING_PEPPERS']).data ?? [];
+  return known === undefined || retiring.every((id) => known.keys.has(id) && id !== known.current)
+    ? []
+    : ['RETIRING_PEPPERS must name peppers of API_KEY_PEPPERS behind the first one'];
 }
 
 /** A payment that is signed as offered must still be good when the handler and the settlement have had their time. */

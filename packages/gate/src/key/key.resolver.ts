@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import type { AccountPrincipal } from '@keyfare/core/principal';
 import { Problem } from '@keyfare/core/problem';
 import { SqlPool } from '@keyfare/db/sql';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { GateConfig } from '../config.js';
 import { VersionedCache } from '../versioned-cache.js';
 import { type KeyParts, keyMaterial, parseKey } from './key-format.js';
@@ -12,10 +12,12 @@ import { hashSecret } from './pepper.js';
 /** RFC 6750 §3: a refused bearer token is answered with this challenge. */
 const invalidToken = { 'www-authenticate': 'Bearer realm="keyfare", error="invalid_token"' };
 
-/** Proves whose key it is. It counts nothing, limits nothing, and writes only the first use of a rotated-in secret. */
+/** Proves whose key it is. It counts nothing, limits nothing, and writes only the first use of a rotated-in secret, and new hashes. */
 @Injectable()
 export class KeyResolver {
   readonly cache: VersionedCache<KeyRecord>;
+  readonly #rehashing = new Set<string>();
+  readonly #logger = new Logger('Key');
 
   constructor(
     private readonly config: GateConfig,
@@ -53,6 +55,7 @@ export class KeyResolver {
       throw new Problem('credential/unknown', undefined, { headers: invalidToken });
     }
     this.#checkLife(record, secret);
+    if (this.config.retiringPeppers.has(secret.pepperId)) this.#rehash(record.id, secret, parts);
     const principal: AccountPrincipal = {
       kind: 'account',
       accountId: record.accountId,
@@ -89,6 +92,27 @@ export class KeyResolver {
     if (ended(record.expiresAt) || ended(secret.expiresAt)) {
       throw new Problem('credential/expired', undefined, { headers: invalidToken });
     }
+  }
+
+  /**
+   * Hashes a secret under the current pepper, so that the one it is under can go. No call waits for it, and one that fails
+   * is tried at the next use. The key is locked before its secret, as a rotation does.
+   */
+  #rehash(keyId: string, secret: SecretRecord, parts: KeyParts): void {
+    const { peppers } = this.config;
+    const hash = hashSecret(peppers, peppers.current, keyMaterial(parts));
+    if (hash === undefined || this.#rehashing.has(secret.id)) return;
+    this.#rehashing.add(secret.id);
+    this.sql
+      .query({
+        text: `
+          with key as materialized (select id from keyfare.api_key where id = $1 for update)
+          update keyfare.api_key_secret s set hash = $3, pepper_id = $4 from key
+          where s.id = $2 and s.key_id = key.id and s.pepper_id = $5`,
+        values: [keyId, secret.id, hash, peppers.current, secret.pepperId],
+      })
+      .catch((error: unknown) => this.#logger.warn(error))
+      .finally(() => this.#rehashing.delete(secret.id));
   }
 
   /**
