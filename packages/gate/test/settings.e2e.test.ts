@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { money } from '@keyfare/core/money';
 import { fundedPayer, type TestPayer } from '@keyfare/testing/payers';
 import { openProxy, type Proxy } from '@keyfare/testing/proxy';
 import { ConfigurationError } from '../src/config.js';
-import { GateHealth, GatePassport } from '../src/services.js';
+import { GateHealth, GatePassport, PlanService } from '../src/services.js';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
 import { call, settled, signPayment, withKey } from './requests.js';
 
@@ -78,6 +79,24 @@ describe('a node', () => {
     node.answer = otherChain;
     const gate = await start({ RPC_URL: node.url });
     expect((await gate.app.get(GateHealth).readiness()).chain).toBe('wrong-chain');
+  });
+});
+
+describe('a plan', () => {
+  it('that sells beyond its units must name a price, and $0 is one; a plan that refuses them has none', async () => {
+    const plans = (await start({})).app.get(PlanService);
+    const plan = { slug: 'priced', includedUnits: 1n, monthlyPrice: money('USD', 0n) };
+    for (const overage of ['invoice', 'x402'] as const) {
+      await expect(plans.create({ ...plan, overage, overagePrice: null })).rejects.toMatchObject({
+        code: 'request/invalid',
+        status: 400,
+      });
+      const { overagePrice } = await plans.create({ ...plan, overage, overagePrice: money('USD', 0n) });
+      expect(overagePrice).toEqual(money('USD', 0n));
+    }
+    expect((await plans.create({ ...plan, overage: 'reject', overagePrice: null })).overagePrice).toBeNull();
+    const listed = (await plans.list()).filter(({ slug }) => slug === plan.slug);
+    expect(listed.map(({ overagePrice }) => overagePrice)).toEqual([null, money('USD', 0n), money('USD', 0n)]);
   });
 });
 
