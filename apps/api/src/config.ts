@@ -1,4 +1,4 @@
-import { gateEnvironment, parseEnvironment, watchEnvironment, withSecretFiles } from '@keyfare/gate/server';
+import { gateEnvironment, parseGateEnvironment, watchEnvironment, withSecretFiles } from '@keyfare/gate/server';
 import { z } from 'zod';
 
 /** The environment of this program: the gate's part, and its own. */
@@ -33,8 +33,7 @@ const gone = {
 
 /** Parses the whole environment, the gate's part too, so that all faults are told at once. */
 export function readApiConfig(env: NodeJS.ProcessEnv): ApiConfig {
-  const secrets = ['BOOTSTRAP_TOKEN', 'WATCH_TOKEN'];
-  const values = parseEnvironment(apiEnvironment.extend(gone), withSecretFiles(withSecretFiles(env, secrets)));
+  const { values } = parseGateEnvironment(apiEnvironment.extend(gone), withSecretFiles(env));
   return {
     host: values.HOST,
     port: values.PORT,

@@ -65,6 +65,8 @@ export interface Billing {
   readonly service: Service;
   /** A reconciliation, now. */
   reconcile(): Promise<Reconciliation>;
+  /** A POST as the operator. */
+  post<T>(path: string, body: object): Promise<T>;
 }
 
 /** What a reconciliation found. */
@@ -99,15 +101,15 @@ export async function startBilling(ground: Ground, api: Api): Promise<Billing> {
     logPath: join(ground.folder, 'billing.log'),
     runDir: join(ground.folder, 'run'),
   });
-  const reconcile = async (): Promise<Reconciliation> => {
-    const response = await fetch(`${url}/reconciliations`, {
+  const post = async <T>(path: string, body: object): Promise<T> => {
+    const response = await fetch(`${url}${path}`, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: '{}',
+      body: JSON.stringify(body),
     });
-    return (await response.json()) as Reconciliation;
+    return (await response.json()) as T;
   };
-  return { service, reconcile };
+  return { service, post, reconcile: async () => post<Reconciliation>('/reconciliations', {}) };
 }
 
 /** A running API process. */

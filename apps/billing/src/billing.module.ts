@@ -2,7 +2,14 @@ import { type Clock, systemClock } from '@keyfare/core/time';
 import { SqlPool } from '@keyfare/db/sql';
 import { openChain } from '@keyfare/evm/chain';
 import { AdminInterceptor, BootstrapToken, Changes, OperatorGuard, OperatorLookup } from '@keyfare/gate/operators';
-import { ProblemFilter, RouteTable, Watch } from '@keyfare/gate/server';
+import {
+  ConfigurationError,
+  otherChainFault,
+  ProblemFilter,
+  RouteTable,
+  servesOtherChain,
+  Watch,
+} from '@keyfare/gate/server';
 import { type DynamicModule, Module, type Provider, StandardSchemaValidationPipe } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { DataSource } from 'typeorm';
@@ -94,8 +101,13 @@ const connections: Provider[] = [
   {
     provide: evmChain,
     inject: [BillingConfig],
-    useFactory: ({ rpcUrl, network, rpcTimeoutMs }: BillingConfig) =>
-      openChain({ rpcUrl, chainId: network.chainId, timeoutMs: rpcTimeoutMs }),
+    // A node that does not answer stops nothing: no answer of it counts before its chain id was right.
+    useFactory: async ({ rpcUrl, network, rpcTimeoutMs, isProduction }: BillingConfig) => {
+      const chain = openChain({ rpcUrl, chainId: network.chainId, timeoutMs: rpcTimeoutMs });
+      if (!isProduction || !(await servesOtherChain(chain))) return chain;
+      chain.close();
+      throw new ConfigurationError([otherChainFault('RPC_URL', network)]);
+    },
   },
 ];
 

@@ -40,14 +40,7 @@ describe('the configuration', () => {
       CHAIN_START_BLOCK: '-1',
       RPC_URL: '',
     };
-    const faults = (() => {
-      try {
-        readBillingConfig(wrong);
-        return [];
-      } catch (error) {
-        return error instanceof ConfigurationError ? error.faults : [String(error)];
-      }
-    })();
+    const faults = faultsOf(wrong);
     expect(faults.map((fault) => fault.split(' ')[0] ?? '').toSorted((a, b) => a.localeCompare(b))).toEqual([
       'CHAIN_START_BLOCK',
       'DATABASE_URL',
@@ -70,6 +63,21 @@ describe('the configuration', () => {
     expect(settings.filter((name) => /127\.0\.0\.1|localhost/.test(inside[name] ?? ''))).toEqual([]);
   });
 
+  it('in production refuses the secrets and the address of .env.example, each by name, and needs no public URL', () => {
+    const secret = 'q7Vd-1zXc0Lk_93mNbUy5TgRf2WsEa8Ji';
+    const live = { ...env, NETWORK: 'base', PAY_TO: '0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed' };
+    const good = { ...live, DATABASE_URL: `postgres://billing:${secret}@db/keyfare` };
+    expect(readBillingConfig(good).network.name).toBe('base');
+    expect(namesOf({ ...good, ...example, NETWORK: 'base' })).toEqual(
+      expect.arrayContaining(['DATABASE_URL', 'FEED_DATABASE_URL', 'MIGRATION_DATABASE_URL', 'PAY_TO']),
+    );
+    expect(namesOf({ ...good, WATCH_TOKEN: 'x'.repeat(32) })).toEqual(['WATCH_TOKEN']);
+  });
+
+  it('refuses to look at the log or the chain more seldom than they may stand still', () => {
+    expect(namesOf({ ...env, STALLED_AFTER_SECONDS: '10', CHAIN_INTERVAL_MS: '10000' })).toEqual(['CHAIN_INTERVAL_MS']);
+  });
+
   it('reads secrets from files', () => {
     const folder = mkdtempSync(join(tmpdir(), 'keyfare-config-'));
     const { DATABASE_URL: url, ...rest } = env;
@@ -78,3 +86,16 @@ describe('the configuration', () => {
     rmSync(folder, { recursive: true });
   });
 });
+
+function faultsOf(given: NodeJS.ProcessEnv): readonly string[] {
+  try {
+    readBillingConfig(given);
+    return [];
+  } catch (error) {
+    return error instanceof ConfigurationError ? error.faults : [String(error)];
+  }
+}
+
+function namesOf(given: NodeJS.ProcessEnv): readonly string[] {
+  return faultsOf(given).map((fault) => fault.split(' ')[0] ?? '');
+}

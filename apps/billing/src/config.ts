@@ -1,5 +1,14 @@
 import type { Network } from '@keyfare/core/x402';
-import { gateEnvironment, parseEnvironment, watchEnvironment, withSecretFiles } from '@keyfare/gate/server';
+import {
+  attempt,
+  ConfigurationError,
+  gateEnvironment,
+  isProduction,
+  parseEnvironment,
+  productionFaults,
+  watchEnvironment,
+  withSecretFiles,
+} from '@keyfare/gate/server';
 import { z } from 'zod';
 
 const milliseconds = z.coerce.number().int().min(50).max(600_000);
@@ -48,6 +57,8 @@ export abstract class BillingConfig {
   abstract readonly rpcUrl: string;
   abstract readonly rpcTimeoutMs: number;
   abstract readonly watch: { readonly port: number | undefined; readonly token: string | undefined };
+  /** Whether real money or real customers are at stake. */
+  abstract readonly isProduction: boolean;
   abstract readonly host: string;
   abstract readonly port: number;
   abstract readonly logLevel: z.infer<typeof billingEnvironment>['LOG_LEVEL'];
@@ -87,7 +98,11 @@ const gone = {
 
 /** The configuration from an environment. Throws a `ConfigurationError` that names every fault. */
 export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
-  const values = parseEnvironment(billingEnvironment.extend(gone), withSecretFiles(env, fromFile));
+  const given = withSecretFiles(env, fromFile);
+  const faults: string[] = [];
+  const values = attempt(() => parseEnvironment(billingEnvironment.extend(gone), given), faults);
+  faults.push(...timeFaults(given), ...productionFaults(given, { publicUrl: false }));
+  if (values === undefined || faults.length > 0) throw new ConfigurationError(faults);
   return Object.freeze({
     network: values.NETWORK,
     payTo: values.PAY_TO,
@@ -98,6 +113,7 @@ export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
     rpcUrl: values.RPC_URL,
     rpcTimeoutMs: values.RPC_TIMEOUT_MS,
     watch: { port: values.WATCH_PORT, token: values.WATCH_TOKEN },
+    isProduction: isProduction(given),
     host: values.HOST,
     port: values.PORT,
     logLevel: values.LOG_LEVEL,
@@ -112,4 +128,15 @@ export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
     reconcileGraceSeconds: values.RECONCILE_GRACE_SECONDS,
     receiptKeyGraceMs: values.RECEIPT_KEY_GRACE_SECONDS * 1_000,
   });
+}
+
+/** The books must be allowed to be behind for longer than they take to look again. */
+function timeFaults(env: NodeJS.ProcessEnv): readonly string[] {
+  const { STALLED_AFTER_SECONDS: stalled, INTAKE_INTERVAL_MS, CHAIN_INTERVAL_MS } = billingEnvironment.shape;
+  const afterMs = (stalled.safeParse(env['STALLED_AFTER_SECONDS'] || undefined).data ?? Infinity) * 1_000;
+  return Object.entries({ INTAKE_INTERVAL_MS, CHAIN_INTERVAL_MS }).flatMap(([name, interval]) =>
+    (interval.safeParse(env[name] || undefined).data ?? 0) < afterMs
+      ? []
+      : [`${name} must be less than STALLED_AFTER_SECONDS, or the books are said to stand still between two looks`],
+  );
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { choosePort } from '@keyfare/devstack/ports';
+import { openProxy } from '@keyfare/testing/proxy';
 import { type Service, settled, startService } from './service.js';
 import { openWorld, type World } from './world.js';
 
@@ -42,6 +43,29 @@ describe('the program', () => {
       report: { entries: { complete: false }, chain: { state: 'unavailable', block: null } },
       breaks: [],
     });
+  }, 30_000);
+
+  it('in production does not start on a node of another chain, and reads nothing of one that says so later', async () => {
+    const node = await openProxy('http://127.0.0.1:9/');
+    node.answer = ({ method }) => ({ result: method === 'eth_chainId' ? '0x1' : null });
+    const env = { NODE_ENV: 'production', RPC_URL: node.url };
+    await expect(start(env)).rejects.toThrow(
+      'RPC_URL is a node of another chain: name one of base-sepolia, whose chain id is 84532',
+    );
+    node.handle = (_incoming, response) => {
+      response.writeHead(502).end();
+      return true;
+    };
+    const service = await start(env);
+    const chain = async (): Promise<unknown> =>
+      ((await service.call('/readyz', { token: null })).body as { chain: unknown }).chain;
+    expect(await chain()).toBe('down');
+    node.handle = () => false;
+    expect(await settled(chain, 'wrong-chain')).toBe('wrong-chain');
+    const { body } = await service.call('/reconciliations', { body: {} });
+    expect(body).toMatchObject({ report: { chain: { state: 'unavailable', block: null } } });
+    expect(await world.rows('select 1 from billing.chain_cursor')).toEqual([]);
+    await node.close();
   }, 30_000);
 
   it('goes on by itself when the log is back', async () => {

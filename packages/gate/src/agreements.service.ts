@@ -107,7 +107,8 @@ export class AgreementService {
         plan: { id: plan.planId, slug: plan.slug, version: plan.version },
         includedUnits: plan.includedUnits.toString(),
         overage: plan.overage,
-        overagePrice: plan.overagePrice.atomic.toString(),
+        // Readers of before need the member: where none was agreed nothing is sold at it.
+        overagePrice: (plan.overagePrice?.atomic ?? 0n).toString(),
         monthlyPrice: plan.monthlyPrice.atomic.toString(),
         revision: Number(agreed.revision),
         effectiveAt: unixSeconds(effectiveAt),

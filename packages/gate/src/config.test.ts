@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,12 +7,13 @@ import { ConfigurationError, readGateConfig } from './config.js';
 
 const { privateKey } = generateKeyPairSync('ed25519');
 const good = {
-  PAY_TO: `0x${'Ab'.repeat(20)}`,
+  PAY_TO: '0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed',
   DATABASE_URL: 'postgres://u:p@localhost/db',
   RPC_URL: 'http://localhost:8545',
-  SETTLER_PRIVATE_KEY: `0x${'11'.repeat(32)}`,
+  SETTLER_PRIVATE_KEY: `0x${randomBytes(32).toString('hex')}`,
   RECEIPT_SIGNING_KEY: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-  API_KEY_PEPPERS: `new:${'A'.repeat(43)}, old:${'B'.repeat(43)}`,
+  API_KEY_PEPPERS: `new:${randomBytes(32).toString('base64url')}, old:${randomBytes(32).toString('base64url')}`,
+  PUBLIC_URL: 'https://api.example',
 };
 
 describe('the configuration', () => {
@@ -96,6 +97,46 @@ describe('the configuration', () => {
       'the zero address',
       { PAY_TO: `0x${'0'.repeat(40)}` },
       'PAY_TO must not be the zero address: what is paid to it is lost',
+    ],
+    [
+      'an address with one wrong character',
+      { PAY_TO: '0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAee' },
+      'PAY_TO has a wrong checksum (EIP-55): copy the address again from where it came from',
+    ],
+    [
+      'an address with a letter of the wrong case',
+      { PAY_TO: '0x5AAeb6053F3E94C9b9A09f33669435E7Ef1BeAed' },
+      'PAY_TO has a wrong checksum (EIP-55): copy the address again from where it came from',
+    ],
+    [
+      'a batch contract with a wrong checksum',
+      { BATCH_CONTRACT: '0x5AAeb6053F3E94C9b9A09f33669435E7Ef1BeAed' },
+      'BATCH_CONTRACT has a wrong checksum (EIP-55): copy the address again from where it came from',
+    ],
+    [
+      'a retiring pepper that is the current one',
+      { RETIRING_PEPPERS: 'old,new' },
+      'RETIRING_PEPPERS must name peppers of API_KEY_PEPPERS behind the first one',
+    ],
+    [
+      'a retiring pepper that is unknown',
+      { RETIRING_PEPPERS: 'older' },
+      'RETIRING_PEPPERS must name peppers of API_KEY_PEPPERS behind the first one',
+    ],
+    [
+      'previous settler keys of which one is none',
+      { SETTLER_PREVIOUS_KEYS: `0x${'12'.repeat(32)}, 0xsecret` },
+      'SETTLER_PREVIOUS_KEYS must be private keys with commas between them: 0x and 64 hex digits each',
+    ],
+    [
+      'a collection that begins later than payments run out',
+      { DEFERRED_AGE_SECONDS: '3400' },
+      'DEFERRED_AGE_SECONDS must be at most 3300: DEFERRED_TIMEOUT_SECONDS without DEFERRED_MARGIN_SECONDS',
+    ],
+    [
+      'a collector that looks more seldom than the margin is long',
+      { DEFERRED_INTERVAL_MS: '600000' },
+      'DEFERRED_INTERVAL_MS must be at most 300000, DEFERRED_MARGIN_SECONDS: payments would run out between two looks',
     ],
     [
       'a public URL with a path',

@@ -11,6 +11,7 @@ import {
   readNetworks,
 } from './payment-config.js';
 
+import { isProduction, namesOf, productionFaults, secretSettings } from './production-config.js';
 import { address, ConfigurationError, httpUrl, secretKey } from './setting.js';
 import { readSigningKey } from './signing-key.js';
 
@@ -56,6 +57,10 @@ export abstract class GateConfig {
   abstract readonly rpcBatchCalls: number;
   abstract readonly signingKey: KeyObject;
   abstract readonly peppers: Peppers;
+  /** Peppers that are to go: a secret under one is hashed anew, under the current one, when it is used. */
+  abstract readonly retiringPeppers: ReadonlySet<string>;
+  /** Whether real money or real customers are at stake: then what would lose them stops the start. */
+  abstract readonly isProduction: boolean;
   /** Which keys are good here. */
   abstract readonly environment: 'live' | 'test';
   /** How long a payment authorisation is asked to be valid, and so how long a call may take. */
@@ -141,6 +146,10 @@ export const gateEnvironment = z.object({
   ...paymentEnvironment,
   RECEIPT_SIGNING_KEY: signingKey,
   API_KEY_PEPPERS: peppers,
+  RETIRING_PEPPERS: z
+    .string()
+    .transform((text): readonly string[] => text.split(',').map((id) => id.trim()))
+    .default([]),
   KEY_ENVIRONMENT: z.enum(['live', 'test']).default('test'),
   MAX_TIMEOUT_SECONDS: z.coerce.number().int().min(10).max(3_600).default(120),
   SETTLE_TIMEOUT_MS: milliseconds.default(30_000),
@@ -155,23 +164,14 @@ export const gateEnvironment = z.object({
   REFUSED_PAYMENTS_TOTAL: z.coerce.number().int().min(1).max(100_000).default(200),
 });
 
-/** Secrets that may come from a file, as container platforms mount them: `NAME_FILE` in place of `NAME`. */
-const fromFile = [
-  'SETTLER_PRIVATE_KEY',
-  'RECEIPT_SIGNING_KEY',
-  'API_KEY_PEPPERS',
-  'DATABASE_URL',
-  'MIGRATION_DATABASE_URL',
-  'RPC_URL',
-];
-
 /**
- * The environment with the contents of `NAME_FILE` files in their place. A file that cannot be read leaves its setting
- * absent; `parseEnvironment` tells it with all other faults.
+ * The environment with the contents of `NAME_FILE` files in the place of `NAME`, as container platforms mount secrets: of
+ * every setting that may hold one, and of those of single networks. A file that cannot be read leaves its setting absent;
+ * `parseEnvironment` tells it with all other faults.
  */
-export function withSecretFiles(env: NodeJS.ProcessEnv, names: readonly string[] = fromFile): NodeJS.ProcessEnv {
+export function withSecretFiles(env: NodeJS.ProcessEnv, names: readonly string[] = secretSettings): NodeJS.ProcessEnv {
   const given = present(env);
-  const read = names.flatMap((name) => {
+  const read = namesOf(names).flatMap((name) => {
     const path = given[`${name}_FILE`];
     if (path === undefined || given[name] !== undefined) return [];
     try {
@@ -233,7 +233,8 @@ export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): Ga
     CORS_ORIGINS: options.corsOrigins,
   };
   const secrets = withSecretFiles(env);
-  const { values, networks } = parseAll({ ...secrets, ...present(given) });
+  const all = { ...secrets, ...present(given) };
+  const { values, networks } = parseGateEnvironment(gateEnvironment, all);
   return Object.freeze({
     network: values.NETWORK,
     payTo: values.PAY_TO,
@@ -247,6 +248,8 @@ export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): Ga
     rpcBatchCalls: values.RPC_BATCH_CALLS,
     signingKey: values.RECEIPT_SIGNING_KEY,
     peppers: values.API_KEY_PEPPERS,
+    retiringPeppers: new Set(values.RETIRING_PEPPERS),
+    isProduction: isProduction(all),
     environment: values.KEY_ENVIRONMENT,
     maxTimeoutSeconds: values.MAX_TIMEOUT_SECONDS,
     settleTimeoutMs: values.SETTLE_TIMEOUT_MS,
@@ -264,17 +267,25 @@ export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): Ga
   });
 }
 
-/** The settings that belong together are compared even where others are wrong: all faults come at once. */
-function parseAll(env: NodeJS.ProcessEnv) {
+/**
+ * Parses the gate's environment, or a program's that extends it, with the settings of all networks and those that belong
+ * together. Throws a `ConfigurationError` that names every fault, each once.
+ */
+export function parseGateEnvironment<T extends z.ZodType & { readonly shape: object }>(
+  schema: T,
+  env: NodeJS.ProcessEnv,
+): { readonly values: z.infer<T>; readonly networks: readonly NetworkSettings[] } {
+  const given = present(env);
   const faults: string[] = [];
-  const values = attempt(() => parseEnvironment(gateEnvironment, env), faults);
-  const networks = attempt(() => readNetworks(present(env)), faults);
-  faults.push(...timeFaults(present(env)));
+  const values = attempt(() => parseEnvironment(schema, env), faults);
+  const networks = attempt(() => readNetworks(given), faults);
+  faults.push(...timeFaults(given), ...pepperFaults(given), ...productionFaults(given, { publicUrl: true }));
   if (values === undefined || networks === undefined || faults.length > 0) throw new ConfigurationError(faults);
   return { values, networks };
 }
 
-function attempt<T>(read: () => T, faults: string[]): T | undefined {
+/** What `read` returns; undefined where it threw a `ConfigurationError`, whose faults are added to `faults`. */
+export function attempt<T>(read: () => T, faults: string[]): T | undefined {
   try {
     return read();
   } catch (error) {
@@ -284,30 +295,48 @@ function attempt<T>(read: () => T, faults: string[]): T | undefined {
   }
 }
 
+/** What is hashed anew must be provable until then, and under another pepper. */
+function pepperFaults(env: NodeJS.ProcessEnv): readonly string[] {
+  const { API_KEY_PEPPERS, RETIRING_PEPPERS } = gateEnvironment.shape;
+  const known = API_KEY_PEPPERS.safeParse(env['API_KEY_PEPPERS']).data;
+  const retiring = RETIRING_PEPPERS.safeParse(env['RETIRING_PEPPERS']).data ?? [];
+  return known === undefined || retiring.every((id) => known.keys.has(id) && id !== known.current)
+    ? []
+    : ['RETIRING_PEPPERS must name peppers of API_KEY_PEPPERS behind the first one'];
+}
+
 /** A payment that is signed as offered must still be good when the handler and the settlement have had their time. */
 function timeFaults(env: NodeJS.ProcessEnv): readonly string[] {
-  const {
-    MAX_TIMEOUT_SECONDS,
-    HANDLER_TIMEOUT_MS,
-    SETTLE_TIMEOUT_MS,
-    DEFERRED_TIMEOUT_SECONDS,
-    DEFERRED_MARGIN_SECONDS,
-  } = gateEnvironment.shape;
-  const [offered, handler, settle, deferred, margin] = [
-    MAX_TIMEOUT_SECONDS.safeParse(env['MAX_TIMEOUT_SECONDS']).data,
-    HANDLER_TIMEOUT_MS.safeParse(env['HANDLER_TIMEOUT_MS']).data,
-    SETTLE_TIMEOUT_MS.safeParse(env['SETTLE_TIMEOUT_MS']).data,
-    DEFERRED_TIMEOUT_SECONDS.safeParse(env['DEFERRED_TIMEOUT_SECONDS']).data,
-    DEFERRED_MARGIN_SECONDS.safeParse(env['DEFERRED_MARGIN_SECONDS']).data,
-  ];
-  if (handler === undefined || settle === undefined) return [];
-  const least = Math.ceil((handler + settle) / 1_000) + paymentMarginSeconds;
+  const given = (name: keyof typeof gateEnvironment.shape): number | undefined => {
+    const { data } = gateEnvironment.shape[name].safeParse(env[name]);
+    return typeof data === 'number' ? data : undefined;
+  };
   const faults: string[] = [];
-  if (offered !== undefined && offered < least) {
-    faults.push(`MAX_TIMEOUT_SECONDS must be at least ${least}: HANDLER_TIMEOUT_MS, SETTLE_TIMEOUT_MS and a margin`);
+  const [handler, settle] = [given('HANDLER_TIMEOUT_MS'), given('SETTLE_TIMEOUT_MS')];
+  const [offered, deferred] = [given('MAX_TIMEOUT_SECONDS'), given('DEFERRED_TIMEOUT_SECONDS')];
+  const [margin, age, interval] = [
+    given('DEFERRED_MARGIN_SECONDS'),
+    given('DEFERRED_AGE_SECONDS'),
+    given('DEFERRED_INTERVAL_MS'),
+  ];
+  if (handler !== undefined && settle !== undefined) {
+    const least = Math.ceil((handler + settle) / 1_000) + paymentMarginSeconds;
+    if (offered !== undefined && offered < least) {
+      faults.push(`MAX_TIMEOUT_SECONDS must be at least ${least}: HANDLER_TIMEOUT_MS, SETTLE_TIMEOUT_MS and a margin`);
+    }
+    if (deferred !== undefined && margin !== undefined && deferred < least + margin) {
+      faults.push(`DEFERRED_TIMEOUT_SECONDS must be at least ${least + margin}: as above, and DEFERRED_MARGIN_SECONDS`);
+    }
   }
-  if (deferred !== undefined && margin !== undefined && deferred < least + margin) {
-    faults.push(`DEFERRED_TIMEOUT_SECONDS must be at least ${least + margin}: as above, and DEFERRED_MARGIN_SECONDS`);
+  if (deferred !== undefined && margin !== undefined && age !== undefined && age + margin > deferred) {
+    faults.push(
+      `DEFERRED_AGE_SECONDS must be at most ${deferred - margin}: DEFERRED_TIMEOUT_SECONDS without DEFERRED_MARGIN_SECONDS`,
+    );
+  }
+  if (margin !== undefined && interval !== undefined && interval > margin * 1_000) {
+    faults.push(
+      `DEFERRED_INTERVAL_MS must be at most ${margin * 1_000}, DEFERRED_MARGIN_SECONDS: payments would run out between two looks`,
+    );
   }
   return faults;
 }

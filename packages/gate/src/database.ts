@@ -36,6 +36,7 @@ import { WalletEntity } from './settlement/wallet.entity.js';
 import { AccountEntity } from './terms/account.entity.js';
 import { EndAccounts1797000000100 } from './terms/account-life.migration.js';
 import { OrderTerms1796000000200 } from './terms/account-order.migration.js';
+import { TellZeroOverage1796000001100 } from './terms/overage-price.migration.js';
 import { PlanEntity } from './terms/plan.entity.js';
 import { CreatePlan1795000000100 } from './terms/terms.migration.js';
 
@@ -84,6 +85,7 @@ const migrations = [
   LeanPaymentIndexes1796000000800,
   NamePaymentSku1796000000900,
   HotPaymentSteps1796000001000,
+  TellZeroOverage1796000001100,
   CreateOperator1797000000000,
   EndAccounts1797000000100,
 ];

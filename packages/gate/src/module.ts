@@ -45,6 +45,7 @@ import { RouteTable } from './server/route-table.js';
 import { SettlementService } from './settlement/settlement.service.js';
 import { PaymentLedger, Settlements } from './settling.js';
 import { Strangers } from './strangers.js';
+import { TariffAudit } from './tariff-audit.js';
 import { AccountService } from './terms/account.service.js';
 import { PlanService } from './terms/plan.service.js';
 import { TermsService } from './terms/terms.service.js';
@@ -112,6 +113,7 @@ const parts: Provider[] = [
   GateHealth,
   RouteTable,
   RouteAudit,
+  TariffAudit,
   ExchangeHooks,
   GateLifecycle,
   ReceiptPages,

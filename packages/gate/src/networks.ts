@@ -1,13 +1,17 @@
 import type { Address } from '@keyfare/core/x402';
 import { type Chain, openChain } from '@keyfare/evm/chain';
 import { createSettlerWallet, type SettlerWallet } from '@keyfare/evm/settler';
-import type { GateConfig, NetworkSettings } from './config.js';
+import { ConfigurationError, type GateConfig, type NetworkSettings } from './config.js';
+import { otherChainFault, servesOtherChain } from './other-chain.js';
+import { suffixOf } from './production-config.js';
 
 /** A network that payments are taken on: its settings, a node, and the wallet that settles there. */
 export interface NetworkAccess {
   readonly settings: NetworkSettings;
   readonly chain: Chain;
   readonly wallet: SettlerWallet;
+  /** Wallets that settled here before. */
+  readonly previousWallets: readonly SettlerWallet[];
 }
 
 /** The networks that payments are taken on, the default one first. */
@@ -36,16 +40,34 @@ export class Networks {
   }
 }
 
-/** Opens every configured network. No node is asked: the first question is. */
+/**
+ * Opens every configured network, and asks each node once which chain it serves. In production one of another chain is a
+ * `ConfigurationError`; one that does not answer in time stops nothing, for no answer of it will count before that is right.
+ */
 export async function openNetworks(config: GateConfig): Promise<Networks> {
-  return new Networks(
-    await Promise.all(
-      config.networks.map(async (settings) => {
-        const { network, rpcUrl, settlerKey, gasLimit } = settings;
-        const { rpcTimeoutMs: timeoutMs, rpcBatchCalls: maxBatchCalls } = config;
-        const chain = openChain({ rpcUrl, chainId: network.chainId, timeoutMs, maxBatchCalls });
-        return { settings, chain, wallet: await createSettlerWallet({ privateKey: settlerKey, chain, gasLimit }) };
-      }),
-    ),
+  const all = await Promise.all(
+    config.networks.map(async (settings) => {
+      const { network, rpcUrl, settlerKey, previousSettlerKeys, gasLimit } = settings;
+      const { rpcTimeoutMs: timeoutMs, rpcBatchCalls: maxBatchCalls } = config;
+      const chain = openChain({ rpcUrl, chainId: network.chainId, timeoutMs, maxBatchCalls });
+      const open = async (privateKey: `0x${string}`): Promise<SettlerWallet> =>
+        createSettlerWallet({ privateKey, chain, gasLimit });
+      const [wallet, ...previousWallets] = await Promise.all([open(settlerKey), ...previousSettlerKeys.map(open)]);
+      return { settings, chain, wallet, previousWallets };
+    }),
   );
+  if (config.isProduction) await refuseOtherChains(all);
+  return new Networks(all);
+}
+
+async function refuseOtherChains(all: readonly NetworkAccess[]): Promise<void> {
+  const faults = await Promise.all(
+    all.map(async ({ chain, settings: { network } }, index) => {
+      const name = index === 0 ? 'RPC_URL' : `RPC_URL${suffixOf(network)}`;
+      return (await servesOtherChain(chain)) ? [otherChainFault(name, network)] : [];
+    }),
+  );
+  if (faults.flat().length === 0) return;
+  for (const { chain } of all) chain.close();
+  throw new ConfigurationError(faults.flat());
 }

@@ -1,6 +1,7 @@
 import { type Address, findNetwork, type Network } from '@keyfare/core/x402';
 import { multicall3Address } from '@keyfare/evm/settler';
 import { z } from 'zod';
+import { isTestnet, suffixOf } from './production-config.js';
 import { address, ConfigurationError, httpUrl, secretKey } from './setting.js';
 
 /** One network that payments are taken on. */
@@ -9,6 +10,8 @@ export interface NetworkSettings {
   readonly payTo: Address;
   readonly rpcUrl: string;
   readonly settlerKey: `0x${string}`;
+  /** Keys of wallets that settled here before: what is under way in them is followed to its end, and nothing new is begun. */
+  readonly previousSettlerKeys: readonly `0x${string}`[];
   /** Blocks on top of a settlement's, after which it is final. */
   readonly confirmations: number;
   /** The contract that settles many payments in one transaction; null: each has a transaction of its own. */
@@ -63,9 +66,29 @@ const dollars = decimal(6, 'a plain decimal of dollars, such as 2.50');
 const gwei = decimal(9, 'a plain decimal of gwei, such as 50');
 const ether = decimal(18, 'a plain decimal of ether, such as 0.002');
 
+/** Private keys with commas between them. */
+const secretKeys = z.string().transform((text, context): readonly `0x${string}`[] => {
+  const keys = text.split(',').map((key) => secretKey.safeParse(key.trim()));
+  if (keys.every(({ success }) => success)) return keys.flatMap(({ data }) => data ?? []);
+  context.addIssue({
+    code: 'custom',
+    message: 'must be private keys with commas between them: 0x and 64 hex digits each',
+  });
+  return z.NEVER;
+});
+
+const contractOrNone = z.string().transform((text, context): Address | 'none' => {
+  if (text === 'none') return text;
+  const { data, error } = address.safeParse(text);
+  if (data !== undefined) return data;
+  context.addIssue({ code: 'custom', message: error?.issues[0]?.message ?? 'must be an address, or none' });
+  return z.NEVER;
+});
+
 const perNetwork = {
+  SETTLER_PREVIOUS_KEYS: secretKeys.default([]),
   CONFIRMATIONS: z.coerce.number().int().min(0).max(10_000).optional(),
-  BATCH_CONTRACT: z.union([z.literal('none'), address]).optional(),
+  BATCH_CONTRACT: contractOrNone.optional(),
   BATCH_SIZE: z.coerce.number().int().min(1).max(200).default(100),
   SETTLEMENT_GAS_LIMIT: z.coerce.number().int().min(60_000).max(10_000_000).default(150_000),
   MAX_GAS_PRICE_GWEI: gwei.optional(),
@@ -105,7 +128,6 @@ export function readDeferred(values: z.infer<z.ZodObject<typeof paymentEnvironme
 }
 
 const shape = z.object({ PAY_TO: address, RPC_URL: httpUrl, SETTLER_PRIVATE_KEY: secretKey, ...perNetwork });
-const testnets = new Set(['base-sepolia', 'sei-testnet']);
 
 /**
  * Every network that payments are taken on: `NETWORK`, then those of `NETWORKS`. Of each but the first, every setting may
@@ -123,7 +145,7 @@ export function readNetworks(env: NodeJS.ProcessEnv): readonly NetworkSettings[]
   });
   const all = first === null ? further : [first, ...further];
   const read = [...new Set(all)].flatMap((network) => {
-    const suffix = `_${network.name.toUpperCase().replaceAll('-', '_')}`;
+    const suffix = suffixOf(network);
     const given = Object.fromEntries(
       Object.keys(shape.shape).map((name) => {
         const shared = name === 'RPC_URL' && network !== first ? undefined : env[name];
@@ -144,20 +166,21 @@ export function readNetworks(env: NodeJS.ProcessEnv): readonly NetworkSettings[]
 }
 
 function settingsOf(network: Network, values: z.infer<typeof shape>): NetworkSettings {
-  const isTestnet = testnets.has(network.name);
+  const isPlay = isTestnet(network);
   const { BATCH_CONTRACT: batch = multicall3Address } = values;
   return {
     network,
     payTo: values.PAY_TO,
     rpcUrl: values.RPC_URL,
     settlerKey: values.SETTLER_PRIVATE_KEY,
-    confirmations: values.CONFIRMATIONS ?? (isTestnet ? 2 : 12),
+    previousSettlerKeys: values.SETTLER_PREVIOUS_KEYS.filter((key) => key !== values.SETTLER_PRIVATE_KEY),
+    confirmations: values.CONFIRMATIONS ?? (isPlay ? 2 : 12),
     batchContract: batch === 'none' ? null : batch,
     batchSize: values.BATCH_SIZE,
     gasLimit: BigInt(values.SETTLEMENT_GAS_LIMIT),
-    maxFeePerGas: values.MAX_GAS_PRICE_GWEI ?? (isTestnet ? 0n : 200_000_000_000n),
+    maxFeePerGas: values.MAX_GAS_PRICE_GWEI ?? (isPlay ? 0n : 200_000_000_000n),
     maxSettlementCost: values.MAX_SETTLEMENT_COST_ETHER ?? 0n,
-    maxCostPercent: BigInt(values.MAX_GAS_PERCENT ?? (isTestnet ? 0 : 100)),
+    maxCostPercent: BigInt(values.MAX_GAS_PERCENT ?? (isPlay ? 0 : 100)),
     etherPrice: values.ETHER_PRICE_USD,
   };
 }

@@ -1,9 +1,11 @@
 import type { PricedTariff, Tariff, TariffOffer } from '@keyfare/core/metering';
-import { parsePrice } from '@keyfare/core/money';
+import { type Money, parsePrice } from '@keyfare/core/money';
 import { findNetwork, type PaymentFlow } from '@keyfare/core/x402';
 import { applyDecorators, SetMetadata } from '@nestjs/common';
+import { address } from './setting.js';
 
 const tariffKey = 'keyfare:tariff';
+const faultsKey = 'keyfare:tariff-faults';
 const skuShape = /^[a-z0-9][a-z0-9._:-]{0,63}$/;
 
 /** One way to pay for a route by wallet. What it leaves out is the route's, or the gate's default. */
@@ -36,17 +38,20 @@ export interface PricedOptions {
   readonly accepts?: readonly OfferOptions[];
 }
 
-/** The route is sold: by key against the account's plan, by wallet at this price. Throws at boot on a bad price. */
+/**
+ * The route is sold: by key against the account's plan, by wallet at this price. A declaration that makes no sense throws
+ * nothing here, where nobody knows the route yet: the start is refused, with those of all routes (`TariffAudit`).
+ */
 export function Priced({ sku, price, units = 1, scope, flow, accepts = [{}] }: PricedOptions): MethodDecorator {
-  if (!skuShape.test(sku)) throw new TypeError(`@Priced: "${sku}" is not a sku`);
-  if (!Number.isSafeInteger(units) || units < 1) throw new TypeError(`@Priced: ${sku} needs whole units, at least 1`);
-  const amount = parsePrice(price);
-  if (amount.atomic === 0n) throw new TypeError(`@Priced: ${sku} costs nothing; say @Free()`);
-  const offers = accepts.map((offer) => readOffer(sku, { ...(flow && { flow }), ...offer }));
-  if (offers.length === 0) throw new TypeError(`@Priced: ${sku} accepts nothing`);
+  const faults: string[] = [];
+  if (!skuShape.test(sku)) faults.push(`"${sku}" is no sku: lower-case letters, digits, ".", "_", ":" and "-"`);
+  if (!Number.isSafeInteger(units) || units < 1) faults.push('units must be a whole number, at least 1');
+  const amount = readPrice(price, faults);
+  const offers = accepts.map((offer) => readOffer({ ...(flow && { flow }), ...offer }, faults));
+  if (offers.length === 0) faults.push('accepts must name at least one offer, or be left out');
   const keys = offers.map(({ network, payTo, price: own }) => `${network} ${payTo} ${own?.atomic}`);
-  if (new Set(keys).size < keys.length)
-    throw new TypeError(`@Priced: ${sku} has two offers that a payment cannot tell apart`);
+  if (new Set(keys).size < keys.length) faults.push('accepts has two offers that a payment cannot tell apart');
+  if (amount === undefined || faults.length > 0) return SetMetadata(faultsKey, Object.freeze(faults));
   const tariff: PricedTariff = {
     kind: 'priced',
     sku,
@@ -56,6 +61,11 @@ export function Priced({ sku, price, units = 1, scope, flow, accepts = [{}] }: P
     offers,
   };
   return applyDecorators(SetMetadata(tariffKey, Object.freeze(tariff)));
+}
+
+/** What is wrong with what a handler declares of its price; nothing for one that declares none. */
+export function tariffFaultsOf(handler: object): readonly string[] {
+  return (Reflect.getMetadata(faultsKey, handler) ?? []) as readonly string[];
 }
 
 /** The route costs nothing and needs no credential. On a class it speaks for every handler without a price. */
@@ -69,21 +79,42 @@ export function tariffOf(handler: object, controller: object): Tariff | undefine
   return (own ?? Reflect.getMetadata(tariffKey, controller)) as Tariff | undefined;
 }
 
-function readOffer(sku: string, { network, asset, payTo, price, flow }: OfferOptions): TariffOffer {
+/** More than any asset has: what is above it is a typing error, and would not fit the token's uint256. */
+const highestPrice = 10n ** 18n;
+
+function readPrice(text: string, faults: string[]): Money | undefined {
+  const amount = priceOf(text);
+  const fault =
+    amount === undefined
+      ? `the price ${JSON.stringify(text)} is none: write dollars with at most six decimals, such as "$0.001"`
+      : amount.atomic === 0n
+        ? 'the price is $0, which no wallet can pay: say @Free(), or a price'
+        : amount.atomic > highestPrice
+          ? `the price ${text} is more than there is: write dollars with at most six decimals, such as "$0.001"`
+          : undefined;
+  if (fault !== undefined) faults.push(fault);
+  return fault === undefined ? amount : undefined;
+}
+
+function priceOf(text: string): Money | undefined {
+  try {
+    return parsePrice(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function readOffer({ network, asset, payTo, price, flow }: OfferOptions, faults: string[]): TariffOffer {
   const found = network === undefined ? undefined : findNetwork(network);
-  if (found === null) throw new TypeError(`@Priced: ${sku} names a network on which no payments are taken`);
-  if (payTo !== undefined && !/^0x(?!0{40}$)[0-9a-fA-F]{40}$/.test(payTo)) {
-    throw new TypeError(`@Priced: ${sku} pays to what is no address`);
-  }
-  if (asset !== undefined && found !== undefined && asset.toLowerCase() !== found.usdc.address) {
-    throw new TypeError(`@Priced: ${sku} asks for another asset than USDC`);
-  }
-  const amount = price === undefined ? undefined : parsePrice(price);
-  if (amount?.atomic === 0n) throw new TypeError(`@Priced: ${sku} has an offer that costs nothing`);
+  if (found === null)
+    faults.push(`accepts names the network ${JSON.stringify(network)}, on which no payments are taken`);
+  const payee = payTo === undefined ? undefined : address.safeParse(payTo);
+  if (payee?.error !== undefined) faults.push(`payTo ${payee.error.issues[0]?.message ?? 'must be an address'}`);
+  const amount = price === undefined ? undefined : readPrice(price, faults);
   return {
     network: found?.caip2,
     asset,
-    payTo: payTo?.toLowerCase(),
+    payTo: payee?.data,
     price: amount,
     ...(flow && { flow }),
   };

@@ -1,9 +1,11 @@
+import { hasGoodChecksum } from '@keyfare/core/x402';
 import { z } from 'zod';
 
-/** An address that may be paid, in lower case. */
+/** An address that may be paid, in lower case. Mixed case must be its checksum: one wrong character sends money away. */
 export const address = z
   .string()
-  .regex(/^0x[0-9a-fA-F]{40}$/, 'must be an address: 0x and 40 hex digits')
+  .regex(/^0x[0-9a-fA-F]{40}$/, { error: 'must be an address: 0x and 40 hex digits', abort: true })
+  .refine(hasGoodChecksum, 'has a wrong checksum (EIP-55): copy the address again from where it came from')
   .refine((text) => !/^0x0+$/.test(text), 'must not be the zero address: what is paid to it is lost')
   .transform((text) => text.toLowerCase() as `0x${string}`);
 

@@ -228,16 +228,4 @@ describe('the boot', () => {
       await ground.close();
     }
   });
-
-  it('stops at a price, a sku or a number of units that makes no sense', () => {
-    for (const bad of [
-      { sku: 'Ping', price: '$1' },
-      { sku: 'ping', price: '1' },
-      { sku: 'ping', price: '$0' },
-      { sku: 'ping', price: '$0.0000001' },
-      { sku: 'ping', price: '$1', units: 0.5 },
-    ]) {
-      expect(() => Priced(bad)).toThrow();
-    }
-  });
 });

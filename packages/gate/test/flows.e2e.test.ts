@@ -13,6 +13,8 @@ import { call, decodeHeader, rows, settled, signPayment, verifiedReceipt } from 
 describe('the flows of a payment', () => {
   let ground: Ground;
   let node: Proxy;
+  /** The same chain, which says that it is Base. */
+  let baseNode: Proxy;
   let gate: GateUnderTest;
   let patient: GateUnderTest;
   let payer: TestPayer;
@@ -21,8 +23,9 @@ describe('the flows of a payment', () => {
 
   beforeAll(async () => {
     ground = await openGround();
-    node = await openProxy(ground.chain.rpcUrl);
-    const env = { ...short, NETWORKS: 'base', RPC_URL_BASE: node.url, RPC_URL: node.url };
+    [node, baseNode] = await Promise.all([openProxy(ground.chain.rpcUrl), openProxy(ground.chain.rpcUrl)]);
+    baseNode.answer = ({ method }) => (method === 'eth_chainId' ? { result: '0x2105' } : undefined);
+    const env = { ...short, NETWORKS: 'base', RPC_URL_BASE: baseNode.url, RPC_URL: node.url };
     gate = await startGate(ground, {
       controllers,
       env: { ...env, DEFERRED_AGE_SECONDS: '1', DEFERRED_INTERVAL_MS: '100' },
@@ -32,7 +35,7 @@ describe('the flows of a payment', () => {
   afterAll(async () => {
     await patient?.close();
     await gate.close();
-    await node.close();
+    await Promise.all([node.close(), baseNode.close()]);
     await ground.close();
   }, 30_000);
   beforeEach(() => {
@@ -143,7 +146,10 @@ describe('the flows of a payment', () => {
   }, 20_000);
 
   it('deferred: one payment fired 30 times at once at two processes runs the handler once', async () => {
-    patient ??= await startGate(ground, { controllers, env: { ...short, NETWORKS: 'base', RPC_URL_BASE: node.url } });
+    patient ??= await startGate(ground, {
+      controllers,
+      env: { ...short, NETWORKS: 'base', RPC_URL_BASE: baseNode.url },
+    });
     const { v2, nonce } = await signPayment(ground, payer);
     const answers = await Promise.all(
       Array.from({ length: 30 }, (_, index) => call(index % 2 === 0 ? gate : patient, '/deferred', { headers: v2 })),
@@ -159,9 +165,9 @@ describe('the flows of a payment', () => {
       env: {
         ...short,
         NETWORKS: 'base',
-        RPC_URL_BASE: node.url,
+        RPC_URL_BASE: baseNode.url,
         MAX_OPEN_PER_PAYER_USD: '0.002',
-        DEFERRED_INTERVAL_MS: '600000',
+        DEFERRED_INTERVAL_MS: '300000',
       },
     });
     const spender = await fundedPayer(ground.chain, 32);
@@ -254,7 +260,7 @@ describe('the flows of a payment', () => {
   });
 
   it('gas above the ceiling, or that eats the payment, is 503 before the handler and charges nothing', async () => {
-    const base = { ...short, NETWORKS: 'base', RPC_URL_BASE: node.url };
+    const base = { ...short, NETWORKS: 'base', RPC_URL_BASE: baseNode.url };
     for (const [env, code] of [
       [{ MAX_GAS_PRICE_GWEI: '0.000000001' }, 'payment/gas-ceiling'],
       [{ MAX_GAS_PERCENT: '100', ETHER_PRICE_USD: '1000000000' }, 'payment/unprofitable'],

@@ -39,7 +39,7 @@ describe('the limits of payments', () => {
   }
 
   it('all payers together may have so much open, and no more: 503 before the handler, and nothing is claimed', async () => {
-    const at = await start({ MAX_OPEN_TOTAL_USD: '0.003', DEFERRED_INTERVAL_MS: '600000' });
+    const at = await start({ MAX_OPEN_TOTAL_USD: '0.003', DEFERRED_INTERVAL_MS: '300000' });
     const payers = await Promise.all([51, 52, 53, 54].map((index) => fundedPayer(ground.chain, index)));
     const answers = await Promise.all(
       payers.map(async (payer) => call(at, '/deferred', { headers: (await signPayment(ground, payer)).v2 })),

@@ -46,7 +46,7 @@ export class PlansController {
       slug: body.slug,
       includedUnits: BigInt(body.includedUnits),
       overage: body.overage,
-      overagePrice: parsePrice(body.overagePrice ?? '$0'),
+      overagePrice: body.overagePrice === undefined ? null : parsePrice(body.overagePrice),
       monthlyPrice: parsePrice(body.monthlyPrice),
     };
     return this.changes.make(request, 'plan.create', async (tx) => {

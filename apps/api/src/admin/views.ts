@@ -13,7 +13,7 @@ export const planView = z
     version: z.int(),
     includedUnits: z.string(),
     overage: z.enum(['reject', 'invoice', 'x402']),
-    overagePrice: z.string(),
+    overagePrice: z.string().nullable(),
     monthlyPrice: z.string(),
   })
   .meta({ id: 'Plan' });
@@ -25,7 +25,7 @@ export function viewPlan(plan: PlanTerms): z.infer<typeof planView> {
     version: plan.version,
     includedUnits: plan.includedUnits.toString(),
     overage: plan.overage,
-    overagePrice: `$${formatMoney(plan.overagePrice)}`,
+    overagePrice: plan.overagePrice === null ? null : `$${formatMoney(plan.overagePrice)}`,
     monthlyPrice: `$${formatMoney(plan.monthlyPrice)}`,
   };
 }

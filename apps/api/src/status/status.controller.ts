@@ -25,11 +25,11 @@ export class StatusController {
     return { status: 'ok' };
   }
 
-  /** 503 when no call can be served. Without the chain the key rail serves on, so that alone is only told. */
+  /** 503 when no call can be served. Without the chain, or with a node of another one, the key rail serves on, so that alone is only told. */
   @Get('readyz')
   async readyz(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     const parts = await this.health.readiness();
-    const status = parts.database === 'down' ? 'unavailable' : parts.chain === 'down' ? 'degraded' : 'ready';
+    const status = parts.database === 'down' ? 'unavailable' : parts.chain === 'up' ? 'ready' : 'degraded';
     reply.status(status === 'unavailable' ? 503 : 200);
     return this.watch.trusts(request) ? { status, ...parts } : { status };
   }

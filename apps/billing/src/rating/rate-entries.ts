@@ -2,13 +2,16 @@ import { type PlanTerms, type Rail, rate } from '@keyfare/core/metering';
 import { type AssetCode, type Money, money } from '@keyfare/core/money';
 import type { CallEntry, GoodEntry, TermsEntry } from '../entry.js';
 
+/** Terms as an entry says them: there is always a price, of which nothing is sold where none was agreed. */
+export type SignedTerms = PlanTerms & { readonly overagePrice: Money };
+
 /** Terms of an account, and from when they apply. */
 export interface BookedTerms {
   readonly id: string;
   readonly account: string;
   readonly accountName: string;
   readonly effectiveAt: Date;
-  readonly terms: PlanTerms;
+  readonly terms: SignedTerms;
   /** Counts the account's changes of terms; 0 for terms from before they were counted. */
   readonly revision: bigint;
   readonly place: bigint;

@@ -1,7 +1,7 @@
 import type { Clock } from '@keyfare/core/time';
 import { SqlPool } from '@keyfare/db/sql';
 import type { Chain } from '@keyfare/evm/chain';
-import { atMostTwiceASecond } from '@keyfare/gate/server';
+import { atMostTwiceASecond, type ChainState, chainState } from '@keyfare/gate/server';
 import { Inject, Injectable } from '@nestjs/common';
 import { BillingConfig } from '../config.js';
 import { type Standstill, Standstills, standstillClasses } from '../standstills.js';
@@ -15,8 +15,8 @@ export interface BillingReadiness {
   readonly database: 'up' | 'down';
   /** The API's log. Without it the books are as of an earlier moment. */
   readonly feed: 'up' | 'down';
-  /** Without it nothing new is known of settlements. */
-  readonly chain: 'up' | 'down';
+  /** Without it nothing new is known of settlements; of a node of another chain nothing is read. */
+  readonly chain: ChainState;
   /** Parts that may all be up, and have not moved the books for longer than is normal. */
   readonly standstills: readonly Pick<Standstill, 'class' | 'since'>[];
 }
@@ -41,7 +41,7 @@ export class BillingHealth {
     const [found, feed, chain] = await Promise.all([
       this.standstills.find(this.sql).catch(() => null),
       isUp(this.feedSql.query({ text: 'select 1' })),
-      isUp(this.chain.blockNumber()),
+      chainState([this.chain]),
     ]);
     const standstills = (found ?? []).map(({ class: name, since }) => ({ class: name, since }));
     return { database: found === null ? 'down' : 'up', feed, chain, standstills };

@@ -29,7 +29,7 @@ export class StatusController {
   @Get('readyz')
   async readyz(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     const parts = await this.health.readiness();
-    const degraded = parts.feed === 'down' || parts.chain === 'down' || parts.standstills.length > 0;
+    const degraded = parts.feed === 'down' || parts.chain !== 'up' || parts.standstills.length > 0;
     const status = parts.database === 'down' ? 'unavailable' : degraded ? 'degraded' : 'ready';
     reply.status(status === 'unavailable' ? 503 : 200);
     return this.watch.trusts(request) ? { status, ...parts } : { status };

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { money } from '../money/index.js';
-import { type PlanTerms, quoteTariff, rate } from './index.js';
+import { limitOf, type PlanTerms, quoteTariff, rate } from './index.js';
 
 const units = fc.bigInt({ min: 0n, max: 10n ** 12n });
 const terms = fc.record({
@@ -75,6 +75,23 @@ test.each(['reject', 'x402'] as const)('a unit beyond a plan that says `%s` is c
     amount: money('USD', 0n),
   });
 });
+
+test.each([
+  ['reject', null, 100n],
+  ['reject', 0n, 100n],
+  ['invoice', 250n, null],
+  ['invoice', 0n, null],
+  ['x402', 250n, 100n],
+  ['x402', 0n, null],
+  ['x402', null, 100n],
+] as const)(
+  'a plan that says %s at %s micro-dollars has the limit %s: zero is a price, and not set is none',
+  (overage, price, limit) => {
+    const plan = { ...team, overage, overagePrice: price === null ? null : money('USD', price) };
+    expect(limitOf(plan)).toBe(limit);
+    expect(rate({ units: 1n, unitsBefore: 100n, terms: plan }).amount.atomic).toBe(overage === 'invoice' ? price : 0n);
+  },
+);
 
 test('negative units are a bug, not a refund', () => {
   fc.assert(

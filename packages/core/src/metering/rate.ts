@@ -14,8 +14,12 @@ export interface PlanTerms {
   /** Units of a calendar month that the monthly price covers. */
   readonly includedUnits: bigint;
   readonly overage: Overage;
-  /** USD for one unit beyond the included ones: invoiced, or asked of a wallet, as `overage` says. */
-  readonly overagePrice: Money;
+  /**
+   * USD for one unit beyond the included ones: invoiced, or asked of a wallet, as `overage` says. Zero is a price: such
+   * units are served and cost nothing. Null where none was agreed: a plan that refuses them, or one from before a plan that
+   * asks a wallet had to name its price, where a wallet is asked for the route's own.
+   */
+  readonly overagePrice: Money | null;
   /** USD for one month. */
   readonly monthlyPrice: Money;
 }
@@ -49,6 +53,6 @@ export function rate({ units, unitsBefore, terms }: Usage): RatedUnits {
   const left = terms.includedUnits > unitsBefore ? terms.includedUnits - unitsBefore : 0n;
   const included = units < left ? units : left;
   const overage = units - included;
-  const unitPrice = terms.overage === 'invoice' ? terms.overagePrice : money('USD', 0n);
+  const unitPrice = (terms.overage === 'invoice' ? terms.overagePrice : null) ?? money('USD', 0n);
   return { included, overage, unitPrice, amount: multiplyMoney(unitPrice, overage) };
 }

@@ -20,7 +20,11 @@ export function periodOf(_plan: PlanTerms, at: Date): Period {
   return monthOf(at);
 }
 
-/** The hard limit of a period in units; null where the plan invoices what goes beyond the included ones. */
-export function limitOf({ overage, includedUnits }: PlanTerms): bigint | null {
-  return overage === 'invoice' ? null : includedUnits;
+/**
+ * The hard limit of a period in units; null where what goes beyond the included ones is served on: the plan invoices it, or
+ * asks a wallet for $0, which is a price like any other and needs no payment.
+ */
+export function limitOf({ overage, includedUnits, overagePrice }: PlanTerms): bigint | null {
+  const isServedOn = overage === 'invoice' || (overage === 'x402' && overagePrice?.atomic === 0n);
+  return isServedOn ? null : includedUnits;
 }

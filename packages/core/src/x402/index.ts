@@ -1,3 +1,4 @@
+export { addressOfPublicKey, hasGoodChecksum } from './address.js';
 export type { RecoveryEngine, SignatureVerifier } from './engine.js';
 export { maxPaymentHeaderLength, type PaymentHeader, parsePaymentHeader } from './header.js';
 export { type Address, findNetwork, type Network, networks, type Token } from './network.js';

@@ -25,10 +25,13 @@ export class Offers {
     return `${this.#origin}${request.raw.url ?? '/'}`;
   }
 
-  /** What a call beyond the plan costs by wallet: the plan's price for a unit, or the route's where the plan has none. */
+  /**
+   * What a call beyond the plan costs by wallet: the plan's price for a unit, or the route's where the plan has none. Of a
+   * plan whose price is $0 nobody asks this: such a call is served by key (`limitOf`).
+   */
   overage(plan: PlanTerms, quote: Quote): Quote {
+    if (plan.overagePrice === null) return quote;
     const price = plan.overagePrice.atomic * quote.units;
-    if (price === 0n) return quote;
     const offers = quote.offers?.map((offer) => ({ ...offer, price: undefined }));
     return { ...quote, price: money('USDC', price), ...(offers && { offers }) };
   }

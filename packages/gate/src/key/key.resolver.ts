@@ -3,7 +3,7 @@ import type { AccountPrincipal } from '@keyfare/core/principal';
 import { Problem } from '@keyfare/core/problem';
 import { GroupCommit } from '@keyfare/db/group-commit';
 import { SqlPool } from '@keyfare/db/sql';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { GateConfig } from '../config.js';
 import { VersionedCache } from '../versioned-cache.js';
 import { type KeyParts, keyMaterial, parseKey } from './key-format.js';
@@ -16,10 +16,12 @@ const invalidToken = { 'www-authenticate': 'Bearer realm="keyfare", error="inval
 /** So many keys may wait to be read; with more, the next is refused. */
 const maxReads = 1_000;
 
-/** Proves whose key it is. It counts nothing, limits nothing, and writes only the first use of a rotated-in secret. */
+/** Proves whose key it is. It counts nothing, limits nothing, and writes only the first use of a rotated-in secret, and new hashes. */
 @Injectable()
 export class KeyResolver {
   readonly cache: VersionedCache<KeyRecord>;
+  readonly #rehashing = new Set<string>();
+  readonly #logger = new Logger('Key');
 
   constructor(
     private readonly config: GateConfig,
@@ -41,11 +43,16 @@ export class KeyResolver {
 
   /**
    * The principal behind a presented key, at once when the key is remembered. Throws 401 `credential/malformed`, `credential/unknown`,
-   * `credential/revoked` or `credential/expired`; which of the last two is told only to who knows the secret.
+   * `credential/revoked` or `credential/expired`; which of the last two is told only to who knows the secret. A key of
+   * another environment than the gate's is unknown here, without a look-up.
    */
   resolve(presented: string): AccountPrincipal | Promise<AccountPrincipal> {
     const parts = parseKey(presented);
     if (parts === null) throw new Problem('credential/malformed', undefined, { headers: invalidToken });
+    if (parts.environment !== this.config.environment) {
+      const detail = `This gate takes kf_${this.config.environment}_ keys only.`;
+      throw new Problem('credential/unknown', detail, { headers: invalidToken });
+    }
     const known = this.cache.peek(parts.id);
     return known === undefined
       ? this.cache.read(parts.id).then((record) => this.#prove(record, parts))
@@ -58,6 +65,7 @@ export class KeyResolver {
       throw new Problem('credential/unknown', undefined, { headers: invalidToken });
     }
     this.#checkLife(record, secret);
+    if (this.config.retiringPeppers.has(secret.pepperId)) this.#rehash(record.id, secret, parts);
     const principal: AccountPrincipal = {
       kind: 'account',
       accountId: record.accountId,
@@ -94,6 +102,27 @@ export class KeyResolver {
     if (ended(record.expiresAt) || ended(secret.expiresAt)) {
       throw new Problem('credential/expired', undefined, { headers: invalidToken });
     }
+  }
+
+  /**
+   * Hashes a secret under the current pepper, so that the one it is under can go. No call waits for it, and one that fails
+   * is tried at the next use. The key is locked before its secret, as a rotation does.
+   */
+  #rehash(keyId: string, secret: SecretRecord, parts: KeyParts): void {
+    const { peppers } = this.config;
+    const hash = hashSecret(peppers, peppers.current, keyMaterial(parts));
+    if (hash === undefined || this.#rehashing.has(secret.id)) return;
+    this.#rehashing.add(secret.id);
+    this.sql
+      .query({
+        text: `
+          with key as materialized (select id from keyfare.api_key where id = $1 for update)
+          update keyfare.api_key_secret s set hash = $3, pepper_id = $4 from key
+          where s.id = $2 and s.key_id = key.id and s.pepper_id = $5`,
+        values: [keyId, secret.id, hash, peppers.current, secret.pepperId],
+      })
+      .catch((error: unknown) => this.#logger.warn(error))
+      .finally(() => this.#rehashing.delete(secret.id));
   }
 
   /**

@@ -146,8 +146,9 @@ export const foldFromLog = `
   update keyfare.allowance a set used = a.used + c.units, leased = a.leased + c.leased
   from counted c where a.account_id = $1 and a.period_start = c.period_start`;
 
-/** The hard limit of a plan `p`: none where it bills what goes beyond. */
-const planLimit = `case p.overage when 'invoice' then null else p.included_units end`;
+/** The hard limit of a plan `p`, as `limitOf` has it: none where it bills what goes beyond, or asks a wallet for $0. */
+const planLimit = `case when p.overage = 'invoice'
+  or (p.overage = 'x402' and p.overage_is_priced and p.overage_price = 0) then null else p.included_units end`;
 
 /** Before months are opened: a change of a plan that is under way is waited for, and none can begin. */
 export const lockAccounts = 'select 1 from keyfare.account where id = any($1::text[]) order by id for share';

@@ -2,6 +2,7 @@ import { Problem, type ProblemCode } from '@keyfare/core/problem';
 import { formatPaymentRequired, type PaymentTerms } from '@keyfare/core/x402';
 import { asProblem } from '@keyfare/db/sql';
 import { ChainUnavailable, FeeTooHigh } from '@keyfare/evm/chain';
+import { isOtherChain } from '../other-chain.js';
 import type { KnownPayment } from './call.js';
 import type { PaymentRow } from './payment-row.js';
 
@@ -40,9 +41,11 @@ export function comeBack(code: ProblemCode, detail: string, retryAfterSeconds: n
   return new Problem(code, detail, { headers: { 'retry-after': String(retryAfterSeconds) } });
 }
 
-/** The same error, or a 503 in place of a chain or a database that is away, or of gas above the ceiling. */
+/** The same error, or a 503 in place of a chain or a database that is away, of a node of another chain, or of gas above the ceiling. */
 export function toProblem(error: unknown): unknown {
-  if (error instanceof ChainUnavailable) return new Problem('service/chain-unavailable', undefined, { cause: error });
+  if (error instanceof ChainUnavailable || isOtherChain(error)) {
+    return new Problem('service/chain-unavailable', undefined, { cause: error });
+  }
   if (error instanceof FeeTooHigh) return comeBack('payment/gas-ceiling', 'Gas costs more than is paid here.', 30);
   return asProblem(error);
 }

@@ -1,6 +1,7 @@
 import { SqlPool } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
 import { Networks } from '../networks.js';
+import { type ChainState, chainState } from '../other-chain.js';
 import { atMostTwiceASecond } from '../server/watch.js';
 import { ReplicaService } from './replica.service.js';
 
@@ -10,8 +11,8 @@ export interface GateReadiness {
   readonly database: 'up' | 'down';
   /** Without it keys are looked up in the database for every call. */
   readonly listener: 'up' | 'down';
-  /** Without it the x402 rail answers 503; the key rail is not concerned. */
-  readonly chain: 'up' | 'down';
+  /** Without it, or where it is another chain, the x402 rail answers 503; the key rail is not concerned. */
+  readonly chain: ChainState;
 }
 
 /** Asks the parts how they are. */
@@ -29,7 +30,7 @@ export class GateHealth {
   async #ask(): Promise<GateReadiness> {
     const [database, chain] = await Promise.all([
       isUp(this.sql.query({ text: 'select 1' })),
-      isUp(Promise.all(this.networks.all.map((access) => access.chain.blockNumber()))),
+      chainState(this.networks.all.map((access) => access.chain)),
     ]);
     return { database, listener: this.replica.listening ? 'up' : 'down', chain };
   }

@@ -23,6 +23,7 @@ import { ReceiptService } from '../receipt/receipt.service.js';
 import { ReplicaId } from '../replica-id.js';
 import { RouteAudit } from '../server/route-audit.js';
 import { SettlementService } from '../settlement/settlement.service.js';
+import { TariffAudit } from '../tariff-audit.js';
 import { TermsService } from '../terms/terms.service.js';
 import { ReplicaService } from './replica.service.js';
 
@@ -35,6 +36,7 @@ export class GateLifecycle
   readonly #sequencer: Sequencer;
 
   constructor(
+    private readonly tariffs: TariffAudit,
     private readonly routes: RouteAudit,
     private readonly sql: SqlPool,
     private readonly dataSource: DataSource,
@@ -62,6 +64,7 @@ export class GateLifecycle
   }
 
   async onModuleInit(): Promise<void> {
+    this.tariffs.check();
     this.routes.check();
     await this.receipts.open();
     this.payments.onEnd((row, outcome) => this.later.end(row, outcome));

@@ -1,4 +1,14 @@
-export { ConfigurationError, gateEnvironment, type Peppers, parseEnvironment, withSecretFiles } from '../config.js';
+export {
+  attempt,
+  ConfigurationError,
+  gateEnvironment,
+  type Peppers,
+  parseEnvironment,
+  parseGateEnvironment,
+  withSecretFiles,
+} from '../config.js';
+export { type ChainState, chainState, otherChainFault, servesOtherChain } from '../other-chain.js';
+export { isProduction, productionFaults } from '../production-config.js';
 export { type AdapterSettings, createAdapter } from './adapter.js';
 export { createLogger, droppedLines, NestLogger } from './logger.js';
 export { ProblemFilter } from './problem.filter.js';

@@ -16,10 +16,15 @@ import { Settler } from './settler.js';
 const idleCheckMs = 10_000;
 const nobody: SettlementEvents = { ended: () => undefined, dropped: () => undefined, reverted: () => undefined };
 
-/** Settles payments on every configured network: one settler wallet and one watcher each. */
+/**
+ * Settles payments on every configured network: one settler wallet and one watcher each. What is under way in a wallet of
+ * before is followed by a settler of that wallet: its nonces, and the keys that sign higher fees, are its own.
+ */
 @Injectable()
 export class SettlementService implements Settlements {
   readonly #settlers: ReadonlyMap<string, Settler>;
+  /** Those of wallets of before, too. */
+  readonly #all: readonly Settler[];
   readonly #collectors: readonly Collector[];
   readonly #logger = new Logger('Settlement');
   #events: SettlementEvents = nobody;
@@ -36,11 +41,15 @@ export class SettlementService implements Settlements {
     this.#settlers = new Map(
       networks.all.map((access) => [access.settings.network.caip2, new Settler({ ...context, access })]),
     );
+    const previous = networks.all.flatMap((access) =>
+      access.previousWallets.map((wallet) => new Settler({ ...context, access: { ...access, wallet } })),
+    );
+    this.#all = [...this.#settlers.values(), ...previous];
     this.#collectors = [...this.#settlers.values()].map((settler) => new Collector({ ...context, settler }));
   }
 
   get underWay(): number {
-    return [...this.#settlers.values()].reduce((sum, { watcher }) => sum + watcher.size, 0);
+    return this.#all.reduce((sum, { watcher }) => sum + watcher.size, 0);
   }
 
   listen(events: SettlementEvents): void {
@@ -56,7 +65,7 @@ export class SettlementService implements Settlements {
   }
 
   isUnderWay(exchangeId: string): boolean {
-    return [...this.#settlers.values()].some(({ watcher }) => watcher.has(exchangeId));
+    return this.#all.some(({ watcher }) => watcher.has(exchangeId));
   }
 
   async follow(exchangeIds: readonly string[]): Promise<void> {
@@ -64,7 +73,7 @@ export class SettlementService implements Settlements {
     for (const one of resumed) await this.#resume(one);
     if (performance.now() - this.#checkedAtMs < idleCheckMs) return;
     this.#checkedAtMs = performance.now();
-    for (const { watcher } of this.#settlers.values()) {
+    for (const { watcher } of this.#all) {
       void watcher.check().catch((error: unknown) => this.#logger.warn(error));
     }
   }
@@ -75,24 +84,30 @@ export class SettlementService implements Settlements {
    */
   async open(): Promise<void> {
     for (const collector of this.#collectors) collector.start();
-    await Promise.all([...this.#settlers.values()].map(({ submissions }) => submissions.open()));
+    await Promise.all(this.#all.map(({ submissions }) => submissions.open()));
   }
 
   /** The process is about to end: nobody waits for long any more to learn of an outcome. */
   limitDoubt(): void {
-    for (const { submissions } of this.#settlers.values()) submissions.limitDoubt();
+    for (const { submissions } of this.#all) submissions.limitDoubt();
   }
 
   /** Bounded, though database and chain be away: what is left under way is in the database, for a peer. */
   async close(): Promise<void> {
     await Promise.all(this.#collectors.map((collector) => collector.close()));
-    await Promise.all([...this.#settlers.values()].map((settler) => settler.close()));
+    await Promise.all(this.#all.map((settler) => settler.close()));
   }
 
   async #resume(one: Resumed): Promise<void> {
-    const settler = this.#settlers.get(one.movement.network);
+    const { network } = one.movement;
+    const settler = this.#all.find(
+      ({ access }) => access.settings.network.caip2 === network && access.wallet.address === one.wallet,
+    );
     if (settler === undefined) {
-      this.#logger.warn(`a payment on ${one.movement.network} waits for that network to be configured again`);
+      const missing = this.#settlers.has(network)
+        ? `the key of ${one.wallet} in SETTLER_PREVIOUS_KEYS`
+        : 'that network';
+      this.#logger.warn(`a payment on ${network} waits for ${missing} to be configured again`);
       return;
     }
     const watch = await settler.resume(one);

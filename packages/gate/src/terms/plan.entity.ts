@@ -24,9 +24,13 @@ export class PlanEntity {
   @Column({ type: 'text' })
   overage: 'reject' | 'invoice' | 'x402';
 
-  /** Micro-dollars for each unit beyond the included ones. */
+  /** Micro-dollars for each unit beyond the included ones; 0 where none was set. */
   @Column(atomicColumn)
   overagePrice: bigint;
+
+  /** Whether `overagePrice` was set: else its 0 is no price. False in plans from before zero was told from not set. */
+  @Column({ type: 'boolean', default: false })
+  overageIsPriced: boolean;
 
   /** Micro-dollars for each month. */
   @Column(atomicColumn)

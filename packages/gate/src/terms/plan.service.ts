@@ -11,8 +11,8 @@ export interface NewPlan {
   readonly slug: string;
   readonly includedUnits: bigint;
   readonly overage: Overage;
-  /** For each unit beyond the included ones. */
-  readonly overagePrice: Money;
+  /** For each unit beyond the included ones, $0 included; null for no price, which only a plan that refuses them may have. */
+  readonly overagePrice: Money | null;
   readonly monthlyPrice: Money;
 }
 
@@ -27,20 +27,31 @@ export class PlanService {
     private readonly sql: SqlPool,
   ) {}
 
-  /** A plan, or the next version of one. Accounts stay on the version they have. 409 `plan/conflict` in a race. */
+  /**
+   * A plan, or the next version of one. Accounts stay on the version they have. 400 `request/invalid` where units beyond the
+   * plan are sold and no price is set, 409 `plan/conflict` in a race.
+   */
   async create(plan: NewPlan, sql: Sql = this.sql): Promise<PlanTerms> {
+    if (plan.overage !== 'reject' && plan.overagePrice === null) {
+      throw new Problem(
+        'request/invalid',
+        'A plan that sells units beyond the included ones needs an overagePrice; $0 is one.',
+      );
+    }
     try {
       const [row] = await sql.query<PlanRow>({
         text: `
           with next as (select coalesce(max(version), 0) + 1 as version from keyfare.plan where slug = $2)
-          insert into keyfare.plan as p (id, slug, version, included_units, overage, overage_price, monthly_price, created_at)
-          select $1, $2, next.version, $3, $4, $5, $6, $7 from next returning ${planColumns}`,
+          insert into keyfare.plan as p (id, slug, version, included_units, overage, overage_price,
+            overage_is_priced, monthly_price, created_at)
+          select $1, $2, next.version, $3, $4, $5, $6, $7, $8 from next returning ${planColumns}`,
         values: [
           `plan_${randomBytes(9).toString('base64url')}`,
           plan.slug,
           plan.includedUnits.toString(),
           plan.overage,
-          plan.overagePrice.atomic.toString(),
+          (plan.overagePrice?.atomic ?? 0n).toString(),
+          plan.overagePrice !== null,
           plan.monthlyPrice.atomic.toString(),
           this.config.clock(),
         ],

@@ -22,7 +22,7 @@ const selectTerms = `
 
 /** Reads what an account has agreed, in one statement. */
 export async function readTerms(sql: Sql, accountId: string): Promise<VersionedTerms | undefined> {
-  const [row] = await sql.query<TermsRow>({ name: 'keyfare_read_terms', text: selectTerms, values: [accountId] });
+  const [row] = await sql.query<TermsRow>({ name: 'keyfare_read_terms_2', text: selectTerms, values: [accountId] });
   if (row === undefined) return undefined;
   return {
     accountId: row.account_id,

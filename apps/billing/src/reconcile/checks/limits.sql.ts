@@ -15,6 +15,8 @@ export function checkLimits(): Check {
           string_agg(distinct b.plan_slug, ', ' order by b.plan_slug) as plans
         from billing.charge c join billing.price_book b on b.id = c.price_book_id
         where c.rail = 'key' and c.overage > 0 and b.overage <> 'invoice'
+          -- $0 is a price: what goes beyond is served on and costs nothing.
+          and not (b.overage = 'x402' and b.overage_price = 0)
         group by 1, 2)
       select 'units-over-limit' as class, account || ' ' || day as subject,
         jsonb_build_object('account', account, 'day', day, 'plan', plans, 'firstEntry', first_entry) as keys,

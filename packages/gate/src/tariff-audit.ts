@@ -1,0 +1,74 @@
+import type { PricedTariff } from '@keyfare/core/metering';
+import { findNetwork } from '@keyfare/core/x402';
+import { Injectable, RequestMethod } from '@nestjs/common';
+import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/internal';
+import { DiscoveryService, MetadataScanner } from '@nestjs/core';
+import { ConfigurationError, GateConfig } from './config.js';
+import { Networks } from './networks.js';
+import { lossOf } from './production-config.js';
+import { tariffFaultsOf, tariffOf } from './route-tariff.js';
+
+/**
+ * Compares what the routes ask with what the gate is configured for, before the first request: what can never be paid, or
+ * is paid to nobody, stops the start.
+ */
+@Injectable()
+export class TariffAudit {
+  constructor(
+    private readonly discovery: DiscoveryService,
+    private readonly scanner: MetadataScanner,
+    private readonly config: GateConfig,
+    private readonly networks: Networks,
+  ) {}
+
+  /** Throws a `ConfigurationError` with the faults of all routes, each by the name of its route. */
+  check(): void {
+    const faults = this.discovery.getControllers().flatMap(({ instance, metatype }) => {
+      if (typeof metatype !== 'function' || instance === undefined || instance === null) return [];
+      const prototype = Object.getPrototypeOf(instance) as Record<string, unknown>;
+      return this.scanner.getAllMethodNames(prototype).flatMap((name) => {
+        const handler = prototype[name];
+        if (typeof handler !== 'function' || Reflect.getMetadata(METHOD_METADATA, handler) === undefined) return [];
+        const tariff = tariffOf(handler, metatype);
+        const own = [...tariffFaultsOf(handler), ...(tariff?.kind === 'priced' ? this.#faultsOf(tariff) : [])];
+        return own.map((fault) => `${routeOf(metatype, handler)} (${metatype.name}.${name}): ${fault}`);
+      });
+    });
+    if (faults.length > 0) throw new ConfigurationError(faults);
+  }
+
+  #faultsOf({ offers = [], price }: PricedTariff): readonly string[] {
+    const { deferred, isProduction, network } = this.config;
+    const highest = deferred.maxPerPayer < deferred.maxTotal ? deferred.maxPerPayer : deferred.maxTotal;
+    return offers.flatMap((offer) => {
+      const found = offer.network === undefined ? network : findNetwork(offer.network);
+      const access = found === null ? undefined : this.networks.find(found.caip2);
+      if (found === null || access === undefined) return [];
+      const faults: string[] = [];
+      if (offer.asset !== undefined && offer.asset.toLowerCase() !== found.usdc.address) {
+        faults.push(`accepts asks for another asset than the USDC of ${found.name}: leave the asset out`);
+      }
+      if (offer.flow === 'deferred' && (offer.price ?? price).atomic > highest) {
+        faults.push(
+          'the price is deferred and above MAX_OPEN_PER_PAYER_USD or MAX_OPEN_TOTAL_USD: nobody could pay it',
+        );
+      }
+      if (isProduction && offer.payTo !== undefined) {
+        const wallets = [access.wallet, ...access.previousWallets];
+        if (wallets.some(({ address }) => address === offer.payTo)) {
+          faults.push('payTo is the settler: pay to a wallet whose key is on no server');
+        }
+        faults.push(...lossOf('payTo', 'PAY_TO', offer.payTo));
+      }
+      return faults;
+    });
+  }
+}
+
+/** Method and path as they are declared. */
+function routeOf(controller: object, handler: object): string {
+  const paths = [controller, handler].map((where) => [Reflect.getMetadata(PATH_METADATA, where) ?? ''].flat()[0]);
+  const path = paths.map((part) => String(part).replaceAll(/^\/+|\/+$/g, '')).filter((part) => part !== '');
+  const method = RequestMethod[Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod];
+  return `${method} /${path.join('/')}`;
+}
