@@ -35,7 +35,7 @@ describe('openHome', () => {
     expect(second.secrets).toEqual(first.secrets);
     second.release();
     const files = readdirSync(join(path, 'secrets'));
-    expect(files).toHaveLength(7);
+    expect(files).toHaveLength(6);
     for (const file of files) expect(mode(join(path, 'secrets', file))).toBe(0o600);
     expect(new Set(Object.values(first.secrets)).size).toBe(6);
     const other = openHome(newPath());
