@@ -87,6 +87,7 @@ const promised: Readonly<Record<number, string>> = {
   404: `account/not-found break/not-found invoice/not-found key/not-found plan/not-found receipt/not-found
     report/not-found request/not-found`,
   405: 'request/method-not-allowed',
+  408: 'request/timeout',
   409: 'account/conflict payment/in-progress payment/refund-due payment/served plan/conflict',
   413: 'request/too-large',
   414: 'request/uri-too-long',

@@ -45,6 +45,15 @@ export function extractPayment(request: FastifyRequest): PaymentHeader | null {
   return typeof v1 === 'string' ? { name: 'X-PAYMENT', value: v1 } : null;
 }
 
+/** Whether the request shows a key or a payment, be it good or bad. */
+export function showsCredential(request: FastifyRequest): boolean {
+  try {
+    return extractKey(request) !== null || extractPayment(request) !== null;
+  } catch {
+    return true;
+  }
+}
+
 /** Node keeps the first `Authorization` and drops the others without a word; which one was meant is not ours to guess. */
 function checkSentOnce(rawHeaders: readonly string[]): void {
   let count = 0;
