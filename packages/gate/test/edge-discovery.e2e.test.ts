@@ -6,7 +6,15 @@ import { Priced } from '../src/tariff.js';
 import { exchange, expectReadableProblem, requestHead } from './edge-under-test.js';
 import { TestController } from './gate-under-test.js';
 import { call, decodeHeader, signPayment, verifiedReceipt } from './requests.js';
-import { expectCharged, expectFree, expectProblem, type HostUnderTest, openHost, rails, wire } from './way-out-under-test.js';
+import {
+  expectCharged,
+  expectFree,
+  expectProblem,
+  type HostUnderTest,
+  openHost,
+  rails,
+  wire,
+} from './way-out-under-test.js';
 
 @Controller()
 class DiscoveryController {
@@ -40,7 +48,8 @@ class DiscoveryController {
     if (how === 'writes') socket.write(stolen);
     if (how === 'ends') socket.end(stolen);
     if (how === 'responds') reply.raw.socket?.write(stolen);
-    if (how === 'pipes') await new Response(stolen).body?.pipeTo(new WritableStream({ write: (chunk) => void socket.write(chunk) }));
+    if (how === 'pipes')
+      await new Response(stolen).body?.pipeTo(new WritableStream({ write: (chunk) => void socket.write(chunk) }));
     return { answer: 'by the way' };
   }
 }
@@ -153,25 +162,36 @@ describe('the price of a route', () => {
   it.each([
     ['v2', 'v1'],
     ['v1', 'v2'],
-  ] as const)('that was paid in %s and is asked for in %s: both headers say how the payment ended', async (first, then) => {
-    const { payload, nonce } = await signPayment(host.ground, host.payer);
-    const accepted = usdcRequirements(host.ground.payTo, 1_000n);
-    const owner = { 'idempotency-key': nonce };
-    const headers = {
-      v1: { 'x-payment': paymentHeaderV1({ payload }), ...owner },
-      v2: { 'payment-signature': paymentHeaderV2({ payload, accepted }), ...owner },
-    };
-    const paid = await call(host.gate, '/ping', { headers: headers[first] });
-    const again = await call(host.gate, '/ping', { headers: headers[then] });
-    const names = { v1: 'x-payment-response', v2: 'payment-response' } as const;
-    expect([paid.status, paid.headers.has(names[then])]).toEqual([200, false]);
-    expect([again.status, again.headers.get('idempotent-replay'), again.body]).toEqual([200, 'true', paid.body]);
-    expect(again.headers.get(names[first])).toBe(paid.headers.get(names[first]));
-    const { transaction } = decodeHeader(paid.headers, names[first]);
-    expect(decodeHeader(again.headers, names.v1)).toMatchObject({ success: true, transaction, network: 'base-sepolia' });
-    expect(decodeHeader(again.headers, names.v2)).toMatchObject({ success: true, transaction, network: 'eip155:84532' });
-    expect((await verifiedReceipt(host.gate, again)).id).toBe((await verifiedReceipt(host.gate, paid)).id);
-    // In the version that it was paid in, as before.
-    expect((await call(host.gate, '/ping', { headers: headers[first] })).headers.has(names[then])).toBe(false);
-  });
+  ] as const)(
+    'that was paid in %s and is asked for in %s: both headers say how the payment ended',
+    async (first, then) => {
+      const { payload, nonce } = await signPayment(host.ground, host.payer);
+      const accepted = usdcRequirements(host.ground.payTo, 1_000n);
+      const owner = { 'idempotency-key': nonce };
+      const headers = {
+        v1: { 'x-payment': paymentHeaderV1({ payload }), ...owner },
+        v2: { 'payment-signature': paymentHeaderV2({ payload, accepted }), ...owner },
+      };
+      const paid = await call(host.gate, '/ping', { headers: headers[first] });
+      const again = await call(host.gate, '/ping', { headers: headers[then] });
+      const names = { v1: 'x-payment-response', v2: 'payment-response' } as const;
+      expect([paid.status, paid.headers.has(names[then])]).toEqual([200, false]);
+      expect([again.status, again.headers.get('idempotent-replay'), again.body]).toEqual([200, 'true', paid.body]);
+      expect(again.headers.get(names[first])).toBe(paid.headers.get(names[first]));
+      const { transaction } = decodeHeader(paid.headers, names[first]);
+      expect(decodeHeader(again.headers, names.v1)).toMatchObject({
+        success: true,
+        transaction,
+        network: 'base-sepolia',
+      });
+      expect(decodeHeader(again.headers, names.v2)).toMatchObject({
+        success: true,
+        transaction,
+        network: 'eip155:84532',
+      });
+      expect((await verifiedReceipt(host.gate, again)).id).toBe((await verifiedReceipt(host.gate, paid)).id);
+      // In the version that it was paid in, as before.
+      expect((await call(host.gate, '/ping', { headers: headers[first] })).headers.has(names[then])).toBe(false);
+    },
+  );
 });

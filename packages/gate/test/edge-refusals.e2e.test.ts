@@ -14,7 +14,11 @@ const refused: readonly (readonly [string, string, ProblemCode])[] = [
   ['half an escape in the path', requestHead('GET /fail/%4'), 'request/malformed'],
   ['NUL in the path', requestHead('GET /fail/a%00b'), 'request/malformed'],
   ['NUL in the query', requestHead('GET /ping?name=%00'), 'request/malformed'],
-  ['a part of the path that is too long for the router', requestHead(`GET /fail/${'x'.repeat(300)}`), 'request/uri-too-long'],
+  [
+    'a part of the path that is too long for the router',
+    requestHead(`GET /fail/${'x'.repeat(300)}`),
+    'request/uri-too-long',
+  ],
   ['the absolute form of another host', requestHead('GET http://evil.example/ping'), 'request/malformed'],
   ['the absolute form of a free route', requestHead('GET http://evil.example/free'), 'request/malformed'],
   ['a fragment in the target', requestHead('GET /ping#paid'), 'request/malformed'],
@@ -53,8 +57,10 @@ describe.each([
     const before = gate.lines.length;
     const answer = await exchange(gate, bytes);
     expectReadableProblem(answer, code);
-    expect((await accessLines(gate, before)).map(({ status, problem }) => [status, problem])).toEqual([
-      [answer.status, code],
+    const { instance } = JSON.parse(answer.body) as { instance: string };
+    const lines = await accessLines(gate, before);
+    expect(lines.map(({ status, problem, exchange: id }) => [status, problem, `urn:uuid:${String(id)}`])).toEqual([
+      [answer.status, code, instance],
     ]);
   });
 
@@ -77,7 +83,11 @@ describe.each([
     expect(await settled(async () => TestController.work.runs, runs + 1)).toBe(runs + 1);
     TestController.work.resume();
     const { status, headers, body } = await answer;
-    expect([status, headers.has('keyfare-receipt'), JSON.parse(body)]).toEqual([200, true, { pong: true, run: runs + 1 }]);
+    expect([status, headers.has('keyfare-receipt'), JSON.parse(body)]).toEqual([
+      200,
+      true,
+      { pong: true, run: runs + 1 },
+    ]);
   });
 });
 

@@ -41,11 +41,11 @@ class PathController {
 
 /** Every letter of a text, escaped by itself. */
 function spellings(path: string): readonly string[] {
-  return [...path].flatMap((letter, index) => {
+  return Array.from(path, (letter, index) => {
     if (letter === '/') return [];
     const hex = (letter.codePointAt(0) ?? 0).toString(16);
     return [hex, hex.toUpperCase()].map((digits) => `${path.slice(0, index)}%${digits}${path.slice(index + 1)}`);
-  });
+  }).flat();
 }
 
 describe('security: the path of a priced route', () => {
@@ -122,12 +122,18 @@ describe('security: the path of a priced route', () => {
     },
   );
 
-  it.each(['http://evil.example/ping', 'HTTP://api.test/ping', 'http:///ping', 'evil://x/ping', 'ping', '/ping#', '/ping%00', '/%c0%afping'])(
-    'CVE-2026-112362 (@fastify/express): a target in another form reaches no route: %s',
-    async (target) => {
-      await expectNothingAt(target, 'request/malformed');
-    },
-  );
+  it.each([
+    'http://evil.example/ping',
+    'HTTP://api.test/ping',
+    'http:///ping',
+    'evil://x/ping',
+    'ping',
+    '/ping#',
+    '/ping%00',
+    '/%c0%afping',
+  ])('CVE-2026-112362 (@fastify/express): a target in another form reaches no route: %s', async (target) => {
+    await expectNothingAt(target, 'request/malformed');
+  });
 
   it.each(['/tenant/a%2Fb/report', '/tenant/..%2F..%2Fping/report', '/tenant/%2e%2e/report'])(
     'CVE-2026-14198 (middie): an encoded slash within a parameter leads to the same route, unpaid 402 and paid as sent: %s',
@@ -176,6 +182,9 @@ describe('security: the path of a priced route', () => {
     await ask('GET', '/nowhere%0d%0a%7b%22level%22:%22error%22%7d');
     await ask('GET', '/fail/%0d%0aforged', withKey());
     const lines = host.gate.lines.slice(before).map((line) => JSON.parse(line) as Record<string, unknown>);
-    expect(lines.filter(({ msg }) => msg === 'exchange').map(({ route }) => route)).toEqual(['unmatched', '/fail/:how']);
+    expect(lines.filter(({ msg }) => msg === 'exchange').map(({ route }) => route)).toEqual([
+      'unmatched',
+      '/fail/:how',
+    ]);
   });
 });

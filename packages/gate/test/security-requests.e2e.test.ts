@@ -40,7 +40,11 @@ describe('security: requests', () => {
 
   /** POST /echo, by key, with a type and a body as they are. */
   const post = async (type: string, body: string, path = '/echo') => {
-    const headers = [`Authorization: Bearer ${host.secret}`, `Content-Type:${type}`, `Content-Length: ${Buffer.byteLength(body)}`];
+    const headers = [
+      `Authorization: Bearer ${host.secret}`,
+      `Content-Type:${type}`,
+      `Content-Length: ${Buffer.byteLength(body)}`,
+    ];
     return exchange(host.gate, `${requestHead(`POST ${path}`, headers)}${body}`);
   };
 
@@ -59,7 +63,12 @@ describe('security: requests', () => {
     ['nothing', ''],
   ])('%s: a body of that content type never passes by its schema, and costs nothing', async (_what, type) => {
     const before = await host.charges();
-    for (const body of ['{"text":5}', '{"text":{"$gt":""}}', '[{"text":"x"}]', JSON.stringify({ text: 'x'.repeat(101) })]) {
+    for (const body of [
+      '{"text":5}',
+      '{"text":{"$gt":""}}',
+      '[{"text":"x"}]',
+      JSON.stringify({ text: 'x'.repeat(101) }),
+    ]) {
       const { status } = await post(type, body);
       expect([400, 415]).toContain(status);
     }
@@ -117,10 +126,19 @@ describe('security: requests', () => {
 
   it('GHSA-r75f-5x8p-qvmc, CVE-2026-42208 (LiteLLM): SQL in a token, a key, an id or a name is text, if it is anything', async () => {
     const state = async () =>
-      rows(host.ground.database.url, 'select (select count(*) from keyfare.entry)::int, (select count(*) from keyfare.api_key)::int');
+      rows(
+        host.ground.database.url,
+        'select (select count(*) from keyfare.entry)::int, (select count(*) from keyfare.api_key)::int',
+      );
     const before = await state();
     const id = host.secret.split('_')[2] ?? '';
-    for (const token of [sql, `kf_test_${sql}`, host.secret.replace(id, sql), `${host.secret}${sql}`, `${host.secret}'--`]) {
+    for (const token of [
+      sql,
+      `kf_test_${sql}`,
+      host.secret.replace(id, sql),
+      `${host.secret}${sql}`,
+      `${host.secret}'--`,
+    ]) {
       for (const headers of [{ authorization: `Bearer ${token}` }, { 'x-api-key': token }]) {
         const answer = await call(host.gate, '/ping', { headers });
         expect([answer.status, answer.body['code']]).toEqual([401, 'credential/malformed']);
@@ -140,7 +158,12 @@ describe('security: requests', () => {
     const victim = await host.gate.issueKey();
     const { accountId, id: keyId } = victim.key;
     const names = { account: accountId, accountId, userId: accountId, principal: accountId, keyId };
-    const headers = { 'content-type': 'application/json', 'x-account-id': accountId, 'x-user-id': accountId, cookie: `account=${accountId}` };
+    const headers = {
+      'content-type': 'application/json',
+      'x-account-id': accountId,
+      'x-user-id': accountId,
+      cookie: `account=${accountId}`,
+    };
     const query = new URLSearchParams(names).toString();
     const body = JSON.stringify({ text: 'x', ...names });
     const stranger = await call(host.gate, `/echo?${query}`, { method: 'POST', body, headers });
@@ -149,7 +172,9 @@ describe('security: requests', () => {
     const answer = await call(host.gate, `/echo?${query}`, { method: 'POST', body, headers: other });
     expect([answer.status, (await verifiedReceipt(host.gate, answer)).principal === accountId]).toEqual([200, false]);
     expect(
-      await rows(host.ground.database.url, `select 1 from keyfare.entry where kind = 'call' and principal = $1`, [accountId]),
+      await rows(host.ground.database.url, `select 1 from keyfare.entry where kind = 'call' and principal = $1`, [
+        accountId,
+      ]),
     ).toEqual([]);
   });
 
@@ -177,9 +202,9 @@ describe('security: requests', () => {
     const evil = encodeURIComponent('a\r\nevent: forged\ndata: forged\n\nevent: second');
     const { body } = await wire(host.gate, `/events/${evil}`, { headers: { accept: 'text/event-stream' } });
     const fields = body.toString().split(/\r\n|\r|\n/);
-    expect(fields.filter((line) => /^event:/.test(line)).length).toBeLessThanOrEqual(1);
+    expect(fields.filter((line) => line.startsWith('event:')).length).toBeLessThanOrEqual(1);
     expect(fields.filter((line) => /^event: ?forged$/.test(line))).toEqual([]);
-    expect(fields.filter((line) => /^id:/.test(line)).length).toBeLessThanOrEqual(1);
+    expect(fields.filter((line) => line.startsWith('id:')).length).toBeLessThanOrEqual(1);
     const plain = await wire(host.gate, '/events/plain', { headers: { accept: 'text/event-stream' } });
     expect(plain.body.toString()).toMatch(/event: plain/);
   });
@@ -201,14 +226,15 @@ describe('security: requests', () => {
     expect((await wire(host.gate, '/free')).status).toBe(200);
   });
 
-  it.each(['{"__proto__":{"polluted":1}}', '{"constructor":{"prototype":{"polluted":1}}}', '{"a":{"__proto__":{"polluted":1}}}'])(
-    'members that are an object’s own machinery change no other object: %s',
-    async (body) => {
-      await post(' application/json', body, '/any-body');
-      const { body: after } = await post(' application/json', '{}', '/any-body');
-      expect(JSON.parse(after)).toEqual({ polluted: null, read: true });
-    },
-  );
+  it.each([
+    '{"__proto__":{"polluted":1}}',
+    '{"constructor":{"prototype":{"polluted":1}}}',
+    '{"a":{"__proto__":{"polluted":1}}}',
+  ])('members that are an object’s own machinery change no other object: %s', async (body) => {
+    await post(' application/json', body, '/any-body');
+    const { body: after } = await post(' application/json', '{}', '/any-body');
+    expect(JSON.parse(after)).toEqual({ polluted: null, read: true });
+  });
 
   it('a problem says nothing of what was sent', async () => {
     const answer = await wire(host.gate, `/nowhere?secret-query`, { headers: { 'x-secret': 'secret-header' } });

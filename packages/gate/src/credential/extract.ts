@@ -66,7 +66,7 @@ function checkSentOnce(rawHeaders: readonly string[]): void {
 
 /** The bearer token; undefined for credentials that are not for us, such as a proxy's. */
 function tokenOf(authorization: string): string | undefined {
-  const token = bearer.exec(authorization)?.[1]?.trim();
+  const token = bearer.exec(authorization)?.[1];
   if (token !== undefined) return token;
   const login = basic.exec(authorization)?.[1];
   const text = login === undefined ? authorization : Buffer.from(login, 'base64').toString('latin1');

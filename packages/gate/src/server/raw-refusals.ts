@@ -73,7 +73,9 @@ export class RawRefusals {
         durationMs: 0,
       });
     });
-    socket.end(message(problem, { ...this.corsHeaders(origin) }));
+    // Where an exchange was opened, its line names the refusal, under an id that is not known here.
+    const instance = responseOn(socket as Socket) === undefined ? `urn:uuid:${id}` : undefined;
+    socket.end(message(problem, { cors: this.corsHeaders(origin), instance }));
   }
 }
 
@@ -83,9 +85,18 @@ function letFinish(response: GatedResponse, socket: Socket): void {
   response.once('finish', () => socket.destroySoon());
 }
 
-function message(problem: Problem, cors: Readonly<Record<string, string>>): string {
+interface Circumstances {
+  readonly cors: Readonly<Record<string, string>>;
+  readonly instance: string | undefined;
+}
+
+function message(problem: Problem, { cors, instance }: Circumstances): string {
   const { status } = problem;
-  const body = JSON.stringify(toProblemDocument(problem, { typeBase: '/problems/' }));
+  const document = toProblemDocument(problem, {
+    typeBase: '/problems/',
+    ...(instance === undefined ? {} : { instance }),
+  });
+  const body = JSON.stringify(document);
   const headers = {
     ...cors,
     'Cache-Control': 'no-store',
