@@ -1,6 +1,9 @@
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ProblemCode } from '@keyfare/core/problem';
+import { Controller, Get, Post, StreamableFile } from '@nestjs/common';
+import { Free } from '../src/tariff.js';
 import { accessLines, exchange, expectReadableProblem, page, requestHead } from './edge-under-test.js';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
 import { settled } from './requests.js';
@@ -91,12 +94,37 @@ describe.each([
   });
 });
 
-describe('what else Node answers by itself', () => {
+@Controller()
+class FreeController {
+  @Free()
+  @Get('broken-file')
+  brokenFile(): StreamableFile {
+    return new StreamableFile(Readable.from(failing()));
+  }
+
+  @Free()
+  @Post('free-post')
+  post(): object {
+    return { posted: true };
+  }
+}
+
+async function* failing(): AsyncGenerator<string> {
+  await Promise.resolve();
+  yield* [];
+  throw new Error('secret-cause');
+}
+
+describe('what else the server layers answer by themselves', () => {
   let ground: Ground;
   let gate: GateUnderTest;
   beforeAll(async () => {
     ground = await openGround();
-    gate = await startGate(ground, { env: { CORS_ORIGINS: `https://other.test,${page}` } });
+    gate = await startGate(ground, {
+      controllers: [TestController, FreeController],
+      env: { CORS_ORIGINS: `https://other.test,${page}` },
+      prepare: (app) => app.enableCsrfProtection({ trustedOrigins: [page] }),
+    });
   }, 60_000);
   afterAll(async () => {
     await gate.close();
@@ -104,8 +132,50 @@ describe('what else Node answers by itself', () => {
   }, 60_000);
 
   it('is not said to a page that may not call: an unreadable request of it gets no permission', async () => {
+    const before = gate.lines.length;
     const { status, headers } = await exchange(gate, 'HELLO\r\nOrigin: https://evil.test\r\n\r\n');
     expect([status, headers.get('access-control-allow-origin'), headers.get('vary')]).toEqual([400, null, 'Origin']);
+    expect(await accessLines(gate, before)).toHaveLength(1);
+  });
+
+  it('is a problem with its line when it is refused before every hook of the gate: a page of another site (Nest)', async () => {
+    const before = gate.lines.length;
+    const head = 'POST /free-post HTTP/1.1\r\nHost: api.test\r\nConnection: close\r\nOrigin: https://evil.test\r\n';
+    const { status, headers, body } = await exchange(gate, `${head}Sec-Fetch-Site: cross-site\r\n\r\n`);
+    expect([status, headers.get('content-type')?.split(';')[0]]).toEqual([403, 'application/problem+json']);
+    const { instance } = JSON.parse(body) as { instance: string };
+    expect(
+      (await accessLines(gate, before)).map(({ exchange: id, ...line }) => [
+        `urn:uuid:${String(id)}`,
+        line['status'],
+        line['route'],
+      ]),
+    ).toEqual([[instance, 403, '/free-post']]);
+  });
+
+  it('is a problem when the stream of a free file breaks (Nest)', async () => {
+    const answer = await exchange(gate, requestHead('GET /broken-file'));
+    expectReadableProblem(answer, 'service/internal');
+    expect(answer.body).not.toContain('secret-cause');
+  });
+
+  it('is 408 for a request that does not come to its end in time (Node)', async () => {
+    const before = gate.lines.length;
+    const server = gate.app.getHttpServer();
+    const arrived = new Promise<Socket>((resolve) => {
+      server.once('connection', (socket: Socket) => socket.once('data', () => resolve(socket)));
+    });
+    const answer = exchange(gate, `GET /ping HTTP/1.1\r\nHost: api.test\r\nOrigin: ${page}\r\n`);
+    // As Node does it when `requestTimeout` is over, which is a minute.
+    const error = Object.assign(new Error('Request timeout'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' });
+    server.emit('clientError', error, await arrived);
+    const { status, headers, body } = await answer;
+    expect([status, headers.get('vary'), (JSON.parse(body) as { code: string }).code]).toEqual([
+      408,
+      'Origin',
+      'request/timeout',
+    ]);
+    expect(await accessLines(gate, before)).toMatchObject([{ status: 408, problem: 'request/timeout' }]);
   });
 
   it('is left to the route: an expectation that nobody knows is ignored (RFC 9110 §10.1.1)', async () => {
