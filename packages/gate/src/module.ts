@@ -20,6 +20,7 @@ import { PaidEntry } from './exchange/paid-entry.js';
 import { PaidPosts } from './exchange/paid-posts.js';
 import { PostOffice } from './exchange/post.js';
 import { PricedRoutes } from './exchange/priced-routes.js';
+import { Quoting } from './exchange/quoting.js';
 import { ExchangeReceipts } from './exchange/receipts.js';
 import { WayOut } from './exchange/way-out.js';
 import { KeyResolver } from './key/key.resolver.js';
@@ -112,6 +113,7 @@ const parts: Provider[] = [
   AgreementService,
   GateHealth,
   RouteTable,
+  Quoting,
   RouteAudit,
   TariffAudit,
   ExchangeHooks,

@@ -6,5 +6,7 @@ declare module 'fastify' {
     keyfare: { readonly id: string; readonly isLeaving: boolean } | null;
     /** The code that the request was refused with, for the access line. */
     problemCode?: ProblemCode;
+    /** The id of a refused request for which no exchange was opened, in its problem and its access line. */
+    occurrence?: string;
   }
 }

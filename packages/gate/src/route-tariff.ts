@@ -2,10 +2,13 @@ import type { PricedTariff, Tariff, TariffOffer } from '@keyfare/core/metering';
 import { type Money, parsePrice } from '@keyfare/core/money';
 import { findNetwork, type PaymentFlow } from '@keyfare/core/x402';
 import { applyDecorators, SetMetadata } from '@nestjs/common';
+import { HEADERS_METADATA } from '@nestjs/common/internal';
 import { address } from './setting.js';
 
 const tariffKey = 'keyfare:tariff';
 const faultsKey = 'keyfare:tariff-faults';
+/** RFC 9110 §8.3.1; parameters, in printable ASCII. */
+const mediaType = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:;[\x20-\x7e]*)?$/;
 const skuShape = /^[a-z0-9][a-z0-9._:-]{0,63}$/;
 
 /** One way to pay for a route by wallet. What it leaves out is the route's, or the gate's default. */
@@ -32,6 +35,8 @@ export interface PricedOptions {
   readonly units?: number;
   /** The scope a key must have where its scopes are limited. Default: the sku. */
   readonly scope?: string;
+  /** The media type of the answer, for offers. @default that of `@Header('Content-Type', …)`, or `application/json` */
+  readonly mimeType?: string;
   /** When a payment is settled: after the handler, before it, or later in bulk. @default 'authorization' */
   readonly flow?: PaymentFlow;
   /** Ways to pay by wallet, the preferred one first. @default one, with every default */
@@ -42,25 +47,37 @@ export interface PricedOptions {
  * The route is sold: by key against the account's plan, by wallet at this price. A declaration that makes no sense throws
  * nothing here, where nobody knows the route yet: the start is refused, with those of all routes (`TariffAudit`).
  */
-export function Priced({ sku, price, units = 1, scope, flow, accepts = [{}] }: PricedOptions): MethodDecorator {
+export function Priced(options: PricedOptions): MethodDecorator {
+  const { sku, price, units = 1, scope, mimeType, flow, accepts = [{}] } = options;
   const faults: string[] = [];
   if (!skuShape.test(sku)) faults.push(`"${sku}" is no sku: lower-case letters, digits, ".", "_", ":" and "-"`);
   if (!Number.isSafeInteger(units) || units < 1) faults.push('units must be a whole number, at least 1');
+  if (mimeType !== undefined && !mediaType.test(mimeType)) faults.push(`"${mimeType}" is no media type`);
   const amount = readPrice(price, faults);
   const offers = accepts.map((offer) => readOffer({ ...(flow && { flow }), ...offer }, faults));
   if (offers.length === 0) faults.push('accepts must name at least one offer, or be left out');
   const keys = offers.map(({ network, payTo, price: own }) => `${network} ${payTo} ${own?.atomic}`);
   if (new Set(keys).size < keys.length) faults.push('accepts has two offers that a payment cannot tell apart');
   if (amount === undefined || faults.length > 0) return SetMetadata(faultsKey, Object.freeze(faults));
-  const tariff: PricedTariff = {
-    kind: 'priced',
-    sku,
-    price: amount,
-    units: BigInt(units),
-    scope: scope ?? sku,
-    offers,
+  const tariff = { kind: 'priced', sku, price: amount, units: BigInt(units), scope: scope ?? sku, offers } as const;
+  return (target, name, descriptor) => {
+    const handler: unknown = descriptor.value;
+    // `@Header()` may stand above or below: it is read when an offer is made.
+    const full: PricedTariff = {
+      ...tariff,
+      get mimeType() {
+        return mimeType ?? contentTypeOf(handler as object);
+      },
+    };
+    SetMetadata(tariffKey, Object.freeze(full))(target as object, name, descriptor);
   };
-  return applyDecorators(SetMetadata(tariffKey, Object.freeze(tariff)));
+}
+
+/** What `@Header('Content-Type', …)` of a handler says; undefined where it says nothing, or a function that says it later. */
+function contentTypeOf(handler: object): string | undefined {
+  const headers = (Reflect.getMetadata(HEADERS_METADATA, handler) ?? []) as readonly { name: string; value: unknown }[];
+  const value = headers.find(({ name }) => name.toLowerCase() === 'content-type')?.value;
+  return typeof value === 'string' ? value : undefined;
 }
 
 /** What is wrong with what a handler declares of its price; nothing for one that declares none. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { catalogue, type ProblemCode } from '@keyfare/core/problem';
-import { Controller, Get, Res, Sse } from '@nestjs/common';
+import { Controller, Get, Head, Res, Sse } from '@nestjs/common';
 import { type Observable, of } from 'rxjs';
 import { Priced } from '../src/tariff.js';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
@@ -207,6 +207,12 @@ describe('the boot', () => {
       return 'through the gate';
     }
 
+    @Priced({ sku: 'head', price: '$1' })
+    @Head('past-head')
+    head(): string {
+      return 'charged in full and not sent';
+    }
+
     @Priced({ sku: 'stream', price: '$1' })
     @Sse('stream')
     stream(): Observable<object> {
@@ -224,6 +230,7 @@ describe('the boot', () => {
       );
       expect(message).toContain('neither are: Bare.bare.');
       expect(message).toContain('have: Past.past, Past.stream.');
+      expect(message).toContain('@Head() have: Past.head.');
     } finally {
       await ground.close();
     }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { All, Controller, Get, Head, Options, Redirect } from '@nestjs/common';
+import { All, Controller, Get, Options, Redirect } from '@nestjs/common';
 import { Priced } from '../src/tariff.js';
 import {
   expectCharged,
@@ -26,12 +26,6 @@ class MethodsController {
   @Get('priced/get')
   get(): object {
     return run({ got: true });
-  }
-
-  @Priced({ sku: 'head', price: '$0.001' })
-  @Head('priced/head')
-  head(): object {
-    return run({ headed: true });
   }
 
   @Priced({ sku: 'all', price: '$0.001' })
@@ -89,8 +83,24 @@ describe.each([
     if (nonce !== undefined) await expectFree(host, nonce);
   };
 
+  /** Asserts that an OPTIONS is a call like any other: refused unpaid, and else answered, charged and receipted. */
+  const expectSold = async (way: Rail | 'nobody', path: string, extra: Record<string, string>): Promise<void> => {
+    runs = 0;
+    const before = await host.charges();
+    const { headers } = await credential(way);
+    const answer = await wire(host.gate, path, { method: 'OPTIONS', headers: { ...headers, ...extra } });
+    if (way === 'nobody') {
+      await expectProblem(host.gate, answer, 'payment/required');
+      await expectUntouched(before);
+      return;
+    }
+    expect([answer.status, runs]).toEqual([path === '/priced/moved' ? 302 : 200, 1]);
+    await expectReceiptIsWire(host.gate, answer);
+    await expectCharged(host, before, way);
+  };
+
   describe.each(ways)('asked for by %s', (way) => {
-    it.each(['/priced/get', '/priced/head', '/priced/all'])('a HEAD of %s is 405 and costs nothing', async (path) => {
+    it.each(['/priced/get', '/priced/all'])('a HEAD of %s is 405 and costs nothing', async (path) => {
       const before = await host.charges();
       const { headers, nonce } = await credential(way);
       const answer = await wire(host.gate, path, { method: 'HEAD', headers });
@@ -114,17 +124,7 @@ describe.each([
       });
 
       it.each(withOptions)('an OPTIONS of %s is sold like any call, also dressed as a preflight', async (path) => {
-        const before = await host.charges();
-        const { headers } = await credential(way);
-        const answer = await wire(host.gate, path, { method: 'OPTIONS', headers: { ...headers, ...preflight } });
-        if (way === 'nobody') {
-          await expectProblem(host.gate, answer, 'payment/required');
-          await expectUntouched(before);
-          return;
-        }
-        expect([answer.status, runs]).toEqual([path === '/priced/moved' ? 302 : 200, 1]);
-        await expectReceiptIsWire(host.gate, answer);
-        await expectCharged(host, before, way);
+        await expectSold(way, path, preflight);
       });
     } else {
       it.each(['/priced/get', ...withOptions])(
@@ -139,13 +139,18 @@ describe.each([
         },
       );
 
-      it.each(withOptions)('an OPTIONS of %s that is no preflight is refused, for nobody paid', async (path) => {
+      it.each(withOptions)('an OPTIONS of %s that is no preflight is sold like any call', async (path) => {
+        for (const extra of [{}, { origin: 'https://page.test' }, { 'access-control-request-method': 'GET' }]) {
+          await expectSold(way, path, extra);
+        }
+      });
+
+      it('an OPTIONS of a route that has none and no preflight is 405, and names the methods that it has', async () => {
         const before = await host.charges();
         const { headers, nonce } = await credential(way);
-        for (const extra of [{}, { origin: 'https://page.test' }, { 'access-control-request-method': 'GET' }]) {
-          const answer = await wire(host.gate, path, { method: 'OPTIONS', headers: { ...headers, ...extra } });
-          await expectProblem(host.gate, answer, 'answer/unposted');
-        }
+        const answer = await wire(host.gate, '/priced/get', { method: 'OPTIONS', headers });
+        await expectProblem(host.gate, answer, 'request/method-not-allowed');
+        expect(answer.headers.get('allow')).toBe('GET');
         await expectUntouched(before, nonce);
       });
 

@@ -25,6 +25,8 @@ export interface PricedTariff {
   readonly units: bigint;
   /** The scope that a key must have to make the call, if any. */
   readonly scope?: string | undefined;
+  /** The media type of the answer (RFC 6838), as offers name it; default: JSON. */
+  readonly mimeType?: string | undefined;
   /** Ways to pay by wallet, the preferred one first; none: the gate's default network, payee and flow. */
   readonly offers?: readonly TariffOffer[] | undefined;
 }

@@ -26,6 +26,11 @@ export const catalogue = {
     title: 'This address does not take that method',
     remedy: 'Use one of the methods listed in the `Allow` header.',
   },
+  'request/timeout': {
+    status: 408,
+    title: 'The request did not arrive in time',
+    remedy: 'Send the whole request, head and body, within a minute of opening it. It cost nothing.',
+  },
   'request/too-large': {
     status: 413,
     title: 'The request body is too large',

@@ -87,6 +87,7 @@ const promised: Readonly<Record<number, string>> = {
   404: `account/not-found break/not-found invoice/not-found key/not-found operator/not-found payment/not-found
     plan/not-found receipt/not-found report/not-found request/not-found`,
   405: 'request/method-not-allowed',
+  408: 'request/timeout',
   409: `account/conflict key/conflict operator/conflict payment/in-progress payment/refund-due payment/served plan/conflict
     request/in-progress`,
   412: 'request/precondition-failed',

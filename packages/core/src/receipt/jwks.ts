@@ -1,6 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { z } from 'zod';
-import { canonicalJson, decodeBase64Url, encodeBase64Url, utf8 } from '../encoding/index.js';
+import { canonicalJson, decodeBase64Url, decodeHex, encodeBase64Url, utf8 } from '../encoding/index.js';
 import { isProblem, Problem } from '../problem/index.js';
 
 /**
@@ -24,6 +24,21 @@ export interface Jwks {
 
 /** The shape of a key id: a DID URL with a fragment, in printable ASCII. */
 export const kidShape: RegExp = /^did:[a-z0-9]+:[\x21\x22\x24-\x7e]+#[\x21\x22\x24-\x7e]+$/;
+
+/**
+ * The points of small order, by the y of every encoding that some verifier takes (RFC 8032 §5.1.7 leaves them to it). Under
+ * such a key one signature fits many documents, and OpenSSL and noble differ on it.
+ */
+const smallOrder = [
+  '0000000000000000000000000000000000000000000000000000000000000000',
+  '0100000000000000000000000000000000000000000000000000000000000000',
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+] as const;
+const weakKeys: ReadonlySet<string> = new Set(smallOrder.flatMap((y) => bothSigns(decodeHex(`0x${y}`))));
 
 const longestKid = 512;
 const ed25519Key = z.object({
@@ -57,15 +72,21 @@ export function thumbprint({ crv, kty, x }: Pick<Ed25519Jwk, 'crv' | 'kty' | 'x'
   return encodeBase64Url(sha256(utf8(canonicalJson({ crv, kty, x }))));
 }
 
-/** The raw 32-byte public key of a JWK, or null if `x` is not one. Total. */
+/** The raw 32-byte public key of a JWK, or null if `x` is not one or has a small order. Total. */
 export function publicKeyOf({ x }: Pick<Ed25519Jwk, 'x'>): Uint8Array | null {
   try {
     const bytes = decodeBase64Url(x);
-    return bytes.length === 32 ? bytes : null;
+    return bytes.length === 32 && !weakKeys.has(x) ? bytes : null;
   } catch (error) {
     if (isProblem(error)) return null;
     throw error;
   }
+}
+
+function bothSigns(y: Uint8Array): readonly string[] {
+  const negative = Uint8Array.from(y);
+  negative[31] = (y[31] ?? 0) | 0x80;
+  return [encodeBase64Url(y), encodeBase64Url(negative)];
 }
 
 function parseKey(value: unknown): readonly Ed25519Jwk[] {

@@ -45,6 +45,15 @@ export function extractPayment(request: FastifyRequest): PaymentHeader | null {
   return typeof v1 === 'string' ? { name: 'X-PAYMENT', value: v1 } : null;
 }
 
+/** Whether the request shows a key or a payment, be it good or bad. */
+export function showsCredential(request: FastifyRequest): boolean {
+  try {
+    return extractKey(request) !== null || extractPayment(request) !== null;
+  } catch {
+    return true;
+  }
+}
+
 /** Node keeps the first `Authorization` and drops the others without a word; which one was meant is not ours to guess. */
 function checkSentOnce(rawHeaders: readonly string[]): void {
   let count = 0;
@@ -57,7 +66,7 @@ function checkSentOnce(rawHeaders: readonly string[]): void {
 
 /** The bearer token; undefined for credentials that are not for us, such as a proxy's. */
 function tokenOf(authorization: string): string | undefined {
-  const token = bearer.exec(authorization)?.[1]?.trim();
+  const token = bearer.exec(authorization)?.[1];
   if (token !== undefined) return token;
   const login = basic.exec(authorization)?.[1];
   const text = login === undefined ? authorization : Buffer.from(login, 'base64').toString('latin1');

@@ -1,8 +1,6 @@
 import type { PricedTariff, TermsRecord } from '@keyfare/core/metering';
-import { quoteTariff } from '@keyfare/core/metering';
 import type { AccountPrincipal, PayerPrincipal } from '@keyfare/core/principal';
 import { isProblem, Problem } from '@keyfare/core/problem';
-import { asProblem } from '@keyfare/db/sql';
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiKeyStrategy } from '../credential/api-key.strategy.js';
@@ -11,13 +9,12 @@ import { X402Strategy } from '../credential/x402.strategy.js';
 import { MeterService } from '../meter/meter.service.js';
 import { admit } from '../policy/admit.js';
 import { tariffOf } from '../route-tariff.js';
-import { RouteTable } from '../server/route-table.js';
 import { TermsService } from '../terms/terms.service.js';
 import { type Entering, exchangeOf, type Hold } from './exchange.js';
 import { Holds } from './holds.js';
 import { Offers } from './offers.js';
 import { PaidEntry } from './paid-entry.js';
-import { checkSellable } from './sellable.js';
+import { noteRefusal, Quoting } from './quoting.js';
 import { WayOut } from './way-out.js';
 
 /**
@@ -39,7 +36,7 @@ export class AccessGuard implements CanActivate {
     private readonly paid: PaidEntry,
     private readonly holds: Holds,
     private readonly wayOut: WayOut,
-    private readonly routes: RouteTable,
+    private readonly quoting: Quoting,
   ) {}
 
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
@@ -60,10 +57,7 @@ export class AccessGuard implements CanActivate {
 
   #enter(entering: Entering, tariff: PricedTariff): boolean | Promise<boolean> {
     const { exchange, request } = entering;
-    exchange.tariff = tariff;
-    checkSellable(request, () => this.routes.methodsAt(request.raw.url ?? '/'));
-    exchange.quote = quoteTariff(tariff);
-    exchange.resource = { method: request.method, url: this.offers.url(request) };
+    this.quoting.quote(exchange, request, tariff);
     const account = prove(this.apiKey, request) as AccountPrincipal | null | Promise<AccountPrincipal | null>;
     return account instanceof Promise
       ? account.then((proven) => this.#proven(entering, proven))
@@ -136,12 +130,8 @@ export class AccessGuard implements CanActivate {
   }
 }
 
-/** What leaves is this refusal, with the headers of now: not what a filter of the host's makes of it. */
-function refuse({ exchange, reply }: Entering, error: unknown): never {
-  const known = asProblem(error);
-  exchange.headersBefore ??= reply.getHeaders();
-  if (isProblem(known)) exchange.refusal = known;
-  throw known;
+function refuse(entering: Entering, error: unknown): never {
+  throw noteRefusal(entering, error);
 }
 
 function missing(): never {

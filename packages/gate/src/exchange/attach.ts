@@ -13,7 +13,8 @@ export interface AttachedReceipt {
   readonly jws: string;
   /** Of another exchange, when a stored answer is given again. */
   readonly receiptId?: string;
-  readonly response?: SettlementHeader;
+  /** How the payment ended, in each version of x402 that the caller has spoken. */
+  readonly responses?: readonly SettlementHeader[];
 }
 
 /**
@@ -23,13 +24,13 @@ export interface AttachedReceipt {
 export function attachReceipt(
   reply: FastifyReply,
   exchange: Exchange,
-  { jws, receiptId = exchange.id, response }: AttachedReceipt,
+  { jws, receiptId = exchange.id, responses = [] }: AttachedReceipt,
 ): void {
   exchange.receiptId = receiptId;
   if (exchange.sealed !== undefined) keepSealed(reply, exchange.sealed);
   reply.header('cache-control', 'private, no-store');
   reply.header('receipt-id', receiptId);
-  if (response !== undefined) reply.header(response.header, response.value);
+  for (const { header, value } of responses) reply.header(header, value);
   if (headLength(reply) + jws.length <= longestHead) reply.header('keyfare-receipt', jws);
 }
 

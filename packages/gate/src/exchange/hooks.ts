@@ -7,6 +7,7 @@ import { GateConfig } from '../config.js';
 import { GateMetrics } from '../metrics.js';
 import { AccessLog } from '../server/access-log.js';
 import { allowOrigins } from '../server/cors.js';
+import { takeRefusal } from '../server/raw-refusals.js';
 import { Exchange, exchangeOf, newExchangeId } from './exchange.js';
 import { readsBody } from './sellable.js';
 import { WayOut } from './way-out.js';
@@ -90,10 +91,14 @@ export class ExchangeHooks {
   /** One line for each request, with what may be known and nothing that may not: no header, no body, no query. */
   #close(request: FastifyRequest, reply: FastifyReply): void {
     const exchange = exchangeOf(request);
-    const { statusCode: status, writableFinished } = reply.raw;
+    const { statusCode, writableFinished } = reply.raw;
     // Node calls a response finished also when its last write failed. After a whole one the socket still stands here.
     const finished = writableFinished && !request.raw.socket.destroyed;
     this.wayOut.close(exchange, finished);
+    // Node could not read the request to its end: another answer than this response was written to the socket.
+    const unread = reply.raw.headersSent ? undefined : takeRefusal(request.raw.socket);
+    const status = unread?.status ?? statusCode;
+    if (unread !== undefined) request.problemCode = unread.code;
     const route = request.routeOptions.url ?? 'unmatched';
     const durationMs = performance.now() - exchange.openedAtMs;
     const { rail } = exchange;

@@ -30,9 +30,10 @@ export class PaidEntry {
   ) {}
 
   /** What the caller may pay with. */
-  offers({ quote, resource }: Exchange): readonly PaymentTerms[] {
+  offers({ tariff, quote, resource }: Exchange): readonly PaymentTerms[] {
     if (quote === undefined || resource === undefined) throw new Error('the exchange has no quote');
-    return this.payments.offers(quote, { url: resource.url, description: quote.sku });
+    const mimeType = tariff?.mimeType ?? 'application/json';
+    return this.payments.offers(quote, { url: resource.url, description: quote.sku, mimeType });
   }
 
   challenge(offers: readonly PaymentTerms[], code: ProblemCode, detail?: string): Problem {
@@ -66,7 +67,7 @@ export class PaidEntry {
     });
     this.strangers.learn(payer.payer);
     if (held.rail === 'known') {
-      await this.#answerAgain(entering, held);
+      await this.#answerAgain(entering, held, payer.payment.x402Version);
       return 'answered';
     }
     if (held.flow === 'upfront') await this.#settleUpfront(exchange, held);
@@ -82,10 +83,10 @@ export class PaidEntry {
     exchange.upfront = outcome.transaction;
   }
 
-  async #answerAgain({ exchange, reply }: Entering, known: KnownPayment): Promise<void> {
+  async #answerAgain({ exchange, reply }: Entering, known: KnownPayment, askedIn: 1 | 2): Promise<void> {
     const stored = await this.answers.find(known.exchangeId, exchange.owners);
     if (stored === null) throw new Problem('payment/served');
-    const receipt = await this.receipts.forKnown(known);
+    const receipt = await this.receipts.forKnown(known, askedIn);
     exchange.answerOf = known.exchangeId;
     void reply.status(stored.status);
     for (const [name, value] of Object.entries(stored.headers)) {

@@ -1,6 +1,7 @@
+import type { PricedTariff } from '@keyfare/core/metering';
 import { Injectable } from '@nestjs/common';
 import { type AbstractHttpAdapter, HttpAdapterHost } from '@nestjs/core';
-import type { FastifyInstance, onSendHookHandler, RouteOptions } from 'fastify';
+import type { FastifyInstance, onSendHookHandler, preParsingHookHandler, RouteOptions } from 'fastify';
 import { tariffOf } from '../route-tariff.js';
 
 /** What Nest registers routes with, by method; `all` and rarer methods among them. */
@@ -26,14 +27,23 @@ const registrars = [
 
 type Registrar = (...args: unknown[]) => unknown;
 
+/** What the gate puts around the hooks that others give a priced route. */
+export interface Surrounding {
+  /** Runs before the body is read. */
+  readonly beforeBody: (tariff: PricedTariff) => preParsingHookHandler;
+  /** The first and the last of the `onSend` hooks. */
+  readonly first: onSendHookHandler;
+  readonly last: onSendHookHandler;
+}
+
 /**
- * Finds the priced routes among those that Fastify gets, and puts hooks of ours first and last among their `onSend` hooks.
+ * Finds the priced routes among those that Fastify gets, and puts hooks of ours around those of others.
  * The adapter may wrap a handler, which loses its metadata; so the tariff is read where Nest hands the handler over.
  */
 @Injectable()
 export class PricedRoutes {
-  readonly #routes: RouteOptions[] = [];
-  #isPriced = false;
+  readonly #routes: { readonly route: RouteOptions; readonly tariff: PricedTariff }[] = [];
+  #tariff: PricedTariff | undefined;
 
   constructor(host: HttpAdapterHost) {
     const adapter = host.httpAdapter as AbstractHttpAdapter & Partial<Record<string, Registrar>>;
@@ -42,29 +52,32 @@ export class PricedRoutes {
       if (register !== undefined) adapter[name] = this.#watching(register.bind(adapter)) as never;
     }
     adapter.getInstance<FastifyInstance>().addHook('onRoute', (route) => {
-      if (this.#isPriced) this.#routes.push(route);
+      if (this.#tariff !== undefined) this.#routes.push({ route, tariff: this.#tariff });
     });
   }
 
   /**
-   * Puts `first` before and `last` after every other `onSend` hook of the priced routes, those that plugins added included.
-   * Fastify reads a route's hooks when it gets ready, so call this once all routes are registered and before that.
+   * Adds the hooks. Fastify reads a route's hooks when it gets ready, so call this once all routes are registered, with the
+   * hooks that plugins add to them, and before that.
    */
-  surround(first: onSendHookHandler, last: onSendHookHandler): void {
-    for (const route of this.#routes) {
-      const hooks = [route.onSend ?? []].flat();
-      route.onSend = [first, ...hooks, last];
+  surround({ beforeBody, first, last }: Surrounding): void {
+    for (const { route, tariff } of this.#routes) {
+      route.onSend = [first, ...[route.onSend ?? []].flat(), last];
+      // Nobody reads the body of a GET: there the guard is early enough.
+      const readsBodies = [route.method].flat().some((method) => method !== 'GET' && method !== 'HEAD');
+      if (readsBodies) route.preParsing = [beforeBody(tariff), ...[route.preParsing ?? []].flat()];
     }
   }
 
   #watching(register: Registrar): Registrar {
     return (...args) => {
       const handler = args.at(-1);
-      this.#isPriced = typeof handler === 'function' && tariffOf(handler, handler)?.kind === 'priced';
+      const tariff = typeof handler === 'function' ? tariffOf(handler, handler) : undefined;
+      this.#tariff = tariff?.kind === 'priced' ? tariff : undefined;
       try {
         return register(...args);
       } finally {
-        this.#isPriced = false;
+        this.#tariff = undefined;
       }
     };
   }

@@ -25,10 +25,10 @@ export interface ServedCall {
   readonly contentType: string | undefined;
 }
 
-/** A paid call's receipt, and the x402 header that hands it on. */
+/** A paid call's receipt, and the x402 headers that tell how its payment ended. */
 export interface PaidReceipt {
   readonly jws: string;
-  readonly response: SettlementHeader;
+  readonly responses: readonly SettlementHeader[];
 }
 
 /** A call and its answer, to be kept together; null for an answer that is too large to keep. */
@@ -152,7 +152,7 @@ export class ExchangeReceipts {
       transaction: outcome.transaction,
     });
     const jws = first ? signed.jws : await this.receipts.find(hold.exchangeId);
-    return { jws, response: this.#response(hold, { transaction: outcome.transaction }) };
+    return { jws, responses: [this.#response(hold, { transaction: outcome.transaction })] };
   }
 
   /** Signs for a deferred call and posts it: the payment is served then, and collected later. */
@@ -183,17 +183,18 @@ export class ExchangeReceipts {
     const jws = first ? signed.jws : await this.findPosted(id);
     // Peers took this process for dead: they gave up its claim, or recorded that a refund is due.
     if (jws === null) throw new Problem(transaction === null ? 'payment/in-progress' : 'payment/refund-due');
-    return { jws, response: this.#response(hold, { transaction }) };
+    return { jws, responses: [this.#response(hold, { transaction })] };
   }
 
-  /** The receipt and header of a call that was served before. */
-  async forKnown(known: KnownPayment): Promise<PaidReceipt> {
+  /** The receipt and headers of a call that was served before: for the version it was paid in, and for that asked in now. */
+  async forKnown(known: KnownPayment, askedIn: 1 | 2): Promise<PaidReceipt> {
     const jws = await this.receipts.find(known.exchangeId);
-    const { network, payer, amount, transaction } = known;
-    return {
-      jws,
-      response: this.#response({ network, payer, amount, x402Version: known.call.x402Version }, { transaction }),
-    };
+    const { network, payer, amount, transaction, call } = known;
+    const versions = new Set([call.x402Version, askedIn]);
+    const responses = [...versions].map((x402Version) => {
+      return this.#response({ network, payer, amount, x402Version }, { transaction });
+    });
+    return { jws, responses };
   }
 
   /** The x402 header of a payment that failed. */

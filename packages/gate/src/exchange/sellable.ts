@@ -1,5 +1,6 @@
 import { Problem } from '@keyfare/core/problem';
 import type { FastifyRequest } from 'fastify';
+import { showsCredential } from '../credential/extract.js';
 
 /** Whether the request brings a body that Fastify reads. It reads none of a GET, a HEAD or a TRACE. */
 export function readsBody(request: FastifyRequest): boolean {
@@ -8,7 +9,8 @@ export function readsBody(request: FastifyRequest): boolean {
 
 /**
  * Refuses what could be sold but not signed for: a URL that a receipt cannot hold (414, 400), a body that nobody reads
- * and so nobody digests (400), and a HEAD (405 with `allowed`), whose answer would be charged in full and not sent.
+ * and so nobody digests (400), and a HEAD (405 with `allowed`), whose answer would be charged in full and not sent. Whoever shows no credential is told the
+ * price, whatever the body is.
  */
 export function checkSellable(request: FastifyRequest, allowed: () => readonly string[]): void {
   const url = request.raw.url ?? '/';
@@ -19,7 +21,7 @@ export function checkSellable(request: FastifyRequest, allowed: () => readonly s
   if (request.method === 'HEAD') {
     throw new Problem('request/method-not-allowed', undefined, { headers: { allow: allowed().join(', ') } });
   }
-  if (announcesBody(request) && !readsBody(request)) {
+  if (announcesBody(request) && !readsBody(request) && showsCredential(request)) {
     throw new Problem('request/malformed', `A ${request.method} request to a priced route must not have a body.`);
   }
 }

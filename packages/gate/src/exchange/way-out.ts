@@ -5,6 +5,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify';
 import { AnswerService } from '../answer/answer.service.js';
 import { GateConfig } from '../config.js';
+import { asksBeforeCall } from '../server/cors.js';
 import { answerProblem } from '../server/problem-answer.js';
 import { withTimeout } from '../with-timeout.js';
 import { type AnswerBytes, isResponse, isStream, readAnswer, readResponse } from './answer-bytes.js';
@@ -270,8 +271,7 @@ interface Replacing extends Passing {
 }
 
 /** A browser's question before the call (Fetch standard §3.3), answered by the CORS plugin: no guard or handler ran for it. */
-function isPreflight({ tariff }: Exchange, { method, headers }: FastifyRequest, payload: unknown): boolean {
-  if (method !== 'OPTIONS' || tariff !== undefined) return false;
-  if (headers.origin === undefined || headers['access-control-request-method'] === undefined) return false;
+function isPreflight({ tariff }: Exchange, request: FastifyRequest, payload: unknown): boolean {
+  if (tariff !== undefined || !asksBeforeCall(request)) return false;
   return payload === undefined || payload === null || payload === '';
 }

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { canonicalJson } from '@keyfare/core/encoding';
 import { Problem } from '@keyfare/core/problem';
 import { asProblem, errorCode, type Sql, type SqlPool } from '@keyfare/db/sql';
@@ -124,9 +124,9 @@ export function operatorOf(request: FastifyRequest): NonNullable<FastifyRequest[
   return request.operator;
 }
 
-/** As the answer's `Request-Id` has it. */
+/** As the answer's `Request-Id` and the access line have it. */
 export function requestIdOf(request: FastifyRequest): string {
-  return request.keyfare?.id ?? request.id;
+  return request.keyfare?.id ?? (request.occurrence ??= randomUUID());
 }
 
 function idempotencyKeyOf(request: FastifyRequest): string | null {

@@ -30,6 +30,14 @@ export interface PaidRequest extends Presented {
   readonly account: { readonly accountId: string; readonly keyId: string } | null;
 }
 
+/** What an offer says of the answer. */
+export interface Sold {
+  readonly url: string;
+  readonly description: string;
+  /** RFC 6838, as the answer's `Content-Type` will have it. */
+  readonly mimeType: string;
+}
+
 /** For so long after it ran out a payment is looked up when it is presented again: its answer may still be owed. */
 const recallSeconds = 3_600n;
 
@@ -77,7 +85,7 @@ export class PaymentService {
   }
 
   /** What a payer is asked for: every offer of the route, the preferred one first. */
-  offers(quote: Quote, { url, description }: { url: string; description: string }): readonly PaymentTerms[] {
+  offers(quote: Quote, { url, description, mimeType }: Sold): readonly PaymentTerms[] {
     const offers: readonly TariffOffer[] = quote.offers ?? [{}];
     return offers.map((offer) => {
       const caip2 = offer.network === undefined ? this.config.network.caip2 : findNetwork(offer.network)?.caip2;
@@ -92,7 +100,7 @@ export class PaymentService {
         maxTimeoutSeconds: flow === 'deferred' ? this.config.deferred.timeoutSeconds : this.config.maxTimeoutSeconds,
         resourceUrl: url,
         description,
-        mimeType: 'application/json',
+        mimeType,
       };
     });
   }

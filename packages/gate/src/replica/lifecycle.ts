@@ -13,6 +13,7 @@ import { ExchangeHooks } from '../exchange/hooks.js';
 import { LaterEntries } from '../exchange/later.js';
 import { PostOffice } from '../exchange/post.js';
 import { PricedRoutes } from '../exchange/priced-routes.js';
+import { Quoting } from '../exchange/quoting.js';
 import { WayOut } from '../exchange/way-out.js';
 import { KeyResolver } from '../key/key.resolver.js';
 import { Sequencer } from '../log/sequencer.js';
@@ -54,6 +55,7 @@ export class GateLifecycle
     private readonly pricedRoutes: PricedRoutes,
     private readonly hooks: ExchangeHooks,
     private readonly wayOut: WayOut,
+    private readonly quoting: Quoting,
     replicaId: ReplicaId,
   ) {
     this.#sequencer = new Sequencer({
@@ -122,7 +124,11 @@ export class GateLifecycle
 
   /** All routes are registered, and the plugins of the host have added their hooks. */
   onApplicationBootstrap(): void {
-    this.pricedRoutes.surround(this.hooks.enter, this.wayOut.leave);
+    this.pricedRoutes.surround({
+      beforeBody: (tariff) => this.quoting.askBeforeBody(tariff),
+      first: this.hooks.enter,
+      last: this.wayOut.leave,
+    });
   }
 
   /** In-flight calls are answered next, and one that waits for a database that is away would never be. */

@@ -1,26 +1,49 @@
-import { STATUS_CODES } from 'node:http';
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { Problem, toProblemDocument } from '@keyfare/core/problem';
+import type { Duplex } from 'node:stream';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { type FastifyBaseLogger, type FastifyInstance, LogController, type onRequestHookHandler } from 'fastify';
+import {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+  type onRequestHookHandler,
+} from 'fastify';
 import type { Logger } from 'pino';
+import '../request-slots.js';
+import { AccessLog } from './access-log.js';
+import { rawCorsHeaders } from './cors.js';
 import { responsesOf } from './gated-response.js';
-import { routableTarget } from './request-target.js';
+import { RawRefusals } from './raw-refusals.js';
+import { refusedTarget, routableTarget } from './request-target.js';
 
 export interface AdapterSettings {
   readonly logger: Logger;
   readonly bodyLimitBytes?: number;
 }
 
-/** A Fastify adapter with a server's manners: bounded bodies and headers, problems for what never becomes a request. */
+/**
+ * A Fastify adapter with a server's manners: bounded bodies and headers, and a problem with CORS headers and an access line
+ * for every request that is refused, also for those that never reach a route or a hook.
+ */
 export function createAdapter({ logger, bodyLimitBytes = 1_048_576 }: AdapterSettings): FastifyAdapter {
   const server = { isClosing: false };
+  const accessLog = new AccessLog(logger);
+  const refusals = new RawRefusals(accessLog, (origin) => rawCorsHeaders(adapter, origin));
   const adapter = new FastifyAdapter({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
-    http: { ServerResponse: responsesOf(server) },
-    rewriteUrl: (request: { readonly url?: string | undefined }) => routableTarget(request.url ?? '/'),
+    http: { ServerResponse: responsesOf(server), requireHostHeader: false },
+    rewriteUrl: routableTarget,
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+      // The router gave up, and no hook has run. Routed once more, the request passes all of them.
+      request.raw.url = refusedTarget(error.code);
+      instance.routing(request.raw, reply.raw);
+    },
     // A child logger for each request costs more than our one line of it, which names the exchange.
     childLoggerFactory: (parent: FastifyBaseLogger) => parent,
     requestTimeout: 60_000,
@@ -29,35 +52,56 @@ export function createAdapter({ logger, bodyLimitBytes = 1_048_576 }: AdapterSet
     // then closed: see `GatedResponse`.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => refuseUnreadable(error, socket),
+    clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => refusals.unreadable(error, socket),
   });
-  adapter.getInstance<FastifyInstance>().addHook('preClose', (done) => {
+  const instance = adapter.getInstance<FastifyInstance>();
+  instance.server.on('connect', ({ headers }: IncomingMessage, socket: Duplex) => {
+    refusals.tunnel(socket, headers.origin);
+  });
+  // RFC 9110 §10.1.1 lets a server ignore what it does not know; Node would refuse it with an empty answer.
+  instance.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    instance.routing(request, response);
+  });
+  instance.addHook('onResponse', (request, reply, done) => {
+    writeWithoutExchange(accessLog, request, reply);
+    done();
+  });
+  instance.addHook('preClose', (done) => {
     server.isClosing = true;
     done();
   });
-  adapter.getInstance<FastifyInstance>().addHook('onRequest', forgiveEmptyBody);
+  instance.addHook('onClose', (_instance, done) => {
+    accessLog.flush();
+    done();
+  });
+  instance.addHook('onRequest', forgiveEmptyBody);
   return adapter;
 }
 
 /** Clients that always name a type name one for no body, too: it is as good as none, and no JSON that cannot be read. */
 const forgiveEmptyBody: onRequestHookHandler = ({ headers }, _reply, done) => {
-  const length = headers['content-length'];
-  const isEmpty = headers['transfer-encoding'] === undefined && (length === undefined || length === '0');
-  if (isEmpty) delete headers['content-type'];
+  if (headers['content-type'] !== undefined) {
+    const length = headers['content-length'];
+    const isEmpty = headers['transfer-encoding'] === undefined && (length === undefined || length === '0');
+    if (isEmpty) delete headers['content-type'];
+  }
   done();
 };
 
-/** Node ends a request that it cannot read before Fastify sees it (RFC 9110 §15.5.1, RFC 6585 §5). */
-function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'request/header-too-large' : 'request/malformed';
-  const problem = new Problem(code);
-  const body = JSON.stringify(toProblemDocument(problem, { typeBase: '/problems/' }));
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\n` +
-      `Content-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
+/** The line of a request for which no exchange was opened: a hook refused it before, or the program has no gate. */
+function writeWithoutExchange(accessLog: AccessLog, request: FastifyRequest, reply: FastifyReply): void {
+  if (request.keyfare !== null && request.keyfare !== undefined) return;
+  accessLog.write({
+    exchange: request.occurrence ?? randomUUID(),
+    method: request.method,
+    route: request.routeOptions.url ?? 'unmatched',
+    status: reply.raw.statusCode,
+    rail: 'none',
+    sku: undefined,
+    principal: undefined,
+    problem: request.problemCode,
+    receipt: undefined,
+    aborted: !reply.raw.writableFinished,
+    durationMs: reply.elapsedTime,
+  });
 }

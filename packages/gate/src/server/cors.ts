@@ -15,21 +15,56 @@ const exposedHeaders = [
 
 const day = 86_400;
 
+/** The pages that may call, `*` for all; null leaves the matter to the host. */
+export type AllowedOrigins = '*' | readonly string[] | null;
+
+const policies = new WeakMap<object, AllowedOrigins>();
+
+interface Asking {
+  readonly method: string;
+  readonly headers: NodeJS.Dict<string | string[]>;
+}
+
+/** Whether a browser asks before its call (Fetch standard §3.3). */
+export function asksBeforeCall({ method, headers }: Asking): boolean {
+  return (
+    method === 'OPTIONS' && headers['origin'] !== undefined && headers['access-control-request-method'] !== undefined
+  );
+}
+
 /**
  * Lets pages of these origins call the API (Fetch standard, CORS protocol). Any header may be sent, for hosts have their
- * own beside ours, and no cookie: nothing here looks at one. A preflight is answered before the gate, so it costs nothing.
- * Null leaves the matter to the host.
+ * own beside ours, and no cookie: nothing here looks at one. A preflight is answered before the gate, so it costs nothing;
+ * any other OPTIONS goes where its route is, and may be sold there.
  */
-export function allowOrigins(adapter: AbstractHttpAdapter, origins: '*' | readonly string[] | null): void {
+export function allowOrigins(adapter: AbstractHttpAdapter, origins: AllowedOrigins): void {
+  policies.set(adapter, origins);
   if (origins === null) return;
-  const options = {
+  const preflight = {
     origin: origins === '*' ? '*' : [...origins],
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     exposedHeaders,
     credentials: false,
     maxAge: day,
-    // An OPTIONS request that is no preflight is answered like one.
-    strictPreflight: false,
   };
-  adapter.enableCors(options);
+  const call = { ...preflight, preflight: false };
+  adapter.enableCors((request: Asking, done: (error: null, options: object) => void) => {
+    done(null, asksBeforeCall(request) ? preflight : call);
+  });
+}
+
+/**
+ * The CORS headers of an answer that no hook sees, to a page of `origin`, where that is known. Null when there are none:
+ * a single origin that is allowed may stand in every answer, of several only the one that asks.
+ */
+export function rawCorsHeaders(adapter: object, origin: string | undefined): Readonly<Record<string, string>> {
+  const origins = policies.get(adapter) ?? null;
+  if (origins === null) return {};
+  const [only, another] = origins === '*' ? ['*'] : origins;
+  const allowed = another === undefined ? only : origins.includes(origin ?? '') ? origin : undefined;
+  return {
+    ...(origins === '*' ? {} : { Vary: 'Origin' }),
+    ...(allowed === undefined ? {} : { 'Access-Control-Allow-Origin': allowed }),
+    'Access-Control-Expose-Headers': exposedHeaders.join(', '),
+  };
 }

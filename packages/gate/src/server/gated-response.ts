@@ -1,4 +1,5 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 
 /** Whether bytes may leave, and what to do with an attempt to send some before. */
 export interface ResponseGate {
@@ -8,6 +9,16 @@ export interface ResponseGate {
 }
 
 type Any = (...args: unknown[]) => unknown;
+
+/** Which response each socket carries now; the others of pipelined requests wait. */
+const carried = new WeakMap<Socket, GatedResponse>();
+/** Sockets whose own `write` and `end` ask the gate of the response they carry. */
+const gatedSockets = new WeakSet<Socket>();
+
+/** The response that the socket carries now, which no other bytes may interrupt. */
+export function responseOn(socket: Socket): GatedResponse | undefined {
+  return carried.get(socket);
+}
 
 /**
  * Node's response with a gate. A handler that writes to it, takes it over, or sends early hints, passes every hook by.
@@ -19,6 +30,27 @@ type Any = (...args: unknown[]) => unknown;
 export class GatedResponse<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
   /** Undefined on routes that are not priced. */
   gate: ResponseGate | undefined = undefined;
+
+  override assignSocket(socket: Socket): void {
+    super.assignSocket(socket);
+    carried.set(socket, this);
+  }
+
+  override detachSocket(socket: Socket): void {
+    super.detachSocket(socket);
+    carried.delete(socket);
+  }
+
+  /**
+   * Closes the gate until the exchange opens it. The socket is gated with it: a handler that writes to the socket instead of
+   * the response passes by everything of Node's. What it writes to the socket's handle is out of reach.
+   */
+  lock(gate: ResponseGate): void {
+    this.gate = gate;
+    const { socket } = this.req;
+    if (this.socket === socket) carried.set(socket, this);
+    gateSocket(socket);
+  }
 
   override writeHead(status: unknown, reason?: unknown, headers?: unknown): this {
     if (!this.isOpen()) return this;
@@ -69,6 +101,27 @@ export class GatedResponse<Request extends IncomingMessage = IncomingMessage> ex
     gate.refuse();
     return false;
   }
+}
+
+function gateSocket(socket: Socket): void {
+  if (gatedSockets.has(socket)) return;
+  gatedSockets.add(socket);
+  const write = socket.write.bind(socket) as Any;
+  const end = socket.end.bind(socket) as Any;
+  socket.write = ((...args: unknown[]) => mayWrite(socket) && write(...args)) as Socket['write'];
+  // Node ends the socket of a caller who has left. Only bytes are asked about.
+  socket.end = ((...args: unknown[]) => (hasBytes(args) && !mayWrite(socket) ? socket : end(...args))) as Socket['end'];
+}
+
+function hasBytes([chunk]: readonly unknown[]): boolean {
+  return chunk !== undefined && chunk !== null && typeof chunk !== 'function';
+}
+
+function mayWrite(socket: Socket): boolean {
+  const gate = carried.get(socket)?.gate;
+  if (gate === undefined || gate.exchange.mayLeave) return true;
+  gate.refuse();
+  return false;
 }
 
 /** The responses of one server. */

@@ -9,7 +9,7 @@ const reserved = new Set(['type', 'title', 'status', 'detail', 'instance', 'stat
  * §4.2.1): its status, its message, and the members of its response. All of them are public in Nest as well. Null for a
  * status that is no error, which no problem can have.
  */
-export function toHostProblem(exception: HttpException, instance: string | undefined): object | null {
+export function toHostProblem(exception: HttpException, instance: string): object | null {
   const status = exception.getStatus();
   if (status < 400 || status > 599) return null;
   const response: unknown = exception.getResponse();
@@ -24,7 +24,7 @@ export function toHostProblem(exception: HttpException, instance: string | undef
     status,
     ...(typeof message === 'string' && message !== '' ? { detail: message } : {}),
     ...(Array.isArray(message) ? { errors: message } : {}),
-    ...(instance === undefined ? {} : { instance }),
+    instance,
     ...Object.fromEntries(extensions),
   };
 }

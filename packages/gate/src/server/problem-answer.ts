@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { type Problem, toProblemDocument } from '@keyfare/core/problem';
 import type { FastifyRequest } from 'fastify';
 import '../request-slots.js';
@@ -9,18 +10,15 @@ export interface ProblemAnswer {
   readonly body: string;
 }
 
-/** The URN of a request's exchange, as problem documents name the occurrence; undefined before it was opened. */
-export function instanceOf(request: FastifyRequest): string | undefined {
-  return request.keyfare === null || request.keyfare === undefined ? undefined : `urn:uuid:${request.keyfare.id}`;
+/** The URN under which the access line names this occurrence: of the exchange, or where none was opened, one of its own. */
+export function instanceOf(request: FastifyRequest): string {
+  const id = request.keyfare?.id ?? (request.occurrence ??= randomUUID());
+  return `urn:uuid:${id}`;
 }
 
 /** Writes a problem down, and notes its code for the access line. */
 export function answerProblem(problem: Problem, request: FastifyRequest): ProblemAnswer {
-  const instance = instanceOf(request);
-  const document = toProblemDocument(problem, {
-    typeBase: '/problems/',
-    ...(instance === undefined ? {} : { instance }),
-  });
+  const document = toProblemDocument(problem, { typeBase: '/problems/', instance: instanceOf(request) });
   request.problemCode = problem.code;
   return {
     status: problem.status,

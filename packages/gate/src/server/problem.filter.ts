@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import '../request-slots.js';
 import { isServerError, toHostProblem } from './host-problem.js';
 import { answerProblem, instanceOf, type ProblemAnswer } from './problem-answer.js';
-import { isReadableTarget } from './request-target.js';
+import { targetFault } from './request-target.js';
 import { RouteTable } from './route-table.js';
 
 /** What the server layer's own refusals mean; what a host says with the same statuses means something else. */
@@ -70,8 +70,13 @@ export class ProblemFilter implements ExceptionFilter {
 
   /** The address may be right and the method wrong (RFC 9110 §15.5.6). */
   #notFound(request: FastifyRequest): Problem {
-    if (!isReadableTarget(request.originalUrl)) {
-      return new Problem('request/malformed', 'The request target must be a path that starts with / and decodes.');
+    const fault = targetFault(request.raw.url, request.originalUrl);
+    if (fault === 'request/uri-too-long') return new Problem(fault, 'A part of the path is too long.');
+    if (fault !== null) {
+      return new Problem(
+        fault,
+        'The request must have a Host, and a target that starts with / and decodes, without NUL and #.',
+      );
     }
     const allowed = this.routes.methodsAt(request.raw.url ?? '/');
     if (allowed.length === 0 || allowed.includes(request.method)) return new Problem('request/not-found');

@@ -1,6 +1,6 @@
 import { Stream } from 'node:stream';
 import type { Tariff } from '@keyfare/core/metering';
-import { Injectable, StreamableFile } from '@nestjs/common';
+import { Injectable, RequestMethod, StreamableFile } from '@nestjs/common';
 import {
   METHOD_METADATA,
   RESPONSE_PASSTHROUGH_METADATA,
@@ -18,6 +18,8 @@ export interface Handler {
   readonly tariff: Tariff | undefined;
   /** It writes its response, or streams it, without returning it. */
   readonly answersItself: boolean;
+  /** It is for HEAD alone, whose answer has no body. */
+  readonly headOnly: boolean;
   /** Its declared return type is a stream. */
   readonly streams: boolean;
 }
@@ -48,6 +50,11 @@ export class RouteAudit {
         ({ tariff, streams }) => tariff?.kind === 'priced' && streams,
         'A priced route must return its whole answer, for the receipt names its digest; streams are returned by',
       ),
+      fault(
+        handlers,
+        ({ tariff, headOnly }) => tariff?.kind === 'priced' && headOnly,
+        'A priced route answers no HEAD, for its answer would be charged in full and not sent; @Head() have',
+      ),
     ].filter((text) => text !== null);
     if (faults.length > 0) throw new Error(faults.join('\n'));
   }
@@ -62,7 +69,9 @@ export class RouteAudit {
         if (typeof handler !== 'function' || Reflect.getMetadata(METHOD_METADATA, handler) === undefined) return [];
         const answersItself = writesResponse(metatype, method) || Reflect.getMetadata(SSE_METADATA, handler) === true;
         const streams = returnsStream(prototype, method);
-        return [{ controller: metatype.name, method, tariff: tariffOf(handler, metatype), answersItself, streams }];
+        const headOnly = Reflect.getMetadata(METHOD_METADATA, handler) === RequestMethod.HEAD;
+        const tariff = tariffOf(handler, metatype);
+        return [{ controller: metatype.name, method, tariff, answersItself, headOnly, streams }];
       });
     });
   }

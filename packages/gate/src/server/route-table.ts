@@ -18,7 +18,7 @@ export class RouteTable {
 
   /** The methods that routes exist for at this URL. HEAD is not listed: it goes where GET goes, but to no priced route. */
   methodsAt(url: string): readonly string[] {
-    const path = url.split('?', 1)[0] ?? '/';
+    const path = decoded(url.split(/[?#]/, 1)[0] ?? '/');
     return [...new Set(this.#routes.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method))];
   }
 }
@@ -28,5 +28,14 @@ function toPattern(url: string): RegExp {
     if (part === '*') return '.*';
     return part.startsWith(':') ? '[^/]+' : part.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
   });
-  return new RegExp(`^${parts.join('/')}/?$`);
+  return new RegExp(`^${parts.join('/')}$`);
+}
+
+/** As the router decodes a path: all but what would change its parts, such as an encoded slash. */
+function decoded(path: string): string {
+  try {
+    return decodeURI(path);
+  } catch {
+    return path;
+  }
 }

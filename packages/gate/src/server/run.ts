@@ -33,8 +33,7 @@ export async function startServer(settings: ServerSettings): Promise<NestFastify
     prepare?.(app);
     const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
     const watch = settings.watch ?? new Watch({});
-    fastify.addHook('onRequest', async (request) => watch.confine(request));
-    fastify.addHook('onClose', async () => watch.close());
+    watch.guard(fastify);
     await app.init();
     await fastify.ready();
     await watch.open(fastify, host);

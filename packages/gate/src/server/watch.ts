@@ -53,14 +53,17 @@ export class Watch {
     this.#port = (server.address() as AddressInfo).port;
   }
 
-  /** On the port for the watch nothing else is answered. To be registered as an `onRequest` hook. */
-  confine(request: FastifyRequest): void {
-    if (this.#isOnPort(request) && !paths.has(request.url.split('?', 1)[0] ?? '')) {
-      throw new Problem('request/not-found');
-    }
+  /** On the port for the watch nothing else is answered. Before the routes are made. */
+  guard(fastify: FastifyInstance): void {
+    if (this.settings.port === undefined) return;
+    fastify.addHook('onRequest', (request, _reply, done) => {
+      const isElsewhere = this.#isOnPort(request) && !paths.has(request.url.split('?', 1)[0] ?? '');
+      done(isElsewhere ? new Problem('request/not-found') : undefined);
+    });
+    fastify.addHook('onClose', async () => this.close());
   }
 
-  async close(): Promise<void> {
+  private async close(): Promise<void> {
     const server = this.#server;
     if (server === undefined) return;
     server.closeIdleConnections();
