@@ -9,12 +9,14 @@ describe('the admin API', () => {
   let ground: Ground;
   let api: Api;
   let call: ReturnType<typeof operating>;
+  let token: string;
   const slug = `plan-${randomBytes(4).toString('hex')}`;
 
   beforeAll(async () => {
     ground = await openGround();
     api = await startApi(ground);
-    call = operating(api.url, await operatorToken(ground, api));
+    token = await operatorToken(ground, api);
+    call = operating(api.url, token);
     await post('/admin/plans', { slug, includedUnits: 1_000, overage: 'reject' });
   }, 60_000);
   afterAll(async () => {
@@ -214,6 +216,24 @@ describe('the admin API', () => {
     expect(refused.map(({ status, body }) => [status, body['code']])).toEqual(
       refused.map(() => [409, 'account/conflict']),
     );
+  });
+
+  it('lets no page of another origin read it, unless that origin is named', async () => {
+    const origin = 'https://console.example';
+    const allowed = await startApi(ground, { OPERATOR_CORS_ORIGINS: origin });
+    const headers = { origin, 'access-control-request-method': 'GET' };
+    const answers = await Promise.all(
+      [api, allowed].flatMap(({ url }) => [
+        operating(url, token)('GET', '/admin/accounts', { headers: { origin } }),
+        operating(url, token)('OPTIONS', '/admin/accounts', { headers }),
+      ]),
+    );
+    await allowed.service.stop();
+    const origins = answers.map((answer) => answer.headers.get('access-control-allow-origin'));
+    expect(origins).toEqual([null, null, origin, origin]);
+    expect(
+      (await fetch(`${api.url}/healthz`, { headers: { origin } })).headers.get('access-control-allow-origin'),
+    ).toBe('*');
   });
 
   it('rotates by who has seen what waits: 409, then with If-Match, then 412 for who is late', async () => {

@@ -22,6 +22,15 @@ const routes: readonly (readonly [string, string])[] = [
   ['GET', '/admin/keys/key1'],
   ['POST', '/admin/keys/key1/rotate'],
   ['POST', '/admin/keys/key1/revoke'],
+  ['POST', '/admin/accounts/acct_1/close'],
+  ['GET', '/admin/payments'],
+  ['GET', '/admin/payments/pay1'],
+  ['GET', '/admin/operators'],
+  ['POST', '/admin/operators'],
+  ['GET', '/admin/operators/self'],
+  ['GET', '/admin/operators/op1'],
+  ['POST', '/admin/operators/op1/revoke'],
+  ['GET', '/admin/audit'],
 ];
 
 describe('security: the admin API', () => {
@@ -40,6 +49,10 @@ describe('security: the admin API', () => {
 
   /** The header that lets an operator in. */
   const asOperator = (): string => `Authorization: Bearer ${token}`;
+
+  /** What a stranger is answered; after the first twenty from one address, that there were too many. */
+  const shutOut = ['401 operator/unauthorized', '429 operator/throttled'];
+  const codeOf = ({ status, body }: Answer): string => `${String(status)} ${String(body['code'])}`;
 
   /** One request, its target and headers as they are. */
   const ask = async (line: string, headers: readonly string[] = [], body = ''): Promise<Answer> => {
@@ -71,7 +84,7 @@ describe('security: the admin API', () => {
       .flatMap(([path, methods]) =>
         Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{\w+\}/g, '*')}`),
       );
-    const asked = routes.map(([method, path]) => `${method} ${path.replace(/acct_1|key1/, '*')}`);
+    const asked = routes.map(([method, path]) => `${method} ${path.replace(/acct_1|key1|pay1|op1/, '*')}`);
     expect(described.toSorted()).toEqual(asked.toSorted());
   });
 
@@ -81,10 +94,7 @@ describe('security: the admin API', () => {
       const last = path.slice(path.lastIndexOf('/') + 1);
       const escaped = path.replace('admin', '%61dmin');
       for (const target of [path, `${path}?a=1`, escaped, path.replace('/admin', '/%61%64%6d%69%6e')]) {
-        expect(await ask(`${method} ${target}`)).toMatchObject({
-          status: 401,
-          body: { code: 'operator/unauthorized' },
-        });
+        expect(shutOut).toContain(codeOf(await ask(`${method} ${target}`)));
       }
       for (const target of [
         `${path}/`,
@@ -101,7 +111,7 @@ describe('security: the admin API', () => {
         }
       }
       // Behind a parameter, a semicolon is part of it.
-      expect([401, 404]).toContain((await ask(`${method} ${path};x=1`)).status);
+      expect([...shutOut, '404 request/not-found']).toContain(codeOf(await ask(`${method} ${path};x=1`)));
       for (const target of [`http://evil.example${path}`, `${path}%00`, `${path}%ff`, `${path}#`]) {
         const answer = await ask(`${method} ${target}`, [asOperator()]);
         expect([target, answer.status, answer.body['code']]).toEqual([target, 400, 'request/malformed']);
@@ -113,7 +123,7 @@ describe('security: the admin API', () => {
     'Nest on Fastify, HEAD that passes by the middleware of its GET (no number was found): other methods at %s are 404 or 405',
     async (path) => {
       const has = new Set(routes.filter(([, other]) => other === path).map(([method]) => method));
-      expect((await ask(`HEAD ${path}`)).status).toBe(has.has('GET') ? 401 : 405);
+      expect(has.has('GET') ? [401, 429] : [405]).toContain((await ask(`HEAD ${path}`)).status);
       for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND', 'TRACE']) {
         if (has.has(method)) continue;
         const { status, head, body } = await ask(`${method} ${path}`, [asOperator()]);
@@ -121,7 +131,7 @@ describe('security: the admin API', () => {
         expect(/\r\nallow: ([^\r]*)/.exec(head)?.[1]?.toUpperCase().split(', ').toSorted()).toEqual(
           [...has].toSorted(),
         );
-        expect(head).toContain('access-control-allow-origin: *');
+        expect(head).not.toContain('access-control-allow-origin');
       }
     },
   );
@@ -136,15 +146,14 @@ describe('security: the admin API', () => {
       'X-HTTP-Method-Override: OPTIONS',
       'X-Forwarded-For: 127.0.0.1',
     ]) {
-      expect(await ask('GET /admin/accounts', [header])).toMatchObject({ status: 401 });
+      expect(shutOut).toContain(codeOf(await ask('GET /admin/accounts', [header])));
     }
   });
 
   it('GHSA-r75f-5x8p-qvmc, CVE-2026-42208 (LiteLLM): SQL in a token is a wrong token', async () => {
     for (const wrong of [`' or '1'='1`, `x' union select 1 --`, '%', '*', 'undefined', 'null', 'Bearer', `${token}'`]) {
       for (const header of [`Authorization: Bearer ${wrong}`, `Authorization: ${wrong}`, `X-API-Key: ${wrong}`]) {
-        // 429 after the first twenty: refused all the same.
-        expect([401, 429]).toContain((await ask('GET /admin/accounts', [header])).status);
+        expect(shutOut).toContain(codeOf(await ask('GET /admin/accounts', [header])));
       }
     }
   });
@@ -163,14 +172,11 @@ describe('security: the admin API', () => {
         `/admin/keys/${keyId}/rotate`,
         `/admin/keys/${keyId}/revoke`,
       ]) {
-        expect(await ask(`POST ${path}`, headers, body)).toMatchObject({
-          status: 401,
-          body: { code: 'operator/unauthorized' },
-        });
+        expect(shutOut).toContain(codeOf(await ask(`POST ${path}`, headers, body)));
       }
     }
     const keys = await ask(`GET /admin/accounts/${account}/keys`, [asOperator()]);
-    expect(keys.body).toHaveLength(1);
+    expect(keys.body['items']).toHaveLength(1);
   });
 
   it('GHSA-q2pj-6v73-8rgj, CVE-2025-60542 (TypeORM): an object or a list where a scalar is expected is 400', async () => {
@@ -209,8 +215,7 @@ describe('security: the admin API', () => {
     }
     for (const query of ['month[$ne]=1', 'month=2026-01&month=2026-02', 'month[]=2026-01']) {
       const { status } = await ask(`GET /admin/accounts/${account}/usage?${query}`, [asOperator()]);
-      // A member of another name is none of ours; of ours nothing but a text is read.
-      expect([query, status]).toEqual([query, query.startsWith('month=') ? 400 : 200]);
+      expect([query, status]).toEqual([query, 400]);
     }
   });
 

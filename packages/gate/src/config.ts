@@ -52,6 +52,8 @@ export abstract class GateConfig {
   abstract readonly publicUrl: URL;
   /** Origins whose pages may call; `*` for any, null to leave it to the host. */
   abstract readonly corsOrigins: '*' | readonly string[] | null;
+  /** The same for the routes of operators. */
+  abstract readonly operatorCorsOrigins: '*' | readonly string[] | null;
   abstract readonly rpcTimeoutMs: number;
   /** JSON-RPC calls in one HTTP request at most. */
   abstract readonly rpcBatchCalls: number;
@@ -139,6 +141,7 @@ export const gateEnvironment = z.object({
   MIGRATION_DATABASE_URL: postgresUrl.optional(),
   PUBLIC_URL: httpOrigin.default('http://localhost:3000'),
   CORS_ORIGINS: corsOrigins.default(null),
+  OPERATOR_CORS_ORIGINS: corsOrigins.default(null),
   RPC_URL: httpUrl,
   RPC_TIMEOUT_MS: milliseconds.default(3_000),
   RPC_BATCH_CALLS: z.coerce.number().int().min(1).max(1_000).default(300),
@@ -242,6 +245,7 @@ export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): Ga
     migrationDatabaseUrl: values.MIGRATION_DATABASE_URL ?? values.DATABASE_URL,
     publicUrl: new URL(values.PUBLIC_URL),
     corsOrigins: values.CORS_ORIGINS,
+    operatorCorsOrigins: values.OPERATOR_CORS_ORIGINS,
     networks,
     deferred: readDeferred(values),
     rpcTimeoutMs: values.RPC_TIMEOUT_MS,

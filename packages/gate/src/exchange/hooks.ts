@@ -27,7 +27,7 @@ export class ExchangeHooks {
     private readonly wayOut: WayOut,
   ) {
     if (host.httpAdapter.getType() !== 'fastify') throw new TypeError('Keyfare needs the Fastify adapter of Nest');
-    allowOrigins(host.httpAdapter, config.corsOrigins);
+    allowOrigins(host.httpAdapter, config.corsOrigins, config.operatorCorsOrigins);
     const fastify = host.httpAdapter.getInstance<FastifyInstance>();
     this.#accessLog = new AccessLog(fastify.log);
     fastify.decorateRequest('keyfare', null);

@@ -12,6 +12,7 @@ import {
 import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { map, type Observable } from 'rxjs';
+import { noteOperatorPath } from '../operator-paths.js';
 import { requestIdOf } from './changes.js';
 import { etagOf } from './etag.js';
 import { OperatorGuard } from './operator.guard.js';
@@ -43,8 +44,10 @@ export class AdminInterceptor implements NestInterceptor {
 }
 
 /** A controller of operators' routes. */
-export const Admin = (path: string): ClassDecorator =>
-  applyDecorators(Controller(path), UseGuards(OperatorGuard), UseInterceptors(AdminInterceptor));
+export const Admin = (path: string): ClassDecorator => {
+  noteOperatorPath(path);
+  return applyDecorators(Controller(path), UseGuards(OperatorGuard), UseInterceptors(AdminInterceptor));
+};
 
 function askedOf(context: ExecutionContext): ReadonlySet<number> {
   const args: object = (Reflect.getMetadata(ROUTE_ARGS_METADATA, context.getClass(), context.getHandler().name) ??

@@ -1,4 +1,5 @@
 import type { AbstractHttpAdapter } from '@nestjs/core';
+import { isOperatorPath } from '../operator-paths.js';
 
 /** What a page must be able to read of an answer; a browser hides every other header. */
 const exposedHeaders = [
@@ -22,11 +23,13 @@ const policies = new WeakMap<object, AllowedOrigins>();
 
 interface Asking {
   readonly method: string;
+  readonly url: string;
+  readonly routeOptions: { readonly url?: string };
   readonly headers: NodeJS.Dict<string | string[]>;
 }
 
 /** Whether a browser asks before its call (Fetch standard §3.3). */
-export function asksBeforeCall({ method, headers }: Asking): boolean {
+export function asksBeforeCall({ method, headers }: Pick<Asking, 'method' | 'headers'>): boolean {
   return (
     method === 'OPTIONS' && headers['origin'] !== undefined && headers['access-control-request-method'] !== undefined
   );
@@ -35,11 +38,35 @@ export function asksBeforeCall({ method, headers }: Asking): boolean {
 /**
  * Lets pages of these origins call the API (Fetch standard, CORS protocol). Any header may be sent, for hosts have their
  * own beside ours, and no cookie: nothing here looks at one. A preflight is answered before the gate, so it costs nothing;
- * any other OPTIONS goes where its route is, and may be sold there.
+ * any other OPTIONS goes where its route is, and may be sold there. The routes of operators have a list of their own.
  */
-export function allowOrigins(adapter: AbstractHttpAdapter, origins: AllowedOrigins): void {
+export function allowOrigins(
+  adapter: AbstractHttpAdapter,
+  origins: AllowedOrigins,
+  operatorOrigins: AllowedOrigins,
+): void {
   policies.set(adapter, origins);
-  if (origins === null) return;
+  if (origins === null && operatorOrigins === null) return;
+  const ways = { calls: optionsOf(origins), operators: optionsOf(operatorOrigins) };
+  adapter.enableCors((request: Asking, done: (error: null, options: object) => void) => {
+    const { preflight, call } = isOperators(request) ? ways.operators : ways.calls;
+    done(null, asksBeforeCall(request) ? preflight : call);
+  });
+}
+
+const known = new Map<string, boolean>();
+
+/** By its route, of which there are as many as the host declares; a preflight has none of its own. */
+function isOperators({ routeOptions, url }: Asking): boolean {
+  const route = routeOptions.url;
+  if (route === undefined || route.includes('*')) return isOperatorPath(url);
+  let is = known.get(route);
+  if (is === undefined) known.set(route, (is = isOperatorPath(route)));
+  return is;
+}
+
+function optionsOf(origins: AllowedOrigins): { readonly preflight: object; readonly call: object } {
+  if (origins === null) return { preflight: { origin: false }, call: { origin: false, preflight: false } };
   const preflight = {
     origin: origins === '*' ? '*' : [...origins],
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
@@ -47,10 +74,7 @@ export function allowOrigins(adapter: AbstractHttpAdapter, origins: AllowedOrigi
     credentials: false,
     maxAge: day,
   };
-  const call = { ...preflight, preflight: false };
-  adapter.enableCors((request: Asking, done: (error: null, options: object) => void) => {
-    done(null, asksBeforeCall(request) ? preflight : call);
-  });
+  return { preflight, call: { ...preflight, preflight: false } };
 }
 
 /**
