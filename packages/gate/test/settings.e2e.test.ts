@@ -65,13 +65,13 @@ describe('a node', () => {
     const { v2 } = await signPayment(ground, payer);
     node.reset();
     node.answer = otherChain;
-    expect(await readiness()).toBe('wrong-chain');
+    expect(await settled(readiness, 'wrong-chain')).toBe('wrong-chain');
     const refused = await call(gate, '/ping', { headers: v2 });
     expect([refused.status, refused.body['code']]).toEqual([503, 'service/chain-unavailable']);
     const { secret } = await gate.issueKey();
     expect(await statusOf(gate, secret)).toBe(200);
     node.reset();
-    expect(await readiness()).toBe('up');
+    expect(await settled(readiness, 'up')).toBe('up');
     expect(await settled(async () => (await call(gate, '/ping', { headers: v2 })).status, 200)).toBe(200);
   });
 

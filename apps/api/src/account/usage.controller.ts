@@ -3,7 +3,7 @@ import type { AccountPrincipal } from '@keyfare/core/principal';
 import { formatMonth } from '@keyfare/core/time';
 import { GateConfig, MeterService, TermsService } from '@keyfare/gate/services';
 import { Free } from '@keyfare/gate/tariff';
-import { Controller, Get, Req, UseGuards } from '@nestjs/common';
+import { Controller, Get, Query, Req, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import { z } from 'zod';
 import { AccountGuard } from './account.guard.js';
@@ -21,6 +21,9 @@ const usage = z
   })
   .meta({ id: 'Usage' });
 
+/** Nothing is asked for in the query. */
+const nothing = z.strictObject({});
+
 /** What a customer may ask about themselves, for nothing. */
 @Free()
 @Controller('v1/usage')
@@ -36,7 +39,10 @@ export class UsageController {
   @UseGuards(AccountGuard)
   @ApiBearerAuth()
   @ApiOkResponse({ standardSchema: usage })
-  async usage(@Req() request: { user: AccountPrincipal }): Promise<z.infer<typeof usage>> {
+  async usage(
+    @Req() request: { user: AccountPrincipal },
+    @Query({ schema: nothing }) _query: z.infer<typeof nothing>,
+  ): Promise<z.infer<typeof usage>> {
     const { accountId, keyId } = request.user;
     const terms = await this.terms.of(accountId);
     const { plan } = terms;

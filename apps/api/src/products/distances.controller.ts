@@ -3,8 +3,10 @@ import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiOkResponse } from '@nestjs/swagger';
 import { z } from 'zod';
 
-const point = z.object({ latitude: z.number().min(-90).max(90), longitude: z.number().min(-180).max(180) });
-const distancesRequest = z.object({ from: point, to: z.array(point).min(1).max(100) }).meta({ id: 'DistancesRequest' });
+const point = z.strictObject({ latitude: z.number().min(-90).max(90), longitude: z.number().min(-180).max(180) });
+const distancesRequest = z
+  .strictObject({ from: point, to: z.array(point).min(1).max(100) })
+  .meta({ id: 'DistancesRequest' });
 const distances = z.object({ kilometers: z.array(z.number().nonnegative()) }).meta({ id: 'Distances' });
 
 /** IUGG mean radius of the Earth. */

@@ -4,10 +4,18 @@ import { ApiOkResponse } from '@nestjs/swagger';
 import { getMoonIllumination, getTimes } from 'suncalc';
 import { z } from 'zod';
 
+/** Degrees in plain digits: an empty text is no zero, and 1e1 no ten. */
+const degrees = (most: number) =>
+  z
+    .string()
+    .regex(/^-?\d{1,3}(?:\.\d{1,15})?$/, 'must be degrees in plain digits')
+    .transform(Number)
+    .pipe(z.number().min(-most).max(most));
+
 const forecastQuery = z
-  .object({
-    latitude: z.coerce.number().min(-90).max(90).meta({ example: 52.52 }),
-    longitude: z.coerce.number().min(-180).max(180).meta({ example: 13.4 }),
+  .strictObject({
+    latitude: degrees(90).meta({ example: 52.52 }),
+    longitude: degrees(180).meta({ example: 13.4 }),
     date: z.iso.date().meta({ description: 'The day, UTC', example: '2026-11-21' }),
   })
   .meta({ id: 'ForecastQuery' });

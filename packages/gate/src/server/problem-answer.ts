@@ -22,7 +22,13 @@ export function answerProblem(problem: Problem, request: FastifyRequest): Proble
   request.problemCode = problem.code;
   return {
     status: problem.status,
-    headers: { 'cache-control': 'no-store', ...problem.headers, 'content-type': 'application/problem+json' },
+    headers: {
+      'cache-control': 'no-store',
+      // RFC 9110 §15.6.4: what is not to be had now is asked for again, and not at once.
+      ...(problem.status === 503 && { 'retry-after': '2' }),
+      ...problem.headers,
+      'content-type': 'application/problem+json',
+    },
     body: JSON.stringify(document),
   };
 }
