@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { createLogger, main, startServer } from '@keyfare/gate/server';
 import { BillingModule } from './billing.module.js';
 import { readBillingConfig } from './config.js';
-import { serveOpenApi } from './openapi.js';
+import { prepare } from './prepare.js';
 
 await main(async () => {
   const config = readBillingConfig(process.env);
@@ -12,6 +12,6 @@ await main(async () => {
     logger,
     host: config.host,
     port: config.port,
-    prepare: serveOpenApi,
+    prepare,
   });
 });

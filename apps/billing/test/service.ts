@@ -5,7 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { BillingModule } from '../src/billing.module.js';
 import { readBillingConfig } from '../src/config.js';
-import { serveOpenApi } from '../src/openapi.js';
+import { prepare } from '../src/prepare.js';
 import type { World } from './world.js';
 
 /** A running billing, with its loops and its scheduled jobs. */
@@ -45,7 +45,7 @@ export async function startService(world: World, env: Readonly<Record<string, st
     { logger: new NestLogger(logger), abortOnError: false },
   );
   try {
-    serveOpenApi(app);
+    prepare(app);
     await app.listen({ host: '127.0.0.1', port: 0 });
   } catch (error) {
     await app.close();
