@@ -227,9 +227,9 @@ describe('an account whose contract ended', () => {
     await log.keyCall('acct_1', at('2026-10-16T11:59:59.999Z'));
     const late = [await log.keyCall('acct_1'), await log.keyCall('acct_1', at('2026-10-16T12:00:00.001Z'))];
     expect(await reconcile(service)).toEqual(['account-ended', 'account-ended']);
-    expect(await world.rows(`select keys ->> 'entry' as entry, side from billing.break order by first_seen, id`)).toEqual(
-      expect.arrayContaining(late.map((entry) => ({ entry, side: 'usage' }))),
-    );
+    expect(
+      await world.rows(`select keys ->> 'entry' as entry, side from billing.break order by first_seen, id`),
+    ).toEqual(expect.arrayContaining(late.map((entry) => ({ entry, side: 'usage' }))));
     expect(await world.rows('select units from billing.charge')).toHaveLength(1);
     expect(await world.rows(`select fault from billing.entry where fault is not null`)).toEqual([
       { fault: 'account-ended' },

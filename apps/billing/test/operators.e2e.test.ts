@@ -12,7 +12,7 @@ beforeAll(async () => {
   service = await startService(world, { RECONCILE_WAIT_SECONDS: '2' });
   for (const account of ['acct_1', 'acct_2', 'acct_3']) await world.log.terms(account, { includedUnits: '0' });
   await world.log.keyCall('acct_1');
-  expect(await settled(async () => (await world.rows('select 1 from billing.entry')).length, 4)).toBe(4);
+  await settled(async () => (await world.rows('select 1 from billing.entry')).length, 4);
 }, 60_000);
 afterAll(async () => {
   await service.close();
@@ -95,7 +95,13 @@ describe('a change', () => {
 
   it('that is refused leaves neither a change nor a line', async () => {
     await addBreaks(['b-refused']);
-    for (const body of [{ owner: 'ann\u0000' }, { owner: ' ann' }, { note: '\ud800' }, { resolution: '' }, { boss: 'x' }]) {
+    for (const body of [
+      { owner: 'ann\u0000' },
+      { owner: ' ann' },
+      { note: '\ud800' },
+      { resolution: '' },
+      { boss: 'x' },
+    ]) {
       const answer = await service.call('/breaks/b-refused', { method: 'PATCH', body, headers: { 'if-match': '*' } });
       expect([body, answer.status]).toEqual([body, 400]);
     }
@@ -141,7 +147,7 @@ describe('a change', () => {
     const [first] = answers;
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     for (const { body } of answers) expect(body).toEqual(first?.body);
-    const { id } = first?.body as unknown as { id: string };
+    const { id } = (first?.body ?? {}) as unknown as { id: string };
     const lines = await audit(`subject=${id}`);
     expect(lines).toMatchObject([{ action: 'invoice.draft', before: null, after: { id } }]);
     await world.log.keyCall('acct_2');
@@ -204,7 +210,9 @@ describe('a list', () => {
     await addBreaks(ids.toReversed(), '2026-10-01T00:00:00.123456Z');
     const walked = await walk<{ id: string }>('/breaks?class=receipt-missing', async () =>
       // One before all that were shown, and one after them.
-      addBreaks(['early'], '2026-09-01T00:00:00Z').then(async () => addBreaks(['tie-9'], '2026-10-01T00:00:00.123457Z')),
+      addBreaks(['early'], '2026-09-01T00:00:00Z').then(async () =>
+        addBreaks(['tie-9'], '2026-10-01T00:00:00.123457Z'),
+      ),
     );
     const seen = walked.map(({ id }) => id).filter((id) => id.startsWith('tie-') || id === 'early');
     expect(seen).toEqual([...ids, 'tie-9']);
