@@ -235,6 +235,23 @@ describe('an account whose contract ended', () => {
       { fault: 'account-ended' },
       { fault: 'account-ended' },
     ]);
+    // Nor can one be charged past the intake.
+    await world.sql.transaction(async (tx) => {
+      await tx.query({ text: 'set local session_replication_role = replica' });
+      await tx.query({ text: 'update billing.entry set fault = null where id = $1', values: [late[0]] });
+      await tx.query({
+        text: `insert into billing.charge select $1::uuid, c.rail, c.account, c.payer, c.sku, c.units, c.included, c.overage,
+            c.unit_price, c.asset, c.amount, c.price_book_id, c.period_start, e.usage_occurred_at, e.place
+          from billing.charge c join billing.entry e on e.id = $1::uuid`,
+        values: [late[0]],
+      });
+    });
+    expect(await reconcile(service)).toContain('ledger-mismatch 250');
+    await world.sql.transaction(async (tx) => {
+      await tx.query({ text: 'set local session_replication_role = replica' });
+      await tx.query({ text: `update billing.entry set fault = 'account-ended' where id = $1`, values: [late[0]] });
+      await tx.query({ text: 'delete from billing.charge where entry_id = $1', values: [late[0]] });
+    });
     // The end is agreed anew: what is sold from then on is charged again.
     clock.set('2026-10-20T00:00:00Z');
     await log.terms('acct_1', { includedUnits: '0' });
