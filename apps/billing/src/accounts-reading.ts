@@ -16,6 +16,8 @@ export interface TermsRow {
   readonly planId: string;
   readonly revision: bigint;
   readonly effectiveAt: Date;
+  /** From when on the API sells it nothing. */
+  readonly endsAt: Date | null;
 }
 
 /**

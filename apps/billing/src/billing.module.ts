@@ -30,6 +30,8 @@ import { ReconcileJob } from './jobs/reconcile.job.js';
 import { ReconciliationController } from './jobs/reconciliation.controller.js';
 import { Scheduler } from './jobs/scheduler.js';
 import { LedgerService } from './ledger/ledger.service.js';
+import { AuditController } from './operator/audit.controller.js';
+import { KnownOperators } from './operator/known-operators.js';
 import { RatingService } from './rating/rating.service.js';
 import { BreakController } from './reconcile/break.controller.js';
 import { BreakService } from './reconcile/break.service.js';
@@ -89,13 +91,18 @@ const connections: Provider[] = [
   },
   { provide: Changes, inject: [changePool], useFactory: (pool: SqlPool) => new Changes({ pool, schema }) },
   {
-    // Operators are the API's: their tokens are looked up in its database, at every request.
+    // Operators are the API's: their tokens are looked up in its database, at every request, and while it is away among
+    // those that were seen lately.
     provide: operatorPool,
     inject: [BillingConfig],
     useFactory: ({ feedDatabaseUrl: url }: BillingConfig) =>
       new SqlPool({ url, applicationName, role: feedReaderRole, poolSize: 2 }),
   },
-  { provide: OperatorLookup, inject: [operatorPool], useFactory: (pool: SqlPool) => new OperatorLookup(pool) },
+  {
+    provide: OperatorLookup,
+    inject: [operatorPool, changePool],
+    useFactory: (api: SqlPool, own: SqlPool) => new OperatorLookup(api, new KnownOperators(own)),
+  },
   { provide: BootstrapToken, useValue: new BootstrapToken(undefined) },
   { provide: logFeed, inject: [feedPool], useFactory: sqlFeed },
   {
@@ -143,7 +150,14 @@ export class BillingModule {
   ): DynamicModule {
     return {
       module: BillingModule,
-      controllers: [InvoiceController, ReconciliationController, BreakController, ReportController, StatusController],
+      controllers: [
+        InvoiceController,
+        ReconciliationController,
+        BreakController,
+        ReportController,
+        AuditController,
+        StatusController,
+      ],
       providers: [
         { provide: BillingConfig, useValue: config },
         { provide: clock, useValue: now },

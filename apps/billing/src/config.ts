@@ -51,7 +51,7 @@ export abstract class BillingConfig {
   abstract readonly databaseUrl: string;
   /** A login that may change the schema, where the running program's may not. */
   abstract readonly migrationDatabaseUrl: string;
-  /** The API's database, of which four views are read. */
+  /** The API's database, of which five views are read. */
   abstract readonly feedDatabaseUrl: string;
   abstract readonly apiJwksUrl: string;
   abstract readonly rpcUrl: string;

@@ -22,8 +22,10 @@ import { JournalEntity } from './ledger/journal.entity.js';
 import { CreateLedger1796000000300 } from './ledger/ledger.migration.js';
 import { LedgerAccountEntity } from './ledger/ledger-account.entity.js';
 import { PostingEntity } from './ledger/posting.entity.js';
-import { AuditChanges1797000000000 } from './operator.migration.js';
+import { KnownOperatorEntity } from './operator/known-operator.entity.js';
+import { AuditChanges1797000000000, KnowOperators1797000000100 } from './operator/operator.migration.js';
 import { ChargeEntity } from './rating/charge.entity.js';
+import { EndTerms1797000000200 } from './rating/ends.migration.js';
 import { PeriodTotalEntity } from './rating/period-total.entity.js';
 import { PriceBookEntity } from './rating/price-book.entity.js';
 import { CreateRating1796000000200 } from './rating/rating.migration.js';
@@ -53,6 +55,7 @@ const entities = [
   ReconciliationEntity,
   AuditEntity,
   IdempotentRequestEntity,
+  KnownOperatorEntity,
 ];
 
 /** In the order in which they run. A merged migration is never edited. */
@@ -66,6 +69,8 @@ const migrations = [
   CreateReconcile1796000000600,
   ReadByPlace1796000000700,
   AuditChanges1797000000000,
+  KnowOperators1797000000100,
+  EndTerms1797000000200,
 ];
 
 const jobsLock = 0x6b66_6a62;

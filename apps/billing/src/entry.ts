@@ -61,4 +61,5 @@ export type EntryFault =
   | 'receipt-missing'
   | 'usage-mismatch'
   | 'terms-missing'
-  | 'call-mismatch';
+  | 'call-mismatch'
+  | 'account-ended';

@@ -7,5 +7,5 @@ export const jobsSchema = 'billing_jobs';
 /** The role that a running billing takes on: it may append to the books, and neither change nor delete a line of them. */
 export const billingRole = 'keyfare_billing';
 
-/** The role in which the API's database is read: four views, and nothing else. The API's migrations make it. */
+/** The role in which the API's database is read: five views, and nothing else. The API's migrations make it. */
 export const feedReaderRole = 'keyfare_billing_reader';

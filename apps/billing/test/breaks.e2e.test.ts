@@ -118,13 +118,14 @@ describe('each class of break is found, by its name', () => {
       'revision = 1',
       'revision = 9',
       `effective_at = effective_at + interval '5 seconds'`,
+      `ends_at = effective_at + interval '1 day'`,
     ]) {
       await world.rows(`create table keyfare.kept as select * from keyfare.account`);
       await world.rows(`update keyfare.account set ${change} where id = 'acct_1'`);
       await market.run();
       expect([change, await market.openBreaks()]).toEqual([change, ['terms-mismatch']]);
       await world.rows(`update keyfare.account a set plan_id = k.plan_id, revision = k.revision,
-        effective_at = k.effective_at from keyfare.kept k where k.id = a.id`);
+        effective_at = k.effective_at, ends_at = k.ends_at from keyfare.kept k where k.id = a.id`);
       await world.rows('drop table keyfare.kept');
       await market.run();
       expect(await market.openBreaks()).toEqual([]);

@@ -150,6 +150,117 @@ describe('a month that is over', () => {
   }, 30_000);
 });
 
+describe('an account whose contract ended', () => {
+  const end = '2026-10-16T12:00:00Z';
+  const endsAt = Date.parse(end) / 1_000;
+  const at = (time: string): { at: Date } => ({ at: new Date(time) });
+
+  it('gets its last draft as soon as the log was read past the end, and pays for its plan up to it', async () => {
+    const { log, clock } = world;
+    const service = await start();
+    const drafts = service.app.get(DraftsJob);
+    await log.terms('acct_1', { includedUnits: '0', endsAt });
+    await log.terms('acct_2');
+    await log.keyCall('acct_1');
+    await reconcile(service);
+    expect(await drafts.run()).toBe(0);
+    clock.set('2026-10-16T12:00:01Z');
+    await reconcile(service);
+    expect(await drafts.run()).toBe(1);
+    expect(await invoices()).toEqual(['acct_1 2026-10: 1, 5000250']);
+    // A call that was made before and read late is on the next draft; nothing else is drawn up in the running month.
+    await log.keyCall('acct_1', at('2026-10-16T11:59:59.999Z'));
+    await reconcile(service);
+    expect(await drafts.run()).toBe(1);
+    expect(await drafts.run()).toBe(0);
+    expect(await invoices()).toEqual(['acct_1 2026-10: 2, 5000500']);
+    clock.set('2026-12-02T03:00:00Z');
+    await reconcile(service);
+    await drafts.run();
+    expect(await invoices()).toEqual([
+      'acct_1 2026-10: 2, 5000500',
+      'acct_2 2026-10: 0, 10000000',
+      'acct_2 2026-11: 0, 10000000',
+    ]);
+    expect(await reconcile(service)).toEqual([]);
+    const later = await service.call('/invoices', { body: { account: 'acct_1', month: '2026-11' } });
+    expect(later).toMatchObject({ status: 404, body: { code: 'invoice/not-found' } });
+  }, 30_000);
+
+  it('and is closed at once: the terms that close it change what the drafted month comes to', async () => {
+    const { log, clock } = world;
+    const service = await start();
+    await log.terms('acct_1');
+    await reconcile(service);
+    const draft = async (): Promise<unknown> =>
+      (await service.call('/invoices', { body: { account: 'acct_1', month: '2026-10' } })).body;
+    expect(await draft()).toMatchObject({ total: '10.000000' });
+    clock.set(end);
+    await log.terms('acct_1', { effectiveAt: endsAt, endsAt });
+    clock.set('2026-10-16T12:00:05Z');
+    await reconcile(service);
+    expect(await service.app.get(DraftsJob).run()).toBe(1);
+    expect(await draft()).toMatchObject({
+      total: '5.000000',
+      lines: [{ description: 'Plan starter, version 1: 2026-10-01T00:00:00.000Z to 2026-10-16T12:00:00.000Z' }],
+    });
+  }, 30_000);
+
+  it('and whose last draft is missing a day later is a break: invoice-stale', async () => {
+    const { log, clock } = world;
+    const service = await start();
+    await log.terms('acct_1', { endsAt });
+    await reconcile(service);
+    clock.set('2026-10-17T11:59:00Z');
+    expect(await reconcile(service)).toEqual([]);
+    clock.set('2026-10-17T12:01:00Z');
+    expect(await reconcile(service)).toEqual(['invoice-stale 0']);
+    await service.app.get(DraftsJob).run();
+    expect(await reconcile(service)).toEqual([]);
+  }, 30_000);
+
+  it('is charged for no call made at or after the end: each is kept, counted as usage, and a break: account-ended', async () => {
+    const { log, clock } = world;
+    const service = await start();
+    await log.terms('acct_1', { includedUnits: '0', endsAt });
+    clock.set(end);
+    await log.keyCall('acct_1', at('2026-10-16T11:59:59.999Z'));
+    const late = [await log.keyCall('acct_1'), await log.keyCall('acct_1', at('2026-10-16T12:00:00.001Z'))];
+    expect(await reconcile(service)).toEqual(['account-ended', 'account-ended']);
+    expect(
+      await world.rows(`select keys ->> 'entry' as entry, side from billing.break order by first_seen, id`),
+    ).toEqual(expect.arrayContaining(late.map((entry) => ({ entry, side: 'usage' }))));
+    expect(await world.rows('select units from billing.charge')).toHaveLength(1);
+    expect(await world.rows(`select fault from billing.entry where fault is not null`)).toEqual([
+      { fault: 'account-ended' },
+      { fault: 'account-ended' },
+    ]);
+    // Nor can one be charged past the intake.
+    await world.sql.transaction(async (tx) => {
+      await tx.query({ text: 'set local session_replication_role = replica' });
+      await tx.query({ text: 'update billing.entry set fault = null where id = $1', values: [late[0]] });
+      await tx.query({
+        text: `insert into billing.charge select $1::uuid, c.rail, c.account, c.payer, c.sku, c.units, c.included, c.overage,
+            c.unit_price, c.asset, c.amount, c.price_book_id, c.period_start, e.usage_occurred_at, e.place
+          from billing.charge c join billing.entry e on e.id = $1::uuid`,
+        values: [late[0]],
+      });
+    });
+    expect(await reconcile(service)).toContain('ledger-mismatch 250');
+    await world.sql.transaction(async (tx) => {
+      await tx.query({ text: 'set local session_replication_role = replica' });
+      await tx.query({ text: `update billing.entry set fault = 'account-ended' where id = $1`, values: [late[0]] });
+      await tx.query({ text: 'delete from billing.charge where entry_id = $1', values: [late[0]] });
+    });
+    // The end is agreed anew: what is sold from then on is charged again.
+    clock.set('2026-10-20T00:00:00Z');
+    await log.terms('acct_1', { includedUnits: '0' });
+    await log.keyCall('acct_1');
+    await reconcile(service);
+    expect(await world.rows('select units from billing.charge')).toHaveLength(2);
+  }, 30_000);
+});
+
 describe('reconciliation of invoices', () => {
   it('finds a month without an invoice, and a draft that lacks a call or an amount, by the next day: invoice-stale', async () => {
     const { log, clock } = world;

@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { choosePort } from '@keyfare/devstack/ports';
+import { issueToken } from '@keyfare/gate/operators';
 import { openProxy } from '@keyfare/testing/proxy';
-import { type Service, settled, startService } from './service.js';
+import { makeOperator, type Service, settled, startService } from './service.js';
 import { openWorld, type World } from './world.js';
 
 const main = fileURLToPath(new URL('../src/main.js', import.meta.url));
@@ -25,20 +26,31 @@ async function start(env: Readonly<Record<string, string>> = {}): Promise<Servic
   return service;
 }
 
+const apiAway = {
+  API_JWKS_URL: 'http://127.0.0.1:9/',
+  FEED_DATABASE_URL: 'postgres://nobody@127.0.0.1:9/none',
+};
+
+/** An operator whom billing has let in while the API's database was there, and one whom it never saw. */
+async function seenBefore(): Promise<{ readonly token: string; readonly stranger: string }> {
+  const service = await startService(world);
+  const { token } = service;
+  expect((await service.call('/breaks')).status).toBe(200);
+  await service.close();
+  return { token, stranger: await makeOperator(world) };
+}
+
 describe('the program', () => {
   it('starts without the API and the chain, answers from the books, and says what is away', async () => {
-    await world.rows('drop view keyfare.entry_feed');
-    const service = await start({
-      API_JWKS_URL: 'http://127.0.0.1:9/',
-      FEED_DATABASE_URL: 'postgres://nobody@127.0.0.1:9/none',
-    });
+    const { token } = await seenBefore();
+    const service = await start(apiAway);
     const ready = await service.call('/readyz', { token: null });
     expect(ready).toMatchObject({
       status: 200,
       body: { status: 'degraded', database: 'up', feed: 'down', chain: 'down' },
     });
-    expect((await service.call('/reports/trial-balance')).status).toBe(200);
-    const { body } = await service.call('/reconciliations', { body: {} });
+    expect((await service.call('/reports/trial-balance', { token })).status).toBe(200);
+    const { body } = await service.call('/reconciliations', { token, body: {} });
     expect(body).toMatchObject({
       report: { entries: { complete: false }, chain: { state: 'unavailable', block: null } },
       breaks: [],
@@ -66,6 +78,35 @@ describe('the program', () => {
     expect(body).toMatchObject({ report: { chain: { state: 'unavailable', block: null } } });
     expect(await world.rows('select 1 from billing.chain_cursor')).toEqual([]);
     await node.close();
+  }, 30_000);
+
+  it('lets in, while the API is away, whom it saw within the hour, with the scopes of then; nobody else', async () => {
+    const { token, stranger } = await seenBefore();
+    const reader = await makeOperator(world, ['read']);
+    const present = await start();
+    expect((await present.call('/breaks', { token: reader })).status).toBe(200);
+    const service = await start(apiAway);
+    const status = async (as: string, body?: object): Promise<number> =>
+      (await service.call(body === undefined ? '/breaks' : '/invoices', { token: as, body })).status;
+    expect(await status(token)).toBe(200);
+    expect(await status(reader)).toBe(200);
+    expect(await status(reader, { account: 'acct_1', month: '2026-11' })).toBe(403);
+    // Nobody can say whose these are: neither let in nor turned away.
+    expect(await status(stranger)).toBe(503);
+    expect(await status(issueToken().token)).toBe(503);
+    await world.rows(`update billing.known_operator set seen_at = now() - interval '61 minutes'`);
+    expect(await status(token)).toBe(503);
+  }, 30_000);
+
+  it('lets a revoked operator in for that hour at most, and not once after the API was reached again', async () => {
+    const { token } = await seenBefore();
+    await world.rows('update keyfare.operator set revoked_at = now()');
+    const away = await start(apiAway);
+    expect((await away.call('/breaks', { token })).status).toBe(200);
+    const back = await start();
+    expect((await back.call('/breaks', { token })).status).toBe(401);
+    // Known to be nobody's now, also to the one that cannot reach the API.
+    expect((await away.call('/breaks', { token })).status).toBe(503);
   }, 30_000);
 
   it('goes on by itself when the log is back', async () => {

@@ -111,17 +111,18 @@ export async function meter(tx: Sql, counted: { account: string; periodStart: Da
 
 /** The account's row, as the change of terms leaves it. */
 export async function putInForce(tx: Sql, terms: TermsPayload): Promise<void> {
-  const { account, accountName, plan, effectiveAt, revision = 0 } = terms;
+  const { account, accountName, plan, effectiveAt, endsAt = null, revision = 0 } = terms;
   await tx.query({
     text: `insert into keyfare.plan (id, slug, version, included_units, overage, overage_price, monthly_price, created_at)
       values ($1, $2, 1, 0, 'reject', 0, 0, now()) on conflict do nothing`,
     values: [plan.id, plan.slug],
   });
   await tx.query({
-    text: `insert into keyfare.account (id, name, plan_id, created_at, revision, effective_at)
-      values ($1, $2, $3, now(), $4, to_timestamp($5))
+    text: `insert into keyfare.account (id, name, plan_id, created_at, revision, effective_at, ends_at)
+      values ($1, $2, $3, now(), $4, to_timestamp($5), to_timestamp($6) - interval '300 milliseconds')
       on conflict (id) do update set plan_id = excluded.plan_id, revision = excluded.revision,
-        effective_at = excluded.effective_at`,
-    values: [account, accountName, plan.id, revision, effectiveAt],
+        effective_at = excluded.effective_at, ends_at = excluded.ends_at`,
+    // The log has whole seconds, rounded up.
+    values: [account, accountName, plan.id, revision, effectiveAt, endsAt],
   });
 }

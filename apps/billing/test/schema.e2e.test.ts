@@ -8,6 +8,7 @@ import { migrateBilling, ownerDataSource } from '../src/database.js';
 import { billingRole, feedReaderRole } from '../src/schema.js';
 import { openWorld, type World } from './world.js';
 
+const migrationCount = 11;
 const uuid = '00000000-0000-8000-8000-000000000001';
 let world: World;
 const pools: SqlPool[] = [];
@@ -48,7 +49,7 @@ describe('the schema', () => {
     const database = await createTestDatabase();
     try {
       const ran = await Promise.all([1, 2, 3].map(async () => migrateBilling(database.url)));
-      expect(ran.flat()).toHaveLength(8);
+      expect(ran.flat()).toHaveLength(migrationCount);
       expect(await migrateBilling(database.url)).toEqual([]);
     } finally {
       await database.drop();
@@ -67,7 +68,7 @@ describe('the schema', () => {
       const url = new URL(database.url);
       url.username = login;
       url.password = 'secret';
-      expect(await migrateBilling(url.href)).toHaveLength(8);
+      expect(await migrateBilling(url.href)).toHaveLength(migrationCount);
       const own = poolAs(billingRole, url.href);
       await own.query({ text: 'select * from billing.entry' });
       await poolAs(feedReaderRole, url.href).query({ text: 'select * from keyfare.entry_feed' });
@@ -80,7 +81,7 @@ describe('the schema', () => {
 });
 
 describe('the role that reads the API', () => {
-  it('can read the four feed views, and nothing else of the API or of the books', async () => {
+  it('can read the five feed views, and nothing else of the API or of the books', async () => {
     const relations = await world.rows<{ name: string; readable: boolean; writable: boolean }>(
       `select format('%s.%s', n.nspname, c.relname) as name,
           has_table_privilege($1, c.oid, 'select') and has_schema_privilege($1, n.oid, 'usage') as readable,
@@ -96,16 +97,17 @@ describe('the role that reads the API', () => {
       'keyfare.entry_feed',
       'keyfare.log_head',
       'keyfare.meter_feed',
+      'keyfare.operator_feed',
     ]);
     expect(relations.filter(({ writable }) => writable)).toEqual([]);
   });
 
   it('is refused by PostgreSQL when it tries', async () => {
     const reader = poolAs(feedReaderRole);
-    for (const view of ['entry_feed', 'log_head', 'meter_feed', 'account_feed']) {
+    for (const view of ['entry_feed', 'log_head', 'meter_feed', 'account_feed', 'operator_feed']) {
       await reader.query({ text: `select * from keyfare.${view}` });
     }
-    for (const table of ['entry', 'placed', 'sequencer', 'account', 'api_key_secret', 'payment']) {
+    for (const table of ['entry', 'placed', 'sequencer', 'account', 'api_key_secret', 'payment', 'operator', 'audit']) {
       expect(await refusal(reader, `select * from keyfare.${table}`)).toBe('42501');
     }
     expect(await refusal(reader, 'select * from billing.entry')).toBe('42501');
@@ -124,6 +126,7 @@ describe('the books', () => {
     'journal',
     'posting',
     'reconciliation',
+    'audit',
   ];
 
   it('cannot be changed or emptied by the running program', async () => {
@@ -165,7 +168,7 @@ describe('the books', () => {
   async function firstColumn(table: string): Promise<string> {
     const [row] = await world.rows<{ name: string }>(
       `select column_name as name from information_schema.columns where table_schema = 'billing' and table_name = $1
-        order by ordinal_position limit 1`,
+        and is_identity = 'NO' order by ordinal_position limit 1`,
       [table],
     );
     return row?.name ?? '';

@@ -112,7 +112,8 @@ export class AgreementService {
         monthlyPrice: plan.monthlyPrice.atomic.toString(),
         revision: Number(agreed.revision),
         effectiveAt: unixSeconds(effectiveAt),
-        ...(endsAt !== null && { endsAt: unixSeconds(endsAt) }),
+        // Rounded up: a call that was served before the end is not dated after it.
+        ...(endsAt !== null && { endsAt: Math.ceil(endsAt.getTime() / 1_000) }),
         issuedAt: unixSeconds(effectiveAt),
       },
       effectiveAt,

@@ -34,6 +34,7 @@ import { gateRole, schema } from './schema.js';
 import { SettlementEntity } from './settlement/settlement.entity.js';
 import { WalletEntity } from './settlement/wallet.entity.js';
 import { AccountEntity } from './terms/account.entity.js';
+import { ShowAccountEnds1797000000200 } from './terms/account-end.migration.js';
 import { EndAccounts1797000000100 } from './terms/account-life.migration.js';
 import { OrderTerms1796000000200 } from './terms/account-order.migration.js';
 import { TellZeroOverage1796000001100 } from './terms/overage-price.migration.js';
@@ -88,6 +89,7 @@ const migrations = [
   TellZeroOverage1796000001100,
   CreateOperator1797000000000,
   EndAccounts1797000000100,
+  ShowAccountEnds1797000000200,
 ];
 
 /** The gate's data source as a login that owns the schema: for migrations, and for the test that compares them. */

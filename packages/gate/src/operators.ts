@@ -1,8 +1,9 @@
-export { Admin, AdminInterceptor } from './operator/admin.js';
+export { Admin, AdminInterceptor, Tagged } from './operator/admin.js';
 export { AuditEntity, IdempotentRequestEntity } from './operator/audit.entity.js';
 export { auditPage, auditQuery, readAudit } from './operator/audit.js';
-export { type Change, Changes, operatorOf, requireMatch } from './operator/changes.js';
-export { OperatorLookup } from './operator/lookup.js';
+export { type Change, Changes, operatorOf, requireMatch, requireScope } from './operator/changes.js';
+export { idParam } from './operator/id-param.js';
+export { type KnownOperator, OperatorLookup, type OperatorMemory } from './operator/lookup.js';
 export { BootstrapToken, Needs, OperatorGuard, TakesBootstrap } from './operator/operator.guard.js';
 export { issueToken, type OperatorSummary, operatorScopes } from './operator/operator.js';
 export { createChangeTables } from './operator/operator.migration.js';

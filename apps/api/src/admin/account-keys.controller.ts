@@ -1,14 +1,13 @@
 import { periodOf } from '@keyfare/core/metering';
 import { nameText, scopeText } from '@keyfare/core/text';
 import { formatMonth, parseMonth } from '@keyfare/core/time';
-import { Admin, Changes, pageOf, pageQuery, positions, readCursor, toPage } from '@keyfare/gate/operators';
+import { Admin, Changes, idParam, pageOf, pageQuery, positions, readCursor, toPage } from '@keyfare/gate/operators';
 import { AccountService, GateConfig, KeyService, MeterService } from '@keyfare/gate/services';
 import { Free } from '@keyfare/gate/tariff';
 import { Body, Get, Param, Post, Query, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { idParam } from './edge.js';
 import { issuedKey, keyView, viewKey } from './views.js';
 
 const newKey = z

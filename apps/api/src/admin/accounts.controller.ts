@@ -3,6 +3,7 @@ import { nameText } from '@keyfare/core/text';
 import {
   Admin,
   Changes,
+  idParam,
   pageOf,
   pageQuery,
   positions,
@@ -16,7 +17,7 @@ import { Body, Get, HttpCode, Param, Patch, Post, Query, Req } from '@nestjs/com
 import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { idParam, invalid } from './edge.js';
+import { invalid } from './edge.js';
 import { accountView, planSlug, viewAccount } from './views.js';
 
 /** The newest version of a plan by its slug, or a version that is named. */

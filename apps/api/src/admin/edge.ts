@@ -1,14 +1,4 @@
 import { Problem } from '@keyfare/core/problem';
-import { identifierText } from '@keyfare/core/text';
-import { type PipeTransform } from '@nestjs/common';
-
-/** An id in a path. 400 for what can be no id; what no one has is a 404 of its controller. */
-export const idParam: PipeTransform<string, string> = {
-  transform: (id) => {
-    if (identifierText.safeParse(id).success) return id;
-    throw invalid('the id in the path must be 1 to 128 printable ASCII characters');
-  },
-};
 
 /** 400 for a time that is past, or further away than `longestMs`. */
 export function mustBeToCome(member: string, at: Date, now: Date, longestMs = Number.POSITIVE_INFINITY): void {

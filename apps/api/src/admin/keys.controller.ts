@@ -1,11 +1,10 @@
-import { Admin, Changes, requireMatch } from '@keyfare/gate/operators';
+import { Admin, Changes, idParam, requireMatch } from '@keyfare/gate/operators';
 import { KeyService } from '@keyfare/gate/services';
 import { Free } from '@keyfare/gate/tariff';
 import { Body, Get, HttpCode, Param, Post, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { idParam } from './edge.js';
 import { issuedKey, keyView, viewKey } from './views.js';
 
 const rotation = z

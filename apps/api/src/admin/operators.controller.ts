@@ -2,6 +2,7 @@ import { nameText } from '@keyfare/core/text';
 import {
   Admin,
   Changes,
+  idParam,
   OperatorService,
   type OperatorSummary,
   operatorOf,
@@ -19,7 +20,7 @@ import { Body, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { idParam, mustBeToCome } from './edge.js';
+import { mustBeToCome } from './edge.js';
 
 const dayMs = 86_400_000;
 const longestDays = 366;

@@ -1,10 +1,10 @@
-import { Admin, pageOf, pageQuery, readCursor, toPage } from '@keyfare/gate/operators';
+import { Admin, idParam, pageOf, pageQuery, readCursor, toPage } from '@keyfare/gate/operators';
 import { GateConfig, PaymentHistory, type PaymentSummary } from '@keyfare/gate/services';
 import { Free } from '@keyfare/gate/tariff';
 import { Get, Param, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import { z } from 'zod';
-import { idParam, invalid } from './edge.js';
+import { invalid } from './edge.js';
 
 const states = ['claimed', 'served', 'settling', 'settled', 'final', 'failed', 'expired'] as const;
 /** How far the list looks back by itself. */

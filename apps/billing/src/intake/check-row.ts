@@ -104,7 +104,9 @@ function checkTerms(entry: Signed, checker: Checker): Verdict {
   const { place, id } = entry;
   const wrong = wrongName(entry, terms, terms.account);
   if (wrong !== null) return bad('receipt-invalid', wrong);
-  if (terms.effectiveAt > lastSecond) return bad('receipt-invalid', 'The terms apply from no time that can be told.');
+  if (Math.max(terms.effectiveAt, terms.endsAt ?? 0) > lastSecond) {
+    return bad('receipt-invalid', 'The terms begin or end at no time that can be told.');
+  }
   return { outcome: 'good', entry: { kind: 'terms', place, id, terms } };
 }
 

@@ -5,7 +5,7 @@ import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 @Entity({ name: 'entry' })
 @Check(
   'entry_fault',
-  `fault in ('receipt-invalid', 'digest-mismatch', 'receipt-missing', 'usage-mismatch', 'terms-missing', 'call-mismatch')`,
+  `fault in ('receipt-invalid', 'digest-mismatch', 'receipt-missing', 'usage-mismatch', 'terms-missing', 'call-mismatch', 'account-ended')`,
 )
 @Index('entry_id', ['id'], { unique: true, where: 'fault is null' })
 @Index('entry_faulty', ['place'], { where: 'fault is not null' })

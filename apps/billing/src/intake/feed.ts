@@ -100,6 +100,7 @@ interface ReadingRow {
     readonly plan: string;
     readonly revision: string;
     readonly effective: string;
+    readonly ends: string | null;
   }[];
 }
 
@@ -113,7 +114,7 @@ export async function readAccounts(sql: SqlPool): Promise<AccountsReading> {
           'limit', limit_units::text, 'used', used::text, 'leased', leased::text, 'open', open_leases))
           from keyfare.meter_feed), '[]') as meter,
         coalesce((select json_agg(json_build_object('account', account_id, 'plan', plan_id,
-          'revision', revision::text, 'effective', effective_at)) from keyfare.account_feed), '[]') as terms`,
+          'revision', revision::text, 'effective', effective_at, 'ends', ends_at)) from keyfare.account_feed), '[]') as terms`,
   });
   return {
     place: BigInt(row?.place ?? 0),
@@ -126,11 +127,12 @@ export async function readAccounts(sql: SqlPool): Promise<AccountsReading> {
       leased: BigInt(leased),
       openLeases: open,
     })),
-    terms: (row?.terms ?? []).map(({ account, plan, revision, effective }) => ({
+    terms: (row?.terms ?? []).map(({ account, plan, revision, effective, ends }) => ({
       account,
       planId: plan,
       revision: BigInt(revision),
       effectiveAt: new Date(effective),
+      endsAt: ends === null ? null : new Date(ends),
     })),
   };
 }

@@ -10,6 +10,7 @@ const starter: InvoicedTerms = {
   planVersion: 1n,
   monthlyPrice: 10_000_000n,
   effectiveAt: new Date('2026-03-01T00:00:00Z'),
+  endsAt: null,
 };
 const input: DraftInput = {
   account: 'acct_1',
@@ -113,6 +114,37 @@ describe('a draft', () => {
     expect(new Set([digest(), ...others]).size).toBe(7);
   });
 
+  it('of the month in which the contract ended has the plan up to the end, and of a later month there is none', () => {
+    const endsAt = new Date('2026-11-16T00:00:00Z');
+    // Known before, or told by the terms that closed the account.
+    for (const terms of [
+      [{ ...starter, endsAt }],
+      [starter, { ...starter, effectiveAt: endsAt, endsAt }],
+      [starter, { ...starter, effectiveAt: new Date('2026-11-03T00:00:00Z'), endsAt }],
+    ]) {
+      const draft = draftInvoice({ ...input, terms });
+      expect(draft?.total).toBe(1_250n + 5_000_000n);
+      const after = { ...input, terms, calls: [], receipts: 0n, firstEntry: null, lastEntry: null };
+      expect(draftInvoice({ ...after, period: parseMonth('2026-12') })).toBeNull();
+    }
+    const atMidnight = { ...starter, endsAt: period.end };
+    expect(draftInvoice({ ...input, calls: [], terms: [atMidnight] })?.total).toBe(starter.monthlyPrice);
+    expect(
+      draftInvoice({ ...input, receipts: 0n, calls: [], terms: [{ ...starter, endsAt: period.start }] }),
+    ).toBeNull();
+  });
+
+  it('of an account that came back after its end leaves the time between out', () => {
+    const terms = [
+      { ...starter, endsAt: new Date('2026-11-07T00:00:00Z') },
+      { ...starter, effectiveAt: new Date('2026-11-25T00:00:00Z') },
+    ];
+    expect(draftInvoice({ ...input, calls: [], terms })?.lines.filter(({ kind }) => kind === 'plan')).toMatchObject([
+      { amount: 2_000_000n },
+      { amount: 2_000_000n },
+    ]);
+  });
+
   it('of one price in many versions costs exactly that price, however the month is divided', () => {
     const instant = fc.integer({ min: period.start.getTime(), max: period.end.getTime() - 1 });
     fc.assert(
@@ -122,8 +154,9 @@ describe('a draft', () => {
         (moments, monthlyPrice) => {
           const starts = [starter.effectiveAt.getTime(), ...moments.toSorted((a, b) => a - b)];
           const terms = starts.map((ms, index): InvoicedTerms => {
-            const { accountName, planSlug } = starter;
-            return { accountName, planSlug, planVersion: BigInt(index), monthlyPrice, effectiveAt: new Date(ms) };
+            const { accountName, planSlug, endsAt } = starter;
+            const planVersion = BigInt(index);
+            return { accountName, planSlug, planVersion, monthlyPrice, effectiveAt: new Date(ms), endsAt };
           });
           const draft = draftInvoice({ ...input, calls: [], terms });
           expect(draft?.total).toBe(monthlyPrice);
@@ -142,8 +175,8 @@ describe('a draft', () => {
         const terms = moments
           .toSorted((a, b) => a.second - b.second)
           .map(({ second, monthlyPrice }): InvoicedTerms => {
-            const { accountName, planSlug, planVersion } = starter;
-            return { accountName, planSlug, planVersion, monthlyPrice, effectiveAt: new Date(second * 1_000) };
+            const { accountName, planSlug, planVersion, endsAt } = starter;
+            return { accountName, planSlug, planVersion, monthlyPrice, effectiveAt: new Date(second * 1_000), endsAt };
           });
         const ends = [...terms.slice(1).map(({ effectiveAt }) => effectiveAt), period.end];
         const lengths = terms.map(({ effectiveAt }, index) => {

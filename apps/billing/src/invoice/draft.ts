@@ -10,6 +10,8 @@ export interface InvoicedTerms {
   readonly planVersion: bigint;
   readonly monthlyPrice: bigint;
   readonly effectiveAt: Date;
+  /** From when on nothing is sold to the account; null: no end was agreed. */
+  readonly endsAt: Date | null;
 }
 
 /** The calls by key of one product at one price, added up. */
@@ -83,8 +85,9 @@ interface Span {
 }
 
 /**
- * Which terms hold for which part of the month. An account that was opened in its course has none before that. The last
- * ones are taken to hold to its end, so that the draft of a running month does not change with the clock.
+ * Which terms hold for which part of the month. An account that was opened in its course has none before that, and none
+ * after the end of its contract. Terms without an end are taken to hold to the month's, so that the draft of a running
+ * month does not change with the clock.
  */
 function planSpans(terms: readonly InvoicedTerms[], { start, end }: Period): readonly Span[] {
   const applicable = terms.filter(({ effectiveAt }) => effectiveAt < end);
@@ -93,7 +96,11 @@ function planSpans(terms: readonly InvoicedTerms[], { start, end }: Period): rea
   const spans = held.map((each, index) => ({
     terms: each,
     fromMs: Math.max(start.getTime(), each.effectiveAt.getTime()),
-    toMs: held[index + 1]?.effectiveAt.getTime() ?? end.getTime(),
+    toMs: Math.min(
+      held[index + 1]?.effectiveAt.getTime() ?? end.getTime(),
+      each.endsAt?.getTime() ?? Number.POSITIVE_INFINITY,
+      end.getTime(),
+    ),
   }));
   return spans.filter(({ fromMs, toMs }) => fromMs < toMs);
 }
@@ -124,8 +131,9 @@ function overageLines(calls: readonly InvoicedCalls[]): readonly InvoiceLine[] {
  */
 function planLines(spans: readonly Span[], period: Period): readonly InvoiceLine[] {
   const [startMs, endMs] = [period.start.getTime(), period.end.getTime()];
-  const idleMs = (spans[0]?.fromMs ?? endMs) - startMs;
-  const lengths = [idleMs, ...spans.map(({ fromMs, toMs }) => toMs - fromMs)].map(BigInt);
+  const heldMs = spans.map(({ fromMs, toMs }) => toMs - fromMs);
+  const idleMs = endMs - startMs - heldMs.reduce((sum, ms) => sum + ms, 0);
+  const lengths = [idleMs, ...heldMs].map(BigInt);
   return spans.map(({ terms, fromMs, toMs }, index) => {
     const { planSlug, planVersion, monthlyPrice } = terms;
     const amount = allocate(money('USD', monthlyPrice), lengths)[index + 1]?.atomic ?? 0n;

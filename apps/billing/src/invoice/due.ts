@@ -1,7 +1,8 @@
 import { monthOf, type Period } from '@keyfare/core/time';
 import type { Sql } from '@keyfare/db/sql';
+import { servedMonths } from '../served-months.js';
 
-/** An account's month that is over and whose draft is to be drawn up. */
+/** An account's month whose draft is to be drawn up. */
 export interface DueDraft {
   readonly account: string;
   readonly period: Period;
@@ -10,7 +11,8 @@ export interface DueDraft {
 /**
  * What is to be drawn up at `now`: every draft of the month that was over last, and of any month before it what is missing
  * or has not all the charges and terms that the books hold by now. So a night that nobody was there for is made up for,
- * and a call that was read late is on the next draft. What is no draft any more is left alone.
+ * and a call that was read late is on the next draft. An account whose contract has ended gets its last draft as soon as
+ * the log has been read past the end, in the running month. What is no draft any more is left alone.
  */
 export async function readDueDrafts(sql: Sql, now: Date): Promise<readonly DueDraft[]> {
   const current = monthOf(now).start;
@@ -24,21 +26,19 @@ export async function readDueDrafts(sql: Sql, now: Date): Promise<readonly DueDr
 
 // Months are counted without a time zone, for a session's own could be any; midnight of both is UTC's.
 const dueDrafts = `
-  with served as (
-    select account, generate_series(date_trunc('month', min(effective_at) at time zone 'utc'),
-      ($1::timestamptz - interval '1 second') at time zone 'utc', interval '1 month') at time zone 'utc' as period_start
-    from billing.price_book group by account),
+  with ${servedMonths('$1::timestamptz')},
   charged as (
     select account, period_start, count(*) as receipts from billing.charge
-    where rail = 'key' and period_start < $1 group by account, period_start)
+    where rail = 'key' and period_start <= $1 group by account, period_start)
   select m.account, m.period_start
   from (select account, period_start, coalesce(receipts, 0) as receipts
     from served full join charged using (account, period_start)) as m
   left join billing.invoice i on i.account = m.account and i.period_start = m.period_start
+  left join ended on ended.account = m.account
   cross join lateral (
     select count(*) as terms from billing.price_book b
     where b.account = m.account
       and b.effective_at < (m.period_start at time zone 'utc' + interval '1 month') at time zone 'utc') as book
-  where coalesce(i.state, 'draft') = 'draft'
+  where coalesce(i.state, 'draft') = 'draft' and (m.period_start < $1 or ended.account is not null)
     and (m.period_start = $2 or i.id is null or i.receipts <> m.receipts or i.terms <> book.terms)
   order by m.period_start, m.account`;

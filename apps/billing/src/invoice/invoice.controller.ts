@@ -1,13 +1,24 @@
 import { formatMoney, money } from '@keyfare/core/money';
 import { Problem } from '@keyfare/core/problem';
+import { identifierText } from '@keyfare/core/text';
 import { formatMonth, parseMonth } from '@keyfare/core/time';
-import { Admin } from '@keyfare/gate/operators';
-import { Body, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import {
+  Admin,
+  Changes,
+  idParam,
+  Needs,
+  pageOf,
+  pageQuery,
+  positions,
+  readCursor,
+  toPage,
+} from '@keyfare/gate/operators';
+import { Body, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { InvoiceEntity } from './invoice.entity.js';
-import { type Invoice, InvoiceService } from './invoice.service.js';
-import type { InvoiceLineEntity } from './invoice-line.entity.js';
+import { InvoiceService } from './invoice.service.js';
+import type { Invoice, InvoiceLineView, InvoiceSummary } from './invoice-row.js';
 
 const summary = z.object({
   id: z.string(),
@@ -47,13 +58,13 @@ const invoiceView = summary
   .meta({ id: 'Invoice' });
 
 const draftRequest = z
-  .strictObject({ account: z.string().min(1).max(200), month: z.string() })
+  .strictObject({ account: identifierText, month: z.string().max(7) })
   .meta({ id: 'InvoiceDraftRequest' });
-const invoiceQuery = z.object({
-  account: z.string().min(1).max(200).optional(),
-  month: z.string().optional(),
-  limit: z.coerce.number().int().min(1).max(1_000).default(200),
-  offset: z.coerce.number().int().min(0).max(1_000_000).default(0),
+const invoicePage = pageOf(invoiceSummary).meta({ id: 'InvoicePage' });
+const invoiceQuery = z.strictObject({
+  ...pageQuery,
+  account: identifierText.optional(),
+  month: z.string().max(7).optional(),
 });
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -62,31 +73,50 @@ const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 @ApiBearerAuth()
 @Admin('invoices')
 export class InvoiceController {
-  constructor(private readonly invoices: InvoiceService) {}
+  constructor(
+    private readonly changes: Changes,
+    private readonly invoices: InvoiceService,
+  ) {}
 
   /** Draws up the draft of a month, or draws it up again. Asking twice changes nothing. */
   @Post()
+  @Needs('money')
   @HttpCode(200)
   @ApiOkResponse({ standardSchema: invoiceView })
   async draft(
+    @Req() request: FastifyRequest,
     @Body({ schema: draftRequest }) { account, month }: z.infer<typeof draftRequest>,
   ): Promise<z.infer<typeof invoiceView>> {
-    return viewInvoice(await this.invoices.draft(account, parseMonth(month)));
+    const period = parseMonth(month);
+    return this.changes.make(request, 'invoice.draft', async (tx) => {
+      const drawn = await this.invoices.drawUp(tx, account, period);
+      const after = viewInvoice(drawn.after);
+      return { subject: after.id, before: drawn.before && viewInvoice(drawn.before), after, answer: after };
+    });
   }
 
+  /** The newest month first. */
   @Get()
-  @ApiOkResponse({ standardSchema: z.array(invoiceSummary) })
+  @ApiOkResponse({ standardSchema: invoicePage })
   async list(
     @Query({ schema: invoiceQuery }) query: z.infer<typeof invoiceQuery>,
-  ): Promise<z.infer<typeof invoiceSummary>[]> {
-    const { account, month, limit, offset } = query;
-    const periodStart = month === undefined ? undefined : parseMonth(month).start;
-    return (await this.invoices.list({ account, periodStart, limit, offset })).map(viewSummary);
+  ): Promise<z.infer<typeof invoicePage>> {
+    const { account, month, limit, cursor } = query;
+    const filters = { account, periodStart: month === undefined ? undefined : parseMonth(month).start };
+    const position = readCursor('invoices', cursor, [positions.time, positions.id, z.uuid()]);
+    const [periodStart = '', lastAccount = '', id = ''] = position ?? [];
+    const after = position === null ? null : { periodStart, account: lastAccount, id };
+    return toPage(await this.invoices.list({ ...filters, after, limit }), {
+      list: 'invoices',
+      limit,
+      position: (invoice) => [invoice.periodStart.toISOString(), invoice.account, invoice.id],
+      view: viewSummary,
+    });
   }
 
   @Get(':id')
   @ApiOkResponse({ standardSchema: invoiceView })
-  async find(@Param('id') id: string): Promise<z.infer<typeof invoiceView>> {
+  async find(@Param('id', idParam) id: string): Promise<z.infer<typeof invoiceView>> {
     if (!uuid.test(id)) throw new Problem('invoice/not-found');
     return viewInvoice(await this.invoices.find(id));
   }
@@ -96,7 +126,7 @@ function viewInvoice({ invoice, lines }: Invoice): z.infer<typeof invoiceView> {
   return { ...viewSummary(invoice), lines: lines.map(viewLine) };
 }
 
-function viewLine(line: InvoiceLineEntity): z.infer<typeof invoiceView>['lines'][number] {
+function viewLine(line: InvoiceLineView): z.infer<typeof invoiceView>['lines'][number] {
   return {
     kind: line.kind,
     description: line.description,
@@ -107,7 +137,7 @@ function viewLine(line: InvoiceLineEntity): z.infer<typeof invoiceView>['lines']
   };
 }
 
-function viewSummary(invoice: InvoiceEntity): z.infer<typeof invoiceSummary> {
+function viewSummary(invoice: InvoiceSummary): z.infer<typeof invoiceSummary> {
   return {
     id: invoice.id,
     number: invoice.number,

@@ -1,91 +1,106 @@
 import { Problem } from '@keyfare/core/problem';
 import type { Clock, Period } from '@keyfare/core/time';
-import { isRetryable, type Sql, SqlPool } from '@keyfare/db/sql';
+import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import { deriveId } from '../derive-id.js';
 import { clock, reportPool } from '../tokens.js';
 import { draftInvoice, type InvoiceDraft } from './draft.js';
 import { type DueDraft, readDueDrafts } from './due.js';
-import { InvoiceEntity } from './invoice.entity.js';
-import { InvoiceLineEntity } from './invoice-line.entity.js';
-import { readCalls, readTerms } from './read-month.js';
+import { type Invoice, type InvoiceRow, type InvoiceSummary, invoiceOf, type LineRow, lineOf } from './invoice-row.js';
+import { readMonth } from './read-month.js';
 
-/** An invoice with its lines. */
-export interface Invoice {
-  readonly invoice: InvoiceEntity;
-  readonly lines: readonly InvoiceLineEntity[];
-}
-
+/** Which invoices, and where the list goes on. */
 export interface InvoiceQuery {
   readonly account?: string | undefined;
   readonly periodStart?: Date | undefined;
+  /** After this one. */
+  readonly after: { readonly periodStart: string; readonly account: string; readonly id: string } | null;
   readonly limit: number;
-  readonly offset: number;
 }
+
+// The first key of the locks of drafts; the second is made of the invoice's id.
+const draftLocks = 0x6b66_6264;
 
 /** Draws up invoices from the charges and the price book. */
 @Injectable()
 export class InvoiceService {
   constructor(
-    @Inject(reportPool) private readonly sql: SqlPool,
-    private readonly dataSource: DataSource,
+    private readonly sql: SqlPool,
+    @Inject(reportPool) private readonly reportSql: SqlPool,
     @Inject(clock) private readonly now: Clock,
   ) {}
 
   /**
    * Draws up the draft of an account's month, or draws it up again; the same charges give the same draft. 404
-   * `account/not-found` for an account of which no terms are known, 404 `invoice/not-found` for a month before its terms,
-   * 400 `request/invalid` for a month that has not begun.
+   * `account/not-found` for an account of which no terms are known, 404 `invoice/not-found` for a month in which none of
+   * its terms hold, 400 `request/invalid` for a month that has not begun.
    */
   async draft(account: string, period: Period): Promise<Invoice> {
-    if (period.start > this.now()) throw new Problem('request/invalid', 'The month has not begun.');
-    for (;;) {
-      try {
-        const id = await this.sql.transaction((tx) => this.#draft(tx, account, period));
-        return await this.find(id);
-      } catch (error) {
-        if (!isRetryable(error)) throw error;
-      }
-    }
+    return this.reportSql.transaction(async (tx) => (await this.drawUp(tx, account, period)).after);
   }
 
-  /** The account's months that are over and whose drafts are to be drawn up, see `dueDrafts`. */
+  /** As `draft`, within the caller's transaction; and the invoice as it was before, null where there was none. */
+  async drawUp(
+    tx: Sql,
+    account: string,
+    period: Period,
+  ): Promise<{ readonly before: Invoice | null; readonly after: Invoice }> {
+    if (period.start > this.now()) throw new Problem('request/invalid', 'The month has not begun.');
+    const id = deriveId(`invoice:${account}:${period.start.toISOString()}`);
+    // Of two that draw up one invoice, the second reads after the first has written: an older draft never replaces it.
+    await tx.query({ text: 'select pg_advisory_xact_lock($1, hashtext($2))', values: [draftLocks, id] });
+    const input = await readMonth(tx, account, period);
+    if (input.terms.length === 0) throw new Problem('account/not-found', 'No terms of this account are known.');
+    const draft = draftInvoice(input);
+    if (draft === null) throw new Problem('invoice/not-found', 'No terms of the account apply to this month.');
+    const before = await this.#read(tx, id);
+    const changed = await this.#store(tx, id, draft);
+    if (changed) await this.#storeLines(tx, id, draft);
+    return { before, after: await this.find(id, tx) };
+  }
+
+  /** The accounts' months whose drafts are to be drawn up, see `dueDrafts`. */
   async due(): Promise<readonly DueDraft[]> {
-    return readDueDrafts(this.sql, this.now());
+    return readDueDrafts(this.reportSql, this.now());
   }
 
   /** 404 `invoice/not-found`. */
-  async find(id: string): Promise<Invoice> {
-    const { manager } = this.dataSource;
-    const invoice = await manager.findOneBy(InvoiceEntity, { id });
-    if (invoice === null) throw new Problem('invoice/not-found');
-    return {
-      invoice,
-      lines: await manager.find(InvoiceLineEntity, { where: { invoiceId: id }, order: { line: 'ASC' } }),
-    };
+  async find(id: string, sql: Sql = this.sql): Promise<Invoice> {
+    const found = await this.#read(sql, id);
+    if (found === null) throw new Problem('invoice/not-found');
+    return found;
   }
 
-  /** The newest month first. */
-  async list({ account, periodStart, limit, offset }: InvoiceQuery): Promise<readonly InvoiceEntity[]> {
-    return this.dataSource.manager.find(InvoiceEntity, {
-      where: { ...(account !== undefined && { account }), ...(periodStart !== undefined && { periodStart }) },
-      order: { periodStart: 'DESC', account: 'ASC' },
-      take: limit,
-      skip: offset,
+  /** The newest month first; one more than `limit`, where there are so many. */
+  async list({ account, periodStart, after, limit }: InvoiceQuery): Promise<readonly InvoiceSummary[]> {
+    const rows = await this.sql.query<InvoiceRow>({
+      text: `select * from billing.invoice
+        where ($1::text is null or account = $1) and ($2::timestamptz is null or period_start = $2)
+          and ($3::timestamptz is null or period_start < $3 or (period_start = $3 and (account, id) > ($4, $5::uuid)))
+        order by period_start desc, account, id limit $6`,
+      values: [
+        account ?? null,
+        periodStart ?? null,
+        after?.periodStart ?? null,
+        after?.account ?? null,
+        after?.id ?? null,
+        limit + 1,
+      ],
     });
+    return rows.map(invoiceOf);
   }
 
-  async #draft(tx: Sql, account: string, period: Period): Promise<string> {
-    await tx.query({ text: 'set transaction isolation level repeatable read' });
-    const id = deriveId(`invoice:${account}:${period.start.toISOString()}`);
-    const terms = await readTerms(tx, account);
-    if (terms.length === 0) throw new Problem('account/not-found', 'No terms of this account are known.');
-    const draft = draftInvoice({ account, period, terms, ...(await readCalls(tx, account, period)) });
-    if (draft === null) throw new Problem('invoice/not-found', 'No terms of the account apply to this month.');
-    const changed = await this.#store(tx, id, draft);
-    if (changed) await this.#storeLines(tx, id, draft);
-    return id;
+  /** The invoice and its lines: of one statement, for drafts are drawn up meanwhile. */
+  async #read(sql: Sql, id: string): Promise<Invoice | null> {
+    const [row] = await sql.query<InvoiceRow & { readonly lines: readonly LineRow[] }>({
+      text: `select i.*, coalesce((
+          select json_agg(json_build_object('kind', kind, 'description', description, 'sku', sku,
+            'quantity', quantity::text, 'unitPrice', unit_price::text, 'amount', amount::text) order by line)
+          from billing.invoice_line where invoice_id = i.id), '[]') as lines
+        from billing.invoice i where i.id = $1`,
+      values: [id],
+    });
+    return row === undefined ? null : { invoice: invoiceOf(row), lines: row.lines.map(lineOf) };
   }
 
   /** Whether there was anything to write: a draft that is the same stays as it is, and so does what is no draft. */

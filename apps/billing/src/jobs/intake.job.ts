@@ -9,6 +9,7 @@ import { type CheckedRows, type FeedCursor, IntakeService, type LogMoment } from
 import { paymentOf } from '../intake/payment-of.js';
 import { identificationOf, journalsOfCall, journalsOfRefund, journalsOfTurn } from '../ledger/flows.js';
 import { LedgerService } from '../ledger/ledger.service.js';
+import type { Rated } from '../rating/rate-entries.js';
 import { RatingService } from '../rating/rating.service.js';
 import { BillingMetrics } from '../status/metrics.js';
 import { clock, logFeed } from '../tokens.js';
@@ -182,9 +183,9 @@ function refuseRepeated(rows: readonly CheckedRow[], known: ReadonlySet<string>)
   });
 }
 
-function refuseUnrated(found: CheckedRow, unrated: ReadonlyMap<string, string>): CheckedRow {
+function refuseUnrated(found: CheckedRow, unrated: Rated['unrated']): CheckedRow {
   const reason = found.entry === null ? undefined : unrated.get(found.entry.id);
-  return reason === undefined ? found : refuse(found, 'terms-missing', reason);
+  return reason === undefined ? found : refuse(found, reason.fault, reason.detail);
 }
 
 /** An entry that names another which it cannot be of would book a payment twice, or one that is not known. */

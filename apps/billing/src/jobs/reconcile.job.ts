@@ -6,7 +6,7 @@ import { type Wallet, Wallets } from '../chain/wallets.js';
 import { BillingConfig } from '../config.js';
 import { readAccounts } from '../intake/feed.js';
 import type { BalanceReading } from '../reconcile/checks/balance.sql.js';
-import { ReconcileService, type Run } from '../reconcile/reconcile.service.js';
+import { ReconcileService, type Run, type RunInput } from '../reconcile/reconcile.service.js';
 import { clock, feedPool } from '../tokens.js';
 import { ChainJob, type ChainState } from './chain.job.js';
 import { IntakeJob } from './intake.job.js';
@@ -21,6 +21,7 @@ type Failures = unknown[];
 @Injectable()
 export class ReconcileJob {
   readonly #logger = new Logger('Reconcile');
+  #underWay: Promise<Run> | undefined;
 
   constructor(
     private readonly config: BillingConfig,
@@ -36,8 +37,18 @@ export class ReconcileJob {
   /**
    * One run. When the log could not be booked though nothing is away (a bug, or books that somebody has tampered with),
    * what is booked is reconciled and the breaks are kept, and then that failure is thrown: it must not pass for an outage.
+   *
+   * Those who ask while a run is under way get that run: however many ask, the books are compared once at a time, and
+   * connections are left for reports. `within` is called in the transaction of a run that this call began.
    */
-  async run(trigger: Run['trigger']): Promise<Run> {
+  async run(trigger: Run['trigger'], within?: RunInput['within']): Promise<Run> {
+    this.#underWay ??= this.#run(trigger, within).finally(() => {
+      this.#underWay = undefined;
+    });
+    return this.#underWay;
+  }
+
+  async #run(trigger: Run['trigger'], within: RunInput['within']): Promise<Run> {
     const startedAt = this.now();
     const failures: Failures = [];
     const { reconcileWaitMs } = this.config;
@@ -57,6 +68,7 @@ export class ReconcileJob {
       accounts: entriesComplete ? accounts : null,
       chainState: chainState ?? 'unavailable',
       balances: balances ?? [],
+      within,
     });
     if (failures.length > 0) throw failures[0];
     return run;

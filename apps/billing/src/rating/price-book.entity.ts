@@ -41,6 +41,10 @@ export class PriceBookEntity {
   @Column(timeColumn)
   effectiveAt: Date;
 
+  /** From when on nothing is sold to the account; null: no end was agreed. */
+  @Column({ ...timeColumn, nullable: true })
+  endsAt: Date | null;
+
   /** Counts the account's changes of terms; 0 for terms from before they were counted. */
   @Column({ ...bigintColumn, default: 0 })
   revision: bigint;

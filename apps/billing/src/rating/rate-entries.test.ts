@@ -129,6 +129,32 @@ describe('rating', () => {
     expect(charges).toHaveLength(1);
   });
 
+  it('does not charge a call made at or after the end of the contract, and says so; the terms in force decide', () => {
+    const day = 86_400_000;
+    const at = (ms: number): { at: Date } => ({ at: new Date(start.getTime() + ms) });
+    const endsAt = start.getTime() / 1_000 + 86_400;
+    const { charges, unrated, totals } = rateEntries(
+      [
+        terms(1, { revision: 1, endsAt }),
+        keyCall(2, 1, at(day - 1)),
+        keyCall(3, 1, at(day)),
+        keyCall(4, 1, at(2 * day)),
+        // Two days later the end is taken away: from then on, and not for what was before.
+        terms(5, { revision: 2, effectiveAt: endsAt + 2 * 86_400 }),
+        keyCall(6, 1, at(2 * day)),
+        keyCall(7, 1, at(4 * day)),
+      ],
+      empty,
+    );
+    expect(charges.map(({ entryId }) => entryId)).toEqual(['call-2', 'call-7']);
+    expect([...unrated].map(([id, { fault }]) => [id, fault])).toEqual([
+      ['call-3', 'account-ended'],
+      ['call-4', 'account-ended'],
+      ['call-6', 'account-ended'],
+    ]);
+    expect(totals.get(periodKey('a', start))).toBe(2n);
+  });
+
   it('counts all units of the month against the plan in force: a change gives no second allowance, and takes none back', () => {
     const { charges } = rateEntries(
       [

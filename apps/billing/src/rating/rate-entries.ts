@@ -1,6 +1,6 @@
 import { type PlanTerms, type Rail, rate } from '@keyfare/core/metering';
 import { type AssetCode, type Money, money } from '@keyfare/core/money';
-import type { CallEntry, GoodEntry, TermsEntry } from '../entry.js';
+import type { CallEntry, EntryFault, GoodEntry, TermsEntry } from '../entry.js';
 
 /** Terms as an entry says them: there is always a price, of which nothing is sold where none was agreed. */
 export type SignedTerms = PlanTerms & { readonly overagePrice: Money };
@@ -12,6 +12,8 @@ export interface BookedTerms {
   readonly accountName: string;
   readonly effectiveAt: Date;
   readonly terms: SignedTerms;
+  /** From when on nothing is sold to the account; null: no end was agreed. */
+  readonly endsAt: Date | null;
   /** Counts the account's changes of terms; 0 for terms from before they were counted. */
   readonly revision: bigint;
   readonly place: bigint;
@@ -42,14 +44,20 @@ export interface RatingState {
   readonly totals: ReadonlyMap<string, bigint>;
 }
 
+/** Why a call is not charged. */
+export interface Unrated {
+  readonly fault: EntryFault;
+  readonly detail: string;
+}
+
 /** What rating makes of entries. */
 export interface Rated {
   readonly terms: readonly BookedTerms[];
   readonly charges: readonly Charge[];
   /** The new running totals, of the months that changed. */
   readonly totals: ReadonlyMap<string, bigint>;
-  /** Calls of accounts without terms, and calls whose price is beyond any sum of money. */
-  readonly unrated: ReadonlyMap<string, string>;
+  /** Calls of accounts without terms or after their end, and calls whose price is beyond any sum of money. */
+  readonly unrated: ReadonlyMap<string, Unrated>;
 }
 
 // A column numeric(78,0) holds the sum of more such amounts than there will ever be calls.
@@ -70,7 +78,7 @@ export function rateEntries(entries: readonly GoodEntry[], state: RatingState): 
   const terms: BookedTerms[] = [];
   const charges: Charge[] = [];
   const totals = new Map<string, bigint>();
-  const unrated = new Map<string, string>();
+  const unrated = new Map<string, Unrated>();
   for (const entry of entries) {
     if (entry.kind === 'terms') {
       const booked = bookTerms(entry);
@@ -82,18 +90,30 @@ export function rateEntries(entries: readonly GoodEntry[], state: RatingState): 
       const key = periodKey(entry.receipt.principal, entry.usage.periodStart);
       const before = totals.get(key) ?? state.totals.get(key) ?? 0n;
       const inForce = findTerms(book, entry.receipt.principal, entry.usage.occurredAt);
-      const charge = inForce === undefined ? undefined : chargeKeyCall(entry, inForce, before);
-      if (charge === undefined) {
-        unrated.set(entry.id, 'No terms of the account were known when the call was read.');
-      } else if (charge.amount > largestAmount) {
-        unrated.set(entry.id, 'The price of the call is beyond any sum of money.');
+      const rated = rateKeyCall(entry, inForce, before);
+      if ('fault' in rated) {
+        unrated.set(entry.id, rated);
       } else {
-        charges.push(charge);
-        totals.set(key, before + charge.units);
+        charges.push(rated);
+        totals.set(key, before + rated.units);
       }
     }
   }
   return { terms, charges, totals, unrated };
+}
+
+function rateKeyCall(entry: CallEntry, inForce: BookedTerms | undefined, before: bigint): Charge | Unrated {
+  if (inForce === undefined) {
+    return { fault: 'terms-missing', detail: 'No terms of the account were known when the call was read.' };
+  }
+  const { endsAt } = inForce;
+  if (endsAt !== null && entry.usage.occurredAt >= endsAt) {
+    const detail = `The contract of the account had ended at ${endsAt.toISOString()} when the call was made.`;
+    return { fault: 'account-ended', detail };
+  }
+  const charge = chargeKeyCall(entry, inForce, before);
+  if (charge.amount <= largestAmount) return charge;
+  return { fault: 'terms-missing', detail: 'The price of the call is beyond any sum of money.' };
 }
 
 function bookTerms({ id, place, terms }: TermsEntry): BookedTerms {
@@ -111,6 +131,7 @@ function bookTerms({ id, place, terms }: TermsEntry): BookedTerms {
       overagePrice: usd(terms.overagePrice),
       monthlyPrice: usd(terms.monthlyPrice),
     },
+    endsAt: terms.endsAt === undefined ? null : new Date(terms.endsAt * 1_000),
     revision: BigInt(terms.revision ?? 0),
     place,
   };

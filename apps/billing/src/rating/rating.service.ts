@@ -17,6 +17,7 @@ interface PriceBookRow {
   readonly overage_price: string;
   readonly monthly_price: string;
   readonly effective_at: Date;
+  readonly ends_at: Date | null;
   readonly revision: string;
   readonly place: string;
 }
@@ -79,9 +80,9 @@ export class RatingService {
     await tx.query({
       name: 'billing_store_terms',
       text: `insert into billing.price_book (id, account, account_name, plan_id, plan_slug, plan_version,
-          included_units, overage, overage_price, monthly_price, effective_at, revision, place)
+          included_units, overage, overage_price, monthly_price, effective_at, revision, place, ends_at)
         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::numeric[],
-          $8::text[], $9::numeric[], $10::numeric[], $11::timestamptz[], $12::bigint[], $13::bigint[])`,
+          $8::text[], $9::numeric[], $10::numeric[], $11::timestamptz[], $12::bigint[], $13::bigint[], $14::timestamptz[])`,
       values: [
         terms.map((row) => row.id),
         terms.map((row) => row.account),
@@ -96,6 +97,7 @@ export class RatingService {
         terms.map((row) => row.effectiveAt.toISOString()),
         terms.map((row) => row.revision.toString()),
         terms.map((row) => row.place.toString()),
+        terms.map((row) => row.endsAt?.toISOString() ?? null),
       ],
     });
   }
@@ -152,6 +154,7 @@ export async function readPriceBook(tx: Sql, accounts: readonly string[]): Promi
       overagePrice: money('USD', BigInt(row.overage_price)),
       monthlyPrice: money('USD', BigInt(row.monthly_price)),
     },
+    endsAt: row.ends_at,
     revision: BigInt(row.revision),
     place: BigInt(row.place),
   }));

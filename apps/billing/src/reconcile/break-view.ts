@@ -1,6 +1,7 @@
 import { formatMoney, money } from '@keyfare/core/money';
 import { z } from 'zod';
-import type { BreakEntity, PastResolution } from './break.entity.js';
+import type { PastResolution } from './break.entity.js';
+import type { Break } from './break-row.js';
 
 const amountOrNull = z.string().nullable();
 
@@ -42,7 +43,7 @@ export const breakView = z
 const dayMs = 86_400_000;
 
 /** Its age ends when it is resolved. */
-export function viewBreak(found: BreakEntity, now: Date): z.infer<typeof breakView> {
+export function viewBreak(found: Break, now: Date): z.infer<typeof breakView> {
   const { resolvedAt, firstSeen, lastSeen } = found;
   return {
     id: found.id,
@@ -65,6 +66,12 @@ export function viewBreak(found: BreakEntity, now: Date): z.infer<typeof breakVi
   };
 }
 
+/** What changes only when the break does: its age, and when it was last seen, move with every day and every run. */
+export function settledPart(view: z.infer<typeof breakView>): object {
+  const { ageDays: _age, lastSeen: _seen, ...rest } = view;
+  return rest;
+}
+
 function viewPast(past: PastResolution): z.infer<typeof pastResolution> {
   const { why, side, detail, resolution, resolvedBy } = past;
   return {
@@ -79,6 +86,6 @@ function viewPast(past: PastResolution): z.infer<typeof pastResolution> {
   };
 }
 
-function decimalOf({ asset, amount }: Pick<BreakEntity, 'asset' | 'amount'>): string | null {
+function decimalOf({ asset, amount }: Pick<Break, 'asset' | 'amount'>): string | null {
   return asset === null || amount === null ? null : formatMoney(money(asset, amount));
 }

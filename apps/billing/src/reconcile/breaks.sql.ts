@@ -58,3 +58,9 @@ export const resolveByOperator = `
     resolved_by = case when $3::text is not null then 'operator' end,
     resolved_at = case when $3::text is not null then $2::timestamptz end
   where id = $1`;
+
+/** Sets who works on the break $1, and their note, where $2 and $4 say so. */
+export const changeByOperator = `
+  update billing.break set owner = case when $2::boolean then $3::text else owner end,
+    note = case when $4::boolean then $5::text else note end
+  where id = $1 and ($2 or $4)`;

@@ -33,6 +33,8 @@ export interface RunInput {
   readonly chainState: ReconciliationReport['chain']['state'];
   /** Of the wallets of which a node could tell. */
   readonly balances: readonly BalanceReading[];
+  /** What belongs to the run and is written in its transaction; again, when the database has it run again. */
+  readonly within?: ((tx: Sql, run: Run) => Promise<void>) | undefined;
 }
 
 /** A run, as it is answered. */
@@ -121,6 +123,7 @@ export class ReconcileService {
       digest,
     };
     await this.#store(tx, run);
+    await input.within?.(tx, run);
     return run;
   }
 

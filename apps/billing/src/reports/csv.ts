@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { type Sql, SqlPool, type Statement } from '@keyfare/db/sql';
 import { type Options, stringify } from 'csv-stringify';
-import type { Cell, Table } from './table.js';
+import { type Cell, type Table, wholeOf } from './table.js';
 
 const rowsAtOnce = 1_000;
 
@@ -35,7 +35,7 @@ export async function streamCsv<Row, View extends Readonly<Record<string, Cell>>
   return new Promise((resolve, reject) => {
     let taken = false;
     const work = async (tx: Sql): Promise<void> => {
-      await openCursor(tx, table.statement);
+      await openCursor(tx, wholeOf(table));
       let rows = await fetchRows<Row>(tx);
       taken = true;
       resolve(csv);

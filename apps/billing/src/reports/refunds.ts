@@ -51,10 +51,13 @@ export function refundsTable(period: Period): Table<RefundRow, RefundView> {
         from billing.payment p
         left join lateral (
           select outcome, transaction from billing.payment l where l.call_id = p.entry_id order by l.place desc limit 1) l on true
-        where p.outcome = 'refund-due' and p.issued_at >= $1 and p.issued_at < $2
-        order by p.issued_at, p.entry_id`,
+        where p.outcome = 'refund-due' and p.issued_at >= $1 and p.issued_at < $2`,
       values: [period.start, period.end],
     },
+    order: [
+      { column: 'issued_at', kind: 'time' },
+      { column: 'entry_id', kind: 'text' },
+    ],
     view: (row) => ({
       state: row.state,
       entry: row.entry_id,

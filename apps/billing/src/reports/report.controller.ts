@@ -1,13 +1,13 @@
 import type { Readable } from 'node:stream';
 import { type Clock, monthOf, type Period, parseMonth } from '@keyfare/core/time';
-import { Admin } from '@keyfare/gate/operators';
+import { Admin, type Page, pageOf, pageQuery } from '@keyfare/gate/operators';
 import { Get, Inject, Query, Req, StreamableFile } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { clock } from '../tokens.js';
 import { refundRow, refundsTable } from './refunds.js';
-import { ReportService, type Rows } from './report.service.js';
+import { ReportService } from './report.service.js';
 import { revenueRow, revenueTable } from './revenue.js';
 import { runView, viewRun } from './run-view.js';
 import { settlementRow } from './settlements.js';
@@ -15,16 +15,16 @@ import type { Cell, Table } from './table.js';
 import { trialBalanceRow, trialBalanceTable } from './trial-balance.js';
 import { unpaidRow, unpaidTable } from './unpaid.js';
 
-const reportQuery = z.object({
-  format: z.enum(['json', 'csv']).optional(),
-  /** The running month by default. */
-  month: z.string().optional(),
-  /** How many rows at most, in JSON. A CSV has them all. */
-  limit: z.coerce.number().int().min(1).max(10_000).default(1_000),
+const format = z.enum(['json', 'csv']).optional();
+const runQuery = z.strictObject({ format });
+/** `limit` and `cursor` are of JSON: a CSV has all rows. */
+const reportQuery = z.strictObject({
+  ...pageQuery,
+  format,
+  /** The running month by default; of the trial balance, everything. */
+  month: z.string().max(7).optional(),
 });
 type ReportQuery = z.infer<typeof reportQuery>;
-
-const rowsOf = <T extends z.ZodType>(row: T) => z.object({ rows: z.array(row), truncated: z.boolean() });
 
 /** The reports of finance: as JSON, and as CSV by `.csv` or `?format=csv`. */
 @ApiBearerAuth()
@@ -39,7 +39,7 @@ export class ReportController {
   @Get(['reconciliation', 'reconciliation.csv'])
   @ApiOkResponse({ standardSchema: runView })
   async reconciliation(
-    @Query({ schema: reportQuery }) query: ReportQuery,
+    @Query({ schema: runQuery }) query: z.infer<typeof runQuery>,
     @Req() request: FastifyRequest,
   ): Promise<z.infer<typeof runView> | StreamableFile> {
     if (!wantsCsv(query, request)) return viewRun(await this.reports.latest(), this.now());
@@ -48,51 +48,52 @@ export class ReportController {
 
   /** Revenue by rail, product and customer. */
   @Get(['revenue', 'revenue.csv'])
-  @ApiOkResponse({ standardSchema: rowsOf(revenueRow) })
+  @ApiOkResponse({ standardSchema: pageOf(revenueRow) })
   async revenue(
     @Query({ schema: reportQuery }) query: ReportQuery,
     @Req() request: FastifyRequest,
-  ): Promise<Rows<z.infer<typeof revenueRow>> | StreamableFile> {
+  ): Promise<Page<z.infer<typeof revenueRow>> | StreamableFile> {
     return this.#answer(revenueTable(this.#month(query)), query, request);
   }
 
-  /** Every account of the ledger and its balance. */
+  /** Every account of the ledger and its balance, at the end of `month` where it is given. */
   @Get(['trial-balance', 'trial-balance.csv'])
-  @ApiOkResponse({ standardSchema: rowsOf(trialBalanceRow) })
+  @ApiOkResponse({ standardSchema: pageOf(trialBalanceRow) })
   async trialBalance(
     @Query({ schema: reportQuery }) query: ReportQuery,
     @Req() request: FastifyRequest,
-  ): Promise<Rows<z.infer<typeof trialBalanceRow>> | StreamableFile> {
-    return this.#answer(trialBalanceTable(), query, request);
+  ): Promise<Page<z.infer<typeof trialBalanceRow>> | StreamableFile> {
+    const { month } = query;
+    return this.#answer(trialBalanceTable(month === undefined ? null : parseMonth(month)), query, request);
   }
 
   /** The payments of a month, one by one, with what the chain says of each. */
   @Get(['settlements', 'settlements.csv'])
-  @ApiOkResponse({ standardSchema: rowsOf(settlementRow) })
+  @ApiOkResponse({ standardSchema: pageOf(settlementRow) })
   async settlements(
     @Query({ schema: reportQuery }) query: ReportQuery,
     @Req() request: FastifyRequest,
-  ): Promise<Rows<z.infer<typeof settlementRow>> | StreamableFile> {
+  ): Promise<Page<z.infer<typeof settlementRow>> | StreamableFile> {
     return this.#answer(await this.reports.settlements(this.#month(query)), query, request);
   }
 
   /** Calls that were served and not paid for. */
   @Get(['unpaid', 'unpaid.csv'])
-  @ApiOkResponse({ standardSchema: rowsOf(unpaidRow) })
+  @ApiOkResponse({ standardSchema: pageOf(unpaidRow) })
   async unpaid(
     @Query({ schema: reportQuery }) query: ReportQuery,
     @Req() request: FastifyRequest,
-  ): Promise<Rows<z.infer<typeof unpaidRow>> | StreamableFile> {
+  ): Promise<Page<z.infer<typeof unpaidRow>> | StreamableFile> {
     return this.#answer(unpaidTable(this.#month(query)), query, request);
   }
 
   /** Money that came in for calls that were not served. */
   @Get(['refunds', 'refunds.csv'])
-  @ApiOkResponse({ standardSchema: rowsOf(refundRow) })
+  @ApiOkResponse({ standardSchema: pageOf(refundRow) })
   async refunds(
     @Query({ schema: reportQuery }) query: ReportQuery,
     @Req() request: FastifyRequest,
-  ): Promise<Rows<z.infer<typeof refundRow>> | StreamableFile> {
+  ): Promise<Page<z.infer<typeof refundRow>> | StreamableFile> {
     return this.#answer(refundsTable(this.#month(query)), query, request);
   }
 
@@ -100,8 +101,8 @@ export class ReportController {
     table: Table<Row, View>,
     query: ReportQuery,
     request: FastifyRequest,
-  ): Promise<Rows<View> | StreamableFile> {
-    if (!wantsCsv(query, request)) return this.reports.read(table, query.limit);
+  ): Promise<Page<View> | StreamableFile> {
+    if (!wantsCsv(query, request)) return this.reports.read(table, { limit: query.limit, cursor: query.cursor });
     return csvFile(table.name, await this.reports.stream(table));
   }
 
@@ -110,8 +111,8 @@ export class ReportController {
   }
 }
 
-function wantsCsv({ format }: ReportQuery, { url }: FastifyRequest): boolean {
-  return format === 'csv' || (url.split('?', 1)[0] ?? '').endsWith('.csv');
+function wantsCsv({ format: asked }: Pick<ReportQuery, 'format'>, { url }: FastifyRequest): boolean {
+  return asked === 'csv' || (url.split('?', 1)[0] ?? '').endsWith('.csv');
 }
 
 function csvFile(name: string, content: Readable): StreamableFile {

@@ -1,11 +1,12 @@
 import type { Readable } from 'node:stream';
 import { Problem } from '@keyfare/core/problem';
 import type { Period } from '@keyfare/core/time';
-import { SqlPool } from '@keyfare/db/sql';
+import { type Sql, SqlPool } from '@keyfare/db/sql';
+import type { Page } from '@keyfare/gate/operators';
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { BillingConfig } from '../config.js';
-import { BreakEntity } from '../reconcile/break.entity.js';
+import { BreakService } from '../reconcile/break.service.js';
 import type { PaymentJudgement } from '../reconcile/payment-status.sql.js';
 import type { Run } from '../reconcile/reconcile.service.js';
 import { ReconciliationEntity } from '../reconcile/reconciliation.entity.js';
@@ -13,13 +14,7 @@ import { reportPool } from '../tokens.js';
 import { streamCsv } from './csv.js';
 import { openBreaksTable, type RunWithBreaks, runRows } from './run-view.js';
 import { settlementsTable } from './settlements.js';
-import type { Cell, Table } from './table.js';
-
-/** Rows of a report, and whether there are more than were asked for. */
-export interface Rows<View> {
-  readonly rows: View[];
-  readonly truncated: boolean;
-}
+import { type Cell, readPage, type Table } from './table.js';
 
 const mostBreaks = 1_000;
 
@@ -30,16 +25,15 @@ export class ReportService {
     private readonly config: BillingConfig,
     @Inject(reportPool) private readonly sql: SqlPool,
     private readonly dataSource: DataSource,
+    private readonly breaks: BreakService,
   ) {}
 
-  /** The first rows of a report. */
+  /** A part of a report. */
   async read<Row, View extends Readonly<Record<string, Cell>>>(
-    { statement, view }: Table<Row, View>,
-    limit: number,
-  ): Promise<Rows<View>> {
-    const values = [...(statement.values ?? []), limit + 1];
-    const rows = await this.sql.query<Row>({ text: `${statement.text} limit $${values.length}`, values });
-    return { rows: rows.slice(0, limit).map(view), truncated: rows.length > limit };
+    table: Table<Row, View>,
+    page: { readonly limit: number; readonly cursor: string | undefined },
+  ): Promise<Page<View>> {
+    return readPage(this.sql, table, page);
   }
 
   /** The whole of a report, however long. */
@@ -54,8 +48,12 @@ export class ReportService {
 
   /** The last run and the open breaks. 404 `report/not-found` before the first. */
   async latest(): Promise<RunWithBreaks> {
-    const run = await this.latestRun();
-    const breaks = await this.#openBreaks(mostBreaks + 1);
+    return this.withBreaks(await this.latestRun());
+  }
+
+  /** A run, and the breaks that are open now, as the caller's transaction sees them. */
+  async withBreaks(run: Run, sql?: Sql): Promise<RunWithBreaks> {
+    const breaks = await this.breaks.list({ status: 'open', after: null, limit: mostBreaks }, sql);
     return { run, breaks: breaks.slice(0, mostBreaks), truncated: breaks.length > mostBreaks };
   }
 
@@ -69,14 +67,6 @@ export class ReportService {
   /** The last run's figures and the open breaks, as one table. */
   async latestCsv(): Promise<Readable> {
     return streamCsv(this.sql, openBreaksTable(), runRows(await this.latestRun()));
-  }
-
-  async #openBreaks(limit: number): Promise<readonly BreakEntity[]> {
-    return this.dataSource.manager.find(BreakEntity, {
-      where: { status: 'open' },
-      order: { firstSeen: 'ASC', id: 'ASC' },
-      take: limit,
-    });
   }
 
   async #judgement(): Promise<PaymentJudgement> {

@@ -46,14 +46,20 @@ export function revenueTable(period: Period): Table<RevenueRow, RevenueView> {
           select rail, sku, coalesce(account, payer) as customer, account, asset, count(*) as calls, sum(units) as units,
             sum(included) as included, sum(overage) as overage, sum(amount) as amount
           from billing.charge where period_start = $1 group by rail, sku, account, coalesce(account, payer), asset)
-        select s.rail, s.sku, s.customer, n.account_name as customer_name, s.calls::text, s.units::text,
+        select s.rail, s.sku, s.customer, coalesce(s.account, '') as account, n.account_name as customer_name, s.calls::text, s.units::text,
           s.included::text, s.overage::text, s.asset, s.amount::text
         from summed s left join lateral (
           select account_name from billing.price_book b where b.account = s.account
-          order by revision desc, effective_at desc, place desc limit 1) n on true
-        order by s.rail, s.sku, s.customer`,
+          order by revision desc, effective_at desc, place desc limit 1) n on true`,
       values: [period.start],
     },
+    order: [
+      { column: 'rail', kind: 'text' },
+      { column: 'sku', kind: 'text' },
+      { column: 'customer', kind: 'text' },
+      // A wallet may be named like an account.
+      { column: 'account', kind: 'text' },
+    ],
     view: (row) => ({
       month,
       rail: row.rail,

@@ -1,6 +1,6 @@
 import type { AssetCode } from '@keyfare/core/money';
 import { z } from 'zod';
-import type { BreakEntity } from '../reconcile/break.entity.js';
+import type { Break } from '../reconcile/break-row.js';
 import { breakView, viewBreak } from '../reconcile/break-view.js';
 import type { Run } from '../reconcile/reconcile.service.js';
 import { decimal, reconciliationReport, type WalletFigures } from '../reconcile/report.js';
@@ -30,7 +30,7 @@ export const runView = z
 /** A run, and what is open. */
 export interface RunWithBreaks {
   readonly run: Run;
-  readonly breaks: readonly BreakEntity[];
+  readonly breaks: readonly Break[];
   /** Whether more are open. */
   readonly truncated: boolean;
 }
@@ -81,8 +81,12 @@ export function openBreaksTable(): Table<BreakRow, Readonly<Record<(typeof runCo
     columns: runColumns,
     statement: {
       text: `select id, class, asset, amount, detail, keys, owner, first_seen from billing.break
-        where status = 'open' order by first_seen, id`,
+        where status = 'open'`,
     },
+    order: [
+      { column: 'first_seen', kind: 'time' },
+      { column: 'id', kind: 'text' },
+    ],
     view: (row) => ({
       section: 'break',
       item: row.class,

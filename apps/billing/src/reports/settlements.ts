@@ -84,12 +84,18 @@ export function settlementsTable(period: Period, judgement: PaymentJudgement): T
         select status, outcome, entry_id, told_by, sku, issued_at, network, asset, payer, nonce, recorded_amount,
           settled_amount, recorded_transaction, settled_transaction, b.payments::text,
           (div(b.fee, b.payments) + case when b.nth <= mod(b.fee, b.payments) then 1 else 0 end)::text as gas_share,
-          block_number, block_time, finality
+          block_number, block_time, finality, coalesce(issued_at, block_time) as at
         from payments p left join bulk b on b.id = p.transfer_id
-        where coalesce(issued_at, block_time) >= $1 and coalesce(issued_at, block_time) < $2
-        order by coalesce(issued_at, block_time), network, asset, payer, nonce`,
+        where coalesce(issued_at, block_time) >= $1 and coalesce(issued_at, block_time) < $2`,
       values: [period.start, period.end, ...paymentParameters(judgement)],
     },
+    order: [
+      { column: 'at', kind: 'time' },
+      { column: 'network', kind: 'text' },
+      { column: 'asset', kind: 'text' },
+      { column: 'payer', kind: 'text' },
+      { column: 'nonce', kind: 'text' },
+    ],
     view: (row) => ({
       status: row.status,
       flow: row.outcome,

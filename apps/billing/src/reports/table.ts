@@ -1,13 +1,59 @@
-import type { Statement } from '@keyfare/db/sql';
+import type { Sql, Statement } from '@keyfare/db/sql';
+import { type Page, positions, readCursor, toPage } from '@keyfare/gate/operators';
+import type { z } from 'zod';
 
 /** A cell as it is shown: amounts and counts are text, so that no reader rounds them. */
 export type Cell = string | number | null;
+
+/** A column that rows are in order of: a text that is never null, or a time, in whole microseconds since 1970. */
+export interface OrderColumn {
+  readonly column: string;
+  readonly kind: 'text' | 'time';
+}
 
 /** One report: a query, and each of its rows as named cells, whatever it is shown as. */
 export interface Table<Row = never, View extends Readonly<Record<string, Cell>> = Readonly<Record<string, Cell>>> {
   /** Names the file. */
   readonly name: string;
   readonly columns: readonly (keyof View & string)[];
+  /** Without an order, as a part of a larger statement. */
   readonly statement: Statement;
+  /** Columns of the statement that no two rows have alike. */
+  readonly order: readonly OrderColumn[];
   readonly view: (row: Row) => View;
+}
+
+/** The whole of the table, in order. */
+export function wholeOf({ statement, order }: Pick<Table, 'statement' | 'order'>): Statement {
+  const keys = order.map(keyOf).join(', ');
+  return { text: `select * from (${statement.text}) as report order by ${keys}`, values: statement.values ?? [] };
+}
+
+/** A part of the table. The cursor names the last row of the part before, so rows that come meanwhile move nothing. */
+export async function readPage<Row, View extends Readonly<Record<string, Cell>>>(
+  sql: Sql,
+  { name, statement, order, view }: Table<Row, View>,
+  { limit, cursor }: { readonly limit: number; readonly cursor: string | undefined },
+): Promise<Page<View>> {
+  const after = readCursor(name, cursor, order.map(partOf));
+  const values = [...(statement.values ?? [])];
+  const next = (value: unknown, type: string): string => `$${values.push(value)}::${type}`;
+  const keys = order.map(keyOf);
+  const past = after?.map((part, index) => next(part, order[index]?.kind === 'time' ? 'bigint' : 'text'));
+  const where = past === undefined ? '' : `where (${keys.join(', ')}) > (${past.join(', ')})`;
+  const rows = await sql.query<Row & { readonly at_row: readonly string[] }>({
+    text: `select *, array[${keys.map((key) => `(${key})::text`).join(', ')}] as at_row
+      from (${statement.text}) as report ${where} order by ${keys.join(', ')} limit ${next(limit + 1, 'integer')}`,
+    values,
+  });
+  return toPage(rows, { list: name, limit, position: (row) => row.at_row, view });
+}
+
+function keyOf({ column, kind }: OrderColumn): string {
+  return kind === 'text' ? `${column}::text` : `(extract(epoch from ${column}) * 1000000)::bigint`;
+}
+
+/** What a cursor may hold; a text of the books may be anything that the books take. */
+function partOf({ kind }: OrderColumn): z.ZodType<string> {
+  return kind === 'text' ? positions.text : positions.count;
 }

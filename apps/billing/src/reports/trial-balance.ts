@@ -1,4 +1,5 @@
 import { type AssetCode, formatMoney, money } from '@keyfare/core/money';
+import { formatMonth, type Period } from '@keyfare/core/time';
 import { z } from 'zod';
 import type { Table } from './table.js';
 
@@ -20,17 +21,27 @@ interface TrialBalanceRow {
   readonly balance: string;
 }
 
-/** Every account with its balance. Debits and credits of an asset are equal, or the books are wrong. */
-export function trialBalanceTable(): Table<TrialBalanceRow, TrialBalanceView> {
+/**
+ * Every account with its balance, at the end of the month where one is given, else of all that is booked. Debits and
+ * credits of an asset are equal, or the books are wrong.
+ */
+export function trialBalanceTable(period: Period | null): Table<TrialBalanceRow, TrialBalanceView> {
   return {
-    name: 'trial-balance',
+    name: period === null ? 'trial-balance' : `trial-balance-${formatMonth(period)}`,
     columns: Object.keys(trialBalanceRow.shape) as (keyof TrialBalanceView)[],
     statement: {
       text: `
         select a.code as account, a.type, a.asset, coalesce(sum(p.amount), 0)::text as balance
-        from billing.ledger_account a left join billing.posting p on p.account = a.code
-        group by a.code order by a.asset, a.code`,
+        from billing.ledger_account a left join (
+          select p.account, p.amount from billing.posting p join billing.journal j on j.id = p.journal_id
+          where $1::timestamptz is null or j.occurred_at < $1) as p on p.account = a.code
+        group by a.code`,
+      values: [period?.end ?? null],
     },
+    order: [
+      { column: 'asset', kind: 'text' },
+      { column: 'account', kind: 'text' },
+    ],
     view: ({ account, type, asset, balance }) => {
       const amount = BigInt(balance);
       return {

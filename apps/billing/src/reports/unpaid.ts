@@ -50,10 +50,13 @@ export function unpaidTable(period: Period): Table<UnpaidRow, UnpaidView> {
       text: `
         select entry_id, call_id, issued_at, sku, resource_url, network, asset, payer, nonce, amount, coalesce(reason, '') as reason,
           transaction
-        from billing.payment where outcome = 'unpaid' and issued_at >= $1 and issued_at < $2
-        order by issued_at, entry_id`,
+        from billing.payment where outcome = 'unpaid' and issued_at >= $1 and issued_at < $2`,
       values: [period.start, period.end],
     },
+    order: [
+      { column: 'issued_at', kind: 'time' },
+      { column: 'entry_id', kind: 'text' },
+    ],
     view: (row) => ({
       entry: row.entry_id,
       call: row.call_id,

@@ -6,6 +6,7 @@ import {
   type ExecutionContext,
   Injectable,
   type NestInterceptor,
+  SetMetadata,
   UseGuards,
   UseInterceptors,
 } from '@nestjs/common';
@@ -14,11 +15,19 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { map, type Observable } from 'rxjs';
 import { noteOperatorPath } from '../operator-paths.js';
 import { requestIdOf } from './changes.js';
-import { etagOf } from './etag.js';
+import { etagOf, type TaggedPart } from './etag.js';
 import { OperatorGuard } from './operator.guard.js';
 
 /** As Nest numbers the sources of a handler's arguments. */
 const argument = { body: 3, query: 4 } as const;
+
+const taggedKey = Symbol('keyfare:operator-tagged');
+
+/**
+ * For a view of which some members move by themselves, with the clock: the `ETag` is of the rest, so that it changes with
+ * what an operator can change, and with nothing else. `requireMatch` is to be asked with the same part.
+ */
+export const Tagged = (part: TaggedPart): MethodDecorator => SetMetadata(taggedKey, part);
 
 /**
  * The manners of an operator's route: nothing is stored on the way (RFC 9111 §5.2.2.5), each answer has an `ETag` and a
@@ -34,13 +43,20 @@ export class AdminInterceptor implements NestInterceptor {
     const asked = askedOf(context);
     if (!asked.has(argument.query)) refuseAll('query', request.query);
     if (!asked.has(argument.body)) refuseAll('body', request.body);
+    const part = partOf(context);
     return next.handle().pipe(
       map((view: unknown) => {
-        if (isPlain(view) && request.method !== 'DELETE') void reply.header('etag', etagOf(view));
+        if (isPlain(view) && request.method !== 'DELETE') void reply.header('etag', etagOf(part(view)));
         return view;
       }),
     );
   }
+}
+
+/** What the `ETag` is of: the whole view, where nothing else is said. */
+function partOf(context: ExecutionContext): (view: object) => object {
+  const part = Reflect.getMetadata(taggedKey, context.getHandler()) as ((view: object) => object) | undefined;
+  return part ?? ((view) => view);
 }
 
 /** A controller of operators' routes. */

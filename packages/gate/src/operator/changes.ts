@@ -4,6 +4,7 @@ import { Problem } from '@keyfare/core/problem';
 import { asProblem, errorCode, type Sql, type SqlPool } from '@keyfare/db/sql';
 import type { FastifyRequest } from 'fastify';
 import { etagOf } from './etag.js';
+import { lacking, type OperatorScope } from './operator.js';
 import { openAnswer, sealAnswer } from './sealed-answer.js';
 
 /** What a change did, as operators see it. */
@@ -52,7 +53,7 @@ export class Changes {
   ): Promise<Answer> {
     const operator = operatorOf(request);
     const key = idempotencyKeyOf(request);
-    const { pool, schema } = this.#settings;
+    const { pool } = this.#settings;
     try {
       return await pool.transaction(async (tx) => {
         await tx.query({ text: `set local lock_timeout = '${lockTimeout}'` });
@@ -60,22 +61,49 @@ export class Changes {
           const known = await this.#claim(tx, request, key);
           if (known !== null) return JSON.parse(openAnswer(known, operator.token)) as Answer;
         }
-        const { subject, before, after, answer } = await work(tx);
-        await tx.query({
-          text: `insert into ${schema}.audit (operator_id, operator_name, action, subject, before, after, request_id)
-            values ($1, $2, $3, $4, $5, $6, $7)`,
-          values: [operator.id, operator.name, action, subject, json(before), json(after), requestIdOf(request)],
-        });
-        if (key !== null) {
-          await tx.query({
-            text: `update ${schema}.idempotent_request set answer = $3 where operator_id = $1 and key_hash = $2`,
-            values: [operator.id, sha256(key), sealAnswer(JSON.stringify(answer), operator.token)],
-          });
-        }
-        return answer;
+        return await this.record(tx, request, { action, ...(await work(tx)) });
       });
     } catch (error) {
       throw inProgress(asProblem(error));
+    }
+  }
+
+  /**
+   * For work that must have a transaction of its own: writes its line in the audit log, and the answer that the same
+   * `Idempotency-Key` gets again, within that. Ask `answered` before the work.
+   */
+  async record<Answer extends object>(
+    tx: Sql,
+    request: FastifyRequest,
+    { action, subject, before, after, answer }: Change<Answer> & { readonly action: string },
+  ): Promise<Answer> {
+    const operator = operatorOf(request);
+    const key = idempotencyKeyOf(request);
+    const { schema } = this.#settings;
+    await tx.query({
+      text: `insert into ${schema}.audit (operator_id, operator_name, action, subject, before, after, request_id)
+        values ($1, $2, $3, $4, $5, $6, $7)`,
+      values: [operator.id, operator.name, action, subject, json(before), json(after), requestIdOf(request)],
+    });
+    if (key !== null) {
+      await tx.query({
+        text: `insert into ${schema}.idempotent_request (operator_id, key_hash, fingerprint, answer)
+          values ($1, $2, $3, $4) on conflict (operator_id, key_hash) do update set answer = excluded.answer`,
+        values: [operator.id, sha256(key), fingerprintOf(request), sealAnswer(JSON.stringify(answer), operator.token)],
+      });
+    }
+    return answer;
+  }
+
+  /** What the same request with its key was answered before; null where it is new or has no key. 400, 422 and 503 as `make`. */
+  async answered<Answer extends object>(request: FastifyRequest): Promise<Answer | null> {
+    const key = idempotencyKeyOf(request);
+    if (key === null) return null;
+    try {
+      const known = await this.#known(this.#settings.pool, request, key);
+      return known === undefined ? null : (JSON.parse(openAnswer(known, operatorOf(request).token)) as Answer);
+    } catch (error) {
+      throw asProblem(error);
     }
   }
 
@@ -90,22 +118,28 @@ export class Changes {
   /** Null where the request is the first with its key, which it holds from here on; else the answer of the first. */
   async #claim(tx: Sql, request: FastifyRequest, key: string): Promise<Buffer | null> {
     const { schema } = this.#settings;
-    const fingerprint = fingerprintOf(request);
-    const mine = [operatorOf(request).id, sha256(key)];
     const claimed = await tx.query({
       text: `insert into ${schema}.idempotent_request (operator_id, key_hash, fingerprint, answer)
         values ($1, $2, $3, '') on conflict (operator_id, key_hash) do nothing returning 1`,
-      values: [...mine, fingerprint],
+      values: [operatorOf(request).id, sha256(key), fingerprintOf(request)],
     });
     if (claimed.length > 0) return null;
-    const [row] = await tx.query<{ fingerprint: Buffer; answer: Buffer }>({
-      text: `select fingerprint, answer from ${schema}.idempotent_request where operator_id = $1 and key_hash = $2`,
-      values: mine,
-    });
+    const known = await this.#known(tx, request, key);
     // Deleted for its age just now: as good as under way.
-    if (row === undefined) throw new Problem('request/in-progress', undefined, { headers: { 'retry-after': '1' } });
-    if (!row.fingerprint.equals(fingerprint)) throw new Problem('request/idempotency-key-reused');
-    return row.answer;
+    if (known === undefined) throw new Problem('request/in-progress', undefined, { headers: { 'retry-after': '1' } });
+    return known;
+  }
+
+  async #known(sql: Sql, request: FastifyRequest, key: string): Promise<Buffer | undefined> {
+    const [row] = await sql.query<{ fingerprint: Buffer; answer: Buffer }>({
+      text: `select fingerprint, answer from ${this.#settings.schema}.idempotent_request
+        where operator_id = $1 and key_hash = $2`,
+      values: [operatorOf(request).id, sha256(key)],
+    });
+    if (row !== undefined && !row.fingerprint.equals(fingerprintOf(request))) {
+      throw new Problem('request/idempotency-key-reused');
+    }
+    return row?.answer;
   }
 }
 
@@ -122,6 +156,12 @@ export function requireMatch(request: FastifyRequest, view: object): void {
 export function operatorOf(request: FastifyRequest): NonNullable<FastifyRequest['operator']> {
   if (request.operator === undefined) throw new TypeError('the route is not guarded by OperatorGuard');
   return request.operator;
+}
+
+/** For what only some of a route's requests ask for. 403 `operator/forbidden`. */
+export function requireScope(request: FastifyRequest, scope: OperatorScope): void {
+  const { id, scopes } = operatorOf(request);
+  if (!scopes.includes(scope)) throw lacking(id, scope);
 }
 
 /** As the answer's `Request-Id` and the access line have it. */

@@ -1,7 +1,26 @@
 import { timingSafeEqual } from 'node:crypto';
 import { GroupCommit } from '@keyfare/db/group-commit';
-import type { Sql } from '@keyfare/db/sql';
+import { asProblem, DatabaseUnavailable, type Sql } from '@keyfare/db/sql';
 import { type Operator, type OperatorScope, operatorIdOf, tokenHash } from './operator.js';
+
+/** An operator with what a token is compared with. */
+export interface KnownOperator extends Operator {
+  /** SHA-256 of the token. */
+  readonly tokenHash: Buffer;
+}
+
+/**
+ * Who was let in lately, kept elsewhere than the operators are: for a program whose own work goes on while their database
+ * is away. It says itself for how long it can be believed.
+ */
+export interface OperatorMemory {
+  /** Called for each operator that is let in by what the database says. What it rejects with is left aside. */
+  remember(operator: KnownOperator): Promise<void>;
+  /** Called with ids that the database does not know, or no longer: they are not to be recalled. As `remember`. */
+  forget(ids: readonly string[]): Promise<void>;
+  /** Those among the ids that can still be believed. Asked only while the database cannot be reached. */
+  recall(ids: readonly string[]): Promise<readonly KnownOperator[]>;
+}
 
 interface OperatorRow {
   readonly id: string;
@@ -10,36 +29,74 @@ interface OperatorRow {
   readonly token_hash: Buffer;
 }
 
+/** What is known of an id. `live`: the database says it, now. `error`: it did not answer, and nobody remembers. */
+interface Found {
+  readonly operator?: KnownOperator | undefined;
+  readonly live: boolean;
+  readonly error?: unknown;
+}
+
 /** So many tokens may wait to be looked up; with more, the next is refused. */
 const maxWaiting = 500;
 
 /**
- * Whose token it is. Nothing is remembered, so an operator that was revoked is out at once; and however many tokens come,
- * true or made up, one statement at a time looks up all that wait.
+ * Whose token it is. Nothing is remembered while the database can be reached, so an operator that was revoked is out at
+ * once; and however many tokens come, true or made up, one statement at a time looks up all that wait. With a memory,
+ * those whom it recalls are let in while the database is away.
  */
 export class OperatorLookup {
-  readonly #reads: GroupCommit<string, OperatorRow | undefined>;
+  readonly #sql: Sql;
+  readonly #memory: OperatorMemory | undefined;
+  readonly #reads: GroupCommit<string, Found>;
 
-  constructor(sql: Sql) {
-    this.#reads = new GroupCommit({ write: (ids) => readOperators(sql, ids), waitsInDoubt: false, maxWaiting });
+  constructor(sql: Sql, memory?: OperatorMemory) {
+    this.#sql = sql;
+    this.#memory = memory;
+    this.#reads = new GroupCommit({ write: (ids) => this.#read(ids), waitsInDoubt: false, maxWaiting });
   }
 
-  /** Null for a token that is nobody's, has run out or was revoked. 503 while too many wait, or the database is away. */
+  /**
+   * Null for a token that is nobody's, has run out or was revoked. 503 while too many wait, or the database is away and
+   * the memory does not know the operator: then nobody can say whose it is.
+   */
   async find(token: string): Promise<Operator | null> {
     const id = operatorIdOf(token);
     if (id === null) return null;
-    const row = await this.#reads.commit(id);
-    if (row === undefined || !timingSafeEqual(tokenHash(token), row.token_hash)) return null;
-    return { id, name: row.name, scopes: row.scopes };
+    const { operator, live, error } = await this.#reads.commit(id);
+    if (error !== undefined) throw asProblem(error);
+    if (operator === undefined || !timingSafeEqual(tokenHash(token), operator.tokenHash)) return null;
+    // A memory that fails keeps nobody out: it is there for another day.
+    if (live) await this.#memory?.remember(operator).catch(() => undefined);
+    return { id, name: operator.name, scopes: operator.scopes };
+  }
+
+  async #read(ids: readonly string[]): Promise<readonly Found[]> {
+    const distinct = [...new Set(ids)];
+    try {
+      const known = byId(await this.#ask(distinct));
+      const gone = distinct.filter((id) => !known.has(id));
+      if (gone.length > 0) await this.#memory?.forget(gone).catch(() => undefined);
+      return ids.map((id) => ({ operator: known.get(id), live: true }));
+    } catch (error) {
+      if (!(error instanceof DatabaseUnavailable)) throw error;
+      const known = byId((await this.#memory?.recall(distinct).catch(() => [])) ?? []);
+      return ids.map((id) => {
+        const operator = known.get(id);
+        return operator === undefined ? { live: false, error } : { operator, live: false };
+      });
+    }
+  }
+
+  async #ask(ids: readonly string[]): Promise<readonly KnownOperator[]> {
+    const rows = await this.#sql.query<OperatorRow>({
+      name: 'keyfare_find_operators',
+      text: 'select id, name, scopes, token_hash from keyfare.operator_feed where id = any($1::text[])',
+      values: [ids],
+    });
+    return rows.map(({ id, name, scopes, token_hash: hash }) => ({ id, name, scopes, tokenHash: hash }));
   }
 }
 
-async function readOperators(sql: Sql, ids: readonly string[]): Promise<readonly (OperatorRow | undefined)[]> {
-  const rows = await sql.query<OperatorRow>({
-    name: 'keyfare_find_operators',
-    text: 'select id, name, scopes, token_hash from keyfare.operator_feed where id = any($1::text[])',
-    values: [ids],
-  });
-  const byId = new Map(rows.map((row) => [row.id, row]));
-  return ids.map((id) => byId.get(id));
+function byId(operators: readonly KnownOperator[]): ReadonlyMap<string, KnownOperator> {
+  return new Map(operators.map((operator) => [operator.id, operator]));
 }

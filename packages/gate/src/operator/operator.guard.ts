@@ -4,7 +4,7 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { Throttle } from '../throttle.js';
 import { OperatorLookup } from './lookup.js';
-import { type Operator, type OperatorScope, operatorScopes, sameText } from './operator.js';
+import { lacking, type Operator, type OperatorScope, operatorScopes, sameText } from './operator.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -15,8 +15,8 @@ declare module 'fastify' {
 
 const scopeKey = Symbol('keyfare:operator-scope');
 
-/** What a route asks of an operator. Without it: `read` for GET and HEAD, `write` for all else. */
-export const Needs = (scope: OperatorScope): MethodDecorator => SetMetadata(scopeKey, scope);
+/** What a route asks of an operator: one of these. Without it: `read` for GET and HEAD, `write` for all else. */
+export const Needs = (...scopes: readonly OperatorScope[]): MethodDecorator => SetMetadata(scopeKey, scopes);
 
 /** The token with which the first operator is made, once; undefined where none is configured. */
 export class BootstrapToken {
@@ -51,10 +51,8 @@ export class OperatorGuard implements CanActivate {
     const token = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
     const operator = token === undefined ? null : await this.#find(token, context);
     if (operator === null || token === undefined) throw this.#refusal(request.ip);
-    const scope = this.#scopeOf(context, request.method);
-    if (!operator.scopes.includes(scope)) {
-      throw new Problem('operator/forbidden', `The operator ${operator.id} does not have the scope ${scope}.`);
-    }
+    const scopes = this.#scopesOf(context, request.method);
+    if (!scopes.some((scope) => operator.scopes.includes(scope))) throw lacking(operator.id, ...scopes);
     request.operator = { ...operator, token };
     return true;
   }
@@ -77,8 +75,8 @@ export class OperatorGuard implements CanActivate {
     });
   }
 
-  #scopeOf(context: ExecutionContext, method: string): OperatorScope {
-    const named = this.reflector.get<OperatorScope | undefined>(scopeKey, context.getHandler());
-    return named ?? (method === 'GET' || method === 'HEAD' ? 'read' : 'write');
+  #scopesOf(context: ExecutionContext, method: string): readonly OperatorScope[] {
+    const named = this.reflector.get<readonly OperatorScope[] | undefined>(scopeKey, context.getHandler());
+    return named ?? [method === 'GET' || method === 'HEAD' ? 'read' : 'write'];
   }
 }

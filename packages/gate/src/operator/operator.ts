@@ -1,4 +1,5 @@
 import { hash, timingSafeEqual } from 'node:crypto';
+import { Problem } from '@keyfare/core/problem';
 import { checksum, randomText } from '../secret-text.js';
 
 /** What an operator may do: look, change what customers have, and change what money comes of. */
@@ -18,6 +19,11 @@ export interface OperatorSummary extends Operator {
   readonly createdAt: Date;
   readonly expiresAt: Date;
   readonly revokedAt: Date | null;
+}
+
+/** 403 for an operator who has none of the scopes, one of which is asked for. */
+export function lacking(id: string, ...scopes: readonly OperatorScope[]): Problem {
+  return new Problem('operator/forbidden', `The operator ${id} does not have the scope ${scopes.join(' or ')}.`);
 }
 
 /** A fresh operator's id and its token, which is shown once. */

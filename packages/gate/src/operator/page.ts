@@ -26,9 +26,12 @@ export type Position = readonly string[];
 
 /** What a position may be made of. */
 export const positions = {
-  time: z.iso.datetime({ precision: 3 }),
+  // PostgreSQL has no year 0.
+  time: z.iso.datetime({ precision: 3 }).regex(/^(?!0000)/),
   id: identifierText,
   count: z.string().regex(/^\d{1,18}$/),
+  /** What is in the database already, and so may be compared with it. */
+  text: z.string().regex(/^[^\0\p{Surrogate}]*$/u),
 } as const;
 
 /**

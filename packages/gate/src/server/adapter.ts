@@ -14,6 +14,7 @@ import {
 } from 'fastify';
 import type { Logger } from 'pino';
 import '../request-slots.js';
+import { isOperatorPath } from '../operator-paths.js';
 import { AccessLog } from './access-log.js';
 import { rawCorsHeaders } from './cors.js';
 import { responsesOf } from './gated-response.js';
@@ -78,9 +79,12 @@ export function createAdapter({ logger, bodyLimitBytes = 1_048_576 }: AdapterSet
   return adapter;
 }
 
-/** Clients that always name a type name one for no body, too: it is as good as none, and no JSON that cannot be read. */
-const forgiveEmptyBody: onRequestHookHandler = ({ headers }, _reply, done) => {
-  if (headers['content-type'] !== undefined) {
+/**
+ * Clients that always name a type name one for no body, too. On the routes of operators that is as good as none: where
+ * something is asked, the route's schema misses it.
+ */
+const forgiveEmptyBody: onRequestHookHandler = ({ headers, routeOptions }, _reply, done) => {
+  if (headers['content-type'] !== undefined && isOperatorPath(routeOptions.url ?? '')) {
     const length = headers['content-length'];
     const isEmpty = headers['transfer-encoding'] === undefined && (length === undefined || length === '0');
     if (isEmpty) delete headers['content-type'];

@@ -6,6 +6,7 @@ export const breakClasses = [
   'usage-mismatch',
   'terms-missing',
   'call-mismatch',
+  'account-ended',
   'terms-mismatch',
   'meter-mismatch',
   'units-over-limit',

@@ -21,9 +21,11 @@ export function checkDocuments(): Check {
         left join billing.charge c on c.entry_id = d.id
         where case d.kind
             when 'terms' then b.id is not null and (b.account, b.plan_id, b.included_units::text, b.overage,
-                b.overage_price::text, b.monthly_price::text, extract(epoch from b.effective_at)::bigint, b.revision)
+                b.overage_price::text, b.monthly_price::text, extract(epoch from b.effective_at)::bigint,
+                extract(epoch from b.ends_at)::bigint, b.revision)
               is distinct from (said ->> 'account', said #>> '{plan,id}', said ->> 'includedUnits', said ->> 'overage',
                 said ->> 'overagePrice', said ->> 'monthlyPrice', (said ->> 'effectiveAt')::bigint,
+                (said ->> 'endsAt')::bigint,
                 coalesce((said ->> 'revision')::bigint, 0))
             when 'call' then (d.usage_rail, d.usage_account, d.usage_payer, d.usage_sku, d.usage_units)
                 is distinct from (said ->> 'rail',
@@ -60,13 +62,14 @@ export function checkEntries(): Check {
       'usage-mismatch',
       'terms-missing',
       'call-mismatch',
+      'account-ended',
     ],
     text: `
       select e.fault as class, e.place::text as subject,
         jsonb_build_object('entry', e.id, 'kind', e.kind, 'principal', e.principal,
           'place', e.place::text) as keys,
         null::text as asset, null::numeric as amount,
-        case e.fault when 'usage-mismatch' then 'usage' else 'receipt' end as side, e.fault_detail as detail
+        case when e.fault in ('usage-mismatch', 'account-ended') then 'usage' else 'receipt' end as side, e.fault_detail as detail
       from billing.entry e where e.fault is not null
       union all
       select 'digest-mismatch', e.place::text,

@@ -1,8 +1,10 @@
+import { servedMonths } from '../../served-months.js';
 import type { Check } from './check.js';
 
 /**
  * Months that are over against their invoices: each must have one that covers exactly the month's charges and terms, and
- * whose total is the sum of its lines. Drafts are drawn up at night, so what came in the last day is still under way.
+ * whose total is the sum of its lines. The month in which a contract ended is over with it. Drafts are drawn up at night,
+ * so what came in the last day is still under way.
  */
 export function checkInvoices(): Check {
   return {
@@ -14,7 +16,7 @@ export function checkInvoices(): Check {
         select m.*, i.id, i.state, i.covered, i.wrong_sum,
           array[m.receipts, m.included, m.overage, m.amount, m.terms] as expected
         from months m left join invoices i using (account, period_start)
-        where greatest(m.period_end, m.newest) <= $2::timestamptz - interval '24 hours')
+        where greatest(least(m.period_end, m.ends_at), m.newest) <= $2::timestamptz - interval '24 hours')
       select 'invoice-stale' as class, 'invoice:' || account || ' ' || month as subject,
         jsonb_strip_nulls(jsonb_build_object('account', account, 'month', month, 'invoice', id)) as keys,
         'USD' as asset, abs(amount - coalesce(covered[4], 0)) as amount, 'ledger' as side,
@@ -35,15 +37,12 @@ const months = `
       sum(c.amount) as amount, max(e.ingested_at) as newest
     from billing.charge c left join billing.entry e on e.id = c.entry_id and e.fault is null
     where c.rail = 'key' group by 1, 2),
-  served as (
-    select account, generate_series(date_trunc('month', min(effective_at) at time zone 'utc'), $2::timestamptz at time zone 'utc',
-      interval '1 month') at time zone 'utc' as period_start
-    from billing.price_book group by account),
+  ${servedMonths('$2::timestamptz')},
   months as (
     select account, period_start, period_end, to_char(period_start at time zone 'utc', 'YYYY-MM') as month,
       coalesce(receipts, 0)::numeric as receipts, coalesce(included, 0) as included, coalesce(overage, 0) as overage,
-      coalesce(amount, 0) as amount, terms::numeric as terms, greatest(newest, newest_terms) as newest
-    from served full join charged using (account, period_start)
+      coalesce(amount, 0) as amount, terms::numeric as terms, greatest(newest, newest_terms) as newest, ends_at
+    from served full join charged using (account, period_start) left join ended using (account)
     cross join lateral (
       select (period_start at time zone 'utc' + interval '1 month') at time zone 'utc' as period_end) as ends
     cross join lateral (

@@ -35,7 +35,7 @@ export function checkCharges(): Check {
             rows between unbounded preceding and 1 preceding), 0) as units_before
         from billing.entry where fault is null and kind = 'call'),
       rated as (
-        select c.*, e.id as found, p.amount as paid, b.included_units, e.units_before,
+        select c.*, e.id as found, p.amount as paid, b.included_units, b.ends_at, e.units_before,
           case b.overage when 'invoice' then b.overage_price else 0 end as due_price,
           e.usage_rail, e.usage_account, e.usage_payer, e.usage_sku, e.usage_units, e.usage_period_start,
           case when c.rail = 'key' then coalesce(
@@ -60,7 +60,7 @@ export function checkCharges(): Check {
           (usage_rail, usage_account, usage_payer, usage_sku, usage_units, usage_period_start)
         or case rail
           when 'x402' then amount is distinct from paid
-          else price_book_id is distinct from in_force
+          else price_book_id is distinct from in_force or occurred_at >= ends_at
             or included is distinct from least(units, greatest(included_units - units_before, 0))
             or unit_price is distinct from due_price
             or amount is distinct from overage * due_price end`,

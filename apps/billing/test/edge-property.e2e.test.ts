@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  type EdgeAnswer,
+  type EdgeRequest,
+  type EdgeRoute,
+  edgeRequests,
+  type Plausible,
+  routesOf,
+  sendEdge,
+} from '@keyfare/testing/edge-values';
+import * as fc from 'fast-check';
+import { type Service, settled, startService } from './service.js';
+import { openWorld, type World } from './world.js';
+
+let world: World;
+let service: Service;
+let routes: readonly EdgeRoute[];
+let plausible: Plausible;
+
+beforeAll(async () => {
+  world = await openWorld();
+  service = await startService(world, { RECONCILE_WAIT_SECONDS: '0', LOG_LEVEL: 'silent' });
+  const { log } = world;
+  for (const account of ['acct_1', 'acct_2']) await log.terms(account, { includedUnits: '0' });
+  await log.keyCall('acct_1');
+  for (const amount of [250n, 251n])
+    await log.unpaidCall({ payer: `0x${'a'.repeat(40)}`, payTo: `0x${'b'.repeat(40)}`, amount });
+  await settled(async () => (await world.rows('select 1 from billing.entry')).length, 5);
+  const month = world.clock().toISOString().slice(0, 7);
+  for (const account of ['acct_1', 'acct_2']) await service.call('/invoices', { body: { account, month } });
+  await world.rows(`insert into billing.break (id, class, keys, side, detail, status, history, first_seen, last_seen, present, run_id)
+    select 'b-' || n, 'receipt-missing', '{}', 'receipt', 'one', 'open', '[]', now(), now(), false, gen_random_uuid()
+    from generate_series(1, 3) n`);
+  await service.call('/reconciliations', { method: 'POST' });
+  routes = routesOf((await service.call('/openapi.json')).body);
+  const lists = ['/invoices', '/breaks', '/audit', `/reports/revenue`, `/reports/unpaid`, '/reports/trial-balance'];
+  const cursors = await Promise.all(
+    lists.map(async (path) => ((await service.call(`${path}?limit=1`)).body as { next: string | null }).next ?? ''),
+  );
+  const [invoice] = await world.rows<{ id: string }>('select id from billing.invoice');
+  plausible = new Map<string, readonly unknown[]>(
+    Object.entries({
+      id: ['b-1', invoice?.id ?? ''],
+      account: ['acct_1', 'acct_2'],
+      month: [month],
+      limit: ['1', '200'],
+      cursor: cursors.filter((cursor) => cursor !== ''),
+      format: ['json', 'csv'],
+      status: ['open', 'resolved'],
+      class: ['receipt-missing'],
+      operator: ['op_1'],
+      subject: ['b-1'],
+      action: ['break.change'],
+      owner: ['ann', null],
+      note: ['looked into', null],
+      resolution: ['accepted', null],
+      'if-match': ['*'],
+    }),
+  );
+}, 60_000);
+afterAll(async () => {
+  await service.close();
+  await world.close();
+});
+
+/** What an answer must not be: a fault of ours, or a refusal that is no problem with a code. */
+function wrongOf({ status, contentType, text }: EdgeAnswer): string | null {
+  // 414 is the router's own, for a part of the path that is too long: no route was found that could answer.
+  if (status < 400 || status === 414) return null;
+  if (!contentType.startsWith('application/problem+json')) return `${status} as ${contentType}`;
+  const { code } = JSON.parse(text) as { readonly code: string };
+  // Documented: the service has too much to do, or its database is away.
+  if (status === 503 && ['service/overloaded', 'service/database-unavailable'].includes(code)) return null;
+  return status >= 500 ? `${status} ${code}` : null;
+}
+
+describe('whatever is sent to a route that the API document lists, as an operator', () => {
+  it('is answered without a fault of ours, and the service answers a good request afterwards', async () => {
+    expect(routes.length).toBeGreaterThanOrEqual(20);
+    expect(plausible.get('cursor')?.length).toBeGreaterThanOrEqual(4);
+    const authorization = { authorization: `Bearer ${service.token}` };
+    const seen = new Map<number, number>();
+    for (const route of routes) {
+      await fc.assert(
+        fc.asyncProperty(edgeRequests(route, plausible), async (request: EdgeRequest) => {
+          const answer = await sendEdge(service.url, request, authorization);
+          seen.set(answer.status, (seen.get(answer.status) ?? 0) + 1);
+          expect(wrongOf(answer)).toBeNull();
+        }),
+        { numRuns: 60, endOnFailure: true },
+      );
+      const good = await service.call('/breaks?limit=1');
+      expect([route.path, good.status]).toEqual([route.path, 200]);
+    }
+    // The odd part is seen by what is behind the edge too, and refused for many a reason.
+    for (const status of [200, 400, 404, 413, 415])
+      expect([status, (seen.get(status) ?? 0) > 0]).toEqual([status, true]);
+    expect((await service.call('/reconciliations', { method: 'POST' })).status).toBe(200);
+  }, 240_000);
+});
