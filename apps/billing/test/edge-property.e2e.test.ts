@@ -22,10 +22,10 @@ beforeAll(async () => {
   service = await startService(world, { RECONCILE_WAIT_SECONDS: '0', LOG_LEVEL: 'silent' });
   const { log } = world;
   for (const account of ['acct_1', 'acct_2']) await log.terms(account, { includedUnits: '0' });
-  await log.keyCall('acct_1');
+  for (const account of ['acct_1', 'acct_2']) await log.keyCall(account);
   for (const amount of [250n, 251n])
     await log.unpaidCall({ payer: `0x${'a'.repeat(40)}`, payTo: `0x${'b'.repeat(40)}`, amount });
-  await settled(async () => (await world.rows('select 1 from billing.entry')).length, 5);
+  await settled(async () => (await world.rows('select 1 from billing.entry')).length, 6);
   const month = world.clock().toISOString().slice(0, 7);
   for (const account of ['acct_1', 'acct_2']) await service.call('/invoices', { body: { account, month } });
   await world.rows(`insert into billing.break (id, class, keys, side, detail, status, history, first_seen, last_seen, present, run_id)
@@ -33,9 +33,13 @@ beforeAll(async () => {
     from generate_series(1, 3) n`);
   await service.call('/reconciliations', { method: 'POST' });
   routes = routesOf((await service.call('/openapi.json')).body);
-  const lists = ['/invoices', '/breaks', '/audit', `/reports/revenue`, `/reports/unpaid`, '/reports/trial-balance'];
+  const lists = ['/invoices', '/breaks', '/audit', '/reports/revenue', '/reports/unpaid', '/reports/trial-balance'];
   const cursors = await Promise.all(
-    lists.map(async (path) => ((await service.call(`${path}?limit=1`)).body as { next: string | null }).next ?? ''),
+    lists.map(async (path) => {
+      const { next } = (await service.call(`${path}?limit=1`)).body as { next: string | null };
+      if (next === null) throw new Error(`${path} has one page only`);
+      return [`${path} cursor`, [next]] as const;
+    }),
   );
   const [invoice] = await world.rows<{ id: string }>('select id from billing.invoice');
   plausible = new Map<string, readonly unknown[]>(
@@ -44,7 +48,7 @@ beforeAll(async () => {
       account: ['acct_1', 'acct_2'],
       month: [month],
       limit: ['1', '200'],
-      cursor: cursors.filter((cursor) => cursor !== ''),
+      ...Object.fromEntries(cursors),
       format: ['json', 'csv'],
       status: ['open', 'resolved'],
       class: ['receipt-missing'],
@@ -77,7 +81,6 @@ function wrongOf({ status, contentType, text }: EdgeAnswer): string | null {
 describe('whatever is sent to a route that the API document lists, as an operator', () => {
   it('is answered without a fault of ours, and the service answers a good request afterwards', async () => {
     expect(routes.length).toBeGreaterThanOrEqual(20);
-    expect(plausible.get('cursor')?.length).toBeGreaterThanOrEqual(4);
     const authorization = { authorization: `Bearer ${service.token}` };
     const seen = new Map<number, number>();
     for (const route of routes) {
@@ -87,7 +90,7 @@ describe('whatever is sent to a route that the API document lists, as an operato
           seen.set(answer.status, (seen.get(answer.status) ?? 0) + 1);
           expect(wrongOf(answer)).toBeNull();
         }),
-        { numRuns: 60, endOnFailure: true },
+        { numRuns: 250, endOnFailure: true },
       );
       const good = await service.call('/breaks?limit=1');
       expect([route.path, good.status]).toEqual([route.path, 200]);

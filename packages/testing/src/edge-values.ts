@@ -27,7 +27,10 @@ export interface EdgeAnswer {
   readonly text: string;
 }
 
-/** Values that the service takes, by the name of the parameter, member or header: most of a request is to be right. */
+/**
+ * Values that the service takes, by the name of the parameter, member or header, or by `<path> <name>` where they are those
+ * of one route: most of a request is to be right.
+ */
 export type Plausible = ReadonlyMap<string, readonly unknown[]>;
 
 interface OpenApi {
@@ -81,6 +84,8 @@ const oddTexts = [
 /** Text of every kind and size that may stand where a text is asked for. */
 const oddText: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom(...oddTexts),
+  // Often: it takes one such character where a schema is missing.
+  fc.constantFrom('\0', 'a\0', '\ud800', 'x\udc00y', '\n', '0000-01-01T00:00:00.000Z'),
   fc.string({ unit: 'binary', maxLength: 300 }),
   fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((code) => String.fromCharCode(code)), maxLength: 40 }),
   fc.base64String({ maxLength: 400 }),
@@ -122,11 +127,6 @@ const oddTypes = [
   ...words('application/json;charset=" APPLICATION/JSON */* json ;').concat(''),
 ];
 
-const contentType: fc.Arbitrary<string | null> = fc.oneof(
-  { weight: 12, arbitrary: fc.constant('application/json') },
-  { weight: 3, arbitrary: fc.constantFrom(...oddTypes) },
-);
-
 /** RFC 9110 §5.5: visible characters, and bytes of no meaning. */
 const headerCharacter = fc
   .oneof(fc.integer({ min: 0x21, max: 0x7e }), fc.integer({ min: 0x80, max: 0xff }))
@@ -144,83 +144,116 @@ const oddHeaders: fc.Arbitrary<Readonly<Record<string, string>>> = fc.dictionary
   { maxKeys: 2 },
 );
 
+/** The plausible values of a name. */
+type Known = (name: string) => readonly unknown[] | undefined;
+
+type Part = 'path' | 'query' | 'body' | 'type' | 'headers';
+
 /**
- * Requests of a route in which anything may be odd: a part of the path, a parameter, a member, the body as a whole, its
- * type, a header. What is not odd is plausible, so that the odd part is what the service sees. Every request can be sent.
+ * Requests of a route in which one part is odd, or now and then all: a part of the path, a parameter, a member or the whole
+ * of the body, its type, a header. What is not odd is plausible, so the odd part comes as far as it can. Every request can
+ * be sent.
  */
 export function edgeRequests(route: EdgeRoute, plausible: Plausible): fc.Arbitrary<EdgeRequest> {
-  const { method, path } = route;
-  const target = fc
-    .tuple(fc.tuple(...path.split('/').map((part) => pathPart(part, plausible))), queryOf(route, plausible))
-    .map(([parts, query]) => `${parts.join('/')}${query === '' ? '' : `?${query}`}`);
-  return fc
-    .record({ target, type: contentType, odd: oddHeaders, body: bodyOf(route, plausible), keep: fc.boolean() })
-    .map(({ target: to, type, odd, body, keep }) => {
-      const known = keep ? plausibleHeaders(plausible) : {};
-      const typed = type === null || body === null ? {} : { 'content-type': type };
-      return { method, target: to, headers: { ...typed, ...known, ...odd }, body };
-    });
+  const { method, path, query } = route;
+  const known: Known = (name) => plausible.get(`${path} ${name}`) ?? plausible.get(name);
+  const hasBody = method !== 'GET' && method !== 'HEAD';
+  const parts: readonly (Part | 'all')[] = [
+    ...(path.includes('{') ? (['path', 'path'] as const) : []),
+    ...query.map(() => 'query' as const),
+    ...(hasBody ? (['body', 'body', 'body', 'body', 'type'] as const) : []),
+    ...(['query', 'headers', 'all'] as const),
+  ];
+  return fc.constantFrom(...parts).chain((odd) => {
+    const isOdd = (part: Part): boolean => odd === part || odd === 'all';
+    return fc
+      .record({
+        segments: fc.tuple(...path.split('/').map((part) => pathPart(part, known, isOdd('path')))),
+        search: isOdd('query') ? oddQuery(route, known) : rightQuery(route, known),
+        body: hasBody ? (isOdd('body') ? oddBody(route, known) : rightBody(route, known)) : fc.constant(null),
+        type: isOdd('type') ? fc.constantFrom(...oddTypes) : fc.constant('application/json'),
+        headers: isOdd('headers') ? oddHeaders : fc.constant({}),
+      })
+      .map(({ segments, search, body, type, headers }) => ({
+        method,
+        target: `${segments.join('/')}${search === '' ? '' : `?${search}`}`,
+        headers: {
+          ...(type === null || body === null ? {} : { 'content-type': type }),
+          ...plausibleHeaders(known),
+          ...headers,
+        },
+        body,
+      }));
+  });
 }
 
-function plausibleHeaders(plausible: Plausible): Readonly<Record<string, string>> {
-  const matching = plausible.get('if-match')?.[0];
+function plausibleHeaders(known: Known): Readonly<Record<string, string>> {
+  const matching = known('if-match')?.[0];
   return typeof matching === 'string' ? { 'if-match': matching } : {};
 }
 
-function pathPart(part: string, plausible: Plausible): fc.Arbitrary<string> {
+function pathPart(part: string, known: Known, isOdd: boolean): fc.Arbitrary<string> {
   const name = /^\{(\w+)\}$/.exec(part)?.[1];
   if (name === undefined) return fc.constant(part);
-  return textOf(name, plausible).chain(encoded);
+  return isOdd ? oddTextOf(name, known).chain(encoded) : rightText(name, known);
 }
 
-function queryOf({ query }: EdgeRoute, plausible: Plausible): fc.Arbitrary<string> {
+/** One parameter of the route with an odd value; or parameters and text of any kind. */
+function oddQuery(route: EdgeRoute, known: Known): fc.Arbitrary<string> {
+  const { query } = route;
   const names = fc.oneof(
-    { weight: 6, arbitrary: query.length === 0 ? fc.constant('x') : fc.constantFrom(...query) },
-    { weight: 1, arbitrary: oddText.map((text) => text.slice(0, 50)) },
-    {
-      weight: 1,
-      arbitrary: fc.constantFrom('__proto__', 'limit[]', 'limit[a]', 'month.', 'constructor', 'hasOwnProperty'),
-    },
+    query.length === 0 ? fc.constant('x') : fc.constantFrom(...query),
+    oddText.map((text) => text.slice(0, 50)),
+    fc.constantFrom('__proto__', 'limit[]', 'limit[a]', 'month.', 'constructor', 'hasOwnProperty'),
   );
-  const pair = names.chain((name) =>
-    fc.tuple(encoded(name), textOf(name, plausible).chain(encoded)).map(([left, right]) => `${left}=${right}`),
-  );
-  return fc
-    .array(fc.oneof({ weight: 9, arbitrary: pair }, fc.constantFrom('&', '=', '%', '%zz=1', '?', 'a')), {
+  const pairOf = (name: string): fc.Arbitrary<string> =>
+    fc.tuple(encoded(name), oddTextOf(name, known).chain(encoded)).map(([left, right]) => `${left}=${right}`);
+  const any = fc
+    .array(fc.oneof({ weight: 4, arbitrary: names.chain(pairOf) }, fc.constantFrom(...words('& = % %zz=1 ? a'))), {
       maxLength: 3,
     })
     .map((pairs) => pairs.join('&'));
+  if (query.length === 0) return any;
+  const one = fc.constantFrom(...query).chain((name) => oddTextOf(name, known).map((text) => [name, text] as const));
+  const named = one.map(([name, text]) => `${name}=${inUrl(text)}`);
+  return fc.oneof({ weight: 4, arbitrary: named }, any);
 }
 
-/** A plausible text of that name, one that is nearly so, or any. */
-function textOf(name: string, plausible: Plausible): fc.Arbitrary<string> {
-  const known = (plausible.get(name) ?? []).map(String);
-  if (known.length === 0) return oddText;
-  const one = fc.constantFrom(...known);
-  return fc.oneof(one, one.chain(altered), oddText);
+/** One of the route's parameters, or none: not all go together. */
+function rightQuery({ query }: EdgeRoute, known: Known): fc.Arbitrary<string> {
+  const named = query.filter((name) => name !== 'cursor' && known(name) !== undefined);
+  if (named.length === 0) return fc.constant('');
+  const one = fc.constantFrom(...named).chain((name) => rightText(name, known).map((text) => `${name}=${text}`));
+  return fc.oneof(fc.constant(''), one);
 }
 
-/** The text with a character changed; of a cursor, with one of its parts replaced. */
+function rightText(name: string, known: Known): fc.Arbitrary<string> {
+  return fc.constantFrom(...(known(name) ?? ['x']).map(String)).map(inUrl);
+}
+
+/** A text that is nearly a plausible one of that name, or any. */
+function oddTextOf(name: string, known: Known): fc.Arbitrary<string> {
+  const texts = (known(name) ?? []).map(String);
+  return texts.length === 0 ? oddText : fc.oneof(fc.constantFrom(...texts).chain(altered), oddText);
+}
+
+/** The text with a character changed, also into one that is refused far behind; of a cursor, with one part replaced. */
 function altered(text: string): fc.Arbitrary<string> {
-  const place = fc.nat({ max: Math.max(0, text.length - 1) });
+  const put = fc.oneof(fc.string({ maxLength: 1 }), { weight: 3, arbitrary: fc.constantFrom('\0', '\n', '\ud800') });
   const character = fc
-    .tuple(place, fc.string({ maxLength: 1 }), fc.nat({ max: 1 }))
-    .map(([at, put, drop]) => text.slice(0, at) + put + text.slice(at + drop));
+    .tuple(fc.nat({ max: text.length }), put, fc.nat({ max: 1 }))
+    .map(([at, piece, drop]) => text.slice(0, at) + piece + text.slice(at + drop));
   const parts = partsOf(text);
   if (parts === null) return character;
+  const oddString = fc.oneof(oddText, fc.constantFrom(...parts.map(String)).chain(altered));
   const forged = fc
     .tuple(
       fc.nat({ max: parts.length - 1 }),
-      fc.oneof(
-        oddJson,
-        oddText.map((odd) => JSON.stringify(odd)),
-      ),
+      fc.oneof(oddJson, { weight: 3, arbitrary: oddString.map((odd) => JSON.stringify(odd)) }),
     )
-    .map(([at, json]) => `[${parts.map((part, index) => (index === at ? json : JSON.stringify(part))).join(',')}]`);
-  return fc.oneof(
-    character,
-    forged.map((json) => Buffer.from(json).toString('base64url').slice(0, 2_000)),
-  );
+    .map(([at, json]) => `[${parts.map((part, index) => (index === at ? json : JSON.stringify(part))).join(',')}]`)
+    .map((json) => Buffer.from(json).toString('base64url').slice(0, 2_000));
+  return fc.oneof(character, { weight: 3, arbitrary: forged });
 }
 
 function partsOf(text: string): readonly unknown[] | null {
@@ -232,23 +265,42 @@ function partsOf(text: string): readonly unknown[] | null {
   }
 }
 
-function bodyOf({ method, members }: EdgeRoute, plausible: Plausible): fc.Arbitrary<Buffer | null> {
-  if (method === 'GET' || method === 'HEAD') return fc.constant(null);
-  const asked = (members ?? []).map((name) => {
-    const known = (plausible.get(name) ?? []).map((value) => JSON.stringify(value));
-    const json = known.length === 0 ? oddJson : fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...known) }, oddJson);
-    return fc.option(
-      json.map((value) => `${JSON.stringify(name)}:${value}`),
-      { freq: 6, nil: null },
-    );
-  });
-  const extra = fc.option(
-    fc.tuple(oddText, oddJson).map(([name, json]) => `${JSON.stringify(name)}:${json}`),
-    { freq: 1, nil: null },
-  );
+const member = (name: string, json: string): string => `${JSON.stringify(name)}:${json}`;
+
+function rightMember(name: string, known: Known): fc.Arbitrary<string> {
+  const values = known(name) ?? ['x'];
+  return fc.constantFrom(...values).map((value) => member(name, JSON.stringify(value)));
+}
+
+function rightBody({ members }: EdgeRoute, known: Known): fc.Arbitrary<Buffer> {
+  return fc
+    .tuple(...(members ?? []).map((name) => rightMember(name, known)))
+    .map((pairs) => Buffer.from(`{${pairs.join(',')}}`));
+}
+
+/** A body with one odd member, one too many or one too few; one that is none; or no body. */
+function oddBody({ members }: EdgeRoute, known: Known): fc.Arbitrary<Buffer | null> {
+  const names = members ?? [];
+  const oddMember = (name: string): fc.Arbitrary<string> =>
+    fc
+      .oneof(
+        oddTextOf(name, known).map((text) => JSON.stringify(text)),
+        oddJson,
+      )
+      .map((json) => member(name, json));
+  const extra = fc.tuple(oddText, oddJson).map(([name, json]) => member(name, json));
   const object = fc
-    .tuple(fc.tuple(...asked), fc.oneof({ weight: 5, arbitrary: fc.constant(null) }, extra))
-    .map(([pairs, more]) => Buffer.from(`{${[...pairs, more].filter((pair) => pair !== null).join(',')}}`));
+    .nat({ max: names.length })
+    .chain((at) =>
+      fc
+        .tuple(
+          ...names.map((name, index) =>
+            index === at ? fc.oneof(oddMember(name), fc.constant('')) : rightMember(name, known),
+          ),
+          at === names.length ? extra : fc.constant(''),
+        )
+        .map((pairs) => Buffer.from(`{${pairs.filter((pair) => pair !== '').join(',')}}`)),
+    );
   return fc.oneof(
     { weight: 6, arbitrary: object },
     { weight: 2, arbitrary: oddJson.map((json) => Buffer.from(json)) },
@@ -257,12 +309,17 @@ function bodyOf({ method, members }: EdgeRoute, plausible: Plausible): fc.Arbitr
   );
 }
 
+/** Percent-encoded; a lone surrogate, which has no UTF-8, as what replaces it. */
+function inUrl(text: string): string {
+  return encodeURIComponent(Buffer.from(text.slice(0, 3_000)).toString('utf8'));
+}
+
 /** The text in a part of a URL: percent-encoded, now and then in bytes that are no UTF-8 (a lone surrogate has none). */
 function encoded(text: string): fc.Arbitrary<string> {
   const whole = [...Buffer.from(text.slice(0, 3_000), 'utf8')]
     .map((byte) => `%${byte.toString(16).padStart(2, '0')}`)
     .join('');
-  const plain = encodeURIComponent(Buffer.from(text.slice(0, 3_000)).toString('utf8'));
+  const plain = inUrl(text);
   const broken = fc.constantFrom('%ed%a0%80', '%ff', '%c0%80', '%00', '%', '%g0').map((bytes) => plain + bytes);
   return fc.oneof({ weight: 6, arbitrary: fc.constant(plain) }, { weight: 2, arbitrary: fc.constant(whole) }, broken);
 }
