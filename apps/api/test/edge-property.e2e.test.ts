@@ -33,7 +33,11 @@ beforeAll(async () => {
   const operator = await call('POST', '/admin/operators', { body: { name: 'edge', scopes: ['read'] } });
   const lists = ['/admin/accounts', '/admin/plans', '/admin/operators', '/admin/audit'];
   const cursors = await Promise.all(
-    lists.map(async (path) => ((await call('GET', `${path}?limit=1`)).body['next'] as string | null) ?? ''),
+    lists.map(async (path) => {
+      const next = (await call('GET', `${path}?limit=1`)).body['next'] as string | null;
+      if (next === null) throw new Error(`${path} has one page only`);
+      return [`${path} cursor`, [next]] as const;
+    }),
   );
   routes = routesOf((await call('GET', '/openapi.json')).body);
   plausible = new Map(
@@ -55,7 +59,7 @@ beforeAll(async () => {
       graceSeconds: [0, 60],
       month: ['2026-11'],
       limit: ['1', '200'],
-      cursor: cursors,
+      ...Object.fromEntries(cursors),
       search: ['Test'],
       state: ['claimed', 'failed'],
       payer: [`0x${'a'.repeat(40)}`],
@@ -70,7 +74,6 @@ beforeAll(async () => {
       'if-match': ['*'],
     }),
   );
-  expect(cursors.filter((cursor) => cursor !== '').length).toBeGreaterThanOrEqual(3);
 }, 60_000);
 afterAll(async () => {
   await api.service.stop();

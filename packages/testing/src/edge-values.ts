@@ -324,7 +324,7 @@ function encoded(text: string): fc.Arbitrary<string> {
   return fc.oneof({ weight: 6, arbitrary: fc.constant(plain) }, { weight: 2, arbitrary: fc.constant(whole) }, broken);
 }
 
-/** Sends the request byte for byte as it is. `headers` are sent beside its own. Rejects when there is no answer. */
+/** Sends the request byte for byte as it is, on a connection of its own. `headers` are sent beside its own. Rejects when there is no answer. */
 export async function sendEdge(
   origin: string,
   { method, target, headers: own, body }: EdgeRequest,
@@ -336,6 +336,7 @@ export async function sendEdge(
     port,
     method,
     path: target,
+    agent: false,
     headers: { ...own, ...headers, 'content-length': String(body?.length ?? 0) },
   });
   sent.end(body ?? undefined);

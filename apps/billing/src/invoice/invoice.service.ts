@@ -1,5 +1,6 @@
 import { Problem } from '@keyfare/core/problem';
 import type { Clock, Period } from '@keyfare/core/time';
+import { awaitTransactionLock } from '@keyfare/db/advisory-lock';
 import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
 import { deriveId } from '../derive-id.js';
@@ -48,7 +49,7 @@ export class InvoiceService {
     if (period.start > this.now()) throw new Problem('request/invalid', 'The month has not begun.');
     const id = deriveId(`invoice:${account}:${period.start.toISOString()}`);
     // Of two that draw up one invoice, the second reads after the first has written: an older draft never replaces it.
-    await tx.query({ text: 'select pg_advisory_xact_lock($1, hashtext($2))', values: [draftLocks, id] });
+    await awaitTransactionLock(tx, { family: draftLocks, lock: Buffer.from(id.slice(0, 8), 'hex').readInt32BE() });
     const input = await readMonth(tx, account, period);
     if (input.terms.length === 0) throw new Problem('account/not-found', 'No terms of this account are known.');
     const draft = draftInvoice(input);

@@ -95,6 +95,8 @@ export class ExchangeHooks {
     // Node calls a response finished also when its last write failed. After a whole one the socket still stands here.
     const finished = writableFinished && !request.raw.socket.destroyed;
     this.wayOut.close(exchange, finished);
+    // Refused before its body was read: what is left of it would stand in front of the connection's next request.
+    if (!request.raw.complete) request.raw.unpipe().resume();
     // Node could not read the request to its end: another answer than this response was written to the socket.
     const unread = reply.raw.headersSent ? undefined : takeRefusal(request.raw.socket);
     const status = unread?.status ?? statusCode;

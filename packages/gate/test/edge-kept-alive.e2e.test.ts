@@ -1,0 +1,69 @@
+import { once } from 'node:events';
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
+
+/** A refusal does not wait for the body; what comes of it afterwards must not stand in the way of the next request. */
+describe('a connection on which a request was refused before its body was read', () => {
+  let ground: Ground;
+  let gate: GateUnderTest;
+
+  beforeAll(async () => {
+    ground = await openGround();
+    gate = await startGate(ground);
+  }, 60_000);
+  afterAll(async () => {
+    await gate.close();
+    await ground.close();
+  }, 30_000);
+
+  const send = async (
+    agent: Agent,
+    { method, path, headers = {}, body }: { method: string; path: string; headers?: object; body?: Buffer },
+  ): Promise<{ status: number; port: number | undefined }> => {
+    const { hostname, port } = new URL(gate.url);
+    const sent = request({ agent, hostname, port, method, path, headers: { ...headers } });
+    sent.end(body);
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    response.resume();
+    await once(response, 'end');
+    return { status: response.statusCode ?? 0, port: sent.socket?.localPort };
+  };
+
+  it.each([
+    ['no credential', 'POST', '/echo', {}, 402],
+    ['a wrong key', 'POST', '/echo', { 'x-api-key': 'kf_test_wrong' }, 401],
+    ['a type that is not read', 'POST', '/echo', { 'x-api-key': 'key', 'content-type': 'text/csv' }, 415],
+    ['an address that does not exist', 'POST', '/nothing', {}, 404],
+    ['a method that the address does not take', 'PUT', '/echo', {}, 405],
+  ] as const)(
+    '(%s) serves the next one',
+    async (_why, method, path, extra, status) => {
+      const { secret } = await gate.issueKey();
+      const headers = {
+        'content-type': 'application/json',
+        ...extra,
+        ...('x-api-key' in extra && extra['x-api-key'] === 'key' ? { 'x-api-key': secret } : {}),
+      };
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      for (const size of [10, 100_000, 900_000]) {
+        const body = Buffer.from(JSON.stringify('x'.repeat(size)));
+        expect((await send(agent, { method, path, headers, body })).status).toBe(status);
+        expect((await send(agent, { method: 'GET', path: '/free' })).status).toBe(200);
+      }
+      agent.destroy();
+    },
+    30_000,
+  );
+
+  it('(a body that is too large) serves the next one, or is closed', async () => {
+    const { secret } = await gate.issueKey();
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const body = Buffer.from(JSON.stringify('x'.repeat(2_000_000)));
+    const headers = { 'content-type': 'application/json', 'x-api-key': secret };
+    const refused = await send(agent, { method: 'POST', path: '/echo', headers, body }).catch(() => ({ status: 413 }));
+    expect(refused.status).toBe(413);
+    expect((await send(agent, { method: 'GET', path: '/free' })).status).toBe(200);
+    agent.destroy();
+  }, 30_000);
+});
