@@ -41,7 +41,7 @@ try {
       : await profileBench(name, { folder: values.profile, seconds });
   process.stdout.write(`${values.json ? JSON.stringify(rounded(report)) : formatReport(report)}\n`);
 } catch (error) {
-  // What a load says of servers that are being stopped is no fault of theirs; the process ends when all are.
-  await interrupted;
+  // What a load says of servers that are being stopped is no fault of theirs; nothing is left running, whatever failed.
+  await (interrupted ?? stopAll());
   throw error;
 }

@@ -48,19 +48,24 @@ export async function benchPressure({ seconds }: { readonly seconds: number }): 
     const alone: ArrivalFigures[] = [];
     const besidePayments: ArrivalFigures[] = [];
     const besideKeys: ArrivalFigures[] = [];
+    // The same strangers at a server that has nothing to do with the gate: what their load costs the machine.
+    const besideOthers: ArrivalFigures[] = [];
+    const elsewhere = { ...strangers(keys, wrongKeysPerSecond), url: `${stack.bare.url}/nothing` };
     while (alone.length < rounds) {
       alone.push(await atRateApart(good));
       besidePayments.push(await beside(good, strangers(payments, badPaymentsPerSecond)));
       besideKeys.push(await beside(good, strangers(keys, wrongKeysPerSecond)));
+      besideOthers.push(await beside(good, elsewhere));
     }
     const revocation = await revoke(stack, good);
-    const [calm, underPayments, underKeys] = [alone, besidePayments, besideKeys].map(best);
+    const [calm, underPayments, underKeys, underOthers] = [alone, besidePayments, besideKeys, besideOthers].map(best);
     return {
       bench: 'pressure',
       figures: {
         alone: calm,
         besideBadPayments: underPayments,
         besideWrongKeys: underKeys,
+        besideStrangersElsewhere: underOthers,
         revocation_p50_ms: revocation.p50Ms,
         revocation_p99_ms: revocation.p99Ms,
         revocation_max_ms: revocation.maxMs,
@@ -69,6 +74,7 @@ export async function benchPressure({ seconds }: { readonly seconds: number }): 
       ratios: {
         p99_growth_bad_payments: (underPayments?.p99Ms ?? 0) / (calm?.p99Ms ?? 1),
         p99_growth_wrong_keys: (underKeys?.p99Ms ?? 0) / (calm?.p99Ms ?? 1),
+        p99_growth_elsewhere: (underOthers?.p99Ms ?? 0) / (calm?.p99Ms ?? 1),
       },
     };
   } finally {

@@ -57,6 +57,7 @@ export async function startStack({
     DATABASE_URL: postgres.adminUrl,
     RPC_URL: node.url,
     PAY_TO: payTo,
+    PUBLIC_URL: 'http://gate.bench.invalid',
     NETWORK: 'base-sepolia',
     SETTLER_PRIVATE_KEY: settlerKey,
     RECEIPT_SIGNING_KEY: signingKey,
