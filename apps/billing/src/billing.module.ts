@@ -43,7 +43,7 @@ import { Standstills } from './standstills.js';
 import { BillingHealth } from './status/health.js';
 import { BillingMetrics } from './status/metrics.js';
 import { StatusController } from './status/status.controller.js';
-import { changePool, clock, evmChain, feedPool, logFeed, operatorPool, reportPool } from './tokens.js';
+import { changePool, clock, evmChain, feedPool, logFeed, memoryPool, operatorPool, reportPool } from './tokens.js';
 
 const applicationName = 'keyfare-billing';
 const bookTimeoutMs = 60_000;
@@ -99,9 +99,20 @@ const connections: Provider[] = [
       new SqlPool({ url, applicationName, role: feedReaderRole, poolSize: 2 }),
   },
   {
+    provide: memoryPool,
+    inject: [BillingConfig],
+    useFactory: ({ databaseUrl: url }: BillingConfig) =>
+      new SqlPool({ url, applicationName, role: billingRole, poolSize: 1 }),
+  },
+  {
+    provide: KnownOperators,
+    inject: [memoryPool, operatorPool],
+    useFactory: (own: SqlPool, api: SqlPool) => new KnownOperators({ own, api }),
+  },
+  {
     provide: OperatorLookup,
-    inject: [operatorPool, changePool],
-    useFactory: (api: SqlPool, own: SqlPool) => new OperatorLookup(api, new KnownOperators(own)),
+    inject: [operatorPool, KnownOperators],
+    useFactory: (api: SqlPool, known: KnownOperators) => new OperatorLookup(api, known),
   },
   { provide: BootstrapToken, useValue: new BootstrapToken(undefined) },
   { provide: logFeed, inject: [feedPool], useFactory: sqlFeed },

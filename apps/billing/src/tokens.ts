@@ -10,3 +10,5 @@ export const reportPool = Symbol('billing:report-pool');
 export const changePool = Symbol('billing:change-pool');
 /** Connections to the API's database, where its operators are. */
 export const operatorPool = Symbol('billing:operator-pool');
+/** The connection for whom billing has seen. */
+export const memoryPool = Symbol('billing:memory-pool');

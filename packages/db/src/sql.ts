@@ -24,6 +24,8 @@ export interface SqlSettings {
   readonly maxWaiting?: number;
   /** After this a statement counts as lost, and its connection is thrown away. */
   readonly queryTimeoutMs?: number;
+  /** After this the database itself gives a statement up: 503 `service/overloaded`. */
+  readonly statementTimeoutMs?: number;
 }
 
 /** The plain driver for the hot path: prepared statements, short waits, no object mapping. */
@@ -40,7 +42,7 @@ export class SqlPool implements Sql {
       connectionTimeoutMillis: settings.connectTimeoutMs ?? 3_000,
       query_timeout: settings.queryTimeoutMs ?? 10_000,
       keepAlive: true,
-      ...(settings.role === undefined ? {} : { options: `-c role=${settings.role}` }),
+      ...optionsOf(settings),
     });
     // An idle connection that breaks is replaced at its next use; the caller of that use hears of it, nobody else.
     this.#pool.on('error', () => undefined);
@@ -55,6 +57,8 @@ export class SqlPool implements Sql {
       const { rows } = await client.query(forDriver(statement));
       return rows as readonly Row[];
     } catch (error) {
+      // SQLSTATE 57014: it took longer than this pool's statements may.
+      if (errorCode(error) === '57014') throw tooSlow(error);
       if (!isConnectionLost(error)) throw error;
       lost = new DatabaseUnavailable(error, { inDoubt: true });
       throw lost;
@@ -107,6 +111,19 @@ export class SqlPool implements Sql {
       throw new DatabaseUnavailable(error, { inDoubt: false });
     }
   }
+}
+
+function optionsOf({ role, statementTimeoutMs }: SqlSettings): { options?: string } {
+  const options = [
+    ...(role === undefined ? [] : [`-c role=${role}`]),
+    ...(statementTimeoutMs === undefined ? [] : [`-c statement_timeout=${String(statementTimeoutMs)}`]),
+  ];
+  return options.length === 0 ? {} : { options: options.join(' ') };
+}
+
+function tooSlow(cause: unknown): Problem {
+  const detail = 'The question took the database too long. Ask for less, or for a shorter time.';
+  return new Problem('service/overloaded', detail, { cause, headers: { 'retry-after': '5' } });
 }
 
 /** The database could not be reached, or went away. The cause is the driver's error. */

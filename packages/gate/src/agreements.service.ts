@@ -40,9 +40,9 @@ export class AgreementService {
 
   /** A new account. 404 `plan/not-found`. */
   async open({ name, plan }: { readonly name: string; readonly plan: PlanChoice }, within?: Sql): Promise<Account> {
-    const terms = await this.plans.choose(plan);
     const id = this.accounts.newId();
     return this.#within(within, async (tx) => {
+      const terms = await this.plans.choose(plan, tx);
       const revision = await this.accounts.insert(tx, { id, name, planId: terms.planId });
       await this.#record(tx, id, { ...revision, plan: terms });
       return this.accounts.find(id, tx);
@@ -61,8 +61,8 @@ export class AgreementService {
   async change(accountId: string, change: AccountChange, within?: Sql): Promise<Account> {
     const { name, endsAt, status } = change;
     if (endsAt instanceof Date && endsAt <= this.config.clock()) throw inThePast('endsAt');
-    const plan = change.plan === undefined ? undefined : await this.plans.choose(change.plan);
     return this.#within(within, async (tx) => {
+      const plan = change.plan === undefined ? undefined : await this.plans.choose(change.plan, tx);
       const before = await this.accounts.lock(tx, accountId);
       if (before.status === 'closed') throw isClosed();
       if (status !== undefined) await this.accounts.setStatus(accountId, status, tx);

@@ -25,6 +25,7 @@ import { ExchangeReceipts } from './exchange/receipts.js';
 import { WayOut } from './exchange/way-out.js';
 import { KeyResolver } from './key/key.resolver.js';
 import { KeyService } from './key/key.service.js';
+import { ListPool } from './list-pool.js';
 import { MeterService } from './meter/meter.service.js';
 import { GateMetrics } from './metrics.js';
 import { Networks, openNetworks } from './networks.js';
@@ -62,6 +63,12 @@ const parts: Provider[] = [
       await migrateGate(config.migrationDatabaseUrl);
       return new SqlPool({ url: config.databaseUrl, applicationName: 'keyfare', role: gateRole });
     },
+  },
+  {
+    provide: ListPool,
+    inject: [GateConfig, SqlPool],
+    useFactory: ({ databaseUrl: url }: GateConfig) =>
+      new ListPool({ url, applicationName: 'keyfare-lists', role: gateRole, poolSize: 2, statementTimeoutMs: 5_000 }),
   },
   {
     provide: DataSource,
@@ -143,6 +150,7 @@ export class GateModule {
       providers: [{ provide: GateConfig, useValue: readGateConfig(options, process.env) }, ...parts, ...hooks],
       exports: [
         GateConfig,
+        ListPool,
         GateMetrics,
         GateHealth,
         RouteAudit,

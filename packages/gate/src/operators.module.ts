@@ -9,6 +9,7 @@ import {
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import { GateConfig } from './config.js';
+import { ListPool } from './list-pool.js';
 import { AdminInterceptor } from './operator/admin.js';
 import { Changes } from './operator/changes.js';
 import { OperatorLookup } from './operator/lookup.js';
@@ -18,8 +19,10 @@ import { gateRole, schema } from './schema.js';
 
 const hourMs = 3_600_000;
 
-/** What operators do has connections of its own: a revocation waits for no list, and for no call. */
-export const operatorPool = Symbol('keyfare:operator-pool');
+/** What operators change has connections of its own: a revocation waits for no list, and for no call. */
+const changePool = Symbol('keyfare:change-pool');
+/** Whose token it is: no change that waits for another keeps a revocation at the door. */
+const lookupPool = Symbol('keyfare:lookup-pool');
 
 @Injectable()
 class OperatorLifecycle implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -27,7 +30,8 @@ class OperatorLifecycle implements OnApplicationBootstrap, OnApplicationShutdown
   #timer: NodeJS.Timeout | undefined;
 
   constructor(
-    @Inject(operatorPool) private readonly pool: SqlPool,
+    @Inject(changePool) private readonly changeSql: SqlPool,
+    @Inject(lookupPool) private readonly lookupSql: SqlPool,
     private readonly changes: Changes,
   ) {}
 
@@ -41,9 +45,14 @@ class OperatorLifecycle implements OnApplicationBootstrap, OnApplicationShutdown
 
   async onApplicationShutdown(): Promise<void> {
     clearInterval(this.#timer);
-    await this.pool.close();
+    await Promise.all([this.changeSql.close(), this.lookupSql.close()]);
   }
 }
+
+const poolOf =
+  (poolSize: number) =>
+  ({ databaseUrl: url }: GateConfig): SqlPool =>
+    new SqlPool({ url, applicationName: 'keyfare-operators', role: gateRole, poolSize });
 
 /** Operators of the service, what they may do, and the one way in which they change something. Beside `GateModule`. */
 @Module({})
@@ -54,29 +63,17 @@ export class OperatorsModule {
       module: OperatorsModule,
       global: true,
       providers: [
-        {
-          provide: operatorPool,
-          inject: [GateConfig],
-          useFactory: ({ databaseUrl: url }: GateConfig) =>
-            new SqlPool({ url, applicationName: 'keyfare-operators', role: gateRole, poolSize: 4 }),
-        },
-        { provide: OperatorLookup, inject: [operatorPool], useFactory: (pool: SqlPool) => new OperatorLookup(pool) },
-        { provide: OperatorService, inject: [operatorPool], useFactory: (pool: SqlPool) => new OperatorService(pool) },
-        { provide: Changes, inject: [operatorPool], useFactory: (pool: SqlPool) => new Changes({ pool, schema }) },
+        { provide: changePool, inject: [GateConfig], useFactory: poolOf(4) },
+        { provide: lookupPool, inject: [GateConfig], useFactory: poolOf(1) },
+        { provide: OperatorLookup, inject: [lookupPool], useFactory: (pool: SqlPool) => new OperatorLookup(pool) },
+        { provide: OperatorService, inject: [ListPool], useFactory: (pool: SqlPool) => new OperatorService(pool) },
+        { provide: Changes, inject: [changePool], useFactory: (pool: SqlPool) => new Changes({ pool, schema }) },
         { provide: BootstrapToken, useValue: new BootstrapToken(bootstrapToken) },
         OperatorGuard,
         AdminInterceptor,
         OperatorLifecycle,
       ],
-      exports: [
-        operatorPool,
-        OperatorLookup,
-        OperatorService,
-        Changes,
-        BootstrapToken,
-        OperatorGuard,
-        AdminInterceptor,
-      ],
+      exports: [OperatorLookup, OperatorService, Changes, BootstrapToken, OperatorGuard, AdminInterceptor],
     };
   }
 }

@@ -1,3 +1,4 @@
+export { ListPool } from './list-pool.js';
 export { Admin, AdminInterceptor, Tagged } from './operator/admin.js';
 export { AuditEntity, IdempotentRequestEntity } from './operator/audit.entity.js';
 export { auditPage, auditQuery, readAudit } from './operator/audit.js';
@@ -9,4 +10,4 @@ export { issueToken, type OperatorSummary, operatorScopes } from './operator/ope
 export { createChangeTables } from './operator/operator.migration.js';
 export { OperatorService } from './operator/operators.service.js';
 export { type Page, pageOf, pageQuery, positions, readCursor, toPage } from './operator/page.js';
-export { OperatorsModule, operatorPool } from './operators.module.js';
+export { OperatorsModule } from './operators.module.js';

@@ -1,6 +1,7 @@
 import { Problem } from '@keyfare/core/problem';
 import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
+import { ListPool } from './list-pool.js';
 import type { PaymentState } from './payment/call.js';
 
 /** One transaction that was sent to move a payment; a later one of the same wallet and nonce replaces it. */
@@ -81,7 +82,10 @@ const select = `
 /** What became of each payment, for operators. */
 @Injectable()
 export class PaymentHistory {
-  constructor(private readonly sql: SqlPool) {}
+  constructor(
+    private readonly sql: SqlPool,
+    private readonly lists: ListPool,
+  ) {}
 
   /** 404 `payment/not-found`. */
   async find(id: string, sql: Sql = this.sql): Promise<PaymentSummary> {
@@ -95,7 +99,7 @@ export class PaymentHistory {
    * the order of time, and a window of time is a range of it.
    */
   async list({ payer, state, from, to, after, limit }: PaymentQuery): Promise<readonly PaymentSummary[]> {
-    const rows = await this.sql.query<PaymentHistoryRow>({
+    const rows = await this.lists.query<PaymentHistoryRow>({
       text: `${select}
         where p.exchange_id >= keyfare.least_id($1::timestamptz) and p.exchange_id < keyfare.least_id($2::timestamptz)
           and ($3::uuid is null or p.exchange_id < $3) and ($4::text is null or p.payer = $4)

@@ -1,7 +1,6 @@
-import type { Sql } from '@keyfare/db/sql';
-import { Admin, auditPage, auditQuery, operatorPool, readAudit } from '@keyfare/gate/operators';
+import { Admin, auditPage, auditQuery, ListPool, readAudit } from '@keyfare/gate/operators';
 import { Free } from '@keyfare/gate/tariff';
-import { Get, Inject, Query } from '@nestjs/common';
+import { Get, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import type { z } from 'zod';
 
@@ -10,11 +9,11 @@ import type { z } from 'zod';
 @ApiBearerAuth()
 @Admin('admin/audit')
 export class AuditController {
-  constructor(@Inject(operatorPool) private readonly sql: Sql) {}
+  constructor(private readonly lists: ListPool) {}
 
   @Get()
   @ApiOkResponse({ standardSchema: auditPage })
   async list(@Query({ schema: auditQuery }) query: z.infer<typeof auditQuery>): Promise<z.infer<typeof auditPage>> {
-    return readAudit(this.sql, 'keyfare', query);
+    return readAudit(this.lists, 'keyfare', query);
   }
 }

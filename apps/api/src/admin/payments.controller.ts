@@ -9,6 +9,7 @@ import { invalid } from './edge.js';
 const states = ['claimed', 'served', 'settling', 'settled', 'final', 'failed', 'expired'] as const;
 /** How far the list looks back by itself. */
 const windowMs = 31 * 86_400_000;
+const longestWindowMs = 366 * 86_400_000;
 
 const paymentView = z
   .object({
@@ -34,7 +35,7 @@ const paymentView = z
         walletNonce: z.string(),
         maxFeePerGas: z.string(),
         createdAt: z.iso.datetime({ offset: true }),
-        state: z.enum(['sent', 'replaced', 'moved']),
+        state: z.enum(['sent', 'replaced', 'moved', 'lost']),
       }),
     ),
     /** What its caller should do. */
@@ -73,6 +74,8 @@ export class PaymentsController {
     const to = query.to === undefined ? new Date(this.config.clock().getTime() + 60_000) : new Date(query.to);
     const from = query.from === undefined ? new Date(to.getTime() - windowMs) : new Date(query.from);
     if (from > to) throw invalid('from must not be after to');
+    if (from.getTime() < 0) throw invalid('from must not be before 1970');
+    if (to.getTime() - from.getTime() > longestWindowMs) throw invalid('from and to must be within 366 days');
     const [after = null] = readCursor('payments', query.cursor, [z.uuid()]) ?? [];
     return toPage(await this.payments.list({ payer, state, from, to, after, limit }), {
       list: 'payments',
@@ -112,9 +115,13 @@ function viewPayment(payment: PaymentSummary): z.infer<typeof paymentView> {
 }
 
 /** Of transactions with one nonce, one is in the chain at most: the one that moved the payment, or none so far. */
-function attemptState({ attempts, transaction }: PaymentSummary, index: number): 'sent' | 'replaced' | 'moved' {
+function attemptState(
+  { attempts, transaction, state }: PaymentSummary,
+  index: number,
+): 'sent' | 'replaced' | 'moved' | 'lost' {
   if (attempts[index]?.transaction === transaction) return 'moved';
-  return index < attempts.length - 1 || transaction !== null ? 'replaced' : 'sent';
+  if (index < attempts.length - 1 || transaction !== null) return 'replaced';
+  return state === 'failed' || state === 'expired' ? 'lost' : 'sent';
 }
 
 const advice = {

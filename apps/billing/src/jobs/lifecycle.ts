@@ -3,8 +3,9 @@ import type { Chain } from '@keyfare/evm/chain';
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { BillingConfig } from '../config.js';
+import { KnownOperators } from '../operator/known-operators.js';
 import { BillingMetrics } from '../status/metrics.js';
-import { changePool, evmChain, feedPool, operatorPool, reportPool } from '../tokens.js';
+import { changePool, evmChain, feedPool, memoryPool, operatorPool, reportPool } from '../tokens.js';
 import { ChainJob } from './chain.job.js';
 import { IntakeJob } from './intake.job.js';
 import { isLoud, Loop } from './loop.js';
@@ -28,6 +29,8 @@ export class BillingLifecycle implements OnApplicationBootstrap, OnApplicationSh
     @Inject(reportPool) private readonly reportSql: SqlPool,
     @Inject(changePool) private readonly changeSql: SqlPool,
     @Inject(operatorPool) private readonly operatorSql: SqlPool,
+    @Inject(memoryPool) private readonly memorySql: SqlPool,
+    private readonly known: KnownOperators,
     @Inject(evmChain) private readonly evm: Chain,
   ) {
     this.#loops = [
@@ -38,14 +41,15 @@ export class BillingLifecycle implements OnApplicationBootstrap, OnApplicationSh
 
   async onApplicationBootstrap(): Promise<void> {
     await this.scheduler.start();
+    this.known.start();
     for (const loop of this.#loops) loop.start();
   }
 
   /** Requests have been answered by now. What is under way is finished, and then the connections are closed. */
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all([this.scheduler.stop(), ...this.#loops.map((loop) => loop.stop())]);
+    await Promise.all([this.known.stop(), this.scheduler.stop(), ...this.#loops.map((loop) => loop.stop())]);
     this.evm.close();
-    const pools = [this.sql, this.feedSql, this.reportSql, this.changeSql, this.operatorSql];
+    const pools = [this.sql, this.feedSql, this.reportSql, this.changeSql, this.operatorSql, this.memorySql];
     await Promise.all([this.dataSource.destroy(), ...pools.map((pool) => pool.close())]);
     this.#logger.log('the books are closed');
   }

@@ -18,6 +18,9 @@ export class KnownOperatorEntity {
   @Column({ type: 'bytea' })
   tokenHash: Buffer;
 
+  @Column(timeColumn)
+  expiresAt: Date;
+
   /** When the API's database last said that the token was good: its age is bounded by the database's own clock. */
   @Column({ ...timeColumn, default: () => 'now()' })
   seenAt: Date;

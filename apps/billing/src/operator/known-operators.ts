@@ -1,57 +1,99 @@
-import type { Sql } from '@keyfare/db/sql';
+import { isConnectionLost, type Sql } from '@keyfare/db/sql';
 import type { KnownOperator, OperatorMemory } from '@keyfare/gate/operators';
+import { Logger } from '@nestjs/common';
 
 /** So long an operator is let in by memory, without a word from the API's database. */
 const trustedFor = '1 hour';
 /** So often, at most, it is written that an operator was seen. */
 const writtenEvery = '1 minute';
 const writtenEveryMs = 60_000;
+/** So often those are taken out who are operators no longer, while the API's database can be asked. */
+const prunedEveryMs = 5_000;
 
 interface Row {
   readonly id: string;
   readonly name: string;
   readonly scopes: KnownOperator['scopes'];
   readonly token_hash: Buffer;
+  readonly expires_at: Date;
 }
 
-/** The operators that were seen lately, in billing's own database. */
+/** The operators that were seen lately, in billing's own database: as of the last contact with the API's. */
 export class KnownOperators implements OperatorMemory {
-  readonly #sql: Sql;
+  readonly #logger = new Logger('Operators');
+  readonly #own: Sql;
+  readonly #api: Sql;
   /** When this process wrote of an operator last, in milliseconds of a monotonic clock. */
   readonly #writtenMs = new Map<string, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #pruning: Promise<void> | undefined;
 
-  constructor(sql: Sql) {
-    this.#sql = sql;
+  constructor({ own, api }: { readonly own: Sql; readonly api: Sql }) {
+    this.#own = own;
+    this.#api = api;
   }
 
-  async remember({ id, name, scopes, tokenHash }: KnownOperator): Promise<void> {
+  /** Begins to take out who is revoked. */
+  start(): void {
+    const prune = (): void => {
+      this.#pruning ??= this.#prune().finally(() => {
+        this.#pruning = undefined;
+      });
+    };
+    prune();
+    this.#timer = setInterval(prune, prunedEveryMs).unref();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#pruning;
+  }
+
+  async remember({ id, name, scopes, tokenHash, expiresAt }: KnownOperator): Promise<void> {
     const now = performance.now();
     const writtenMs = this.#writtenMs.get(id);
     if (writtenMs !== undefined && now - writtenMs < writtenEveryMs) return;
     this.#writtenMs.set(id, now);
-    await this.#sql.query({
-      text: `insert into billing.known_operator as k (id, name, scopes, token_hash) values ($1, $2, $3, $4)
+    await this.#own.query({
+      text: `insert into billing.known_operator as k (id, name, scopes, token_hash, expires_at)
+        values ($1, $2, $3, $4, $5)
         on conflict (id) do update set name = excluded.name, scopes = excluded.scopes,
-          token_hash = excluded.token_hash, seen_at = excluded.seen_at
+          token_hash = excluded.token_hash, expires_at = excluded.expires_at, seen_at = excluded.seen_at
         where k.seen_at < now() - interval '${writtenEvery}'`,
-      values: [id, name, scopes, tokenHash],
-    });
-  }
-
-  async forget(ids: readonly string[]): Promise<void> {
-    for (const id of ids) this.#writtenMs.delete(id);
-    await this.#sql.query({
-      text: 'delete from billing.known_operator where id = any($1::text[])',
-      values: [ids],
+      values: [id, name, scopes, tokenHash, expiresAt],
     });
   }
 
   async recall(ids: readonly string[]): Promise<readonly KnownOperator[]> {
-    const rows = await this.#sql.query<Row>({
-      text: `select id, name, scopes, token_hash from billing.known_operator
-        where id = any($1::text[]) and seen_at > now() - interval '${trustedFor}'`,
+    const rows = await this.#own.query<Row>({
+      text: `select id, name, scopes, token_hash, expires_at from billing.known_operator
+        where id = any($1::text[]) and seen_at > now() - interval '${trustedFor}' and expires_at > now()`,
       values: [ids],
     });
-    return rows.map(({ id, name, scopes, token_hash: tokenHash }) => ({ id, name, scopes, tokenHash }));
+    return rows.map(({ id, name, scopes, token_hash: tokenHash, expires_at: expiresAt }) => {
+      return { id, name, scopes, tokenHash, expiresAt };
+    });
+  }
+
+  /** Never rejects: what cannot be asked now is asked again. */
+  async #prune(): Promise<void> {
+    try {
+      const kept = await this.#own.query<{ id: string }>({ text: 'select id from billing.known_operator' });
+      if (kept.length === 0) return;
+      const ids = kept.map(({ id }) => id);
+      const good = await this.#api.query<{ id: string }>({
+        text: 'select id from keyfare.operator_feed where id = any($1::text[])',
+        values: [ids],
+      });
+      const still = new Set(good.map(({ id }) => id));
+      const gone = ids.filter((id) => !still.has(id));
+      if (gone.length === 0) return;
+      for (const id of gone) this.#writtenMs.delete(id);
+      const text = 'delete from billing.known_operator where id = any($1::text[])';
+      await this.#own.query({ text, values: [gone] });
+    } catch (error) {
+      if (!isConnectionLost(error))
+        this.#logger.warn({ err: error }, 'the operators that were seen could not be checked');
+    }
   }
 }

@@ -22,6 +22,7 @@ export class KnowOperators1797000000100 implements MigrationInterface {
         name text not null,
         scopes text array not null,
         token_hash bytea not null,
+        expires_at timestamptz not null,
         seen_at timestamptz not null default now(),
         constraint known_operator_pk primary key (id),
         constraint known_operator_hash check (octet_length(token_hash) = 32)

@@ -33,6 +33,12 @@ export class BreakService {
 
   /** The oldest first; one more than `limit`, where there are so many. */
   async list({ status, class: name, after, limit }: BreakQuery, sql: Sql = this.sql): Promise<readonly Break[]> {
+    if (
+      after !== null &&
+      (await sql.query({ text: 'select 1 from billing.break where id = $1', values: [after] })).length === 0
+    ) {
+      throw new Problem('request/invalid', 'The cursor is none that this list gave.');
+    }
     const rows = await sql.query<BreakRow>({
       text: `select * from billing.break
         where ($1::text is null or status = $1) and ($2::text is null or class = $2)

@@ -53,23 +53,30 @@ export class PaidEntry {
     const { exchange, request } = entering;
     if (exchange.quote === undefined) throw new Error('the exchange has no quote');
     exchange.owners = ownersOf(request, payer);
-    this.strangers.admit(request.ip, payer.payer);
+    // Who has a key is no stranger.
+    const isStranger = exchange.account === undefined;
+    if (isStranger) this.strangers.admit(request.ip, payer);
+    let isAsked = false;
     const presented = {
       exchangeId: exchange.id,
       sku: exchange.quote.sku,
       terms: offers,
       fingerprint: requestFingerprint(request.method, request.raw.url ?? '/', exchange.requestDigest),
       account: exchange.account ?? null,
+      onAsk: () => {
+        isAsked = true;
+      },
     };
-    const held = await this.payments.hold(payer, presented).catch((error: unknown) => {
-      this.strangers.refused(request.ip, payer.payer, error);
+    const refused = (error: unknown): never => {
+      if (isStranger && isAsked) this.strangers.refused(request.ip, payer, error);
       throw error;
-    });
-    this.strangers.learn(payer.payer);
+    };
+    const held = await this.payments.hold(payer, presented).catch(refused);
     if (held.rail === 'known') {
-      await this.#answerAgain(entering, held, payer.payment.x402Version);
+      await this.#answerAgain(entering, held, payer.payment.x402Version).catch(refused);
       return 'answered';
     }
+    this.strangers.learn(payer);
     if (held.flow === 'upfront') await this.#settleUpfront(exchange, held);
     return held;
   }

@@ -3,6 +3,7 @@ import { Problem } from '@keyfare/core/problem';
 import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
 import { GateConfig } from '../config.js';
+import { ListPool } from '../list-pool.js';
 import { formatKey, generateKey, generateSecret, type KeyParts, keyMaterial } from './key-format.js';
 import { type KeySummary, type KeySummaryRow, keyColumns, summaryOf } from './key-summary.js';
 import { hashSecret } from './pepper.js';
@@ -37,6 +38,7 @@ export class KeyService {
   constructor(
     private readonly config: GateConfig,
     private readonly sql: SqlPool,
+    private readonly lists: ListPool,
   ) {}
 
   /** A new key for an account. 404 `account/not-found`, 409 `account/conflict` for a closed one, 400 for a time that is past. */
@@ -127,7 +129,7 @@ export class KeyService {
       limit,
     }: { readonly after: { readonly createdAt: string; readonly id: string } | null; readonly limit: number },
   ): Promise<readonly KeySummary[]> {
-    const rows = await this.sql.query<KeySummaryRow>({
+    const rows = await this.lists.query<KeySummaryRow>({
       text: `select ${keyColumns} from keyfare.api_key k
         where k.account_id = $1 and ($2::timestamptz is null or (k.created_at, k.id) > ($2, $3))
         order by k.created_at, k.id limit $4`,

@@ -59,7 +59,7 @@ export class Changes {
         await tx.query({ text: `set local lock_timeout = '${lockTimeout}'` });
         if (key !== null) {
           const known = await this.#claim(tx, request, key);
-          if (known !== null) return JSON.parse(openAnswer(known, operator.token)) as Answer;
+          if (known !== null) return readAnswer(known, operator.token) as Answer;
         }
         return await this.record(tx, request, { action, ...(await work(tx)) });
       });
@@ -88,7 +88,8 @@ export class Changes {
     if (key !== null) {
       await tx.query({
         text: `insert into ${schema}.idempotent_request (operator_id, key_hash, fingerprint, answer)
-          values ($1, $2, $3, $4) on conflict (operator_id, key_hash) do update set answer = excluded.answer`,
+          values ($1, $2, $3, $4) on conflict (operator_id, key_hash) do update set answer = excluded.answer
+          where idempotent_request.answer = '' and idempotent_request.fingerprint = excluded.fingerprint`,
         values: [operator.id, sha256(key), fingerprintOf(request), sealAnswer(JSON.stringify(answer), operator.token)],
       });
     }
@@ -101,7 +102,7 @@ export class Changes {
     if (key === null) return null;
     try {
       const known = await this.#known(this.#settings.pool, request, key);
-      return known === undefined ? null : (JSON.parse(openAnswer(known, operatorOf(request).token)) as Answer);
+      return known === undefined ? null : (readAnswer(known, operatorOf(request).token) as Answer);
     } catch (error) {
       throw asProblem(error);
     }
@@ -167,6 +168,17 @@ export function requireScope(request: FastifyRequest, scope: OperatorScope): voi
 /** As the answer's `Request-Id` and the access line have it. */
 export function requestIdOf(request: FastifyRequest): string {
   return request.keyfare?.id ?? (request.occurrence ??= randomUUID());
+}
+
+/** 422 for one that was sealed under another token: the request is another's. */
+function readAnswer(sealed: Buffer, token: string): unknown {
+  let text: string;
+  try {
+    text = openAnswer(sealed, token);
+  } catch (error) {
+    throw new Problem('request/idempotency-key-reused', undefined, { cause: error });
+  }
+  return JSON.parse(text);
 }
 
 function idempotencyKeyOf(request: FastifyRequest): string | null {

@@ -4,15 +4,15 @@ import { type KnownOperator, OperatorLookup, type OperatorMemory } from './looku
 import { issueToken } from './operator.js';
 
 const { id, token, hash } = issueToken();
-const row = { id, name: 'ann', scopes: ['read'], token_hash: hash };
-const known: KnownOperator = { id, name: 'ann', scopes: ['read'], tokenHash: hash };
+const expiresAt = new Date('2999-01-01T00:00:00Z');
+const row = { id, name: 'ann', scopes: ['read'], token_hash: hash, expires_at: expiresAt };
+const known: KnownOperator = { id, name: 'ann', scopes: ['read'], tokenHash: hash, expiresAt };
 
 let answer: () => readonly object[];
 let calls: string[];
 const sql: Sql = { query: async <Row>() => answer() as readonly Row[] };
 const memory: OperatorMemory = {
   remember: async (operator) => void calls.push(`remember ${operator.id}`),
-  forget: async (ids) => void calls.push(`forget ${ids.join()}`),
   recall: async (ids) => (ids.includes(id) ? [known] : []),
 };
 const away = (): never => {
@@ -24,13 +24,13 @@ beforeEach(() => {
 });
 
 describe('a lookup with a memory', () => {
-  it('remembers whom the database lets in, and forgets whom it does not know any more', async () => {
+  it('remembers whom the database lets in', async () => {
     const lookup = new OperatorLookup(sql, memory);
     answer = () => [row];
     expect(await lookup.find(token)).toEqual({ id, name: 'ann', scopes: ['read'] });
     answer = () => [];
     expect(await lookup.find(token)).toBeNull();
-    expect(calls).toEqual([`remember ${id}`, `forget ${id}`]);
+    expect(calls).toEqual([`remember ${id}`]);
   });
 
   it('asks it only while the database is away, and then writes nothing: the hour is not made longer', async () => {
@@ -56,7 +56,7 @@ describe('a lookup with a memory', () => {
 
   it('lets in whom the database knows though the memory fails, and nobody when both do', async () => {
     const broken = async (): Promise<never> => away();
-    const lookup = new OperatorLookup(sql, { remember: broken, forget: broken, recall: broken });
+    const lookup = new OperatorLookup(sql, { remember: broken, recall: broken });
     answer = () => [row];
     expect(await lookup.find(token)).toMatchObject({ id });
     answer = () => [];

@@ -7,6 +7,7 @@ import { type Operator, type OperatorScope, operatorIdOf, tokenHash } from './op
 export interface KnownOperator extends Operator {
   /** SHA-256 of the token. */
   readonly tokenHash: Buffer;
+  readonly expiresAt: Date;
 }
 
 /**
@@ -14,10 +15,8 @@ export interface KnownOperator extends Operator {
  * is away. It says itself for how long it can be believed.
  */
 export interface OperatorMemory {
-  /** Called for each operator that is let in by what the database says. What it rejects with is left aside. */
+  /** Called for each operator that is let in by what the database says; nobody waits for it. */
   remember(operator: KnownOperator): Promise<void>;
-  /** Called with ids that the database does not know, or no longer: they are not to be recalled. As `remember`. */
-  forget(ids: readonly string[]): Promise<void>;
   /** Those among the ids that can still be believed. Asked only while the database cannot be reached. */
   recall(ids: readonly string[]): Promise<readonly KnownOperator[]>;
 }
@@ -27,6 +26,7 @@ interface OperatorRow {
   readonly name: string;
   readonly scopes: readonly OperatorScope[];
   readonly token_hash: Buffer;
+  readonly expires_at: Date;
 }
 
 /** What is known of an id. `live`: the database says it, now. `error`: it did not answer, and nobody remembers. */
@@ -65,8 +65,8 @@ export class OperatorLookup {
     const { operator, live, error } = await this.#reads.commit(id);
     if (error !== undefined) throw asProblem(error);
     if (operator === undefined || !timingSafeEqual(tokenHash(token), operator.tokenHash)) return null;
-    // A memory that fails keeps nobody out: it is there for another day.
-    if (live) await this.#memory?.remember(operator).catch(() => undefined);
+    // A memory that is slow, or fails, keeps nobody out: it is there for another day.
+    if (live) this.#memory?.remember(operator).catch(() => undefined);
     return { id, name: operator.name, scopes: operator.scopes };
   }
 
@@ -74,8 +74,6 @@ export class OperatorLookup {
     const distinct = [...new Set(ids)];
     try {
       const known = byId(await this.#ask(distinct));
-      const gone = distinct.filter((id) => !known.has(id));
-      if (gone.length > 0) await this.#memory?.forget(gone).catch(() => undefined);
       return ids.map((id) => ({ operator: known.get(id), live: true }));
     } catch (error) {
       if (!(error instanceof DatabaseUnavailable)) throw error;
@@ -90,10 +88,12 @@ export class OperatorLookup {
   async #ask(ids: readonly string[]): Promise<readonly KnownOperator[]> {
     const rows = await this.#sql.query<OperatorRow>({
       name: 'keyfare_find_operators',
-      text: 'select id, name, scopes, token_hash from keyfare.operator_feed where id = any($1::text[])',
+      text: 'select id, name, scopes, token_hash, expires_at from keyfare.operator_feed where id = any($1::text[])',
       values: [ids],
     });
-    return rows.map(({ id, name, scopes, token_hash: hash }) => ({ id, name, scopes, tokenHash: hash }));
+    return rows.map(({ id, name, scopes, token_hash: hash, expires_at: expiresAt }) => {
+      return { id, name, scopes, tokenHash: hash, expiresAt };
+    });
   }
 }
 

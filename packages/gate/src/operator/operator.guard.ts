@@ -4,7 +4,15 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { Throttle } from '../throttle.js';
 import { OperatorLookup } from './lookup.js';
-import { lacking, type Operator, type OperatorScope, operatorScopes, sameText } from './operator.js';
+import {
+  bootstrapId,
+  lacking,
+  type Operator,
+  type OperatorScope,
+  operatorScopes,
+  sameText,
+  tokenHash,
+} from './operator.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -28,8 +36,11 @@ const bootstrapKey = Symbol('keyfare:operator-bootstrap');
 /** The one route that takes the bootstrap token. */
 export const TakesBootstrap = (): MethodDecorator => SetMetadata(bootstrapKey, true);
 
-/** Whoever shows the bootstrap token, until it is used. */
-export const bootstrapper: Operator = { id: 'bootstrap', name: 'bootstrap', scopes: operatorScopes };
+/** Whoever shows the bootstrap token, until it is used; of each token another. */
+function bootstrapper(token: string): Operator {
+  const id = `${bootstrapId}${tokenHash(token).toString('base64url').slice(0, 12)}`;
+  return { id, name: 'bootstrap', scopes: operatorScopes };
+}
 
 /**
  * Lets operators in, by `Authorization: Bearer` (RFC 6750 §2.1). Anyone else gets 401 `operator/unauthorized`, and 429
@@ -60,7 +71,7 @@ export class OperatorGuard implements CanActivate {
   async #find(token: string, context: ExecutionContext): Promise<Operator | null> {
     const takesBootstrap = this.reflector.get<true | undefined>(bootstrapKey, context.getHandler()) === true;
     if (takesBootstrap && this.bootstrap.value !== undefined && sameText(token, this.bootstrap.value)) {
-      return bootstrapper;
+      return bootstrapper(token);
     }
     return this.operators.find(token);
   }

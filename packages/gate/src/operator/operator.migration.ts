@@ -68,7 +68,7 @@ export class CreateOperator1797000000000 implements MigrationInterface {
       )`);
     await queryRunner.query(`
       create view keyfare.operator_feed as
-      select id, name, scopes, token_hash from keyfare.operator where revoked_at is null and expires_at > now()`);
+      select id, name, scopes, token_hash, expires_at from keyfare.operator where revoked_at is null and expires_at > now()`);
     await queryRunner.query('grant select, insert, update on keyfare.operator to keyfare_gate');
     await queryRunner.query('grant select, insert on keyfare.bootstrap to keyfare_gate');
     await queryRunner.query('grant select on keyfare.operator_feed to keyfare_gate, keyfare_billing_reader');

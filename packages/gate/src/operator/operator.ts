@@ -59,3 +59,6 @@ export function tokenHash(token: string): Buffer {
 export function sameText(presented: string, expected: string): boolean {
   return timingSafeEqual(tokenHash(presented), tokenHash(expected));
 }
+
+/** How the ids of those begin who show a bootstrap token. */
+export const bootstrapId = 'bootstrap-';

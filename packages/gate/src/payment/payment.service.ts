@@ -28,6 +28,8 @@ export interface PaidRequest extends Presented {
   readonly sku: string;
   /** Where an account pays beyond its plan. */
   readonly account: { readonly accountId: string; readonly keyId: string } | null;
+  /** Called before the database or the node is asked for the payment. */
+  readonly onAsk: () => void;
 }
 
 /** What an offer says of the answer. */
@@ -129,18 +131,21 @@ export class PaymentService {
       : challenge(request.terms, match.code, { detail: match.detail });
     if (refusal !== null) {
       const isLate = refusal.code === 'payment/expired' && this.#mayBeOwed(hold, now);
+      if (isLate) request.onAsk();
       const row = isLate ? await this.#recall(payer, hold) : undefined;
       if (row === undefined) throw refusal;
       return answerKnown(row, request);
     }
-    if (payer.payment.proof === 'code') await this.#demandCode(hold);
+    if (payer.payment.proof === 'code') await this.#demandCode(hold, request);
     const unavailable = this.#refuseNow(hold);
     if (unavailable !== null) {
       // That a payment was served comes before what is wrong with the chain today.
+      request.onAsk();
       const row = await this.#recall(payer, hold);
       if (row === undefined) throw unavailable;
       return answerKnown(row, request);
     }
+    request.onAsk();
     return this.#claim(payer, hold, request);
   }
 
@@ -231,12 +236,13 @@ export class PaymentService {
   }
 
   /** Only code can prove a signature that no key made: one bounded read tells whether there is any. */
-  async #demandCode(hold: PaymentHold): Promise<void> {
+  async #demandCode(hold: PaymentHold, { onAsk }: PaidRequest): Promise<void> {
     const detail = 'The signature is not by the payer, or not over this authorization.';
     const refusal = challenge(hold.offers, 'payment/invalid-signature', { detail });
     if (this.#codeReads.isCodeless(hold.payer)) throw refusal;
     if (!this.#codeReads.spend())
       throw comeBack('service/overloaded', 'Too many signatures to ask the chain about.', 1);
+    onAsk();
     const { hasCode } = await this.#scheme.read(hold, this.networks.get(hold.network)).catch((error: unknown) => {
       throw toProblem(error);
     });

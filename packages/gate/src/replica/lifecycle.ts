@@ -16,6 +16,7 @@ import { PricedRoutes } from '../exchange/priced-routes.js';
 import { Quoting } from '../exchange/quoting.js';
 import { WayOut } from '../exchange/way-out.js';
 import { KeyResolver } from '../key/key.resolver.js';
+import { ListPool } from '../list-pool.js';
 import { Sequencer } from '../log/sequencer.js';
 import { MeterService } from '../meter/meter.service.js';
 import { GateMetrics } from '../metrics.js';
@@ -40,6 +41,7 @@ export class GateLifecycle
     private readonly tariffs: TariffAudit,
     private readonly routes: RouteAudit,
     private readonly sql: SqlPool,
+    private readonly lists: ListPool,
     private readonly dataSource: DataSource,
     private readonly replica: ReplicaService,
     private readonly keys: KeyResolver,
@@ -150,7 +152,7 @@ export class GateLifecycle
     await this.meter.close();
     await this.replica.close();
     await this.dataSource.destroy();
-    await this.sql.close();
+    await Promise.all([this.sql.close(), this.lists.close()]);
   }
 }
 

@@ -37,8 +37,8 @@ export function createLogger(
 
 /** Bytes of lines that wait for who reads standard output; what comes on top of them is dropped and counted. */
 const longestBacklog = 1_048_576;
-/** Who has read nothing for so long does without the last lines of a process that ends. */
-const stuckAfterMs = 1_000;
+/** So long a process that ends waits for who reads its last lines. */
+const lastLinesMs = 1_000;
 let dropped = 0;
 
 /** Lines that were dropped since the process began, because nobody read them in time. */
@@ -48,30 +48,31 @@ export function droppedLines(): number {
 
 /** Written in the background: a full pipe stalls no call and no exit. It costs lines, which are counted. */
 function standardOutput(): DestinationStream {
-  let waitingSinceMs: number | undefined;
-  const isStuck = (): boolean => waitingSinceMs !== undefined && performance.now() - waitingSinceMs > stuckAfterMs;
-  // Before the destination's own handler, which writes what is left, however long that takes.
-  process.on('exit', () => {
-    if (isStuck()) stream.destroy();
+  // Node makes a pipe non-blocking when it opens the stream for it. A write that blocks would hold a thread at the exit.
+  process.stdout.on('error', () => undefined);
+  let endsAtMs = Number.POSITIVE_INFINITY;
+  const stream = pino.destination({
+    dest: 1,
+    sync: false,
+    maxLength: longestBacklog,
+    retryEAGAIN: () => performance.now() < endsAtMs,
   });
-  const stream = pino.destination({ dest: 1, sync: false, maxLength: longestBacklog });
   stream.on('drop', (data: string | Buffer) => {
     for (const character of data.toString()) if (character === '\n') dropped += 1;
   });
-  stream.on('write', () => {
-    waitingSinceMs = performance.now();
-  });
-  stream.on('drain', () => {
-    waitingSinceMs = undefined;
-  });
   // Who read has gone away: the lines are for nobody, and the calls go on.
   stream.on('error', () => undefined);
-  return {
-    write: (text: string) => {
-      waitingSinceMs ??= performance.now();
-      stream.write(text);
-    },
-  };
+  // Before the destination's own handler, which writes what is left however long that takes.
+  process.prependListener('exit', () => {
+    endsAtMs = performance.now() + lastLinesMs;
+    try {
+      stream.flushSync();
+    } catch {
+      // Nobody read the last lines in time.
+    }
+    stream.destroy();
+  });
+  return { write: (text: string) => void stream.write(text) };
 }
 
 /** The lines of Nest and of errors, through the same logger, redacted. */

@@ -3,6 +3,7 @@ import type { PlanTerms } from '@keyfare/core/metering';
 import { Problem } from '@keyfare/core/problem';
 import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
+import { ListPool } from '../list-pool.js';
 import { type PlanRow, planColumns, termsOf } from './plan-row.js';
 
 export type AccountStatus = 'active' | 'suspended' | 'closed';
@@ -45,7 +46,10 @@ const selectAccounts = `
 /** The accounts. What belongs to more than this room (terms in the log, limits of the meter) is the corridor's. */
 @Injectable()
 export class AccountService {
-  constructor(private readonly sql: SqlPool) {}
+  constructor(
+    private readonly sql: SqlPool,
+    private readonly lists: ListPool,
+  ) {}
 
   newId(): string {
     return `acct_${randomBytes(12).toString('base64url')}`;
@@ -68,7 +72,7 @@ export class AccountService {
 
   /** The oldest first, in one statement; one more than `limit`, where there are so many. */
   async list({ status, plan, search, after, limit }: AccountQuery): Promise<readonly Account[]> {
-    const rows = await this.sql.query<AccountRow>({
+    const rows = await this.lists.query<AccountRow>({
       text: `${selectAccounts}
         where ($1::text is null or a.status = $1) and ($2::text is null or p.slug = $2)
           and ($3::text is null or position(lower($3) in lower(a.name)) > 0)

@@ -5,6 +5,7 @@ import { Problem } from '@keyfare/core/problem';
 import { errorCode, type Sql, SqlPool } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
 import { GateConfig } from '../config.js';
+import { ListPool } from '../list-pool.js';
 import { type PlanRow, planColumns, termsOf } from './plan-row.js';
 
 export interface NewPlan {
@@ -25,6 +26,7 @@ export class PlanService {
   constructor(
     private readonly config: GateConfig,
     private readonly sql: SqlPool,
+    private readonly lists: ListPool,
   ) {}
 
   /**
@@ -64,9 +66,9 @@ export class PlanService {
   }
 
   /** The version that is named, or else the newest. 404 `plan/not-found`. */
-  async choose(choice: PlanChoice): Promise<PlanTerms> {
+  async choose(choice: PlanChoice, sql: Sql = this.sql): Promise<PlanTerms> {
     const { slug, version } = typeof choice === 'string' ? { slug: choice } : choice;
-    const [row] = await this.sql.query<PlanRow>({
+    const [row] = await sql.query<PlanRow>({
       text: `select ${planColumns} from keyfare.plan p
         where p.slug = $1 and ($2::integer is null or p.version = $2) order by p.version desc limit 1`,
       values: [slug, version ?? null],
@@ -79,9 +81,9 @@ export class PlanService {
     after: { readonly slug: string; readonly version: string } | null,
     limit: number,
   ): Promise<readonly PlanTerms[]> {
-    const rows = await this.sql.query<PlanRow>({
+    const rows = await this.lists.query<PlanRow>({
       text: `select ${planColumns} from keyfare.plan p
-        where $1::text is null or p.slug > $1 or (p.slug = $1 and p.version < $2)
+        where $1::text is null or p.slug > $1 or (p.slug = $1 and p.version < $2::bigint)
         order by p.slug, p.version desc limit $3`,
       values: [after?.slug ?? null, after?.version ?? null, limit + 1],
     });
