@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { adminQuery } from '@keyfare/devstack/postgres';
 import { type Api, type Ground, openGround, operatorToken, startApi } from './api-process.js';
 import { type Answer, operating } from './operating.js';
 
@@ -120,10 +121,10 @@ describe('the admin API', () => {
     expect((await post('/admin/accounts', { name: 'A', plan: 'nowhere' }, refused)).status).toBe(404);
     expect((await post('/admin/accounts', { name: 'A', plan: 'nowhere' }, refused)).status).toBe(404);
     const secret = String(both[0]?.body['secret']).split('_')[3] ?? '';
-    const { SqlPool } = await import('@keyfare/db/sql');
-    const sql = new SqlPool({ url: ground.database.url, applicationName: 'test' });
-    const rows = await sql.query<{ answer: Buffer }>({ text: 'select answer from keyfare.idempotent_request' });
-    await sql.close();
+    const rows = await adminQuery<{ answer: Buffer }>(
+      ground.database.url,
+      'select answer from keyfare.idempotent_request',
+    );
     expect(rows.length).toBeGreaterThan(0);
     for (const { answer } of rows) expect(answer.toString('latin1')).not.toContain(secret);
   });
@@ -151,13 +152,11 @@ describe('the admin API', () => {
     const mark = randomBytes(4).toString('hex');
     const names = Array.from({ length: 25 }, (_, index) => `${mark} ${String(index)}`);
     const ids = await Promise.all(names.map(async (name) => open(name)));
-    const { SqlPool } = await import('@keyfare/db/sql');
-    const sql = new SqlPool({ url: ground.database.url, applicationName: 'test' });
-    await sql.query({
-      text: `update keyfare.account set created_at = '2026-11-01T00:00:00Z' where name like $1`,
-      values: [`${mark}%`],
-    });
-    await sql.close();
+    await adminQuery(
+      ground.database.url,
+      `update keyfare.account set created_at = '2026-11-01T00:00:00Z' where name like $1`,
+      [`${mark}%`],
+    );
     const seen: string[] = [];
     let cursor = '';
     do {

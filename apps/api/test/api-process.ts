@@ -140,6 +140,18 @@ export async function startApi(
   return { url, service, log: () => readFileSync(logPath, 'utf8') };
 }
 
+/** Waits until the process has written the text: lines are written in the background. Answers its whole lines. */
+export async function logged(api: Api, text: string): Promise<string> {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const log = api.log();
+    const whole = log.slice(0, log.lastIndexOf('\n') + 1);
+    if (whole.includes(text)) return whole;
+    if (Date.now() > deadline) throw new Error(`the log never said ${text}`);
+    await new Promise((wake) => setTimeout(wake, 50));
+  }
+}
+
 const tokens = new WeakMap<Ground, Promise<string>>();
 
 /** The token of the ground's operator, made with the bootstrap token by who asks first. */

@@ -5,7 +5,16 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readEnvExample } from '@keyfare/testing/compose';
 import { fundedPayer, paymentHeaderV2, signAuthorization, usdcRequirements } from '@keyfare/testing/payers';
 import { apiEnvironment, readApiConfig } from '../src/config.js';
-import { type Api, admin, type Ground, openAccount, openGround, operatorToken, startApi } from './api-process.js';
+import {
+  type Api,
+  admin,
+  type Ground,
+  logged,
+  openAccount,
+  openGround,
+  operatorToken,
+  startApi,
+} from './api-process.js';
 
 const mainPath = fileURLToPath(new URL('../src/main.js', import.meta.url));
 
@@ -192,7 +201,10 @@ describe('the API process', () => {
     ]) {
       await fetch(`${api.url}${path}`, { headers });
     }
-    const log = api.log();
+    const { headers: last } = await fetch(`${api.url}/admin/operators/self`, {
+      headers: { authorization: `Bearer ${await operatorToken(ground, api)}` },
+    });
+    const log = await logged(api, last.get('request-id') ?? 'none');
     const lines = log
       .trim()
       .split('\n')

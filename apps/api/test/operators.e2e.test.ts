@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Api, type Ground, openGround, operatorToken, startApi } from './api-process.js';
+import { type Api, type Ground, logged, openGround, operatorToken, startApi } from './api-process.js';
 import { type Answer, operating } from './operating.js';
 
 describe('operators of the API', () => {
@@ -129,7 +129,7 @@ describe('operators of the API', () => {
       }),
       expect.objectContaining({ action: 'account.open', before: null, after: opened.body }),
     ]);
-    expect(api.log()).toContain(renamed.headers.get('request-id') ?? 'none');
+    await logged(api, renamed.headers.get('request-id') ?? 'none');
   });
 
   it('who send many wrong tokens are told to wait, and right ones from the same address get in', async () => {
