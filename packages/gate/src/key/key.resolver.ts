@@ -16,7 +16,7 @@ const invalidToken = { 'www-authenticate': 'Bearer realm="keyfare", error="inval
 /** So many keys may wait to be read; with more, the next is refused. */
 const maxReads = 1_000;
 /** Between the beginnings of two statements that read keys: a flood of wrong ones costs the database next to nothing. */
-const readEveryMs = 10;
+const readEveryMs = 25;
 
 /** Proves whose key it is. It counts nothing, limits nothing, and writes only the first use of a rotated-in secret, and new hashes. */
 @Injectable()
