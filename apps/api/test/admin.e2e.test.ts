@@ -129,6 +129,22 @@ describe('the admin API', () => {
     for (const { answer } of rows) expect(answer.toString('latin1')).not.toContain(secret);
   });
 
+  it('forgets answers that are older than a day', async () => {
+    const kept = async (): Promise<number> =>
+      (await adminQuery(ground.database.url, `select 1 from keyfare.idempotent_request where operator_id = 'op_old'`))
+        .length;
+    await adminQuery(
+      ground.database.url,
+      `insert into keyfare.idempotent_request (operator_id, key_hash, fingerprint, answer, created_at)
+       values ('op_old', sha256('a'), sha256('a'), '', now() - interval '25 hours')`,
+    );
+    const another = await startApi(ground);
+    const deadline = Date.now() + 20_000;
+    while ((await kept()) > 0 && Date.now() < deadline) await new Promise((wake) => setTimeout(wake, 50));
+    await another.service.stop();
+    expect(await kept()).toBe(0);
+  });
+
   it('changes nothing without the version that was read: 428, 412', async () => {
     const id = await open();
     const path = `/admin/accounts/${id}`;
@@ -254,6 +270,7 @@ describe('the admin API', () => {
     const usage = await call('GET', `/admin/accounts/${await open()}/usage`);
     expect(usage.body).toMatchObject({ used: '0', limit: '1000' });
     for (const path of [
+      'payments/no',
       'accounts/acct_no',
       'accounts/acct_no/keys',
       'accounts/acct_no/usage',

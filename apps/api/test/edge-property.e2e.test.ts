@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
-  type EdgeAnswer,
   type EdgeRequest,
   type EdgeRoute,
   edgeRequests,
+  faultOf,
   type Plausible,
   routesOf,
   sendEdge,
@@ -84,16 +84,6 @@ function randomUuid(): string {
   return `01a219dd-9e88-7ccb-b971-${randomBytes(6).toString('hex')}`;
 }
 
-/** What an answer must not be: a fault of ours, or a refusal that is no problem with a code. */
-function wrongOf({ status, contentType, text }: EdgeAnswer): string | null {
-  if (status < 400) return null;
-  if (!contentType.startsWith('application/problem+json')) return `${String(status)} as ${contentType}`;
-  const { code } = JSON.parse(text) as { readonly code: string };
-  // Documented: the service has too much to do, or its database is away.
-  if (status === 503 && ['service/overloaded', 'service/database-unavailable'].includes(code)) return null;
-  return status >= 500 ? `${String(status)} ${code}` : null;
-}
-
 describe('whatever is sent to a route that the API document lists', () => {
   it.each(['an operator', 'a customer', 'a stranger'])(
     'by %s, is answered without a fault of ours, and the API answers a good request afterwards',
@@ -107,7 +97,7 @@ describe('whatever is sent to a route that the API document lists', () => {
           fc.asyncProperty(edgeRequests(route, plausible), async (request: EdgeRequest) => {
             const answer = await sendEdge(api.url, request, headers);
             seen.set(answer.status, (seen.get(answer.status) ?? 0) + 1);
-            expect(wrongOf(answer)).toBeNull();
+            expect(faultOf(answer)).toBeNull();
           }),
           { numRuns: 40, endOnFailure: true },
         );

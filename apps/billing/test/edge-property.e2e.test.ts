@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
-  type EdgeAnswer,
   type EdgeRequest,
   type EdgeRoute,
   edgeRequests,
+  faultOf,
   type Plausible,
   routesOf,
   sendEdge,
@@ -67,16 +67,6 @@ afterAll(async () => {
   await world.close();
 });
 
-/** What an answer must not be: a fault of ours, or a refusal that is no problem with a code. */
-function wrongOf({ status, contentType, text }: EdgeAnswer): string | null {
-  if (status < 400) return null;
-  if (!contentType.startsWith('application/problem+json')) return `${status} as ${contentType}`;
-  const { code } = JSON.parse(text) as { readonly code: string };
-  // Documented: the service has too much to do, or its database is away.
-  if (status === 503 && ['service/overloaded', 'service/database-unavailable'].includes(code)) return null;
-  return status >= 500 ? `${status} ${code}` : null;
-}
-
 describe('whatever is sent to a route that the API document lists, as an operator', () => {
   it('is answered without a fault of ours, and the service answers a good request afterwards', async () => {
     expect(routes.length).toBeGreaterThanOrEqual(20);
@@ -87,7 +77,7 @@ describe('whatever is sent to a route that the API document lists, as an operato
         fc.asyncProperty(edgeRequests(route, plausible), async (request: EdgeRequest) => {
           const answer = await sendEdge(service.url, request, authorization);
           seen.set(answer.status, (seen.get(answer.status) ?? 0) + 1);
-          expect(wrongOf(answer)).toBeNull();
+          expect(faultOf(answer)).toBeNull();
         }),
         { numRuns: 250, endOnFailure: true },
       );

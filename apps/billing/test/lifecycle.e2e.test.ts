@@ -109,6 +109,15 @@ describe('the program', () => {
     expect(await settled(async () => (await away.call('/breaks', { token })).status, 503)).toBe(503);
   }, 30_000);
 
+  it('forgets the answers of operators that are older than a day', async () => {
+    await world.rows(
+      `insert into billing.idempotent_request (operator_id, key_hash, fingerprint, answer, created_at)
+       values ('op_old', sha256('a'), sha256('a'), '', now() - interval '25 hours')`,
+    );
+    await start();
+    expect(await settled(async () => (await world.rows('select 1 from billing.idempotent_request')).length, 0)).toBe(0);
+  }, 30_000);
+
   it('goes on by itself when the log is back', async () => {
     await world.rows('alter view keyfare.entry_feed rename to away');
     await start();

@@ -3,7 +3,6 @@ import {
   type DynamicModule,
   Inject,
   Injectable,
-  Logger,
   Module,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
@@ -17,8 +16,6 @@ import { BootstrapToken, OperatorGuard } from './operator/operator.guard.js';
 import { OperatorService } from './operator/operators.service.js';
 import { gateRole, schema } from './schema.js';
 
-const hourMs = 3_600_000;
-
 /** What operators change has connections of its own: a revocation waits for no list, and for no call. */
 const changePool = Symbol('keyfare:change-pool');
 /** Whose token it is: no change that waits for another keeps a revocation at the door. */
@@ -26,9 +23,6 @@ const lookupPool = Symbol('keyfare:lookup-pool');
 
 @Injectable()
 class OperatorLifecycle implements OnApplicationBootstrap, OnApplicationShutdown {
-  readonly #logger = new Logger('Operators');
-  #timer: NodeJS.Timeout | undefined;
-
   constructor(
     @Inject(changePool) private readonly changeSql: SqlPool,
     @Inject(lookupPool) private readonly lookupSql: SqlPool,
@@ -36,15 +30,11 @@ class OperatorLifecycle implements OnApplicationBootstrap, OnApplicationShutdown
   ) {}
 
   onApplicationBootstrap(): void {
-    this.#timer = setInterval(() => {
-      this.changes.forget().catch((error: unknown) => {
-        this.#logger.warn({ err: error }, 'old answers of operators could not be deleted; tried again in an hour');
-      });
-    }, hourMs).unref();
+    this.changes.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    clearInterval(this.#timer);
+    await this.changes.stop();
     await Promise.all([this.changeSql.close(), this.lookupSql.close()]);
   }
 }

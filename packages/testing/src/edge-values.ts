@@ -324,6 +324,16 @@ function encoded(text: string): fc.Arbitrary<string> {
   return fc.oneof({ weight: 6, arbitrary: fc.constant(plain) }, { weight: 2, arbitrary: fc.constant(whole) }, broken);
 }
 
+/** What an answer must not be: a fault of ours, or a refusal that is no problem with a code; null for one that is good. */
+export function faultOf({ status, contentType, text }: EdgeAnswer): string | null {
+  if (status < 400) return null;
+  if (!contentType.startsWith('application/problem+json')) return `${String(status)} as ${contentType}`;
+  const { code } = JSON.parse(text) as { readonly code: string };
+  // Documented: the service has too much to do, or its database is away.
+  if (status === 503 && ['service/overloaded', 'service/database-unavailable'].includes(code)) return null;
+  return status >= 500 ? `${String(status)} ${code}` : null;
+}
+
 /** Sends the request byte for byte as it is, on a connection of its own. `headers` are sent beside its own. Rejects when there is no answer. */
 export async function sendEdge(
   origin: string,

@@ -1,3 +1,4 @@
+import { Problem } from '@keyfare/core/problem';
 import { Admin, idParam, pageOf, pageQuery, readCursor, toPage } from '@keyfare/gate/operators';
 import { GateConfig, PaymentHistory, type PaymentSummary } from '@keyfare/gate/services';
 import { Free } from '@keyfare/gate/tariff';
@@ -88,7 +89,7 @@ export class PaymentsController {
   @Get(':id')
   @ApiOkResponse({ standardSchema: paymentView })
   async find(@Param('id', idParam) id: string): Promise<z.infer<typeof paymentView>> {
-    if (!z.uuid().safeParse(id).success) throw invalid('the id of a payment is a UUID');
+    if (!z.uuid().safeParse(id).success) throw new Problem('payment/not-found');
     return viewPayment(await this.payments.find(id));
   }
 }

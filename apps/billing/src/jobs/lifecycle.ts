@@ -1,5 +1,6 @@
 import { SqlPool } from '@keyfare/db/sql';
 import type { Chain } from '@keyfare/evm/chain';
+import { Changes } from '@keyfare/gate/operators';
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { BillingConfig } from '../config.js';
@@ -31,6 +32,7 @@ export class BillingLifecycle implements OnApplicationBootstrap, OnApplicationSh
     @Inject(operatorPool) private readonly operatorSql: SqlPool,
     @Inject(memoryPool) private readonly memorySql: SqlPool,
     private readonly known: KnownOperators,
+    private readonly changes: Changes,
     @Inject(evmChain) private readonly evm: Chain,
   ) {
     this.#loops = [
@@ -42,12 +44,18 @@ export class BillingLifecycle implements OnApplicationBootstrap, OnApplicationSh
   async onApplicationBootstrap(): Promise<void> {
     await this.scheduler.start();
     this.known.start();
+    this.changes.start();
     for (const loop of this.#loops) loop.start();
   }
 
   /** Requests have been answered by now. What is under way is finished, and then the connections are closed. */
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all([this.known.stop(), this.scheduler.stop(), ...this.#loops.map((loop) => loop.stop())]);
+    await Promise.all([
+      this.known.stop(),
+      this.changes.stop(),
+      this.scheduler.stop(),
+      ...this.#loops.map((loop) => loop.stop()),
+    ]);
     this.evm.close();
     const pools = [this.sql, this.feedSql, this.reportSql, this.changeSql, this.operatorSql, this.memorySql];
     await Promise.all([this.dataSource.destroy(), ...pools.map((pool) => pool.close())]);

@@ -15,7 +15,7 @@ const invalidToken = { 'www-authenticate': 'Bearer realm="keyfare", error="inval
 
 /** So many keys may wait to be read; with more, the next is refused. */
 const maxReads = 1_000;
-/** Between the beginnings of two statements that read keys: a flood of wrong ones costs the database next to nothing. */
+/** After a statement that met keys of nobody's: a flood of wrong ones costs the database next to nothing. */
 const readEveryMs = 25;
 
 /** Proves whose key it is. It counts nothing, limits nothing, and writes only the first use of a rotated-in secret, and new hashes. */
@@ -29,14 +29,17 @@ export class KeyResolver {
     private readonly config: GateConfig,
     private readonly sql: SqlPool,
   ) {
-    // However many keys come, true or made up, one statement at a time reads all that wait, and not too many a second.
-    let readAtMs = Number.NEGATIVE_INFINITY;
+    // However many keys come, one statement at a time reads all that wait; behind keys that are nobody's, not too many a
+    // second. Where keys are good and cannot be remembered, for the listener is down, none waits for that.
+    let strangersAtMs = Number.NEGATIVE_INFINITY;
     const reads = new GroupCommit<string, KeyRecord | undefined>({
       write: async (ids) => {
-        const earlyMs = readAtMs + readEveryMs - performance.now();
+        const earlyMs = strangersAtMs + readEveryMs - performance.now();
         if (earlyMs > 0) await new Promise((wake) => setTimeout(wake, earlyMs));
-        readAtMs = performance.now();
-        return readKeys(sql, ids);
+        const beganAtMs = performance.now();
+        const records = await readKeys(sql, ids);
+        if (records.includes(undefined)) strangersAtMs = beganAtMs;
+        return records;
       },
       waitsInDoubt: false,
       maxWaiting: maxReads,

@@ -2,6 +2,7 @@ import { hash, randomUUID } from 'node:crypto';
 import { canonicalJson } from '@keyfare/core/encoding';
 import { Problem } from '@keyfare/core/problem';
 import { asProblem, errorCode, type Sql, type SqlPool } from '@keyfare/db/sql';
+import { Logger } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { etagOf } from './etag.js';
 import { lacking, type OperatorScope } from './operator.js';
@@ -29,6 +30,7 @@ const keyShape = /^[\x21-\x7e]{1,255}$/;
 const lockTimeout = '5s';
 /** Answers of requests with an `Idempotency-Key` are kept for a day. */
 const maxAge = '1 day';
+const hourMs = 3_600_000;
 
 /**
  * The one way in which operators change something: the precondition, the change, its line in the audit log and the answer
@@ -37,6 +39,9 @@ const maxAge = '1 day';
  */
 export class Changes {
   readonly #settings: ChangesSettings;
+  readonly #logger = new Logger('Operators');
+  #timer: NodeJS.Timeout | undefined;
+  #forgetting: Promise<void> | undefined;
 
   constructor(settings: ChangesSettings) {
     this.#settings = settings;
@@ -108,8 +113,27 @@ export class Changes {
     }
   }
 
-  /** Deletes answers that are too old to be asked for again. */
-  async forget(): Promise<void> {
+  /** Begins to delete answers that are too old to be asked for again: now, and each hour. */
+  start(): void {
+    const forget = (): void => {
+      this.#forgetting ??= this.#forget()
+        .catch((error: unknown) => {
+          this.#logger.warn({ err: error }, 'old answers of operators could not be deleted; tried again in an hour');
+        })
+        .finally(() => {
+          this.#forgetting = undefined;
+        });
+    };
+    forget();
+    this.#timer = setInterval(forget, hourMs).unref();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#forgetting;
+  }
+
+  async #forget(): Promise<void> {
     const { pool, schema } = this.#settings;
     await pool.query({
       text: `delete from ${schema}.idempotent_request where created_at < now() - interval '${maxAge}'`,
