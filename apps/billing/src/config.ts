@@ -6,6 +6,7 @@ import {
   isProduction,
   parseEnvironment,
   productionFaults,
+  proxyEnvironment,
   watchEnvironment,
   withSecretFiles,
 } from '@keyfare/gate/server';
@@ -26,6 +27,7 @@ export const billingEnvironment = gateEnvironment
     FEED_DATABASE_URL: gateEnvironment.shape.DATABASE_URL.optional(),
     API_JWKS_URL: httpUrl,
     ...watchEnvironment,
+    ...proxyEnvironment,
     HOST: z.string().default('127.0.0.1'),
     PORT: z.coerce.number().int().min(0).max(65_535).default(3_001),
     LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -56,6 +58,8 @@ export abstract class BillingConfig {
   abstract readonly apiJwksUrl: string;
   abstract readonly rpcUrl: string;
   abstract readonly rpcTimeoutMs: number;
+  /** Proxies whose `X-Forwarded-For` is believed. */
+  abstract readonly trustedProxies: readonly string[];
   abstract readonly watch: { readonly port: number | undefined; readonly token: string | undefined };
   /** Whether real money or real customers are at stake. */
   abstract readonly isProduction: boolean;
@@ -112,6 +116,7 @@ export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
     apiJwksUrl: values.API_JWKS_URL,
     rpcUrl: values.RPC_URL,
     rpcTimeoutMs: values.RPC_TIMEOUT_MS,
+    trustedProxies: values.TRUSTED_PROXIES,
     watch: { port: values.WATCH_PORT, token: values.WATCH_TOKEN },
     isProduction: isProduction(given),
     host: values.HOST,

@@ -31,7 +31,8 @@ export class TariffAudit {
         if (typeof handler !== 'function' || Reflect.getMetadata(METHOD_METADATA, handler) === undefined) return [];
         const tariff = tariffOf(handler, metatype);
         const own = [...tariffFaultsOf(handler), ...(tariff?.kind === 'priced' ? this.#faultsOf(tariff) : [])];
-        return own.map((fault) => `${routeOf(metatype, handler)} (${metatype.name}.${name}): ${fault}`);
+        const route = `${routeOf(metatype, handler)} (${metatype.name}.${name})`;
+        return own.map((fault) => `${route}: ${this.config.inOptionNames(fault)}`);
       });
     });
     if (faults.length > 0) throw new ConfigurationError(faults);
