@@ -1,4 +1,5 @@
 import { formatMoney } from '@keyfare/core/money';
+import { describeAdmin } from '@keyfare/gate/admin-swagger';
 import { RouteAudit } from '@keyfare/gate/services';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
@@ -32,6 +33,7 @@ export function describe(app: NestFastifyApplication): OpenAPIObject {
     )
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key, or the operator token on /admin.' })
     .build();
+  describeAdmin();
   const document = SwaggerModule.createDocument(app, config, {
     operationIdFactory: operationId,
   });
