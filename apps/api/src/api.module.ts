@@ -24,12 +24,7 @@ export class ApiModule {
         AdminModule.forRoot({ bootstrapToken: config.bootstrapToken }),
         MetricsModule.forRoot({ watch }),
       ],
-      controllers: [
-        ForecastController,
-        DistancesController,
-        UsageController,
-        StatusController,
-      ],
+      controllers: [ForecastController, DistancesController, UsageController, StatusController],
       providers: [
         { provide: APP_PIPE, useClass: StandardSchemaValidationPipe },
         { provide: Watch, useValue: watch },

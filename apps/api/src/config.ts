@@ -1,5 +1,11 @@
 import type { GateOptions } from '@keyfare/gate/module';
-import { gateEnvironment, parseGateEnvironment, proxyEnvironment, watchEnvironment, withSecretFiles } from '@keyfare/gate/server';
+import {
+  gateEnvironment,
+  parseGateEnvironment,
+  proxyEnvironment,
+  watchEnvironment,
+  withSecretFiles,
+} from '@keyfare/gate/server';
 import { z } from 'zod';
 
 /** The environment of this program: the gate's part, and its own. */

@@ -1,5 +1,6 @@
 import { DataSource, type EntitySchema, type MigrationInterface } from 'typeorm';
-import { connectionOf, type Place } from './host-pool.js';
+import { connectionOf } from './connection.js';
+import type { Place } from './host-pool.js';
 import { SnakeNamingStrategy } from './naming.js';
 import { DatabaseUnavailable, isConnectionLost } from './sql.js';
 

@@ -27,10 +27,12 @@ interface Expected {
 
 /** The names of the migrations that did not run yet. All of them where the list of those that did cannot be read. */
 export async function pendingMigrations(sql: Sql, { schema, migrations }: Expected): Promise<readonly string[]> {
-  const rows = await sql.query<{ name: string }>({ text: `select name from "${schema}".migration` }).catch((error: unknown) => {
-    if (absent.has(errorCode(error))) return [];
-    throw error;
-  });
+  const rows = await sql
+    .query<{ name: string }>({ text: `select name from "${schema}".migration` })
+    .catch((error: unknown) => {
+      if (absent.has(errorCode(error))) return [];
+      throw error;
+    });
   const ran = new Set(rows.map(({ name }) => name));
   return migrations.map(({ name }) => name).filter((name) => !ran.has(name));
 }

@@ -1,6 +1,7 @@
 import { Problem } from '@keyfare/core/problem';
 import { Pool, type PoolClient } from 'pg';
-import { connectionOf, type HostPool, type Place } from './host-pool.js';
+import { connectionOf } from './connection.js';
+import type { HostPool, Place } from './host-pool.js';
 
 /** One statement. With a `name` it is prepared once for each connection. */
 export interface Statement {
@@ -34,9 +35,9 @@ const defaultQueryTimeoutMs = 10_000;
 
 /** The plain driver for the hot path: prepared statements, short waits, no object mapping. */
 export class SqlPool implements Sql {
-  readonly #pool: HostPool;
-  /** Undefined for the pool of a host, which closes it. */
-  readonly #own: Pool | undefined;
+  readonly #pool: Pool;
+  /** It belongs to a host, which closes it. */
+  readonly #isBorrowed: boolean;
   readonly #maxWaiting: number;
   readonly #connectTimeoutMs: number;
   /** Of a host's pool each statement brings its own limit. */
@@ -46,13 +47,14 @@ export class SqlPool implements Sql {
     this.#maxWaiting = settings.maxWaiting ?? 2_000;
     this.#connectTimeoutMs = settings.connectTimeoutMs ?? defaultConnectTimeoutMs;
     const queryTimeoutMs = settings.queryTimeoutMs ?? defaultQueryTimeoutMs;
-    this.#own = 'pool' in settings ? undefined : openPool(settings, this.#connectTimeoutMs, queryTimeoutMs);
-    this.#pool = 'pool' in settings ? settings.pool : (this.#own as Pool);
-    this.#limits = 'pool' in settings ? { query_timeout: queryTimeoutMs } : {};
+    this.#isBorrowed = 'pool' in settings;
+    this.#limits = this.#isBorrowed ? { query_timeout: queryTimeoutMs } : {};
+    this.#pool =
+      'pool' in settings ? (settings.pool as Pool) : openPool(settings, this.#connectTimeoutMs, queryTimeoutMs);
     // An idle connection that breaks is replaced at its next use; the caller of that use hears of it, nobody else.
     this.#pool.on('error', ignore);
     // One that breaks while it is held between two statements must not end the process either.
-    this.#pool.on('connect', (client) => client.on('error', ignore));
+    if (!this.#isBorrowed) this.#pool.on('connect', (client) => client.on('error', ignore));
   }
 
   async query<Row>(statement: Statement): Promise<readonly Row[]> {
@@ -103,7 +105,7 @@ export class SqlPool implements Sql {
 
   /** Ends the connections. Those of a host's pool are the host's to end. */
   async close(): Promise<void> {
-    await this.#own?.end();
+    if (!this.#isBorrowed) await this.#pool.end();
   }
 
   /** Whatever keeps a connection from being made, nothing was sent, so nothing is in doubt. */
@@ -112,7 +114,7 @@ export class SqlPool implements Sql {
       throw new Problem('service/overloaded', undefined, { headers: { 'retry-after': '1' } });
     }
     try {
-      return await (this.#own === undefined ? this.#borrow() : this.#own.connect());
+      return await (this.#isBorrowed ? this.#borrow() : this.#pool.connect());
     } catch (error) {
       throw new DatabaseUnavailable(error, { inDoubt: false });
     }
@@ -132,7 +134,11 @@ export class SqlPool implements Sql {
   }
 }
 
-function openPool(settings: Exclude<SqlSettings, { pool: HostPool }>, connectTimeoutMs: number, queryTimeoutMs: number): Pool {
+function openPool(
+  settings: Exclude<SqlSettings, { pool: HostPool }>,
+  connectTimeoutMs: number,
+  queryTimeoutMs: number,
+): Pool {
   return new Pool({
     ...connectionOf(settings),
     application_name: settings.applicationName,

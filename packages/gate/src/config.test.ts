@@ -165,7 +165,12 @@ describe('the configuration', () => {
   });
 
   it('takes a public URL with or without its last slash', () => {
-    for (const url of ['https://api.example', 'https://api.example/', 'http://localhost:3000', 'https://a.example/b/c/'])
+    for (const url of [
+      'https://api.example',
+      'https://api.example/',
+      'http://localhost:3000',
+      'https://a.example/b/c/',
+    ])
       expect(readGateConfig({}, { ...good, PUBLIC_URL: url }).publicUrl).toBe(url.replace(/\/$/, ''));
   });
 

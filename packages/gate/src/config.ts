@@ -80,12 +80,14 @@ export abstract class GateConfig {
 }
 
 const postgresUrl = z.string().regex(/^postgres(?:ql)?:\/\//, 'must be a postgres:// URL');
-const path = /^(?:\/[A-Za-z0-9._-]+)*$/;
+const plainPath = /^(?:\/[A-Za-z0-9._-]+)*$/;
 /** Whether a URL is an origin and a path that stands in a `did:web` as it is. Their length leaves room for the caller's path. */
 function isPublicUrl(text: string): boolean {
   const url = new URL(text);
   const plain = url.pathname.replace(/\/$/, '');
-  return path.test(plain) && [`${url.origin}${plain}`, `${url.origin}${plain}/`].includes(url.href) && text.length <= 140;
+  return (
+    path.test(plain) && [`${url.origin}${plain}`, `${url.origin}${plain}/`].includes(url.href) && text.length <= 140
+  );
 }
 /** Offers and receipts are made of this and a request's own path: a query here would be lost without a word. */
 const publicUrl = httpUrl
@@ -146,7 +148,10 @@ export const gateEnvironment = z.object({
   MIGRATION_DATABASE_URL: postgresUrl.optional(),
   MIGRATE: z.enum(['true', 'false'], { error: 'must be true or false' }).default('true'),
   PUBLIC_URL: publicUrl.default('http://localhost:3000'),
-  MOUNT_PATH: z.string().regex(path, 'must be a path of letters, digits, -, . and _, and no slash at its end').default(''),
+  MOUNT_PATH: z
+    .string()
+    .regex(plainPath, 'must be a path of letters, digits, -, . and _, and no slash at its end')
+    .default(''),
   CORS_ORIGINS: corsOrigins.default(null),
   OPERATOR_CORS_ORIGINS: corsOrigins.default(null),
   RPC_URL: httpUrl,
@@ -242,7 +247,9 @@ export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): Ga
   const all = overlaid(withSecretFiles(env), {
     ...written.env,
     // It is read by nobody, for the pool knows where it connects.
-    ...(own.pool === undefined ? {} : { DATABASE_URL: 'postgres://of-the-pool' }),
+    ...(options.pool === undefined && options.dataSource === undefined
+      ? {}
+      : { DATABASE_URL: 'postgres://of-the-pool' }),
   });
   const inNames = (fault: string): string => inOptionNames(fault, written, options.env === false);
   const inVariables: string[] = [];
@@ -406,9 +413,7 @@ export const paymentMarginSeconds = 6;
 type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
   ? `${Lowercase<Head>}${Capitalize<CamelCase<Tail>>}`
   : Lowercase<Name>;
-settingOptions satisfies Readonly<
-  Record<CamelCase<Exclude<keyof typeof gateEnvironment.shape, 'NETWORKS'>>, unknown>
->;
+settingOptions satisfies Readonly<Record<CamelCase<Exclude<keyof typeof gateEnvironment.shape, 'NETWORKS'>>, unknown>>;
 
 export type { DeferredSettings, NetworkSettings } from './payment-config.js';
 export { ConfigurationError } from './setting.js';

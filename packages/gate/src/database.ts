@@ -33,7 +33,6 @@ import { ReplicaEntity } from './replica/replica.entity.js';
 import { CreateReplica1795000000800, CreateRoles1795000000000 } from './replica/replica.migration.js';
 import { ShowMigrations1797000000400 } from './replica/show-migrations.migration.js';
 import { schema } from './schema.js';
-import { ConfigurationError } from './setting.js';
 import { SettlementEntity } from './settlement/settlement.entity.js';
 import { WalletEntity } from './settlement/wallet.entity.js';
 import { AccountEntity } from './terms/account.entity.js';
@@ -119,12 +118,12 @@ export async function migrateGate(database: string | Place, waitMs = 30_000): Pr
   }
 }
 
-/** Refuses a schema that is behind this version, where the start does not bring it up to date itself: says what to run. */
-export async function demandMigrated(sql: Sql): Promise<void> {
+/** What is wrong with a schema that is behind this version, and what to run; nothing when it is up to date. */
+export async function schemaFaults(sql: Sql): Promise<readonly string[]> {
   const pending = await pendingMigrations(sql, { schema, migrations });
-  if (pending.length === 0) return;
-  throw new ConfigurationError([
+  if (pending.length === 0) return [];
+  return [
     `MIGRATE is false, and the schema is behind by ${pending.length} migrations, from ${pending[0]}: run migrateGate() of ` +
       '@keyfare/gate/database as the owner of the schema, then start again',
-  ]);
+  ];
 }

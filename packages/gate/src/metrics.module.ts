@@ -90,7 +90,8 @@ function check({ token, port, isPublic = false }: MetricsOptions): void {
   if (token !== undefined && (typeof token !== 'string' || token.length < 32)) {
     faults.push('token must have at least 32 characters');
   }
-  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535)) faults.push('port must be a port');
+  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535))
+    faults.push('port must be a port');
   if (faults.length > 0) throw new ConfigurationError(faults);
 }
 

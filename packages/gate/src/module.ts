@@ -28,6 +28,8 @@ import { ListPool } from './list-pool.js';
 import { MeterService } from './meter/meter.service.js';
 import { GateMetrics } from './metrics.js';
 import { Networks, openNetworks } from './networks.js';
+import { openPool } from './open-pool.js';
+import type { GateOptions } from './options.js';
 import { PaymentLedgerService } from './payment/ledger.js';
 import { PaymentResolver } from './payment/payment.resolver.js';
 import { PaymentService } from './payment/payment.service.js';
@@ -50,8 +52,6 @@ import { TariffAudit } from './tariff-audit.js';
 import { AccountService } from './terms/account.service.js';
 import { PlanService } from './terms/plan.service.js';
 import { TermsService } from './terms/terms.service.js';
-import type { GateOptions } from './options.js';
-import { openPool } from './open-pool.js';
 import { signatureVerifier } from './tokens.js';
 
 /** What the gate is made of, from the bottom up. */

@@ -113,6 +113,7 @@ function readBootstrapToken(token: string | undefined, { isProduction }: GateCon
         : isProduction
           ? productionFaults({ NODE_ENV: 'production', BOOTSTRAP_TOKEN: token }, { publicUrl: false })
           : [];
-  if (faults.length > 0) throw new ConfigurationError(faults.map((fault) => fault.replace('BOOTSTRAP_TOKEN', 'bootstrapToken')));
+  if (faults.length > 0)
+    throw new ConfigurationError(faults.map((fault) => fault.replace('BOOTSTRAP_TOKEN', 'bootstrapToken')));
   return new BootstrapToken(token);
 }

@@ -12,14 +12,20 @@ const flag = z.boolean({ error: 'must be true or false' }).transform(String);
 const listItem = text.regex(/^[^,\s]+$/, 'must be without commas and spaces');
 const list = z.array(listItem, { error: 'must be a list of strings' }).transform((items) => items.join(','));
 const environments = z.enum(['live', 'test'], { error: 'must be live or test' });
-const origins = z.union([z.literal('*'), z.literal('none'), list], { error: "must be '*', 'none', or a list of origins" });
-const pepperPart = z.string({ error: 'must be a string' }).regex(/^[^,:\s]+$/, 'must be without commas, colons and spaces');
+const corsOrigins = z.union([z.literal('*'), z.literal('none'), list], {
+  error: "must be '*', 'none', or a list of origins",
+});
+const pepperPart = z
+  .string({ error: 'must be a string' })
+  .regex(/^[^,:\s]+$/, 'must be without commas, colons and spaces');
 const peppers = z
   .array(z.strictObject({ id: pepperPart, secret: pepperPart }), { error: 'must be a list of { id, secret }' })
   .min(1, 'must not be empty')
   .transform((pairs) => pairs.map(({ id, secret }) => `${id}:${secret}`).join(','));
 
-const perNetwork: { readonly [Name in keyof Omit<NetworkOptions, 'network'>]-?: Writer<NonNullable<NetworkOptions[Name]>> } = {
+const perNetwork: {
+  readonly [Name in keyof Omit<NetworkOptions, 'network'>]-?: Writer<NonNullable<NetworkOptions[Name]>>;
+} = {
   rpcUrl: text,
   payTo: text,
   settlerPrivateKey: text,
@@ -45,8 +51,8 @@ export const settingOptions: {
   migrate: flag,
   publicUrl: text,
   mountPath: text,
-  corsOrigins: origins,
-  operatorCorsOrigins: origins,
+  corsOrigins,
+  operatorCorsOrigins: corsOrigins,
   rpcTimeoutMs: number,
   rpcBatchCalls: number,
   receiptSigningKey: text,
@@ -76,7 +82,13 @@ export const settingOptions: {
 };
 
 /** The options that are no settings. */
-const others: ReadonlySet<string> = new Set(['networks', 'env', 'pool', 'dataSource', 'clock'] satisfies (keyof GateOptions)[]);
+const others: ReadonlySet<string> = new Set([
+  'networks',
+  'env',
+  'pool',
+  'dataSource',
+  'clock',
+] satisfies (keyof GateOptions)[]);
 
 /** The options of one network, by the variables that have its name at their end. */
 export const networkOptionNames: readonly string[] = Object.keys(perNetwork);
@@ -105,7 +117,9 @@ export function writeOptions(options: GateOptions): WrittenOptions {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   for (const [name, value] of given) {
     if (others.has(name)) continue;
-    const writer = Object.hasOwn(settingOptions, name) ? settingOptions[name as keyof typeof settingOptions] : undefined;
+    const writer = Object.hasOwn(settingOptions, name)
+      ? settingOptions[name as keyof typeof settingOptions]
+      : undefined;
     if (writer === undefined) written.faults.push(`${name} is no option of the gate`);
     else write({ written, option: name, variable: variableOf(name), writer, value });
   }
@@ -114,7 +128,11 @@ export function writeOptions(options: GateOptions): WrittenOptions {
 }
 
 interface Writing {
-  readonly written: { readonly env: Record<string, string>; readonly origins: Map<string, string>; readonly faults: string[] };
+  readonly written: {
+    readonly env: Record<string, string>;
+    readonly origins: Map<string, string>;
+    readonly faults: string[];
+  };
   /** As a fault names it. */
   readonly option: string;
   readonly variable: string;
@@ -143,7 +161,7 @@ function writeNetworks(written: Writing['written'], { network, networks }: GateO
   const names: string[] = [];
   for (const [index, entry] of (networks as readonly unknown[]).entries()) {
     const place = `networks[${index}]`;
-    const { network: name, ...settings } = (typeof entry === 'object' ? entry ?? {} : {}) as Record<string, unknown>;
+    const { network: name, ...settings } = (typeof entry === 'object' ? (entry ?? {}) : {}) as Record<string, unknown>;
     const found = typeof name === 'string' ? findNetwork(name) : null;
     if (found === null) {
       written.faults.push(`${place}.network is no network that payments are taken on`);

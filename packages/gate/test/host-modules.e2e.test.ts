@@ -51,10 +51,7 @@ describe('health indicators for Terminus', () => {
     @Get()
     @HealthCheck()
     async check(): Promise<HealthCheckResult> {
-      return this.health.check([
-        () => this.gate.isReady('keyfare'),
-        () => this.gate.hasDatabase('database'),
-      ]);
+      return this.health.check([() => this.gate.isReady('keyfare'), () => this.gate.hasDatabase('database')]);
     }
 
     @Get('payments')
@@ -133,6 +130,25 @@ describe('the admin API of a host', () => {
   @Module({ providers: [Secrets], exports: [Secrets] })
   class SecretsModule {}
 
+  it.each([
+    ['short', 'x'.repeat(31)],
+    ['guessable, in production', 'replace-me-with-32-random-characters-or-more'],
+  ])('does not start with a bootstrap token that is %s', async (_what, bootstrapToken) => {
+    const before = process.env['NODE_ENV'];
+    process.env['NODE_ENV'] = 'production';
+    try {
+      const gate = GateModule.forRoot({ ...optionsOf(ground), publicUrl: 'http://api.test' });
+      const error = await start({ imports: [gate, AdminModule.forRoot({ bootstrapToken })] }).catch(
+        (reason: unknown) => reason,
+      );
+      expect(error).toBeInstanceOf(ConfigurationError);
+      expect((error as ConfigurationError).faults.join()).toMatch(/^bootstrapToken /);
+    } finally {
+      if (before === undefined) delete process.env['NODE_ENV'];
+      else process.env['NODE_ENV'] = before;
+    }
+  });
+
   it('is under its prefix and version-free, holds bodies to their schemas without a pipe of the host, and lets no page in', async () => {
     const gate = GateModule.forRoot({ ...optionsOf(ground), corsOrigins: '*', isGlobal: false });
     const admin = AdminModule.forRootAsync({
@@ -159,7 +175,7 @@ describe('the admin API of a host', () => {
     const operator = String(made.body['token']);
     const plan = { slug: 'hosted', includedUnits: 5, overage: 'reject' };
     const created = await send('/plans', operator, plan);
-    expect([created.status, created.body['monthlyPrice']]).toEqual([201, '$0']);
+    expect([created.status, created.body['monthlyPrice']]).toEqual([201, '$0.000000']);
     const listed = await send('/plans?limit=1', operator);
     expect([listed.status, (listed.body['items'] as unknown[]).length]).toEqual([200, 1]);
     expect((await send('/plans?limit=many', operator)).status).toBe(400);
@@ -182,22 +198,5 @@ describe('the admin API of a host', () => {
     const create = paths['/admin/plans']?.post;
     expect(create?.security).toEqual([{ bearer: [] }]);
     expect(create?.responses['201']).toMatchObject({ content: { 'application/json': {} } });
-  });
-
-  it.each([
-    ['short', 'x'.repeat(31)],
-    ['guessable, in production', 'replace-me-with-32-random-characters-or-more'],
-  ])('does not start with a bootstrap token that is %s', async (_what, bootstrapToken) => {
-    const before = process.env['NODE_ENV'];
-    process.env['NODE_ENV'] = 'production';
-    try {
-      const gate = GateModule.forRoot({ ...optionsOf(ground), publicUrl: 'http://api.test' });
-      const error = await start({ imports: [gate, AdminModule.forRoot({ bootstrapToken })] }).catch((reason: unknown) => reason);
-      expect(error).toBeInstanceOf(ConfigurationError);
-      expect((error as ConfigurationError).faults.join()).toMatch(/^bootstrapToken /);
-    } finally {
-      if (before === undefined) delete process.env['NODE_ENV'];
-      else process.env['NODE_ENV'] = before;
-    }
   });
 });

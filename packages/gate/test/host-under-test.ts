@@ -23,6 +23,9 @@ export function optionsOf({ env }: Pick<Ground, 'env'>): GateOptions {
   };
 }
 
+/** One that writes nothing, and nothing to standard output. */
+export const quietLogger = () => createLogger({ name: 'host', level: 'silent' }, { write: () => undefined });
+
 /** A running service of another team's. */
 export interface Host {
   readonly app: NestFastifyApplication;
@@ -47,7 +50,7 @@ export async function startHost({ imports, controllers, providers, adapter, prep
     providers: [...(providers ?? [])],
   })
   class HostModule {}
-  const logger = createLogger({ name: 'host', level: 'silent' });
+  const logger = quietLogger();
   const app = await NestFactory.create<NestFastifyApplication>(HostModule, adapter ?? createAdapter({ logger }), {
     logger: false,
     abortOnError: false,

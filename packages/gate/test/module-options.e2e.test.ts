@@ -95,19 +95,23 @@ describe('the services of a gate', () => {
 
   it.each([
     ['forRoot', (isGlobal: boolean) => GateModule.forRoot({ ...optionsOf(ground), isGlobal })],
-    [
-      'forRootAsync',
-      (isGlobal: boolean) => GateModule.forRootAsync({ isGlobal, useFactory: () => optionsOf(ground) }),
-    ],
-  ])('of %s are for every module, or where that is not said only for those that import the gate', async (_way, make) => {
-    const shop = (imports: readonly ReturnType<typeof make>[]) => ({ module: class {}, imports: [...imports], providers: [Shop] });
-    await start({ imports: [make(true), shop([])] });
-    const alone = make(false);
-    await expect(start({ imports: [alone, shop([])] })).rejects.toThrow(/KeyService/);
-    const gate = make(false);
-    const host = await start({ imports: [gate, shop([gate])] });
-    expect(host.app.get(Shop, { strict: false }).keys).toBe(host.app.get(KeyService));
-  });
+    ['forRootAsync', (isGlobal: boolean) => GateModule.forRootAsync({ isGlobal, useFactory: () => optionsOf(ground) })],
+  ])(
+    'of %s are for every module, or where that is not said only for those that import the gate',
+    async (_way, make) => {
+      const shop = (imports: readonly ReturnType<typeof make>[]) => ({
+        module: class {},
+        imports: [...imports],
+        providers: [Shop],
+      });
+      await start({ imports: [make(true), shop([])] });
+      const alone = make(false);
+      await expect(start({ imports: [alone, shop([])] })).rejects.toThrow(/KeyService/);
+      const gate = make(false);
+      const host = await start({ imports: [gate, shop([gate])] });
+      expect(host.app.get(Shop, { strict: false }).keys).toBe(host.app.get(KeyService));
+    },
+  );
 });
 
 describe('an application on Express', () => {

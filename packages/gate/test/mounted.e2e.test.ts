@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -5,9 +6,9 @@ import { parseJwks, verifyReceipt } from '@keyfare/core/receipt';
 import { fundedPayer } from '@keyfare/testing/payers';
 import { AdminModule } from '../src/admin/admin.module.js';
 import { GateModule } from '../src/module.js';
-import { createAdapter, createLogger } from '../src/server/index.js';
+import { createAdapter } from '../src/server/index.js';
 import { type Ground, openGround } from './gate-under-test.js';
-import { type Host, issueKey, optionsOf, startHost } from './host-under-test.js';
+import { type Host, issueKey, optionsOf, quietLogger, startHost } from './host-under-test.js';
 import { call, decodeHeader, signPayment, withKey } from './requests.js';
 
 let ground: Ground;
@@ -24,13 +25,20 @@ async function openReverseProxy({ strip, add }: { strip: string; add: string }) 
   let target = '';
   const server: Server = createServer((incoming, response) => {
     const path = incoming.url ?? '/';
-    if (!path.startsWith(strip)) return void response.writeHead(404).end();
+    if (!path.startsWith(strip)) {
+      response.writeHead(404).end();
+      return;
+    }
     const seen = [incoming.headers['x-forwarded-for'], incoming.socket.remoteAddress].filter(Boolean).join(', ');
     const headers = { ...incoming.headers, 'x-forwarded-for': seen };
-    const outgoing = request(`${target}${add}${path.slice(strip.length)}`, { method: incoming.method ?? 'GET', headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(response);
-    });
+    const outgoing = request(
+      `${target}${add}${path.slice(strip.length)}`,
+      { method: incoming.method ?? 'GET', headers },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(response);
+      },
+    );
     incoming.pipe(outgoing);
   });
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
@@ -46,6 +54,10 @@ async function openReverseProxy({ strip, add }: { strip: string; add: string }) 
   };
 }
 
+/** The name of a receipt key is fixed when it is first published: each of these issuers has its own. */
+const newKey = (): string =>
+  generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+
 /** Where a did:web document is (did:web method specification §3.2), over http for a test. */
 function documentOf(did: string): string {
   const [host = '', ...path] = did.replace(/^did:web:/, '').split(':');
@@ -57,7 +69,10 @@ describe.each<[string, { prefix?: string; strip?: string; add?: string }]>([
   ['under a global prefix', { prefix: 'api/v2' }],
   ['behind a proxy that takes a path away', { strip: '/shop/v1' }],
   ['behind a proxy that adds a path', { add: '/inner', prefix: 'inner' }],
-  ['under a prefix behind a proxy that takes one path away and adds another', { strip: '/shop', add: '/in/ner', prefix: 'in/ner/api' }],
+  [
+    'under a prefix behind a proxy that takes one path away and adds another',
+    { strip: '/shop', add: '/in/ner', prefix: 'in/ner/api' },
+  ],
 ])('a gate %s', (_where, { prefix = '', strip = '', add = '' }) => {
   let proxy: Awaited<ReturnType<typeof openReverseProxy>>;
   let host: Host;
@@ -68,7 +83,9 @@ describe.each<[string, { prefix?: string; strip?: string; add?: string }]>([
   beforeAll(async () => {
     proxy = await openReverseProxy({ strip, add });
     host = await startHost({
-      imports: [GateModule.forRoot({ ...optionsOf(ground), publicUrl: proxy.url, ...mount })],
+      imports: [
+        GateModule.forRoot({ ...optionsOf(ground), receiptSigningKey: newKey(), publicUrl: proxy.url, ...mount }),
+      ],
       prepare: (app) => (prefix === '' ? undefined : app.setGlobalPrefix(prefix)),
     });
     proxy.leadTo(host.url);
@@ -118,12 +135,13 @@ describe('the address of a caller', () => {
     ['is the one before a trusted proxy, whatever the caller writes', ['loopback'], [429, 401, 429]],
     ['is that of the connection where no proxy is trusted', [], [429, 429, 429]],
   ])('%s', async (_what, trustedProxies, expected) => {
-    const adapter = createAdapter({ logger: createLogger({ name: 'host', level: 'silent' }), trustedProxies });
+    const adapter = createAdapter({ logger: quietLogger(), trustedProxies });
     const imports = [GateModule.forRoot(optionsOf(ground)), AdminModule.forRoot()];
     const host = await startHost({ imports, adapter });
     try {
       const statusFrom = async (forwarded: string) =>
-        (await call(host, '/admin/plans', { headers: { authorization: 'Bearer wrong', 'x-forwarded-for': forwarded } })).status;
+        (await call(host, '/admin/plans', { headers: { authorization: 'Bearer wrong', 'x-forwarded-for': forwarded } }))
+          .status;
       for (let count = 0; count < 25; count += 1) await statusFrom('192.0.2.1');
       const statuses = [
         await statusFrom('192.0.2.1'),

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { createTestDatabase } from '@keyfare/testing/database';
 import { fundedPayer } from '@keyfare/testing/payers';
-import { Pool, type PoolConfig } from 'pg';
+import { Pool, type PoolConfig, types } from 'pg';
 import { DataSource } from 'typeorm';
 import { migrateGate } from '../src/database.js';
 import { ConfigurationError, GateModule, type GateOptions } from '../src/module.js';
@@ -69,7 +69,12 @@ describe('a pool of the host', () => {
       { login: 'postgres', session: 'postgres' },
     ]);
     const open = async () =>
-      (await rows<{ name: string }>(ground.database.url, "select distinct application_name as name from pg_stat_activity where datname = current_database() and application_name like 'keyfare%'")).length;
+      (
+        await rows<{ name: string }>(
+          ground.database.url,
+          "select distinct application_name as name from pg_stat_activity where datname = current_database() and application_name like 'keyfare%'",
+        )
+      ).length;
     expect(await settled(open, 0)).toBe(0);
   });
 
@@ -110,7 +115,10 @@ describe('a pool of the host', () => {
     const pool = openPool();
     const host = await start({ pool });
     const secret = await issueKey(host);
-    await rows(ground.database.adminUrl, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'the-host'");
+    await rows(
+      ground.database.adminUrl,
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'the-host'",
+    );
     const statusOf = async () => (await call(host, '/ping', withKey(secret))).status;
     expect(await settled(statusOf, 200)).toBe(200);
   });
@@ -118,10 +126,19 @@ describe('a pool of the host', () => {
   it.each<[string, PoolConfig, string]>([
     [
       'reads a type in its own way',
-      { types: { getTypeParser: (oid: number) => (oid === 20 ? Number : (text: string) => text) } as never },
+      {
+        types: {
+          getTypeParser: (oid: typeof types.builtins.INT8, format: 'text') =>
+            oid === types.builtins.INT8 ? Number : types.getTypeParser(oid, format),
+        } as never,
+      },
       'pool reads types of PostgreSQL in its own way: hand in one without type parsers',
     ],
-    ['is read only', { options: '-c default_transaction_read_only=on' }, 'pool is read only: connect it to the primary'],
+    [
+      'is read only',
+      { options: '-c default_transaction_read_only=on' },
+      'pool is read only: connect it to the primary',
+    ],
     [
       'begins serializable transactions',
       { options: '-c default_transaction_isolation=serializable' },
@@ -135,7 +152,9 @@ describe('a pool of the host', () => {
     const closed = openPool();
     await closed.end();
     const migrationDatabaseUrl = ground.database.url;
-    expect(await faultsOf({ pool: closed, migrationDatabaseUrl })).toEqual(['pool is closed: hand in one that is open']);
+    expect(await faultsOf({ pool: closed, migrationDatabaseUrl })).toEqual([
+      'pool is closed: hand in one that is open',
+    ]);
     const login = `stranger_${ground.database.name.slice(-12)}`;
     await rows(ground.database.url, `create role ${login} login password 'pw'`);
     cleanups.push(async () => rows(ground.database.url, `drop role ${login}`));
@@ -157,13 +176,18 @@ describe('a gate that does not migrate', () => {
     cleanups.push(async () => rows(database.adminUrl, `drop role ${login}`));
     const options = { databaseUrl: url.href, migrate: false };
     const [fault = ''] = await faultsOf(options);
-    expect(fault).toMatch(/^migrate is false, and the schema is behind by \d+ migrations, from CreateRoles\w+: run migrateGate/);
+    expect(fault).toMatch(
+      /^migrate is false, and the schema is behind by \d+ migrations, from CreateRoles\w+: run migrateGate/,
+    );
     await migrateGate(database.url);
     await rows(database.url, `grant keyfare_gate to ${login}`);
     const host = await start(options);
     expect((await call(host, '/ping', withKey(await issueKey(host)))).status).toBe(200);
     await host.close();
-    await rows(database.url, `update keyfare.migration set name = 'x' where id = (select max(id) from keyfare.migration)`);
+    await rows(
+      database.url,
+      `update keyfare.migration set name = 'x' where id = (select max(id) from keyfare.migration)`,
+    );
     expect(await faultsOf(options)).toEqual([expect.stringContaining('the schema is behind by 1 migrations')]);
   });
 });

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
-import { fundedPayer } from '@keyfare/testing/payers';
+import { testPayer } from '@keyfare/testing/payers';
 import { AdminModule } from '../src/admin/admin.module.js';
 import { GateMetrics } from '../src/metrics.module.js';
 import { GateModule } from '../src/module.js';
@@ -20,7 +20,9 @@ describe('two gates in one process', () => {
 
   beforeAll(async () => {
     [ground, otherDatabase] = await Promise.all([openGround(), createTestDatabase()]);
-    const receiptSigningKey = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+    const receiptSigningKey = generateKeyPairSync('ed25519')
+      .privateKey.export({ type: 'pkcs8', format: 'pem' })
+      .toString();
     [one, other] = await Promise.all([
       startHost({
         imports: [
@@ -100,8 +102,8 @@ describe('two gates in one process', () => {
   });
 
   it('pace their own strangers, and let pages of their own origins in', async () => {
-    const payer = await fundedPayer(ground.chain, 4_001, 0n);
-    const pay = async () => call(one, '/ping', { headers: (await signPayment(ground, payer, { validAfter: 0n, value: 1_000n, from: payer.address })).v2 });
+    const payer = testPayer(4_001);
+    const pay = async () => call(one, '/ping', { headers: (await signPayment(ground, payer)).v2 });
     const refusals: unknown[] = [];
     for (let count = 0; count < 3; count += 1) refusals.push((await pay()).body['code']);
     expect(refusals).toContain('payment/throttled');
@@ -109,8 +111,8 @@ describe('two gates in one process', () => {
     expect((await call(other, '/api/ping', withKey(key))).status).toBe(200);
     const origin = 'https://page.example';
     const allowed = await Promise.all(
-      [call(one, '/free', { headers: { origin } }), call(other, '/api/free', { headers: { origin } })].map(async (answer) =>
-        (await answer).headers.get('access-control-allow-origin'),
+      [call(one, '/free', { headers: { origin } }), call(other, '/api/free', { headers: { origin } })].map(
+        async (answer) => (await answer).headers.get('access-control-allow-origin'),
       ),
     );
     expect(allowed).toEqual([null, '*']);

@@ -1,5 +1,6 @@
 import { Client } from 'pg';
-import { connectionOf, type Place } from '../host-pool.js';
+import { connectionOf } from '../connection.js';
+import type { Place } from '../host-pool.js';
 
 /** A listener has a connection of its own: `pool` says how it connects, and lends none. */
 export type ListenerSettings = Place & {

@@ -1,13 +1,13 @@
 import { periodOf } from '@keyfare/core/metering';
 import { nameText, scopeText } from '@keyfare/core/text';
 import { formatMonth, parseMonth } from '@keyfare/core/time';
+import { Body, Get, Param, Post, Query, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import { Admin, Changes, idParam, pageOf, pageQuery, positions, readCursor, toPage } from '../operators.js';
 import { AccountService, GateConfig, KeyService, MeterService } from '../services.js';
 import { Free } from '../tariff.js';
-import { Body, Get, Param, Post, Query, Req } from '@nestjs/common';
 import { Answers } from './answers.js';
-import type { FastifyRequest } from 'fastify';
-import { z } from 'zod';
 import { issuedKey, keyView, viewKey } from './views.js';
 
 const newKey = z

@@ -1,5 +1,8 @@
 import { isProblem } from '@keyfare/core/problem';
 import { nameText } from '@keyfare/core/text';
+import { Body, Get, HttpCode, Param, Patch, Post, Query, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import {
   Admin,
   Changes,
@@ -13,10 +16,7 @@ import {
 } from '../operators.js';
 import { AccountService, AgreementService, type PlanChoice } from '../services.js';
 import { Free } from '../tariff.js';
-import { Body, Get, HttpCode, Param, Patch, Post, Query, Req } from '@nestjs/common';
 import { Answers } from './answers.js';
-import type { FastifyRequest } from 'fastify';
-import { z } from 'zod';
 import { invalid } from './edge.js';
 import { accountView, planSlug, viewAccount } from './views.js';
 

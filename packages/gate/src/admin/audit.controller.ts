@@ -1,8 +1,8 @@
+import { Get, Query } from '@nestjs/common';
+import type { z } from 'zod';
 import { Admin, auditPage, auditQuery, ListPool, readAudit } from '../operators.js';
 import { Free } from '../tariff.js';
-import { Get, Query } from '@nestjs/common';
 import { Answers } from './answers.js';
-import type { z } from 'zod';
 
 /** Who changed what. Billing has its own of these for what is changed there. */
 @Free()

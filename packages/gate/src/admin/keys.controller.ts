@@ -1,10 +1,10 @@
+import { Body, Get, HttpCode, Param, Post, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import { Admin, Changes, idParam, requireMatch } from '../operators.js';
 import { KeyService } from '../services.js';
 import { Free } from '../tariff.js';
-import { Body, Get, HttpCode, Param, Post, Req } from '@nestjs/common';
 import { Answers } from './answers.js';
-import type { FastifyRequest } from 'fastify';
-import { z } from 'zod';
 import { issuedKey, keyView, viewKey } from './views.js';
 
 const rotation = z

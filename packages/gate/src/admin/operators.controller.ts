@@ -1,4 +1,7 @@
 import { nameText } from '@keyfare/core/text';
+import { Body, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import {
   Admin,
   Changes,
@@ -16,10 +19,7 @@ import {
 } from '../operators.js';
 import { GateConfig } from '../services.js';
 import { Free } from '../tariff.js';
-import { Body, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
 import { Answers } from './answers.js';
-import type { FastifyRequest } from 'fastify';
-import { z } from 'zod';
 import { mustBeToCome } from './edge.js';
 
 const dayMs = 86_400_000;

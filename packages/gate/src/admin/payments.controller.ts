@@ -1,10 +1,10 @@
 import { Problem } from '@keyfare/core/problem';
+import { Get, Param, Query } from '@nestjs/common';
+import { z } from 'zod';
 import { Admin, idParam, pageOf, pageQuery, readCursor, toPage } from '../operators.js';
 import { GateConfig, PaymentHistory, type PaymentSummary } from '../services.js';
 import { Free } from '../tariff.js';
-import { Get, Param, Query } from '@nestjs/common';
 import { Answers } from './answers.js';
-import { z } from 'zod';
 import { invalid } from './edge.js';
 
 const states = ['claimed', 'served', 'settling', 'settled', 'final', 'failed', 'expired'] as const;

@@ -1,11 +1,11 @@
 import { parsePrice } from '@keyfare/core/money';
+import { Body, Get, Post, Query, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import { Admin, Changes, Needs, pageOf, pageQuery, positions, readCursor, toPage } from '../operators.js';
 import { PlanService } from '../services.js';
 import { Free } from '../tariff.js';
-import { Body, Get, Post, Query, Req } from '@nestjs/common';
 import { Answers } from './answers.js';
-import type { FastifyRequest } from 'fastify';
-import { z } from 'zod';
 import { planSlug, planView, viewPlan } from './views.js';
 
 const price = z.string().regex(/^\$\d{1,12}(?:\.\d{1,6})?$/, 'must be dollars with at most six decimals, like $0.0005');

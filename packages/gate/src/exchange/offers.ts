@@ -20,7 +20,8 @@ export class Offers {
   url(request: FastifyRequest): string {
     const { publicUrl, mountPath } = this.config;
     const target = request.raw.url ?? '/';
-    const isMounted = mountPath !== '' && target.startsWith(mountPath) && /^[/?]?$/.test(target.charAt(mountPath.length));
+    const isMounted =
+      mountPath !== '' && target.startsWith(mountPath) && /^[/?]?$/.test(target.charAt(mountPath.length));
     const asked = isMounted ? target.slice(mountPath.length) : target;
     return `${publicUrl}${asked.startsWith('/') ? '' : '/'}${asked}`;
   }

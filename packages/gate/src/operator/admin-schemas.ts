@@ -12,7 +12,9 @@ export class AdminSchemas extends StandardSchemaValidationPipe {
   }
 
   override async transform<T>(value: T, metadata: ArgumentMetadata): Promise<T> {
-    const isThrough = this.application.getGlobalPipes().some((pipe) => pipe instanceof StandardSchemaValidationPipe);
+    const isThrough = this.application
+      .getGlobalPipes()
+      .some((pipe) => pipe instanceof StandardSchemaValidationPipe && pipe['isTransformEnabled']);
     return isThrough ? value : super.transform(value, metadata);
   }
 }

@@ -15,9 +15,9 @@ import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { map, type Observable } from 'rxjs';
 import { markOperatorHandler } from '../operator-paths.js';
+import { AdminSchemas } from './admin-schemas.js';
 import { requestIdOf } from './changes.js';
 import { etagOf, type TaggedPart } from './etag.js';
-import { AdminSchemas } from './admin-schemas.js';
 import { OperatorGuard } from './operator.guard.js';
 
 /** As Nest numbers the sources of a handler's arguments. */

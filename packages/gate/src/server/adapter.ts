@@ -17,8 +17,8 @@ import '../request-slots.js';
 import { type OperatorPaths, operatorPathsOf } from '../operator-paths.js';
 import { AccessLog } from './access-log.js';
 import { rawCorsHeaders } from './cors.js';
-import { defaultProblemBase } from './problem-answer.js';
 import { responsesOf } from './gated-response.js';
+import { defaultProblemBase } from './problem-answer.js';
 import { RawRefusals } from './raw-refusals.js';
 import { refusedTarget, routableTarget } from './request-target.js';
 

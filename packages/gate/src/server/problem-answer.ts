@@ -21,7 +21,10 @@ export function instanceOf(request: FastifyRequest): string {
 
 /** Writes a problem down, and notes its code for the access line. */
 export function answerProblem(problem: Problem, request: FastifyRequest): ProblemAnswer {
-  const document = toProblemDocument(problem, { typeBase: request.server.problemBase ?? defaultProblemBase, instance: instanceOf(request) });
+  const document = toProblemDocument(problem, {
+    typeBase: request.server.problemBase ?? defaultProblemBase,
+    instance: instanceOf(request),
+  });
   request.problemCode = problem.code;
   return {
     status: problem.status,
