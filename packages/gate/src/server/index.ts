@@ -1,12 +1,5 @@
-export {
-  attempt,
-  ConfigurationError,
-  gateEnvironment,
-  type Peppers,
-  parseEnvironment,
-  parseGateEnvironment,
-  withSecretFiles,
-} from '../config.js';
+export { ConfigurationError, gateEnvironment, type Peppers, parseGateEnvironment } from '../config.js';
+export { attempt, parseEnvironment, withSecretFiles } from '../environment.js';
 export { type ChainState, chainState, otherChainFault, servesOtherChain } from '../other-chain.js';
 export { isProduction, productionFaults } from '../production-config.js';
 export { type AdapterSettings, createAdapter } from './adapter.js';
