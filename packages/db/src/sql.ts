@@ -83,15 +83,15 @@ export class SqlPool implements Sql {
     let lost: DatabaseUnavailable | undefined;
     let committing = false;
     try {
-      await client.query('begin');
+      await client.query({ text: 'begin', ...this.#limits });
       const result = await work(onClient(client, this.#limits));
       committing = true;
-      await client.query('commit');
+      await client.query({ text: 'commit', ...this.#limits });
       return result;
     } catch (error) {
       if (!isConnectionLost(error)) {
         // A connection that cannot even roll back still holds the transaction, and is not to be used again.
-        await client.query('rollback').catch((cause: unknown) => {
+        await client.query({ text: 'rollback', ...this.#limits }).catch((cause: unknown) => {
           lost = new DatabaseUnavailable(cause, { inDoubt: false });
         });
         throw error;

@@ -111,6 +111,15 @@ describe('a pool of the host', () => {
     expect(await dataSource.query('select 1 as one')).toEqual([{ one: 1 }]);
   });
 
+  it('that the host closes too early keeps the application from closing no longer than a database that is away', async () => {
+    const pool = openPool();
+    const host = await start({ pool });
+    expect((await call(host, '/ping', withKey(await issueKey(host)))).status).toBe(200);
+    await pool.end();
+    await host.close();
+    expect(pool.ended).toBe(true);
+  });
+
   it('that is broken off in the middle answers 503 and the process goes on', async () => {
     const pool = openPool();
     const host = await start({ pool });
