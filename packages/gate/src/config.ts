@@ -86,7 +86,9 @@ function isPublicUrl(text: string): boolean {
   const url = new URL(text);
   const plain = url.pathname.replace(/\/$/, '');
   return (
-    plainPath.test(plain) && [`${url.origin}${plain}`, `${url.origin}${plain}/`].includes(url.href) && text.length <= 140
+    plainPath.test(plain) &&
+    [`${url.origin}${plain}`, `${url.origin}${plain}/`].includes(url.href) &&
+    text.length <= 140
   );
 }
 /** Offers and receipts are made of this and a request's own path: a query here would be lost without a word. */

@@ -22,7 +22,17 @@ it('compiles every block of code in docs/adopting.md under strict settings', () 
     writeFileSync(file, code);
     return file;
   });
-  const settings = ['--noEmit', '--strict', '--skipLibCheck', '--target', 'es2022', '--module', 'nodenext', '--types', 'node'];
+  const settings = [
+    '--noEmit',
+    '--strict',
+    '--skipLibCheck',
+    '--target',
+    'es2022',
+    '--module',
+    'nodenext',
+    '--types',
+    'node',
+  ];
   const decorators = ['--experimentalDecorators', '--emitDecoratorMetadata', '--ignoreConfig'];
   const compile = (args: readonly string[]): string => {
     try {

@@ -11,6 +11,7 @@ import {
   type FastifyRequest,
   LogController,
   type onRequestHookHandler,
+  type onSendHookHandler,
 } from 'fastify';
 import type { Logger } from 'pino';
 import '../request-slots.js';
@@ -86,6 +87,7 @@ export function createAdapter(settings: AdapterSettings): FastifyAdapter {
     done();
   });
   instance.addHook('onRequest', forgiveEmptyBody(operatorPathsOf(adapter)));
+  instance.addHook('onSend', readOn(16 * bodyLimitBytes));
   return adapter;
 }
 
@@ -100,6 +102,19 @@ function forgiveEmptyBody(paths: OperatorPaths): onRequestHookHandler {
       const isEmpty = headers['transfer-encoding'] === undefined && (length === undefined || length === '0');
       if (isEmpty) delete headers['content-type'];
     }
+    done();
+  };
+}
+
+/**
+ * Keeps a connection whose body was refused. Fastify closes it, and a client that is still writing then finds a reset in the
+ * place of the answer (RFC 9112 §9.6). What is left of the body is read and dropped, up to `maxBytes`; a longer one, and one
+ * of unknown length, closes the connection.
+ */
+function readOn(maxBytes: number): onSendHookHandler {
+  return ({ headers }, reply, _payload, done) => {
+    const isRefused = reply.statusCode === 413 || reply.statusCode === 400;
+    if (isRefused && Number(headers['content-length']) <= maxBytes) void reply.removeHeader('connection');
     done();
   };
 }
