@@ -1,10 +1,12 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Problem } from '@keyfare/core/problem';
 import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
 import { testPayer } from '@keyfare/testing/payers';
 import { AdminModule } from '../src/admin/admin.module.js';
 import { GateMetrics } from '../src/metrics.module.js';
 import { GateModule } from '../src/module.js';
+import { GatePassport } from '../src/services.js';
 import { type Ground, openGround } from './gate-under-test.js';
 import { type Host, issueKey, optionsOf, startHost } from './host-under-test.js';
 import { call, decodeHeader, signPayment, withKey } from './requests.js';
@@ -65,6 +67,17 @@ describe('two gates in one process', () => {
     const statusOf = async (host: Host, path: string, key: string) => (await call(host, path, withKey(key))).status;
     expect([await statusOf(one, '/ping', keys[0]), await statusOf(other, '/api/ping', keys[1])]).toEqual([200, 200]);
     expect([await statusOf(one, '/ping', keys[1]), await statusOf(other, '/api/ping', keys[0])]).toEqual([401, 401]);
+  });
+
+  it('prove to their hosts the keys of their own accounts, and nobody by the keys of the other', async () => {
+    const prove = async (host: Host, key: string) => {
+      const proving = host.app.get(GatePassport).prove('api-key', withKey(key));
+      return proving.then((principal) => principal?.kind, (error: unknown) => (error as Problem).code);
+    };
+    const keys = [await issueKey(one), await issueKey(other)] as const;
+    expect([await prove(one, keys[0]), await prove(other, keys[1])]).toEqual(['account', 'account']);
+    const refusals = [await prove(one, keys[1]), await prove(other, keys[0])];
+    expect(refusals).toEqual(['credential/unknown-key', 'credential/unknown-key']);
   });
 
   it('offer the same route for payment to their own wallets, on their own networks, at their own URLs', async () => {
