@@ -63,6 +63,7 @@ export class PaidEntry {
       terms: offers,
       fingerprint: requestFingerprint(request.method, request.raw.url ?? '/', exchange.requestDigest),
       account: exchange.account ?? null,
+      mayBeRepriced: exchange.tariff?.quote === undefined,
       onAsk: () => {
         isAsked = true;
       },
