@@ -10,7 +10,7 @@ import { findNetwork, type PaymentFlow } from '@keyfare/core/x402';
 import { applyDecorators, SetMetadata } from '@nestjs/common';
 import { HEADERS_METADATA } from '@nestjs/common/internal';
 import { address } from './setting.js';
-import { type ChoiceOption, readChoice } from './tariff-choice.js';
+import { type ChoiceOption, readChoice, showChoice } from './tariff-choice.js';
 import { type PriceOption, readPrice, readUnits, toRefusal, type UnitsOption } from './tariff-figure.js';
 import { type Reads, type RequestOf, readRequest } from './tariff-request.js';
 
@@ -123,6 +123,7 @@ function readTariff(options: AnyOptions, faults: string[]): Omit<PricedTariff, '
   return {
     kind: 'priced',
     products,
+    choice: showChoice(choose),
     quote: isFixed ? fixed.get(String(sku)) : undefined,
     readsBody: reads.body !== undefined,
     quoteOf: (called) => {

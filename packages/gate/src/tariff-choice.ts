@@ -1,4 +1,4 @@
-import type { PricedRequest } from '@keyfare/core/metering';
+import type { PricedRequest, TariffChoice } from '@keyfare/core/metering';
 import { Problem } from '@keyfare/core/problem';
 import { ask, isPlainFunction, Unpriceable } from './tariff-figure.js';
 
@@ -23,6 +23,13 @@ export type ChoiceOption<Request, Sku extends string> = ChoiceByText<Sku> | ((re
 /** Answers the sku that a request chooses. Throws 400 where it chooses none that there is. */
 export type Choose = (request: PricedRequest) => string;
 
+/** The choice as documents show it; undefined for a function, and for what is not one. */
+export function showChoice<R>(option: ChoiceOption<R, string> | undefined): TariffChoice | undefined {
+  if (typeof option !== 'object' || option === null) return undefined;
+  const { query, param, values, absent } = option;
+  return Object.freeze({ in: query === undefined ? 'path' : 'query', name: String(query ?? param), values, absent });
+}
+
 /** The choice as declared; undefined, with faults told, for one that makes no sense. */
 export function readChoice<R>(
   option: ChoiceOption<R, string> | undefined,
@@ -36,7 +43,8 @@ export function readChoice<R>(
   }
   const { query, param, values, absent } = option;
   const name = query ?? param;
-  if ((query === undefined) === (param === undefined)) faults.push('the choice must name a query or a param, and not both');
+  if ((query === undefined) === (param === undefined))
+    faults.push('the choice must name a query or a param, and not both');
   if (param !== undefined && absent !== undefined) faults.push('the choice by param needs no absent: a path has all');
   const bySku = new Map(Object.entries(values ?? {}));
   if (bySku.size === 0) faults.push('the choice has no values');
@@ -56,7 +64,8 @@ export function readChoice<R>(
 }
 
 function chosen(skus: ReadonlySet<string>, told: unknown): string {
-  if (told !== undefined && typeof told !== 'string') throw new Unpriceable('the choice is neither a sku nor undefined');
+  if (told !== undefined && typeof told !== 'string')
+    throw new Unpriceable('the choice is neither a sku nor undefined');
   if (told === undefined || !skus.has(told)) throw new Problem('tariff/unknown-choice');
   return told;
 }

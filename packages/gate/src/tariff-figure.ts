@@ -56,7 +56,9 @@ export function readPrice<R>(option: PriceOption<R>, faults: string[]): Figure<M
       const told: unknown = ask(of, request);
       const amount = typeof told === 'string' ? amountOf(told) : isDollars(told) ? told : undefined;
       if (amount === undefined || amount.atomic < least.atomic || amount.atomic > most.atomic) {
-        throw new Unpriceable(`the price is ${show(told)}, not between $${formatMoney(least)} and $${formatMoney(most)}`);
+        throw new Unpriceable(
+          `the price is ${show(told)}, not between $${formatMoney(least)} and $${formatMoney(most)}`,
+        );
       }
       return amount;
     },

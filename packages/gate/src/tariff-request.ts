@@ -46,7 +46,8 @@ function texts(part: string, value: unknown): RequestTexts {
   const copy = Object.create(null) as Record<string, string | readonly string[]>;
   for (const [name, text] of Object.entries(value ?? {})) {
     if (typeof text === 'string') copy[name] = text;
-    else if (Array.isArray(text) && text.every((each) => typeof each === 'string')) copy[name] = Object.freeze([...text]);
+    else if (Array.isArray(text) && text.every((each) => typeof each === 'string'))
+      copy[name] = Object.freeze([...text]);
     else throw new Problem('request/malformed', `The ${part} of the request must be texts by name.`);
   }
   return Object.freeze(copy);

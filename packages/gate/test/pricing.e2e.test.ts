@@ -51,7 +51,9 @@ describe('prices told of each request', () => {
       const asked = await call(gate, `${path}?pages=7`);
       expect([asked.status, asks(asked)]).toEqual([402, ['7000', '7000']]);
       const short = await signPayment(ground, payer, { value: 6_999n });
-      expect((await call(gate, `${path}?pages=7`, { headers: short[version] })).body['code']).toBe('payment/mismatched');
+      expect((await call(gate, `${path}?pages=7`, { headers: short[version] })).body['code']).toBe(
+        'payment/mismatched',
+      );
       const other = await signPayment(ground, payer, { value: 7_000n });
       const dearer = await call(gate, `${path}?pages=8`, { headers: other[version] });
       expect([dearer.status, dearer.body['code'], asks(dearer)]).toEqual([402, 'payment/mismatched', ['8000', '8000']]);
@@ -127,7 +129,15 @@ describe('prices told of each request', () => {
 
   it('a refusal that the price throws leaves as it is, and costs nothing', async () => {
     const { secret } = await gate.issueKey({ includedUnits: 1n });
-    for (const query of ['', '?pages=', '?pages=1&pages=2', '?pages=%20', '?pages=__proto__', '?pages[]=1', '?Pages=1']) {
+    for (const query of [
+      '',
+      '?pages=',
+      '?pages=1&pages=2',
+      '?pages=%20',
+      '?pages=__proto__',
+      '?pages[]=1',
+      '?Pages=1',
+    ]) {
       const answer = await call(gate, `/pages${query}`, withKey(secret));
       expect([query, answer.status, answer.body['detail']]).toEqual([query, 400, 'pages must be a number']);
       expect(answer.headers.has('keyfare-receipt')).toBe(false);
@@ -166,25 +176,30 @@ describe('prices told of each request', () => {
         throw undefined;
       },
     ],
-  ])('a price that is %s is 500 tariff/failed: logged, not charged, and nobody is asked to pay', async (_what, whim) => {
-    const { secret } = await gate.issueKey({ includedUnits: 1n });
-    PricingController.whim = whim;
-    const { v2 } = await signPayment(ground, payer);
-    gate.lines.length = 0;
-    for (const path of ['/whim', '/unit-whim']) {
-      for (const init of [{}, { headers: v2 }, withKey(secret)]) {
-        const answer = await call(gate, path, init);
-        expect([answer.status, answer.body['code']]).toEqual([500, 'tariff/failed']);
-        expect(answer.headers.has('payment-required')).toBe(false);
-        expect(JSON.stringify(answer.body)).not.toContain('private words');
+  ])(
+    'a price that is %s is 500 tariff/failed: logged, not charged, and nobody is asked to pay',
+    async (_what, whim) => {
+      const { secret } = await gate.issueKey({ includedUnits: 1n });
+      PricingController.whim = whim;
+      const { v2 } = await signPayment(ground, payer);
+      gate.lines.length = 0;
+      for (const path of ['/whim', '/unit-whim']) {
+        for (const init of [{}, { headers: v2 }, withKey(secret)]) {
+          const answer = await call(gate, path, init);
+          expect([answer.status, answer.body['code']]).toEqual([500, 'tariff/failed']);
+          expect(answer.headers.has('payment-required')).toBe(false);
+          expect(JSON.stringify(answer.body)).not.toContain('private words');
+        }
       }
-    }
-    expect(PricingController.runs).toBe(0);
-    expect(gate.lines.filter((line) => line.includes('"level":"error"') && line.includes('tariff/failed'))).toHaveLength(6);
-    PricingController.whim = () => '$0.001';
-    expect((await call(gate, '/whim', withKey(secret))).status).toBe(200);
-    expect((await call(gate, '/whim', { headers: v2 })).status).toBe(200);
-  });
+      expect(PricingController.runs).toBe(0);
+      expect(
+        gate.lines.filter((line) => line.includes('"level":"error"') && line.includes('tariff/failed')),
+      ).toHaveLength(6);
+      PricingController.whim = () => '$0.001';
+      expect((await call(gate, '/whim', withKey(secret))).status).toBe(200);
+      expect((await call(gate, '/whim', { headers: v2 })).status).toBe(200);
+    },
+  );
 
   it('a price that changes between the 402 and the claim is a fresh 402; once the call was served, the answer again', async () => {
     const { v2, nonce } = await signPayment(ground, payer);

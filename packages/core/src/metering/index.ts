@@ -12,6 +12,7 @@ export {
   quoteProduct,
   type RequestTexts,
   type Tariff,
+  type TariffChoice,
   type TariffOffer,
 } from './tariff.js';
 export { limitOf, periodOf, type TermsRecord } from './terms.js';

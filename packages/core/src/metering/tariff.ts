@@ -65,11 +65,23 @@ export interface Product {
   readonly offers?: readonly ProductOffer[] | undefined;
 }
 
+/** Which product each value of a parameter of the request chooses. */
+export interface TariffChoice {
+  readonly in: 'query' | 'path';
+  readonly name: string;
+  /** The sku of each value. */
+  readonly values: Readonly<Record<string, string>>;
+  /** The sku without the parameter. */
+  readonly absent?: string | undefined;
+}
+
 /** What a route declares of itself when it sells something. */
 export interface PricedTariff {
   readonly kind: 'priced';
   /** All that the route sells, at least one. */
   readonly products: readonly Product[];
+  /** How a request chooses among the products; undefined where it does not, or where a function chooses. */
+  readonly choice?: TariffChoice | undefined;
   /** The quote of every request, where nothing of it depends on the request. */
   readonly quote?: Quote | undefined;
   /** The quote of one request. Throws where the request has no price. */
