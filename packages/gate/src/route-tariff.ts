@@ -12,7 +12,7 @@ import { HEADERS_METADATA } from '@nestjs/common/internal';
 import { address } from './setting.js';
 import { type ChoiceOption, readChoice, showChoice } from './tariff-choice.js';
 import { type PriceOption, readPrice, readUnits, toRefusal, type UnitsOption } from './tariff-figure.js';
-import { type Reads, type RequestOf, readRequest } from './tariff-request.js';
+import { type NoReads, type Reads, type RequestOf, readRequest } from './tariff-request.js';
 
 const tariffKey = 'keyfare:tariff';
 const faultsKey = 'keyfare:tariff-faults';
@@ -82,8 +82,8 @@ type AnyOptions = Omit<PricedOptions, 'sku' | 'price'> &
  * @example Priced({ sku: 'forecast', price: '$0.001' })
  * @example Priced({ sku: 'pages', price: { max: '$0.05', of: ({ query }) => (query['long'] ? '$0.05' : '$0.01') } })
  */
-export function Priced<const R extends Reads = Record<never, never>>(options: PricedOptions<R>): MethodDecorator;
-export function Priced<const R extends Reads = Record<never, never>, const Sku extends string = string>(
+export function Priced<const R extends Reads = NoReads>(options: PricedOptions<R>): MethodDecorator;
+export function Priced<const R extends Reads = NoReads, const Sku extends string = string>(
   options: ChosenOptions<R, Sku>,
 ): MethodDecorator;
 export function Priced(given: object): MethodDecorator {

@@ -53,7 +53,7 @@ export function readPrice<R>(option: PriceOption<R>, faults: string[]): Figure<M
     min: least,
     max: most,
     of: (request) => {
-      const told: unknown = ask(of, request);
+      const told = ask(of, request);
       const amount = typeof told === 'string' ? amountOf(told) : isDollars(told) ? told : undefined;
       if (amount === undefined || amount.atomic < least.atomic || amount.atomic > most.atomic) {
         throw new Unpriceable(
@@ -82,7 +82,7 @@ export function readUnits<R>(option: UnitsOption<R>, faults: string[]): Figure<b
     min: BigInt(min),
     max: BigInt(max),
     of: (request) => {
-      const told: unknown = ask(of, request);
+      const told = ask(of, request);
       if (isCount(told) && told >= min && told <= max) return BigInt(told);
       throw new Unpriceable(`the units are ${show(told)}, not a whole number between ${min} and ${max}`);
     },
@@ -90,8 +90,8 @@ export function readUnits<R>(option: UnitsOption<R>, faults: string[]): Figure<b
 }
 
 /** What a function of a tariff answers for a request. Throws `Unpriceable` for a promise: a quote waits for nothing. */
-export function ask<R, T>(of: (request: R) => T, request: PricedRequest): T {
-  const told = of(request as R);
+export function ask(of: (request: never) => unknown, request: PricedRequest): unknown {
+  const told = of(request as never);
   if (!isPromise(told)) return told;
   told.catch(() => undefined);
   throw new Unpriceable('a function of its tariff answers a promise');

@@ -18,6 +18,13 @@ export interface Reads {
   readonly body?: Schema;
 }
 
+/** Of a tariff without schemas. */
+export interface NoReads {
+  readonly query?: never;
+  readonly params?: never;
+  readonly body?: never;
+}
+
 type Output<S, Otherwise> = S extends Schema ? NonNullable<S['~standard']['types']>['output'] : Otherwise;
 
 /** The request as the functions of a tariff with these schemas see it. */

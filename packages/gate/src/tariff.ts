@@ -10,4 +10,4 @@ export {
 } from './route-tariff.js';
 export type { ChoiceByText, ChoiceOption } from './tariff-choice.js';
 export type { PriceOption, UnitsOption, VariablePrice, VariableUnits } from './tariff-figure.js';
-export type { Reads, RequestOf, Schema } from './tariff-request.js';
+export type { NoReads, Reads, RequestOf, Schema } from './tariff-request.js';
