@@ -56,7 +56,7 @@ export class TariffAudit {
       if (found === null || access === undefined) return [];
       const faults: string[] = [];
       if (offer.asset !== undefined && offer.asset.toLowerCase() !== found.usdc.address) {
-        faults.push(`accepts asks for another asset than the USDC of ${found.name}: leave the asset out`);
+        faults.push(`accepts asks for another asset than the USDC of ${found.name}, and the books count no other`);
       }
       if (offer.flow === 'deferred' && (offer.price ?? price).max.atomic > highest) {
         faults.push(

@@ -39,6 +39,15 @@ class Senseless {
   @Get('elsewhere')
   elsewhere(): void {}
 
+  // EURC of Base Sepolia: a token like USDC, and another currency.
+  @Priced({ sku: 'ping', price: '$1', accepts: [{ asset: '0x808456652fdb597867f38412077A9182bf77359F' }] })
+  @Get('asset')
+  asset(): void {}
+
+  @Priced({ sku: 'ping', price: '$1', accepts: [{ asset: '0x036CbD53842c5426634e7929541eC2318f3dCF7e' }] })
+  @Get('usdc')
+  usdc(): void {}
+
   @Priced({ sku: 'ping', price: '$1.000001', flow: 'deferred' })
   @Get('much')
   much(): void {}
@@ -152,6 +161,7 @@ it('the start stops at prices, skus, units and offers that make no sense, all at
       'GET /senseless/units/:id (Senseless.units): units must be a whole number, at least 1',
       'GET /senseless/payee (Senseless.payee): payTo has a wrong checksum (EIP-55): copy the address again from where it came from',
       'GET /senseless/elsewhere (Senseless.elsewhere): accepts names the network "moon", on which no payments are taken',
+      'GET /senseless/asset (Senseless.asset): accepts asks for another asset than the USDC of base-sepolia, and the books count no other',
       'GET /senseless/much (Senseless.much): the price is deferred and above MAX_OPEN_PER_PAYER_USD or MAX_OPEN_TOTAL_USD: nobody could pay it',
     ]);
   } finally {
