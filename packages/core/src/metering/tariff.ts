@@ -118,16 +118,16 @@ export function isConstant({ price, units, offers = [] }: Product): boolean {
 
 /**
  * The quote for a call of `product`: one USDC is taken for one US dollar, unit for unit. Each function of the product is
- * called once; what it throws is thrown.
+ * called once; what it throws is thrown. Frozen, for the quote of a constant product belongs to many calls.
  */
 export function quoteProduct(product: Product, request: PricedRequest): Quote {
   const { sku, scope } = product;
   const price = money('USDC', valueOf(product.price, request).atomic);
   const units = valueOf(product.units, request);
   const offers = product.offers?.map(({ price: own, ...offer }): TariffOffer => {
-    return own === undefined ? offer : { ...offer, price: money('USDC', valueOf(own, request).atomic) };
+    return Object.freeze(own === undefined ? offer : { ...offer, price: money('USDC', valueOf(own, request).atomic) });
   });
-  return Object.freeze({ sku, units, price, scope, ...(offers && { offers }) });
+  return Object.freeze({ sku, units, price, scope, ...(offers && { offers: Object.freeze(offers) }) });
 }
 
 function valueOf<T>({ max, of }: Figure<T>, request: PricedRequest): T {

@@ -63,7 +63,8 @@ export class PaidEntry {
       terms: offers,
       fingerprint: requestFingerprint(request.method, request.raw.url ?? '/', exchange.requestDigest),
       account: exchange.account ?? null,
-      mayBeRepriced: exchange.tariff?.quote === undefined,
+      // What an account pays beyond its plan changes with the plan.
+      mayBeRepriced: exchange.tariff?.quote === undefined || exchange.account !== undefined,
       onAsk: () => {
         isAsked = true;
       },

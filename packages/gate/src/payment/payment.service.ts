@@ -28,7 +28,7 @@ export interface PaidRequest extends Presented {
   readonly sku: string;
   /** Where an account pays beyond its plan. */
   readonly account: { readonly accountId: string; readonly keyId: string } | null;
-  /** The price depends on the request: the payment may be for the price of before, and served. */
+  /** The price of the same request may have been another before: the payment may be for that one, and served. */
   readonly mayBeRepriced: boolean;
   /** Called before the database or the node is asked for the payment. */
   readonly onAsk: () => void;
