@@ -12,7 +12,7 @@ import { HEADERS_METADATA } from '@nestjs/common/internal';
 import { address } from './setting.js';
 import { type ChoiceOption, readChoice, showChoice } from './tariff-choice.js';
 import { type PriceOption, readPrice, readUnits, toRefusal, type UnitsOption } from './tariff-figure.js';
-import { type NoReads, type Reads, type RequestOf, readRequest } from './tariff-request.js';
+import { checkReads, type NoReads, type Reads, type RequestOf, readRequest } from './tariff-request.js';
 
 const tariffKey = 'keyfare:tariff';
 const faultsKey = 'keyfare:tariff-faults';
@@ -112,6 +112,7 @@ function readTariff(options: AnyOptions, faults: string[]): Omit<PricedTariff, '
     faults.push('a route sells one sku, or chooses among skus: name one of the two');
     return undefined;
   }
+  checkReads(reads, faults);
   const products = readProducts(options, faults);
   const choice = skus === undefined ? () => String(sku) : readChoice(choose, new Set(Object.keys(skus)), faults);
   const isFixed = skus === undefined && products.every(isConstant);

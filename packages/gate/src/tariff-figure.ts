@@ -1,6 +1,6 @@
 import { isAsyncFunction, isPromise } from 'node:util/types';
 import { constant, type Figure, type PricedRequest } from '@keyfare/core/metering';
-import { formatMoney, type Money, parsePrice } from '@keyfare/core/money';
+import { formatMoney, type Money, money, parsePrice } from '@keyfare/core/money';
 import { isProblem, Problem } from '@keyfare/core/problem';
 import { HttpException } from '@nestjs/common';
 
@@ -54,7 +54,7 @@ export function readPrice<R>(option: PriceOption<R>, faults: string[]): Figure<M
     max: most,
     of: (request) => {
       const told = ask(of, request);
-      const amount = typeof told === 'string' ? amountOf(told) : isDollars(told) ? told : undefined;
+      const amount = typeof told === 'string' ? amountOf(told) : dollarsOf(told);
       if (amount === undefined || amount.atomic < least.atomic || amount.atomic > most.atomic) {
         throw new Unpriceable(
           `the price is ${show(told)}, not between $${formatMoney(least)} and $${formatMoney(most)}`,
@@ -120,9 +120,11 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 1;
 }
 
-function isDollars(value: unknown): value is Money {
-  if (typeof value !== 'object' || value === null || !('asset' in value) || !('atomic' in value)) return false;
-  return value.asset === 'USD' && typeof value.atomic === 'bigint';
+/** A copy: what a function keeps of its answer changes no quote. */
+function dollarsOf(value: unknown): Money | undefined {
+  if (typeof value !== 'object' || value === null || !('asset' in value) || !('atomic' in value)) return undefined;
+  const { asset, atomic } = value;
+  return asset === 'USD' && typeof atomic === 'bigint' ? money('USD', atomic) : undefined;
 }
 
 /** For the log, in a bounded length. */

@@ -34,6 +34,19 @@ export type RequestOf<R extends Reads> = PricedRequest<
   Output<R['body'], undefined>
 >;
 
+/** Tells a fault of what is no part of a request that a price may depend on, and of what is no schema. */
+export function checkReads(reads: Reads, faults: string[]): void {
+  for (const [part, schema] of Object.entries<unknown>({ ...reads })) {
+    if (!['query', 'params', 'body'].includes(part)) faults.push(`reads has no "${part}": query, params and body`);
+    else if (!isSchema(schema)) faults.push(`reads has no schema of the ${part}`);
+  }
+}
+
+/** An object, or, in some libraries, a function. */
+function isSchema(value: unknown): boolean {
+  return ((typeof value === 'object' && value !== null) || typeof value === 'function') && '~standard' in value;
+}
+
 /** What the functions of a tariff see of a request. Throws 400 for one that does not fit. */
 export function readRequest({ method, query, params, body }: CalledRequest, reads: Reads): PricedRequest {
   return Object.freeze({

@@ -91,6 +91,11 @@ class Variable {
   @Get('idle')
   idle(): void {}
 
+  // @ts-expect-error a payment is bound to no header, so no price may depend on one
+  @Priced({ sku: 'ping', reads: { headers: name, query: {} }, price: { max: '$1', of: () => '$1' } })
+  @Get('headers')
+  headers(): void {}
+
   @Priced({ sku: 'ping', reads: { body: name }, price: { max: '$1', of: ({ body }) => body.name } })
   @Get('body')
   body(): void {}
@@ -183,6 +188,8 @@ it('the start stops at functions, bounds and choices that make no sense, all at 
       'units: units must lie between two whole numbers, at least 1, the lower one first',
       'much: the price is deferred and above MAX_OPEN_PER_PAYER_USD or MAX_OPEN_TOTAL_USD: nobody could pay it',
       'idle: reads is for prices, units and choices by function',
+      'headers: reads has no "headers": query, params and body',
+      'headers: reads has no schema of the query',
       'body: reads the body of a GET, which nobody reads',
       'alike: accepts has two offers that a payment cannot tell apart',
       'same: accepts has two offers that a payment cannot tell apart',
