@@ -1,4 +1,4 @@
-import type { PricedTariff } from '@keyfare/core/metering';
+import type { PricedTariff, Product } from '@keyfare/core/metering';
 import { findNetwork } from '@keyfare/core/x402';
 import { Injectable, RequestMethod } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/internal';
@@ -30,7 +30,7 @@ export class TariffAudit {
         const handler = prototype[name];
         if (typeof handler !== 'function' || Reflect.getMetadata(METHOD_METADATA, handler) === undefined) return [];
         const tariff = tariffOf(handler, metatype);
-        const own = [...tariffFaultsOf(handler), ...(tariff?.kind === 'priced' ? this.#faultsOf(tariff) : [])];
+        const own = [...tariffFaultsOf(handler), ...(tariff?.kind === 'priced' ? this.#faultsOf(tariff, handler) : [])];
         const route = `${routeOf(metatype, handler)} (${metatype.name}.${name})`;
         return own.map((fault) => `${route}: ${this.config.inOptionNames(fault)}`);
       });
@@ -38,7 +38,17 @@ export class TariffAudit {
     if (faults.length > 0) throw new ConfigurationError(faults);
   }
 
-  #faultsOf({ offers = [], price }: PricedTariff): readonly string[] {
+  #faultsOf({ products, readsBody }: PricedTariff, handler: object): readonly string[] {
+    const method = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod;
+    const isBodiless = method === RequestMethod.GET || method === RequestMethod.HEAD;
+    const own = products.flatMap((product) => {
+      const faults = this.#productFaults(product);
+      return products.length === 1 ? faults : faults.map((fault) => `sku "${product.sku}": ${fault}`);
+    });
+    return readsBody && isBodiless ? [...own, `reads the body of a ${RequestMethod[method]}, which nobody reads`] : own;
+  }
+
+  #productFaults({ offers = [], price }: Product): readonly string[] {
     const { deferred, isProduction, network } = this.config;
     const highest = deferred.maxPerPayer < deferred.maxTotal ? deferred.maxPerPayer : deferred.maxTotal;
     return offers.flatMap((offer) => {
@@ -47,9 +57,9 @@ export class TariffAudit {
       if (found === null || access === undefined) return [];
       const faults: string[] = [];
       if (offer.asset !== undefined && offer.asset.toLowerCase() !== found.usdc.address) {
-        faults.push(`accepts asks for another asset than the USDC of ${found.name}: leave the asset out`);
+        faults.push(`accepts asks for another asset than the USDC of ${found.name}, and the books count no other`);
       }
-      if (offer.flow === 'deferred' && (offer.price ?? price).atomic > highest) {
+      if (offer.flow === 'deferred' && (offer.price ?? price).max.atomic > highest) {
         faults.push(
           'the price is deferred and above MAX_OPEN_PER_PAYER_USD or MAX_OPEN_TOTAL_USD: nobody could pay it',
         );
