@@ -3,6 +3,7 @@ import { type Money, parsePrice } from '@keyfare/core/money';
 import { findNetwork, type PaymentFlow } from '@keyfare/core/x402';
 import { applyDecorators, SetMetadata } from '@nestjs/common';
 import { HEADERS_METADATA } from '@nestjs/common/internal';
+import { type FreeOptions, readFree } from './free-options.js';
 import { address } from './setting.js';
 
 const tariffKey = 'keyfare:tariff';
@@ -41,6 +42,8 @@ export interface PricedOptions {
   readonly flow?: PaymentFlow;
   /** Ways to pay by wallet, the preferred one first. @default one, with every default */
   readonly accepts?: readonly OfferOptions[];
+  /** Calls that callers without a key get for nothing. @default none */
+  readonly free?: FreeOptions;
 }
 
 /**
@@ -49,10 +52,12 @@ export interface PricedOptions {
  */
 export function Priced(options: PricedOptions): MethodDecorator {
   const { sku, price, units = 1, scope, mimeType, flow, accepts = [{}] } = options;
+  const free = options.free && readFree(options.free);
   const faults: string[] = [];
   if (!skuShape.test(sku)) faults.push(`"${sku}" is no sku: lower-case letters, digits, ".", "_", ":" and "-"`);
   if (!Number.isSafeInteger(units) || units < 1) faults.push('units must be a whole number, at least 1');
   if (mimeType !== undefined && !mediaType.test(mimeType)) faults.push(`"${mimeType}" is no media type`);
+  faults.push(...(free?.faults ?? []));
   const amount = readPrice(price, faults);
   const offers = accepts.map((offer) => readOffer({ ...(flow && { flow }), ...offer }, faults));
   if (offers.length === 0) faults.push('accepts must name at least one offer, or be left out');
@@ -65,6 +70,7 @@ export function Priced(options: PricedOptions): MethodDecorator {
     // `@Header()` may stand above or below: it is read when an offer is made.
     const full: PricedTariff = {
       ...tariff,
+      ...(free && { free: free.calls }),
       get mimeType() {
         return mimeType ?? contentTypeOf(handler as object);
       },

@@ -1,5 +1,6 @@
 import { type Money, money } from '../money/index.js';
 import type { PaymentFlow } from '../x402/index.js';
+import type { FreeCalls } from './free.js';
 
 /** One way to pay for a route by wallet. What it leaves out is the gate's default. */
 export interface TariffOffer {
@@ -29,6 +30,8 @@ export interface PricedTariff {
   readonly mimeType?: string | undefined;
   /** Ways to pay by wallet, the preferred one first; none: the gate's default network, payee and flow. */
   readonly offers?: readonly TariffOffer[] | undefined;
+  /** Calls that cost nothing; none where it is left out. */
+  readonly free?: FreeCalls | undefined;
 }
 
 /** What a route declares of itself: a price, or that it is free. A route with neither does not start. */

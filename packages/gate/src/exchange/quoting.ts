@@ -1,11 +1,12 @@
 import { type PricedTariff, quoteTariff } from '@keyfare/core/metering';
-import { isProblem } from '@keyfare/core/problem';
+import { isProblem, type Problem } from '@keyfare/core/problem';
 import { asProblem } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
-import type { FastifyReply, FastifyRequest, preParsingHookHandler } from 'fastify';
+import type { FastifyRequest, preParsingHookHandler } from 'fastify';
 import { showsCredential } from '../credential/extract.js';
 import { RouteTable } from '../server/route-table.js';
 import { type Entering, type Exchange, exchangeOf } from './exchange.js';
+import { FreeEntry } from './free-entry.js';
 import { Offers } from './offers.js';
 import { PaidEntry } from './paid-entry.js';
 import { checkSellable } from './sellable.js';
@@ -16,6 +17,7 @@ export class Quoting {
   constructor(
     private readonly offers: Offers,
     private readonly paid: PaidEntry,
+    private readonly free: FreeEntry,
     private readonly routes: RouteTable,
   ) {}
 
@@ -33,19 +35,20 @@ export class Quoting {
    */
   askBeforeBody(tariff: PricedTariff): preParsingHookHandler {
     return (request, reply, payload, done) => {
+      const refuse = (error: unknown): void => {
+        done(noteRefusal({ exchange: exchangeOf(request), reply }, error) as Error);
+      };
       if (showsCredential(request)) done(null, payload);
-      else done(this.#unpaid(request, reply, tariff));
+      else this.#unpaid(request, tariff).then((problem) => (problem === null ? done(null, payload) : refuse(problem)), refuse);
     };
   }
 
-  #unpaid(request: FastifyRequest, reply: FastifyReply, tariff: PricedTariff): Error {
+  /** The 402; null while the caller has free calls left. */
+  async #unpaid(request: FastifyRequest, tariff: PricedTariff): Promise<Problem | null> {
     const exchange = exchangeOf(request);
-    try {
-      this.quote(exchange, request, tariff);
-      throw this.paid.challenge(this.paid.offers(exchange), 'payment/required');
-    } catch (error) {
-      return noteRefusal({ exchange, reply }, error) as Error;
-    }
+    this.quote(exchange, request, tariff);
+    const isAsked = await this.free.isAsked(exchange, request);
+    return isAsked ? this.free.required(exchange, this.paid.offers(exchange)) : null;
   }
 }
 
