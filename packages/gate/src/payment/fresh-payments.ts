@@ -24,7 +24,7 @@ const presented = rows<Presentation>({
 
 /** Of these payments those that an exchange has claimed, and those of payers on the block list. */
 const selectTaken = `
-  select i.payer, i.nonce from ${presented.source()} i
+  select i.payer, i.nonce from (select * from ${presented.source()}) i
   where exists (select 1 from keyfare.payment p
       where (p.network, p.asset, p.payer, p.nonce) = (i.network, i.asset, i.payer, i.nonce))
     or exists (select 1 from keyfare.blocked_payer b where b.payer = i.payer)`;
