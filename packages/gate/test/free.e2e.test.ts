@@ -132,6 +132,31 @@ describe('a caller without a credential', () => {
     expect(await counted(ground, 'waits')).toMatchObject({ taken: 1, holds: 0 });
   });
 
+  it('gets back what a call held that took too long, and one that its caller left', async () => {
+    const hasty = await startGate(ground, {
+      controllers: [GiftController],
+      clock,
+      prepare: addressesByHeader,
+      env: { HANDLER_TIMEOUT_MS: '200' },
+    });
+    try {
+      TestController.work.pause();
+      expect((await from(hasty, '192.0.2.40', '/gift/ten')).status).toBe(504);
+      const leaving = new AbortController();
+      const left = from(gates[0], '192.0.2.40', '/gift/ten', { signal: leaving.signal }).catch(() => 'gone');
+      expect(await settled(async () => (await counted(ground, 'ten')).holds, 1)).toBe(1);
+      leaving.abort();
+      expect(await left).toBe('gone');
+      expect(await settled(async () => (await counted(ground, 'ten')).holds, 0)).toBe(0);
+      TestController.work.resume();
+      const answer = await from(gates[1], '192.0.2.40', '/gift/ten');
+      expect(answer.headers.get('ratelimit')).toContain('r=9;');
+    } finally {
+      TestController.work.resume();
+      await hasty.close();
+    }
+  });
+
   it('with a key is charged to its plan, and with a bad one refused: neither gets a free call', async () => {
     const { secret } = await gates[0].issueKey({ includedUnits: 1n });
     const answer = await from(gates[0], '192.0.2.8', '/gift/two', withKey(secret));
@@ -139,6 +164,9 @@ describe('a caller without a credential', () => {
     expect((await verifiedReceipt(gates[0], answer)).rail).toBe('key');
     expect((await from(gates[0], '192.0.2.8', '/gift/two', withKey(secret))).status).toBe(429);
     expect((await from(gates[0], '192.0.2.8', '/gift/two', withKey('kf_test_bad'))).status).toBe(401);
+    const beyond = await gates[0].issueKey({ includedUnits: 0n, overage: 'x402', overagePrice: 5_000n });
+    const asked = await from(gates[0], '192.0.2.8', '/gift/wallet', withKey(beyond.secret));
+    expect([asked.status, asked.body['free']]).toEqual([402, undefined]);
     const left = await from(gates[0], '192.0.2.8', '/gift/two');
     expect(left.headers.get('ratelimit')).toContain('r=1;');
   });

@@ -56,7 +56,7 @@ export class FreeEntry {
   /** The 402 of who shows no payment, which says since when and until when the free calls are used up. */
   required(exchange: Exchange, offers: readonly PaymentTerms[]): Problem {
     const problem = this.paid.challenge(offers, 'payment/required');
-    const free = exchange.tariff?.free;
+    const free = exchange.account === undefined ? exchange.tariff?.free : undefined;
     if (free === undefined) return problem;
     const allowance = exchange.freeAllowance ?? this.free.allowanceOf({ free }, exchange.openedAt);
     const { calls, per, period } = free;
@@ -98,9 +98,9 @@ function callerOf({ tariff, quote }: Exchange, request: FastifyRequest, payer: P
   return caller === null ? null : ({ sku: quote.sku, free, caller } satisfies FreeCaller);
 }
 
-function usedUp({ free, period }: FreeAllowance): string {
-  const { calls, per } = free;
-  return `The ${calls} free calls of this ${per} are used up, or those of all callers; there are new ones at ${period.end.toISOString()}.`;
+function usedUp({ free: { calls, per }, period }: FreeAllowance): string {
+  const until = period.end.toISOString();
+  return `No free call is left now: this ${per} has used its ${calls}, or all callers theirs; there are new ones at ${until}.`;
 }
 
 function showWallet({ free: { calls, period } }: FreeAllowance): string {

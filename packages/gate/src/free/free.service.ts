@@ -169,6 +169,8 @@ export class FreeService {
       values: [...freeAskRows.values(asks), this.replica.id],
     });
     const given = new Map(rows.map((row) => [row.exchange_id, row]));
+    // A row that is gone is made again the next time.
+    for (const { exchangeId, tier } of asks) if (given.get(exchangeId)?.closed !== false) this.#tiers.delete(tier);
     return asks.map(({ exchangeId }) => given.get(exchangeId) ?? { remaining: null, spent: false, closed: true });
   }
 
