@@ -107,13 +107,17 @@ describe('calls that an API gave away', () => {
     const table = revenueTable(monthOf(market.world.clock()));
     const { text, values } = table.statement;
     const rows = await market.world.rows<Parameters<typeof table.view>[0]>(text, values);
-    const views = rows.map((row) => table.view(row)).toSorted((a, b) => `${a.rail}${a.product}`.localeCompare(`${b.rail}${b.product}`));
+    const views = rows
+      .map((row) => table.view(row))
+      .toSorted((a, b) => `${a.rail}${a.product}`.localeCompare(`${b.rail}${b.product}`));
     const wallet = market.payer.address.toLowerCase();
-    expect(views.map(({ rail, product, customer, calls, amount }) => [rail, product, customer, calls, amount])).toEqual([
-      ['free', 'sample', 'anonymous', '3', '0.000000'],
-      ['free', 'trial', wallet, '1', '0.000000'],
-      ['x402', 'trial', wallet, '1', '0.001000'],
-    ]);
+    expect(views.map(({ rail, product, customer, calls, amount }) => [rail, product, customer, calls, amount])).toEqual(
+      [
+        ['free', 'sample', 'anonymous', '3', '0.000000'],
+        ['free', 'trial', wallet, '1', '0.000000'],
+        ['x402', 'trial', wallet, '1', '0.001000'],
+      ],
+    );
   });
 
   it('are found when the books charge something for one', async () => {

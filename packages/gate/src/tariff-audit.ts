@@ -92,7 +92,9 @@ export class TariffAudit {
 function unlikeFaults(routes: readonly FreeRoute[]): readonly string[] {
   return routes.flatMap(({ name, sku, free }) => {
     const first = routes.find((route) => route.sku === sku);
-    const isLike = (['calls', 'per', 'period', 'total'] as const).every((member) => first?.free[member] === free[member]);
+    const isLike = (['calls', 'per', 'period', 'total'] as const).every(
+      (member) => first?.free[member] === free[member],
+    );
     return isLike ? [] : [`${name}: free must be as that of ${first?.name}, which sells the same sku`];
   });
 }

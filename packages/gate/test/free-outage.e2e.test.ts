@@ -22,7 +22,11 @@ it('free calls are answered 503 while the database is away, never 402 or for not
   const gate = await startGate(ground, { controllers: [GiftController], prepare: addressesByHeader });
   const load = new AbortController();
   const answers: Answer[] = [];
-  const addresses = Array.from({ length: 250 }, (_, index) => `192.0.2.${index}`);
+  // Each address calls five times under load, so that none of them may be asked to pay.
+  const addressOf = (call: number): string => {
+    const index = Math.floor(call / 5);
+    return `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`;
+  };
   const ask = async (address: string): Promise<number> => {
     const answer = await from(gate, address, '/gift/ten');
     answers.push(answer);
@@ -30,7 +34,7 @@ it('free calls are answered 503 while the database is away, never 402 or for not
   };
   let next = 0;
   const caller = async (): Promise<void> => {
-    while (!load.signal.aborted) await ask(addresses[(next += 1) % addresses.length] ?? '');
+    while (!load.signal.aborted) await ask(addressOf(next++));
   };
   const callers = Promise.all(Array.from({ length: 8 }, caller));
   try {
@@ -41,21 +45,18 @@ it('free calls are answered 503 while the database is away, never 402 or for not
       await killPostgres(server);
       const away = count(503);
       await settled(async () => count(503) > away + 50, true);
-      const asked = count(402);
-      await settled(async () => count(503) > away + 100, true);
-      expect(count(402)).toBe(asked);
       server = await startPostgres(options);
     }
     load.abort();
     await callers;
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 503]));
     // What is left of each address's ten is still there, however the outages fell.
     await Promise.all(
-      addresses.slice(0, 8).map(async (address) => {
+      Array.from({ length: 8 }, async (_, index) => {
         let status = 503;
-        while (status !== 402) status = await ask(address);
+        while (status !== 402) status = await ask(addressOf(5 * index));
       }),
     );
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 402, 503]));
     expect(await settled(async () => (await counted(ground, 'ten')).holds, 0)).toBe(0);
     const posted = await given(ground, 'ten');
     expect(await counted(ground, 'ten')).toEqual({ taken: posted, used: posted, held: 0, holds: 0 });

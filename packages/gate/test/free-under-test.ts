@@ -89,7 +89,12 @@ export function addressesByHeader(app: NestFastifyApplication): void {
 }
 
 /** A call without a credential, from an address. */
-export async function from(gate: { url: string }, address: string, path: string, init: RequestInit = {}): Promise<Answer> {
+export async function from(
+  gate: { url: string },
+  address: string,
+  path: string,
+  init: Omit<RequestInit, 'headers'> & { readonly headers?: Readonly<Record<string, string>> } = {},
+): Promise<Answer> {
   return call(gate, path, { ...init, headers: { 'test-address': address, ...init.headers } });
 }
 
@@ -100,7 +105,10 @@ export async function given(ground: Ground, sku: string): Promise<number> {
 }
 
 /** What is counted of a product's free calls: taken of its tier, and used and held of its callers together. */
-export async function counted(ground: Ground, sku: string): Promise<Record<'taken' | 'used' | 'held' | 'holds', number>> {
+export async function counted(
+  ground: Ground,
+  sku: string,
+): Promise<Record<'taken' | 'used' | 'held' | 'holds', number>> {
   const [row] = await rows<Record<'taken' | 'used' | 'held' | 'holds', string>>(
     ground.database.url,
     `select (select coalesce(sum(taken), 0) from keyfare.free_tier where name like '${sku} %') as taken,
@@ -115,10 +123,14 @@ export async function counted(ground: Ground, sku: string): Promise<Record<'take
 /** The status of a GET with a body, which fetch does not send. */
 export async function getWithBody(gate: { url: string }, path: string): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest(`${gate.url}${path}`, { method: 'GET', headers: { 'content-length': '2' } }, (response) => {
-      response.resume();
-      resolve(response.statusCode);
-    });
+    const request = httpRequest(
+      `${gate.url}${path}`,
+      { method: 'GET', headers: { 'content-length': '2' } },
+      (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      },
+    );
     request.on('error', reject);
     request.end('{}');
   });

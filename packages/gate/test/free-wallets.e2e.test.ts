@@ -66,7 +66,11 @@ describe('a wallet that shows a payment', () => {
     expect(await usdcBalance(ground.chain.rpcUrl, wallet.address)).toBe(before);
     const paid = await call(gates[0], '/gift/wallet', { headers: v2 });
     expect(paid.status).toBe(200);
-    expect(await verifiedReceipt(gates[0], paid)).toMatchObject({ rail: 'x402', amount: '1000', settlement: 'settled' });
+    expect(await verifiedReceipt(gates[0], paid)).toMatchObject({
+      rail: 'x402',
+      amount: '1000',
+      settlement: 'settled',
+    });
     expect(await usdcBalance(ground.chain.rpcUrl, wallet.address)).toBe(before - 1_000n);
   });
 
@@ -93,7 +97,9 @@ describe('a wallet that shows a payment', () => {
     const wallet = await nextPayer();
     const { payload } = await sign(wallet);
     const forged = { ...payload, signature: `0x11${payload.signature.slice(4)}` as const };
-    const headers = { 'payment-signature': paymentHeaderV2({ payload: forged, accepted: usdcRequirements(ground.payTo, 1_000n) }) };
+    const headers = {
+      'payment-signature': paymentHeaderV2({ payload: forged, accepted: usdcRequirements(ground.payTo, 1_000n) }),
+    };
     const answer = await call(gates[0], '/gift/wallet', { headers });
     expect([answer.status, answer.body['code']]).toEqual([402, 'payment/invalid-signature']);
     expect(await given(ground, 'wallet')).toBe(2);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
 import { addressesByHeader, counted, from, GiftController, getWithBody, given } from './free-under-test.js';
+import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
 import { rows, settled, verifiedReceipt, withKey } from './requests.js';
 
 const dayMs = 86_400_000;
@@ -110,8 +110,10 @@ describe('a caller without a credential', () => {
   it('shares with all others what is given away in total, and nobody leaves a row who got nothing', async () => {
     const callers = ['192.0.2.10', '192.0.2.11', '192.0.2.12', '192.0.2.13', '192.0.2.14'];
     const before = await rows(ground.database.url, 'select 1 from keyfare.free_caller');
-    const answers = await Promise.all(callers.map(async (address, index) => from(gates[index % 2] ?? gates[0], address, '/gift/few')));
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 200, 200, 402, 402]);
+    const answers = await Promise.all(
+      callers.map(async (address, index) => from(gates[index % 2] ?? gates[0], address, '/gift/few')),
+    );
+    expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 200, 200, 402, 402]);
     expect(await counted(ground, 'few')).toMatchObject({ taken: 3, holds: 0 });
     expect(await rows(ground.database.url, 'select 1 from keyfare.free_caller')).toHaveLength(before.length + 3);
   });
@@ -122,7 +124,10 @@ describe('a caller without a credential', () => {
     const holds = `select 1 from keyfare.free_hold where tier like 'waits %'`;
     expect(await settled(async () => (await rows(ground.database.url, holds)).length, 1)).toBe(1);
     expect((await from(gates[1], '192.0.2.7', '/gift/waits')).status).toBe(402);
-    await rows(ground.database.url, `update keyfare.free_hold set replica_id = gen_random_uuid() where tier like 'waits %'`);
+    await rows(
+      ground.database.url,
+      `update keyfare.free_hold set replica_id = gen_random_uuid() where tier like 'waits %'`,
+    );
     expect(await settled(async () => (await rows(ground.database.url, holds)).length, 0)).toBe(0);
     TestController.work.resume();
     const late = await slow;
@@ -212,7 +217,10 @@ describe('a caller without a credential', () => {
   });
 
   it('is known in the database by a keyed hash alone, which says nothing of its address', async () => {
-    const [row] = await rows<{ subject: Buffer }>(ground.database.url, 'select subject from keyfare.free_caller limit 1');
+    const [row] = await rows<{ subject: Buffer }>(
+      ground.database.url,
+      'select subject from keyfare.free_caller limit 1',
+    );
     expect(row?.subject).toHaveLength(32);
     const columns = await rows<{ column_name: string }>(
       ground.database.url,

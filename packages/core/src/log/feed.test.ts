@@ -85,9 +85,16 @@ test('a payer may pay for an account; usage without one who is charged is refuse
 test('a free call is of a wallet or of nobody that is known, and of no account', () => {
   const free = { ...call, usage_rail: 'free', usage_account: null };
   for (const who of [payer, 'anonymous']) {
-    expect(parseFeedEntry({ ...free, usage_payer: who }).usage).toMatchObject({ rail: 'free', account: null, payer: who });
+    expect(parseFeedEntry({ ...free, usage_payer: who }).usage).toMatchObject({
+      rail: 'free',
+      account: null,
+      payer: who,
+    });
   }
-  for (const row of [{ ...free, usage_payer: null }, { ...free, usage_payer: payer, usage_account: 'acct_8fd1c2a4' }]) {
+  for (const row of [
+    { ...free, usage_payer: null },
+    { ...free, usage_payer: payer, usage_account: 'acct_8fd1c2a4' },
+  ]) {
     expect(codeOf(() => parseFeedEntry(row))).toBe('log/malformed');
   }
 });

@@ -208,6 +208,10 @@ test('a receipt of a free call names a wallet or nobody, and no amount but nothi
     const payload = { ...free, principal };
     expect(verifyReceipt(signReceipt(payload, signer), jwks)).toEqual({ ok: true, payload, kid: signer.kid });
   }
-  const wrong = [{ ...free, principal: '192.0.2.1' }, { ...free, amount: '1' }, { ...free, payer: x402Receipt.payer }];
+  const wrong = [
+    { ...free, principal: '192.0.2.1' },
+    { ...free, amount: '1' },
+    { ...free, payer: x402Receipt.payer },
+  ];
   for (const payload of wrong) expect(() => signReceipt(payload as ReceiptPayload, signer)).toThrow(TypeError);
 });

@@ -1,5 +1,5 @@
 import { type PricedTariff, quoteTariff } from '@keyfare/core/metering';
-import { isProblem, type Problem } from '@keyfare/core/problem';
+import { isProblem } from '@keyfare/core/problem';
 import { asProblem } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
 import type { FastifyRequest, preParsingHookHandler } from 'fastify';
@@ -35,20 +35,27 @@ export class Quoting {
    */
   askBeforeBody(tariff: PricedTariff): preParsingHookHandler {
     return (request, reply, payload, done) => {
-      const refuse = (error: unknown): void => {
-        done(noteRefusal({ exchange: exchangeOf(request), reply }, error) as Error);
-      };
       if (showsCredential(request)) done(null, payload);
-      else this.#unpaid(request, tariff).then((problem) => (problem === null ? done(null, payload) : refuse(problem)), refuse);
+      else void this.#refuseUnpaid({ request, reply }, tariff, (refusal) => done(refusal, payload));
     };
   }
 
-  /** The 402; null while the caller has free calls left. */
-  async #unpaid(request: FastifyRequest, tariff: PricedTariff): Promise<Problem | null> {
+  /** Tells `done` the 402, or null while the caller has free calls left. At once where nobody has to be asked. */
+  async #refuseUnpaid(
+    { request, reply }: Pick<Entering, 'request' | 'reply'>,
+    tariff: PricedTariff,
+    done: (refusal: Error | null) => void,
+  ): Promise<void> {
     const exchange = exchangeOf(request);
-    this.quote(exchange, request, tariff);
-    const isAsked = await this.free.isAsked(exchange, request);
-    return isAsked ? this.free.required(exchange, this.paid.offers(exchange)) : null;
+    let refusal: unknown = null;
+    try {
+      this.quote(exchange, request, tariff);
+      const asked = this.free.isAsked(exchange, request);
+      if (asked === true || (await asked)) refusal = this.free.required(exchange, this.paid.offers(exchange));
+    } catch (error) {
+      refusal = error;
+    }
+    done(refusal === null ? null : (noteRefusal({ exchange, reply }, refusal) as Error));
   }
 }
 
