@@ -9,6 +9,7 @@ import {
 import { findNetwork, type PaymentFlow } from '@keyfare/core/x402';
 import { applyDecorators, SetMetadata } from '@nestjs/common';
 import { HEADERS_METADATA } from '@nestjs/common/internal';
+import { type FreeOptions, readFree } from './free-options.js';
 import { address } from './setting.js';
 import { type ChoiceOption, readChoice, showChoice } from './tariff-choice.js';
 import { type PriceOption, readPrice, readUnits, toRefusal, type UnitsOption } from './tariff-figure.js';
@@ -54,6 +55,8 @@ export interface RouteOptions<R extends Reads = Reads> {
   readonly flow?: PaymentFlow;
   /** The schemas of what functions of the tariff are told of the request. @default method, path parameters and query as text */
   readonly reads?: R;
+  /** Calls that callers without a key get for nothing; of each sku. @default none */
+  readonly free?: FreeOptions;
 }
 
 /** What a priced handler declares that sells one product. */
@@ -89,8 +92,10 @@ export function Priced<const R extends Reads = NoReads, const Sku extends string
 export function Priced(given: object): MethodDecorator {
   const options = given as AnyOptions;
   const { mimeType } = options;
+  const free = options.free && readFree(options.free);
   const faults: string[] = [];
   if (mimeType !== undefined && !mediaType.test(mimeType)) faults.push(`"${mimeType}" is no media type`);
+  faults.push(...(free?.faults ?? []));
   const tariff = readTariff(options, faults);
   if (tariff === undefined || faults.length > 0) return SetMetadata(faultsKey, Object.freeze(faults));
   return (target, name, descriptor) => {
@@ -98,6 +103,7 @@ export function Priced(given: object): MethodDecorator {
     // `@Header()` may stand above or below: it is read when an offer is made.
     const full: PricedTariff = {
       ...tariff,
+      ...(free && { free: free.calls }),
       get mimeType() {
         return mimeType ?? contentTypeOf(handler as object);
       },

@@ -1,4 +1,5 @@
 export { CurrentPrincipal } from './exchange/principal.decorator.js';
+export type { FreeOptions } from './free-options.js';
 export {
   type ChosenOptions,
   Free,

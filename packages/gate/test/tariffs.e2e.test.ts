@@ -52,6 +52,22 @@ class Senseless {
   @Get('much')
   much(): void {}
 
+  @Priced({ sku: 'gift', price: '$1', free: { calls: 0, per: 'key', period: 'year' } as never })
+  @Get('gift')
+  gift(): void {}
+
+  @Priced({ sku: 'gift', price: '$1', free: { calls: 10, per: 'address', period: 'day', total: 9 } })
+  @Get('total')
+  total(): void {}
+
+  @Priced({ sku: 'shared', price: '$1', free: { calls: 10, per: 'address', period: 'day' } })
+  @Get('shared')
+  shared(): void {}
+
+  @Priced({ sku: 'shared', price: '$1', free: { calls: 11, per: 'address', period: 'day' } })
+  @Get('unlike')
+  unlike(): void {}
+
   @Priced({ sku: 'ping', price: '$1', flow: 'deferred' })
   @Get('good')
   good(): void {}
@@ -168,6 +184,11 @@ it('the start stops at prices, skus, units and offers that make no sense, all at
       'GET /senseless/elsewhere (Senseless.elsewhere): accepts names the network "moon", on which no payments are taken',
       'GET /senseless/asset (Senseless.asset): accepts asks for another asset than the USDC of base-sepolia, and the books count no other',
       'GET /senseless/much (Senseless.much): the price is deferred and above MAX_OPEN_PER_PAYER_USD or MAX_OPEN_TOTAL_USD: nobody could pay it',
+      'GET /senseless/gift (Senseless.gift): free.calls must be a whole number from 1 to 1000000',
+      'GET /senseless/gift (Senseless.gift): free.per must be "wallet" or "address"',
+      'GET /senseless/gift (Senseless.gift): free.period must be "day" or "month"',
+      'GET /senseless/total (Senseless.total): free.total must be a whole number, at least free.calls and at most 1000000000',
+      'GET /senseless/unlike (Senseless.unlike): free must be as that of GET /senseless/shared (Senseless.shared), which sells the same sku',
     ]);
   } finally {
     await ground.close();

@@ -33,7 +33,7 @@ export const reconciliationReport = z
       bad: count,
     }),
     /** Rated calls and what they come to. */
-    calls: z.array(z.object({ rail: z.enum(['key', 'x402']), count, units: z.string(), asset, amount })),
+    calls: z.array(z.object({ rail: z.enum(['key', 'x402', 'free']), count, units: z.string(), asset, amount })),
     /** Payments by what entries and chain say of them together. */
     payments: z.array(z.object({ status: z.string(), count, recorded: amount, settled: amount })),
     unpaid: z.object({ count, amount }),

@@ -1,3 +1,4 @@
+export { type FreeCalls, freePeriodOf } from './free.js';
 export { type Overage, type PlanTerms, type Rail, type RatedUnits, rate } from './rate.js';
 export {
   type CalledRequest,

@@ -1,5 +1,6 @@
 import { type Money, money } from '../money/index.js';
 import type { PaymentFlow } from '../x402/index.js';
+import type { FreeCalls } from './free.js';
 
 /** Texts by name; a name that came several times has all its texts, in order. */
 export type RequestTexts = Readonly<Record<string, string | readonly string[] | undefined>>;
@@ -90,6 +91,8 @@ export interface PricedTariff {
   readonly readsBody: boolean;
   /** The media type of the answer (RFC 6838), as offers name it; default: JSON. */
   readonly mimeType?: string | undefined;
+  /** Calls that cost nothing; none where it is left out. */
+  readonly free?: FreeCalls | undefined;
 }
 
 /** What a route declares of itself: a price, or that it is free. A route with neither does not start. */

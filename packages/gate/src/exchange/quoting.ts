@@ -2,10 +2,11 @@ import type { PricedTariff } from '@keyfare/core/metering';
 import { isProblem } from '@keyfare/core/problem';
 import { asProblem } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
-import type { FastifyReply, FastifyRequest, preParsingHookHandler } from 'fastify';
+import type { FastifyRequest, preParsingHookHandler } from 'fastify';
 import { showsCredential } from '../credential/extract.js';
 import { RouteTable } from '../server/route-table.js';
 import { type Entering, type Exchange, exchangeOf } from './exchange.js';
+import { FreeEntry } from './free-entry.js';
 import { Offers } from './offers.js';
 import { PaidEntry } from './paid-entry.js';
 import { checkSellable } from './sellable.js';
@@ -16,6 +17,7 @@ export class Quoting {
   constructor(
     private readonly offers: Offers,
     private readonly paid: PaidEntry,
+    private readonly free: FreeEntry,
     private readonly routes: RouteTable,
   ) {}
 
@@ -39,18 +41,26 @@ export class Quoting {
   askBeforeBody(tariff: PricedTariff): preParsingHookHandler {
     return (request, reply, payload, done) => {
       if (tariff.readsBody || showsCredential(request)) done(null, payload);
-      else done(this.#unpaid(request, reply, tariff));
+      else void this.#refuseUnpaid({ request, reply }, tariff, (refusal) => done(refusal, payload));
     };
   }
 
-  #unpaid(request: FastifyRequest, reply: FastifyReply, tariff: PricedTariff): Error {
+  /** Tells `done` the 402, or null while the caller has free calls left. At once where nobody has to be asked. */
+  async #refuseUnpaid(
+    { request, reply }: Pick<Entering, 'request' | 'reply'>,
+    tariff: PricedTariff,
+    done: (refusal: Error | null) => void,
+  ): Promise<void> {
     const exchange = exchangeOf(request);
+    let refusal: unknown = null;
     try {
       this.quote(exchange, request, tariff);
-      throw this.paid.challenge(this.paid.offers(exchange), 'payment/required');
+      const asked = this.free.isAsked(exchange, request);
+      if (asked === true || (await asked)) refusal = this.free.required(exchange, this.paid.offers(exchange));
     } catch (error) {
-      return noteRefusal({ exchange, reply }, error) as Error;
+      refusal = error;
     }
+    done(refusal === null ? null : (noteRefusal({ exchange, reply }, refusal) as Error));
   }
 }
 
