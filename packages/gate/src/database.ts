@@ -5,6 +5,8 @@ import { isConnectionLost, type Sql } from '@keyfare/db/sql';
 import type { DataSource } from 'typeorm';
 import { AnswerEntity } from './answer/answer.entity.js';
 import { CreateAnswer1796000000400 } from './answer/answer.migration.js';
+import { CountFreeCalls1798000000320 } from './free/free.migration.js';
+import { FreeCallerEntity, FreeHoldEntity, FreeTierEntity } from './free/free-tier.entity.js';
 import { KeyEntity } from './key/key.entity.js';
 import { CreateKey1795000000200 } from './key/key.migration.js';
 import { SecretEntity } from './key/secret.entity.js';
@@ -67,6 +69,9 @@ const entities = [
   BootstrapEntity,
   AuditEntity,
   IdempotentRequestEntity,
+  FreeTierEntity,
+  FreeCallerEntity,
+  FreeHoldEntity,
 ];
 
 /** In the order in which they run. A merged migration is never edited. */
@@ -93,6 +98,7 @@ const migrations = [
   EndAccounts1797000000100,
   ShowAccountEnds1797000000200,
   ShowMigrations1797000000400,
+  CountFreeCalls1798000000320,
 ];
 
 /** The gate's data source as a login that owns the schema: for migrations, and for the test that compares them. */

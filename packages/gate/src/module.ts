@@ -10,6 +10,8 @@ import { ApiKeyStrategy } from './credential/api-key.strategy.js';
 import { GatePassport } from './credential/gate-passport.js';
 import { X402Strategy } from './credential/x402.strategy.js';
 import { AccessGuard } from './exchange/access.guard.js';
+import { FreeEntry } from './exchange/free-entry.js';
+import { FreePosts } from './exchange/free-posts.js';
 import { Holds } from './exchange/holds.js';
 import { ExchangeHooks } from './exchange/hooks.js';
 import { KeyPosts } from './exchange/key-posts.js';
@@ -22,6 +24,7 @@ import { PricedRoutes } from './exchange/priced-routes.js';
 import { Quoting } from './exchange/quoting.js';
 import { ExchangeReceipts } from './exchange/receipts.js';
 import { WayOut } from './exchange/way-out.js';
+import { FreeService } from './free/free.service.js';
 import { KeyResolver } from './key/key.resolver.js';
 import { KeyService } from './key/key.service.js';
 import { ListPool } from './list-pool.js';
@@ -30,6 +33,7 @@ import { GateMetrics } from './metrics.js';
 import { Networks, openNetworks } from './networks.js';
 import { openPool } from './open-pool.js';
 import type { GateOptions } from './options.js';
+import { FreshPayments } from './payment/fresh-payments.js';
 import { PaymentLedgerService } from './payment/ledger.js';
 import { PaymentResolver } from './payment/payment.resolver.js';
 import { PaymentService } from './payment/payment.service.js';
@@ -91,6 +95,8 @@ const parts: Provider[] = [
   AccountService,
   TermsService,
   MeterService,
+  FreeService,
+  FreshPayments,
   { provide: PaymentLedger, useClass: PaymentLedgerService },
   SettlementService,
   { provide: Settlements, useExisting: SettlementService },
@@ -106,8 +112,10 @@ const parts: Provider[] = [
   AnswerService,
   KeyPosts,
   PaidPosts,
+  FreePosts,
   Strangers,
   PaidEntry,
+  FreeEntry,
   PricedRoutes,
   WayOut,
   ReplicaService,

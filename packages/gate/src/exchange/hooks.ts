@@ -113,7 +113,7 @@ export class ExchangeHooks {
       route,
       status,
       rail,
-      sku: exchange.tariff?.sku,
+      sku: exchange.quote?.sku,
       principal: exchange.principal,
       problem: request.problemCode,
       receipt: exchange.receiptId,

@@ -9,6 +9,8 @@ const exposedHeaders = [
   'Keyfare-Receipt',
   'Receipt-Id',
   'Idempotent-Replay',
+  'RateLimit',
+  'RateLimit-Policy',
   'Retry-After',
   'WWW-Authenticate',
   'Allow',
