@@ -77,7 +77,7 @@ describe('two gates in one process', () => {
     const keys = [await issueKey(one), await issueKey(other)] as const;
     expect([await prove(one, keys[0]), await prove(other, keys[1])]).toEqual(['account', 'account']);
     const refusals = [await prove(one, keys[1]), await prove(other, keys[0])];
-    expect(refusals).toEqual(['credential/unknown-key', 'credential/unknown-key']);
+    expect(refusals).toEqual(['credential/unknown', 'credential/unknown']);
   });
 
   it('offer the same route for payment to their own wallets, on their own networks, at their own URLs', async () => {
