@@ -1,15 +1,28 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Problem } from '@keyfare/core/problem';
 import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
 import { testPayer } from '@keyfare/testing/payers';
+import { Controller, Get, Req } from '@nestjs/common';
 import { AdminModule } from '../src/admin/admin.module.js';
 import { GateMetrics } from '../src/metrics.module.js';
 import { GateModule } from '../src/module.js';
 import { GatePassport } from '../src/services.js';
-import { type Ground, openGround } from './gate-under-test.js';
+import { Free } from '../src/tariff.js';
+import { type Ground, openGround, TestController } from './gate-under-test.js';
 import { type Host, issueKey, optionsOf, startHost } from './host-under-test.js';
 import { call, decodeHeader, signPayment, withKey } from './requests.js';
+
+/** What a host asks its gate about a caller, on a route that costs nothing. */
+@Free()
+@Controller('me')
+class MeController {
+  constructor(private readonly passport: GatePassport) {}
+
+  @Get()
+  async me(@Req() request: unknown): Promise<object> {
+    return { kind: (await this.passport.prove('api-key', request))?.kind };
+  }
+}
 
 /** Two services of one process: the same controller and, on purpose, not one setting in common. */
 describe('two gates in one process', () => {
@@ -27,12 +40,14 @@ describe('two gates in one process', () => {
       .toString();
     [one, other] = await Promise.all([
       startHost({
+        controllers: [TestController, MeController],
         imports: [
           GateModule.forRoot({ ...optionsOf(ground), publicUrl: 'http://one.test', refusedPaymentsPerAddress: 1 }),
           AdminModule.forRoot({ bootstrapToken: tokens[0] }),
         ],
       }),
       startHost({
+        controllers: [TestController, MeController],
         imports: [
           GateModule.forRoot({
             env: false,
@@ -70,14 +85,19 @@ describe('two gates in one process', () => {
   });
 
   it('prove to their hosts the keys of their own accounts, and nobody by the keys of the other', async () => {
-    const prove = async (host: Host, key: string) => {
-      const proving = host.app.get(GatePassport).prove('api-key', withKey(key));
-      return proving.then((principal) => principal?.kind, (error: unknown) => (error as Problem).code);
-    };
     const keys = [await issueKey(one), await issueKey(other)] as const;
-    expect([await prove(one, keys[0]), await prove(other, keys[1])]).toEqual(['account', 'account']);
-    const refusals = [await prove(one, keys[1]), await prove(other, keys[0])];
-    expect(refusals).toEqual(['credential/unknown', 'credential/unknown']);
+    const answers = [
+      await call(one, '/me', withKey(keys[0])),
+      await call(other, '/api/me', withKey(keys[1])),
+      await call(one, '/me', withKey(keys[1])),
+      await call(other, '/api/me', withKey(keys[0])),
+    ];
+    expect(answers.map(({ status, body }) => [status, body['kind'] ?? body['code']])).toEqual([
+      [200, 'account'],
+      [200, 'account'],
+      [401, 'credential/unknown'],
+      [401, 'credential/unknown'],
+    ]);
   });
 
   it('offer the same route for payment to their own wallets, on their own networks, at their own URLs', async () => {
