@@ -1,4 +1,4 @@
-import type { FreeCalls, PricedTariff } from '@keyfare/core/metering';
+import type { FreeCalls, PricedTariff, Product } from '@keyfare/core/metering';
 import { findNetwork } from '@keyfare/core/x402';
 import { Injectable, RequestMethod } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/internal';
@@ -8,7 +8,7 @@ import { Networks } from './networks.js';
 import { lossOf } from './production-config.js';
 import { tariffFaultsOf, tariffOf } from './route-tariff.js';
 
-/** A route that gives calls away. */
+/** A route that gives calls of a product away. */
 export interface FreeRoute {
   /** Method and path as they are declared, and the handler. */
   readonly name: string;
@@ -32,8 +32,8 @@ export class TariffAudit {
   /** Throws a `ConfigurationError` with the faults of all routes, each by the name of its route. */
   check(): void {
     const faults = this.#routes().flatMap(({ name, handler, tariff }) => {
-      const own = [...tariffFaultsOf(handler), ...(tariff?.kind === 'priced' ? this.#faultsOf(tariff) : [])];
-      return own.map((fault) => `${name}: ${fault}`);
+      const own = [...tariffFaultsOf(handler), ...(tariff?.kind === 'priced' ? this.#faultsOf(tariff, handler) : [])];
+      return own.map((fault) => `${name}: ${this.config.inOptionNames(fault)}`);
     });
     faults.push(...unlikeFaults(this.freeRoutes()));
     if (faults.length > 0) throw new ConfigurationError(faults);
@@ -43,7 +43,8 @@ export class TariffAudit {
   freeRoutes(): readonly FreeRoute[] {
     return this.#routes().flatMap(({ name, tariff }) => {
       if (tariff?.kind !== 'priced' || tariff.free === undefined) return [];
-      return [{ name, sku: tariff.sku, free: tariff.free }];
+      const { free } = tariff;
+      return tariff.products.map(({ sku }) => ({ name, sku, free }));
     });
   }
 
@@ -60,7 +61,17 @@ export class TariffAudit {
     });
   }
 
-  #faultsOf({ offers = [], price }: PricedTariff): readonly string[] {
+  #faultsOf({ products, readsBody }: PricedTariff, handler: object): readonly string[] {
+    const method = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod;
+    const isBodiless = method === RequestMethod.GET || method === RequestMethod.HEAD;
+    const own = products.flatMap((product) => {
+      const faults = this.#productFaults(product);
+      return products.length === 1 ? faults : faults.map((fault) => `sku "${product.sku}": ${fault}`);
+    });
+    return readsBody && isBodiless ? [...own, `reads the body of a ${RequestMethod[method]}, which nobody reads`] : own;
+  }
+
+  #productFaults({ offers = [], price }: Product): readonly string[] {
     const { deferred, isProduction, network } = this.config;
     const highest = deferred.maxPerPayer < deferred.maxTotal ? deferred.maxPerPayer : deferred.maxTotal;
     return offers.flatMap((offer) => {
@@ -69,9 +80,9 @@ export class TariffAudit {
       if (found === null || access === undefined) return [];
       const faults: string[] = [];
       if (offer.asset !== undefined && offer.asset.toLowerCase() !== found.usdc.address) {
-        faults.push(`accepts asks for another asset than the USDC of ${found.name}: leave the asset out`);
+        faults.push(`accepts asks for another asset than the USDC of ${found.name}, and the books count no other`);
       }
-      if (offer.flow === 'deferred' && (offer.price ?? price).atomic > highest) {
+      if (offer.flow === 'deferred' && (offer.price ?? price).max.atomic > highest) {
         faults.push(
           'the price is deferred and above MAX_OPEN_PER_PAYER_USD or MAX_OPEN_TOTAL_USD: nobody could pay it',
         );

@@ -39,7 +39,7 @@ export const reconciliationReport = z
     unpaid: z.object({ count, amount }),
     /** Money that came in for calls that were not served. */
     refundsDue: z.object({ count, amount }),
-    /** The configured wallet, and those of its network that were configured before it. */
+    /** The configured wallet, and the others of its network: further payees, and those that were configured before it. */
     chain: walletFigures.extend({
       state: z.enum(['current', 'behind', 'unavailable', 'rewritten', 'diverged']),
       network: z.string(),

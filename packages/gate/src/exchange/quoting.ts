@@ -1,4 +1,4 @@
-import { type PricedTariff, quoteTariff } from '@keyfare/core/metering';
+import type { PricedTariff } from '@keyfare/core/metering';
 import { isProblem } from '@keyfare/core/problem';
 import { asProblem } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
@@ -11,7 +11,7 @@ import { Offers } from './offers.js';
 import { PaidEntry } from './paid-entry.js';
 import { checkSellable } from './sellable.js';
 
-/** The first step of a call: what it costs. It needs neither the body nor a credential. */
+/** The first step of a call: what it costs. It needs no credential, and the body only where the tariff says so. */
 @Injectable()
 export class Quoting {
   constructor(
@@ -21,21 +21,26 @@ export class Quoting {
     private readonly routes: RouteTable,
   ) {}
 
-  /** Throws 400, 405 or 414 for what cannot be sold. */
+  /**
+   * Fixes the quote, which holds for the 402, the claim, the receipt and the charge. Throws 400, 405 or 414 for what cannot be
+   * sold, and what the tariff throws for a request that has no price.
+   */
   quote(exchange: Exchange, request: FastifyRequest, tariff: PricedTariff): void {
     exchange.tariff = tariff;
+    exchange.quote = tariff.quote;
     checkSellable(request, () => this.routes.methodsAt(request.raw.url ?? '/'));
-    exchange.quote = quoteTariff(tariff);
+    exchange.quote ??= tariff.quoteOf(request);
     exchange.resource = { method: request.method, url: this.offers.url(request) };
   }
 
   /**
    * A hook that answers whoever shows no credential before the body is read: with the guard's 402, whatever the body is, for
-   * a price must be found without a valid one. Fastify reads bodies before any guard runs.
+   * a price must be found without a valid one. Fastify reads bodies before any guard runs. Where the price depends on the
+   * body, that guard asks.
    */
   askBeforeBody(tariff: PricedTariff): preParsingHookHandler {
     return (request, reply, payload, done) => {
-      if (showsCredential(request)) done(null, payload);
+      if (tariff.readsBody || showsCredential(request)) done(null, payload);
       else void this.#refuseUnpaid({ request, reply }, tariff, (refusal) => done(refusal, payload));
     };
   }

@@ -7,7 +7,6 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import { AnswerService } from '../answer/answer.service.js';
 import { ExchangeHooks } from '../exchange/hooks.js';
 import { LaterEntries } from '../exchange/later.js';
@@ -44,7 +43,6 @@ export class GateLifecycle
     private readonly routes: RouteAudit,
     private readonly sql: SqlPool,
     private readonly lists: ListPool,
-    private readonly dataSource: DataSource,
     private readonly replica: ReplicaService,
     private readonly keys: KeyResolver,
     private readonly terms: TermsService,
@@ -168,7 +166,6 @@ export class GateLifecycle
     await this.replica.stopTurns();
     await this.meter.close();
     await this.replica.close();
-    await this.dataSource.destroy();
     await Promise.all([this.sql.close(), this.lists.close()]);
   }
 }
