@@ -9,10 +9,14 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path) => readFileSync(join(root, path), 'utf8');
 const { catalogue } = await import('../packages/core/dist/src/problem/index.js');
 
-const sources = execFileSync('git', ['ls-files', '-co', '--exclude-standard', 'apps/*/src/*', 'packages/*/src/*', 'docker'], {
-  cwd: root,
-  encoding: 'utf8',
-})
+const sources = execFileSync(
+  'git',
+  ['ls-files', '-co', '--exclude-standard', 'apps/*/src/*', 'packages/*/src/*', 'docker'],
+  {
+    cwd: root,
+    encoding: 'utf8',
+  },
+)
   .split('\n')
   .filter((path) => path !== '' && !path.includes('.test.') && existsSync(join(root, path)));
 const texts = sources.map(read);
@@ -36,12 +40,16 @@ const routes = new Set(
 
 /** A path with each parameter as `*`, without a query. */
 function shape(path) {
-  const parts = path.split('?')[0].split('/').filter((part) => part !== '');
+  const parts = path
+    .split('?')[0]
+    .split('/')
+    .filter((part) => part !== '');
   return `/${parts.map((part) => (/^[:<$]/.test(part) ? '*' : part)).join('/')}`;
 }
 
 const networkSuffix = /_(BASE|BASE_SEPOLIA|[A-Z]+_TESTNET)$/;
-const hasSetting = (name) => [name, name.replace(/_FILE$/, ''), name.replace(networkSuffix, '')].some((each) => settings.has(each));
+const hasSetting = (name) =>
+  [name, name.replace(/_FILE$/, ''), name.replace(networkSuffix, '')].some((each) => settings.has(each));
 
 /** What kind of name a text in backticks is, and whether there is such a thing. In this order: the first that fits judges. */
 const kinds = [
@@ -50,7 +58,8 @@ const kinds = [
   {
     what: 'table',
     fits: /^(keyfare|billing)\.[a-z_]+$/,
-    exists: (text) => new RegExp(`\\b(table|view)( if not exists)? ${text}\\b`).test(code) || text.endsWith('.migration'),
+    exists: (text) =>
+      new RegExp(`\\b(table|view)( if not exists)? ${text}\\b`).test(code) || text.endsWith('.migration'),
   },
   {
     what: 'problem',

@@ -42,7 +42,12 @@ function passes(version) {
       cwd: join(root, workspace),
       stdio: 'inherit',
       // These are tests of every day, found by their everyday names.
-      env: { ...process.env, PATH: `${dirname(binary)}:${process.env.PATH}`, KEYFARE_SOAK: '', KEYFARE_COUNT_AS: `node-${version}-` },
+      env: {
+        ...process.env,
+        PATH: `${dirname(binary)}:${process.env.PATH}`,
+        KEYFARE_SOAK: '',
+        KEYFARE_COUNT_AS: `node-${version}-`,
+      },
     });
     return status === 0;
   });

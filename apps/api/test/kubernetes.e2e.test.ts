@@ -97,7 +97,12 @@ describe.each(['Deployment api', 'Deployment billing', 'Job migrate'])('%s', (wh
     expect(uid?.getArguments()[0]?.getValue()).toBe('1000:1000');
     expect(podOf(workload)).toMatchObject({
       automountServiceAccountToken: false,
-      securityContext: { runAsNonRoot: true, runAsUser: 1000, fsGroup: 1000, seccompProfile: { type: 'RuntimeDefault' } },
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: 1000,
+        fsGroup: 1000,
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
       containers: [
         {
           image: `keyfare-${name}`,

@@ -25,7 +25,9 @@ describe('the SQL of a runbook', () => {
   afterAll(async () => database.drop());
 
   it('stands on the pages that look into the database', () => {
-    expect(withSql).toEqual(expect.arrayContaining(['gas-top-up.md', 'restore.md', 'settlements-stall.md', 'upgrade.md']));
+    expect(withSql).toEqual(
+      expect.arrayContaining(['gas-top-up.md', 'restore.md', 'settlements-stall.md', 'upgrade.md']),
+    );
   });
 
   it.each(withSql)('runs as it stands on %s, against the schemas of both programs', async (page) => {

@@ -56,7 +56,10 @@ export function environmentOf(target: string): Readonly<Record<string, string>> 
 
 /** The files that `COPY . .` takes: those of the working tree, without what .dockerignore names. */
 export function readContext(files: readonly string[] = workingTree()): readonly string[] {
-  return dockerignore.default().add(readFileSync(join(root, '.dockerignore'), 'utf8')).filter([...files]);
+  return dockerignore
+    .default()
+    .add(readFileSync(join(root, '.dockerignore'), 'utf8'))
+    .filter([...files]);
 }
 
 function workingTree(): readonly string[] {
@@ -88,7 +91,11 @@ export function buildTarget(target: string, folder: string): string {
   };
 
   const copy = (instruction: Copy, place: string): void => {
-    const from = instruction.getFlags().find((flag) => flag.getName() === 'from')?.getValue() ?? null;
+    const from =
+      instruction
+        .getFlags()
+        .find((flag) => flag.getName() === 'from')
+        ?.getValue() ?? null;
     const words = instruction.getArguments().map((argument) => argument.getValue());
     const destination = words.at(-1) ?? '.';
     for (const source of words.slice(0, -1)) {

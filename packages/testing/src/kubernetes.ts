@@ -115,7 +115,8 @@ function modelOf({ apiVersion }: Manifest): string {
 function valueFaults(manifest: Manifest): readonly string[] {
   const models = require(modelOf(manifest)) as Record<string, new (data: unknown) => { validate(): void }>;
   const Model = models[manifest.kind];
-  if (Model === undefined) return [`${manifest.kind} ${manifest.metadata.name}: ${manifest.apiVersion} has no such kind`];
+  if (Model === undefined)
+    return [`${manifest.kind} ${manifest.metadata.name}: ${manifest.apiVersion} has no such kind`];
   try {
     new Model(manifest).validate();
     return [];
