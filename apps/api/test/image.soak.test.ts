@@ -24,14 +24,6 @@ const settlerKey = `0x${randomBytes(32).toString('hex')}` as const;
 const passwords = { owner: secret(), api: secret(), billing: secret() };
 const bootstrapToken = secret();
 
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
-
 function secret(): string {
   return randomBytes(24).toString('base64url');
 }
@@ -42,8 +34,7 @@ describe('the image, on a read-only file system, against a bare PostgreSQL and a
   let image: string;
   let postgres: PostgresServer;
   let chain: LocalChain;
-  let api: Service | undefined;
-  let billing: Service | undefined;
+  let running: readonly Service[] = [];
   const urls = { api: '', billing: '' };
 
   const login = (name: keyof typeof passwords): string => {
@@ -113,7 +104,7 @@ describe('the image, on a read-only file system, against a bare PostgreSQL and a
   }, 600_000);
   afterAll(async () => {
     // They have ended, unless a test before has failed.
-    for (const service of [billing, api]) if (service !== undefined && isAlive(service.pid)) process.kill(service.pid);
+    for (const { pid } of running) process.kill(pid);
     await stopPostgres(postgres);
     await chain.kill();
     // Some gigabytes of small files.
@@ -170,7 +161,7 @@ describe('the image, on a read-only file system, against a bare PostgreSQL and a
 
   it('serves a call by key and one by payment, and billing finds no break', async () => {
     const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-    api = await start('api', {
+    const api = await start('api', {
       BOOTSTRAP_TOKEN: bootstrapToken,
       ...files('api', {
         DATABASE_URL: login('api'),
@@ -181,7 +172,8 @@ describe('the image, on a read-only file system, against a bare PostgreSQL and a
         API_KEY_PEPPERS: `p1:${randomBytes(32).toString('base64url')}`,
       }),
     });
-    billing = await start('billing', {
+    running = [api];
+    const billing = await start('billing', {
       API_JWKS_URL: `${urls.api}/.well-known/jwks.json`,
       RECONCILE_GRACE_SECONDS: '0',
       ...files('billing', {
@@ -191,6 +183,7 @@ describe('the image, on a read-only file system, against a bare PostgreSQL and a
         RPC_URL: chain.rpcUrl,
       }),
     });
+    running = [api, billing];
     const { token } = await post<{ token: string }>(`${urls.api}/admin/operators`, bootstrapToken, {
       name: 'ann',
       scopes: ['read', 'write', 'money'],
@@ -215,9 +208,10 @@ describe('the image, on a read-only file system, against a bare PostgreSQL and a
 
   it('ends on SIGTERM with 0, and has complained of nothing', async () => {
     // `stop` ends what it started, and that was the program which made room for this one.
-    const services = [api, billing].filter((service) => service !== undefined);
-    for (const { pid } of services) process.kill(pid, 'SIGTERM');
-    expect(await Promise.all(services.map(({ ended }) => ended))).toEqual(Array(2).fill({ code: 0, signal: null }));
+    expect(running).toHaveLength(2);
+    for (const { pid } of running) process.kill(pid, 'SIGTERM');
+    expect(await Promise.all(running.map(({ ended }) => ended))).toEqual(Array(2).fill({ code: 0, signal: null }));
+    running = [];
     for (const name of ['api', 'billing']) {
       const lines = readFileSync(join(folder, `${name}.log`), 'utf8');
       expect(lines).not.toMatch(/EROFS|EACCES|"level":(50|60)/);
