@@ -17,7 +17,7 @@ const root = fileURLToPath(new URL('../../../../', import.meta.url));
 describe('the Dockerfile', () => {
   it('has no fault that its linter knows', () => {
     const faults = validate(readFileSync(join(root, 'Dockerfile'), 'utf8'));
-    expect(faults.map(({ range, message }) => `${range.start.line + 1}: ${message}`)).toEqual([]);
+    expect(faults.map(({ range, message }) => ({ line: range.start.line + 1, message }))).toEqual([]);
     expect(validate('FROM node\nMAINTAINER nobody\nRUNS x')).not.toEqual([]);
   });
 
@@ -37,19 +37,16 @@ describe('the Dockerfile', () => {
       expect([last('USER'), last('STOPSIGNAL')]).toEqual(['1000:1000', 'SIGTERM']);
       // The JSON form: no shell is in between that would keep the signal from the program.
       expect(wordsOf(target, 'CMD')[0]).toBe('node');
-      if (target !== 'migrate') expect(last('HEALTHCHECK')).toContain('docker/healthy.mjs');
+      // What ends by itself has no health.
+      expect(last('HEALTHCHECK')?.includes('docker/healthy.mjs') ?? false).toBe(target !== 'migrate');
     },
   );
 
   it('takes nothing into its context that git does not know, and neither secrets nor what was built here', () => {
-    const context = readContext([
-      ...['.env', '.env.production', 'receipt-key.pem', '.keyfare/secrets.json', 'node_modules/pg/index.js'],
-      ...['apps/api/dist/src/main.js', 'apps/api/node_modules/x/index.js', 'packages/core/.turbo/log', '.git/config'],
-      ...['apps/api/src/main.ts', 'package-lock.json', 'docker/healthy.mjs', 'turbo.json', '.env.example'],
-    ]);
-    expect(context).toEqual([
-      ...['apps/api/src/main.ts', 'package-lock.json', 'docker/healthy.mjs', 'turbo.json', '.env.example'],
-    ]);
+    const wanted = ['apps/api/src/main.ts', 'package-lock.json', 'docker/healthy.mjs', 'turbo.json', '.env.example'];
+    const unwanted = ['.env', '.env.production', 'receipt-key.pem', '.keyfare/secrets.json', '.git/config'];
+    const built = ['node_modules/pg/index.js', 'apps/api/dist/src/main.js', 'apps/api/node_modules/x/index.js'];
+    expect(readContext([...unwanted, ...built, 'packages/core/.turbo/log', ...wanted])).toEqual(wanted);
   });
 });
 

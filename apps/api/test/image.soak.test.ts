@@ -95,8 +95,8 @@ describe('the image, on a read-only file system, against a bare PostgreSQL and a
     // Where the account that runs PostgreSQL for root may go.
     folder = mkdtempSync(join('/tmp', 'keyfare-image-'));
     execFileSync('chmod', ['755', folder]);
-    [image, postgres, chain] = await Promise.all([
-      buildTarget('api', join(folder, 'image')),
+    image = buildTarget('api', join(folder, 'image'));
+    [postgres, chain] = await Promise.all([
       startPostgres({ dataDir: join(folder, 'postgres'), port: await choosePort(), password: secret() }),
       startTestChain(),
     ]);
@@ -210,7 +210,9 @@ describe('the image, on a read-only file system, against a bare PostgreSQL and a
     // `stop` ends what it started, and that was the program which made room for this one.
     expect(running).toHaveLength(2);
     for (const { pid } of running) process.kill(pid, 'SIGTERM');
-    expect(await Promise.all(running.map(({ ended }) => ended))).toEqual(Array(2).fill({ code: 0, signal: null }));
+    expect(await Promise.all(running.map(({ ended }) => ended))).toEqual(
+      running.map(() => ({ code: 0, signal: null })),
+    );
     running = [];
     for (const name of ['api', 'billing']) {
       const lines = readFileSync(join(folder, `${name}.log`), 'utf8');

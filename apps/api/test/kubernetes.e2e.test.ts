@@ -93,7 +93,7 @@ describe.each(['Deployment api', 'Deployment billing', 'Job migrate'])('%s', (wh
   });
 
   it('runs as the user of the image, on a root file system that nothing can write to', () => {
-    const [uid] = instructionsOf(name).filter((instruction) => instruction.getKeyword() === 'USER');
+    const uid = instructionsOf(name).find((instruction) => instruction.getKeyword() === 'USER');
     expect(uid?.getArguments()[0]?.getValue()).toBe('1000:1000');
     expect(podOf(workload)).toMatchObject({
       automountServiceAccountToken: false,
@@ -119,13 +119,7 @@ describe.each(['Deployment api', 'Deployment billing', 'Job migrate'])('%s', (wh
   it('asks only routes that there are for its health', () => {
     const [{ startupProbe, livenessProbe, readinessProbe } = {}] = podOf(workload).containers;
     const probes = [startupProbe, livenessProbe, readinessProbe].map((probe) => probe?.httpGet);
-    if (kind === 'Job') expect(probes).toEqual([undefined, undefined, undefined]);
-    else {
-      expect(probes).toEqual([
-        { path: '/healthz', port: 'http' },
-        { path: '/healthz', port: 'http' },
-        { path: '/readyz', port: 'http' },
-      ]);
-    }
+    const expected = ['/healthz', '/healthz', '/readyz'].map((path) => ({ path, port: 'http' }));
+    expect(probes).toEqual(kind === 'Job' ? [undefined, undefined, undefined] : expected);
   });
 });

@@ -9,8 +9,8 @@ import { readRunbookSql } from '@keyfare/testing/papers';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 /** Their statements change what the others read, and have tests of their own: image.soak, and retire-month in the gate. */
-const elsewhere = ['first-deployment.md', 'the-log-grows.md'];
-const pages = readdirSync(join(root, 'docs/runbooks')).filter((page) => !elsewhere.includes(page));
+const elsewhere: ReadonlySet<string> = new Set(['first-deployment.md', 'the-log-grows.md']);
+const pages = readdirSync(join(root, 'docs/runbooks')).filter((page) => !elsewhere.has(page));
 const withSql = pages.filter((page) => readRunbookSql(page).length > 0);
 
 describe('the SQL of a runbook', () => {
@@ -19,8 +19,7 @@ describe('the SQL of a runbook', () => {
   beforeAll(async () => {
     database = await createTestDatabase();
     const env = { PATH: process.env['PATH'] ?? '', MIGRATION_DATABASE_URL: database.url };
-    const said = execFileSync(process.execPath, [join(root, 'docker/migrate.mjs')], { env, encoding: 'utf8' });
-    expect(said).toMatch(/\d\d migrations ran\n$/);
+    execFileSync(process.execPath, [join(root, 'docker/migrate.mjs')], { env, encoding: 'utf8' });
   }, 60_000);
   afterAll(async () => database.drop());
 

@@ -53,18 +53,18 @@ interface Volume {
 
 /** The documents that kustomization.yaml names, in their order. Throws when a file of the folder is not among them. */
 export function readManifests(): readonly Manifest[] {
-  const [kustomization] = parse<{ resources: string[] }>('kustomization.yaml');
+  const [kustomization] = parse('kustomization.yaml') as readonly { resources: string[] }[];
   const files = readdirSync(folder).filter((name) => name.endsWith('.yaml') && name !== 'kustomization.yaml');
   const lost = files.filter((name) => !kustomization?.resources.includes(name));
   if (lost.length > 0) throw new Error(`kustomization.yaml does not name ${lost.join(', ')}`);
-  return (kustomization?.resources ?? []).flatMap((name) => parse<Manifest>(name));
+  return (kustomization?.resources ?? []).flatMap((name) => parse(name) as readonly Manifest[]);
 }
 
-function parse<T>(name: string): readonly T[] {
+function parse(name: string): readonly unknown[] {
   return parseAllDocuments(readFileSync(join(folder, name), 'utf8')).map((document) => {
     const [error] = document.errors;
     if (error !== undefined) throw error;
-    return document.toJS() as T;
+    return document.toJS() as unknown;
   });
 }
 
