@@ -1,4 +1,4 @@
-// `npm run check`: types, lint, format, directions, dead code, generated pages; and then the tests. With `--soak` the
+// `npm run check`: types, lint, format, directions, dead code, generated pages, names in runbooks; and then the tests. With `--soak` the
 // long tests come before them and count as one check.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +16,7 @@ const checks = [
   ['dead code', ['npx', '--no-install', 'knip']],
   ['problem pages', ['node', 'scripts/problems.mjs', '--check']],
   ['links', ['node', 'scripts/links.mjs']],
+  ['names in runbooks', ['node', 'scripts/names.mjs']],
   ...(process.argv.includes('--soak') ? [['soak', ['node', 'scripts/soak.mjs']]] : []),
 ];
 const failed = checks.filter(([name, [command, ...args]]) => {
