@@ -1,3 +1,4 @@
+import { MissingRights } from '@keyfare/db/rights';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
@@ -52,8 +53,8 @@ export async function main(start: () => Promise<unknown>): Promise<void> {
   try {
     await start();
   } catch (error) {
-    const text =
-      error instanceof ConfigurationError ? error.message : error instanceof Error ? error.stack : String(error);
+    const isPlain = error instanceof ConfigurationError || error instanceof MissingRights;
+    const text = isPlain ? error.message : error instanceof Error ? error.stack : String(error);
     process.stderr.write(`${text}\n`);
     process.exit(1);
   }
