@@ -6,6 +6,8 @@ import {
   isProduction,
   parseEnvironment,
   productionFaults,
+  readWatch,
+  type WatchSettings,
   watchEnvironment,
   withSecretFiles,
 } from '@keyfare/gate/server';
@@ -65,7 +67,7 @@ export abstract class BillingConfig {
   abstract readonly apiJwksUrl: string;
   abstract readonly rpcUrl: string;
   abstract readonly rpcTimeoutMs: number;
-  abstract readonly watch: { readonly port: number | undefined; readonly token: string | undefined };
+  abstract readonly watch: WatchSettings;
   /** Whether real money or real customers are at stake. */
   abstract readonly isProduction: boolean;
   abstract readonly host: string;
@@ -129,7 +131,7 @@ export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
     apiJwksUrl: values.API_JWKS_URL,
     rpcUrl: values.RPC_URL,
     rpcTimeoutMs: values.RPC_TIMEOUT_MS,
-    watch: { port: values.WATCH_PORT, token: values.WATCH_TOKEN },
+    watch: readWatch(values, { isProduction: isProduction(given) }),
     isProduction: isProduction(given),
     host: values.HOST,
     port: values.PORT,

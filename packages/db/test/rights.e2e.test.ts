@@ -31,7 +31,13 @@ function urlOf(login: string, password = 'secret'): string {
 }
 
 async function as<T>(login: string, work: (dataSource: DataSource) => Promise<T>): Promise<T> {
-  const settings = { url: urlOf(login), schema, entities: [], migrations: [MakeTable1797000000000], applicationName: 'rights' };
+  const settings = {
+    url: urlOf(login),
+    schema,
+    entities: [],
+    migrations: [MakeTable1797000000000],
+    applicationName: 'rights',
+  };
   const dataSource = await createDataSource(settings).initialize();
   try {
     return await work(dataSource);
