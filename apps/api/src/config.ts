@@ -1,4 +1,12 @@
-import { gateEnvironment, parseGateEnvironment, watchEnvironment, withSecretFiles } from '@keyfare/gate/server';
+import {
+  gateEnvironment,
+  isProduction,
+  parseGateEnvironment,
+  readWatch,
+  type WatchSettings,
+  watchEnvironment,
+  withSecretFiles,
+} from '@keyfare/gate/server';
 import { z } from 'zod';
 
 /** The environment of this program: the gate's part, and its own. */
@@ -18,7 +26,7 @@ export interface ApiConfig {
   readonly logLevel: z.infer<typeof apiEnvironment>['LOG_LEVEL'];
   /** Makes the first operator, once. */
   readonly bootstrapToken: string | undefined;
-  readonly watch: { readonly port: number | undefined; readonly token: string | undefined };
+  readonly watch: WatchSettings;
   /** As the gate takes it. */
   readonly corsOrigins: string;
 }
@@ -33,13 +41,14 @@ const gone = {
 
 /** Parses the whole environment, the gate's part too, so that all faults are told at once. */
 export function readApiConfig(env: NodeJS.ProcessEnv): ApiConfig {
-  const { values } = parseGateEnvironment(apiEnvironment.extend(gone), withSecretFiles(env));
+  const given = withSecretFiles(env);
+  const { values } = parseGateEnvironment(apiEnvironment.extend(gone), given);
   return {
     host: values.HOST,
     port: values.PORT,
     logLevel: values.LOG_LEVEL,
     bootstrapToken: values.BOOTSTRAP_TOKEN,
-    watch: { port: values.WATCH_PORT, token: values.WATCH_TOKEN },
+    watch: readWatch(values, { isProduction: isProduction(given) }),
     corsOrigins: values.CORS_ORIGINS === '*' ? '*' : (values.CORS_ORIGINS?.join(',') ?? 'none'),
   };
 }

@@ -6,6 +6,8 @@ import {
   isProduction,
   parseEnvironment,
   productionFaults,
+  readWatch,
+  type WatchSettings,
   watchEnvironment,
   withSecretFiles,
 } from '@keyfare/gate/server';
@@ -21,7 +23,14 @@ const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https U
 
 /** The environment of this program. What it shares with the gate is spelled as there. */
 export const billingEnvironment = gateEnvironment
-  .pick({ PAY_TO: true, NETWORK: true, DATABASE_URL: true, MIGRATION_DATABASE_URL: true, RPC_URL: true })
+  .pick({
+    PAY_TO: true,
+    NETWORK: true,
+    DATABASE_URL: true,
+    DIRECT_DATABASE_URL: true,
+    MIGRATION_DATABASE_URL: true,
+    RPC_URL: true,
+  })
   .extend({
     FEED_DATABASE_URL: gateEnvironment.shape.DATABASE_URL.optional(),
     API_JWKS_URL: httpUrl,
@@ -49,6 +58,8 @@ export abstract class BillingConfig {
   abstract readonly payTo: `0x${string}`;
   /** The books. */
   abstract readonly databaseUrl: string;
+  /** Whether `databaseUrl` and `feedDatabaseUrl` are those of a pooler in transaction mode: `DIRECT_DATABASE_URL` is set. */
+  abstract readonly isPooled: boolean;
   /** A login that may change the schema, where the running program's may not. */
   abstract readonly migrationDatabaseUrl: string;
   /** The API's database, of which five views are read. */
@@ -56,7 +67,7 @@ export abstract class BillingConfig {
   abstract readonly apiJwksUrl: string;
   abstract readonly rpcUrl: string;
   abstract readonly rpcTimeoutMs: number;
-  abstract readonly watch: { readonly port: number | undefined; readonly token: string | undefined };
+  abstract readonly watch: WatchSettings;
   /** Whether real money or real customers are at stake. */
   abstract readonly isProduction: boolean;
   abstract readonly host: string;
@@ -86,7 +97,14 @@ export abstract class BillingConfig {
 }
 
 /** Secrets that may come from a file: a URL may hold a password or a provider's key. */
-const fromFile = ['WATCH_TOKEN', 'DATABASE_URL', 'MIGRATION_DATABASE_URL', 'FEED_DATABASE_URL', 'RPC_URL'];
+const fromFile = [
+  'WATCH_TOKEN',
+  'DATABASE_URL',
+  'DIRECT_DATABASE_URL',
+  'MIGRATION_DATABASE_URL',
+  'FEED_DATABASE_URL',
+  'RPC_URL',
+];
 
 /** One token for all was a setting of the release before: who still sets it is told what takes its place. */
 const gone = {
@@ -107,12 +125,13 @@ export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
     network: values.NETWORK,
     payTo: values.PAY_TO,
     databaseUrl: values.DATABASE_URL,
-    migrationDatabaseUrl: values.MIGRATION_DATABASE_URL ?? values.DATABASE_URL,
+    isPooled: values.DIRECT_DATABASE_URL !== undefined,
+    migrationDatabaseUrl: values.MIGRATION_DATABASE_URL ?? values.DIRECT_DATABASE_URL ?? values.DATABASE_URL,
     feedDatabaseUrl: values.FEED_DATABASE_URL ?? values.DATABASE_URL,
     apiJwksUrl: values.API_JWKS_URL,
     rpcUrl: values.RPC_URL,
     rpcTimeoutMs: values.RPC_TIMEOUT_MS,
-    watch: { port: values.WATCH_PORT, token: values.WATCH_TOKEN },
+    watch: readWatch(values, { isProduction: isProduction(given) }),
     isProduction: isProduction(given),
     host: values.HOST,
     port: values.PORT,

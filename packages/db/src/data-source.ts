@@ -16,6 +16,8 @@ export interface DataSourceSettings {
   /** A role that each connection takes on at its start, with fewer rights than the login. */
   readonly role?: string;
   readonly poolSize?: number;
+  /** See `SqlSettings`: then no role is taken on. */
+  readonly isPooled?: boolean;
 }
 
 /** A TypeORM data source with our naming, no `synchronize`, and bounded waits. It does not connect by itself. */
@@ -37,7 +39,7 @@ export function createDataSource(settings: DataSourceSettings): DataSource {
     poolErrorHandler: () => undefined,
     extra: {
       query_timeout: 15_000,
-      ...(settings.role === undefined ? {} : { options: `-c role=${settings.role}` }),
+      ...(settings.role === undefined || settings.isPooled === true ? {} : { options: `-c role=${settings.role}` }),
     },
   });
   return sayingUnavailable(dataSource);

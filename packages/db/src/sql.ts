@@ -26,15 +26,29 @@ export interface SqlSettings {
   readonly queryTimeoutMs?: number;
   /** After this the database itself gives a statement up: 503 `service/overloaded`. */
   readonly statementTimeoutMs?: number;
+  /**
+   * Whether the URL is that of a pooler in transaction mode, where one transaction after the other may run on another
+   * server connection. Then nothing is asked of a session: no role (the login's own rights count: see `checkLogin`), no
+   * prepared statements, and a `statementTimeoutMs` is set within a transaction. @default false
+   */
+  readonly isPooled?: boolean;
 }
 
 /** The plain driver for the hot path: prepared statements, short waits, no object mapping. */
 export class SqlPool implements Sql {
   readonly #pool: Pool;
   readonly #maxWaiting: number;
+  readonly #isPooled: boolean;
+  /** What a transaction begins with. */
+  readonly #begin: string;
 
   constructor(settings: SqlSettings) {
     this.#maxWaiting = settings.maxWaiting ?? 2_000;
+    this.#isPooled = settings.isPooled ?? false;
+    this.#begin =
+      this.#isPooled && settings.statementTimeoutMs !== undefined
+        ? `begin; set local statement_timeout = ${String(settings.statementTimeoutMs)}`
+        : 'begin';
     this.#pool = new Pool({
       connectionString: settings.url,
       application_name: settings.applicationName,
@@ -51,10 +65,15 @@ export class SqlPool implements Sql {
   }
 
   async query<Row>(statement: Statement): Promise<readonly Row[]> {
+    if (this.#begin !== 'begin') {
+      return await this.transaction((tx) => tx.query<Row>(statement)).catch((error: unknown) => {
+        throw errorCode(error) === '57014' ? tooSlow(error) : error;
+      });
+    }
     const client = await this.#connect();
     let lost: DatabaseUnavailable | undefined;
     try {
-      const { rows } = await client.query(forDriver(statement));
+      const { rows } = await client.query(this.#forDriver(statement));
       return rows as readonly Row[];
     } catch (error) {
       // SQLSTATE 57014: it took longer than this pool's statements may.
@@ -76,8 +95,8 @@ export class SqlPool implements Sql {
     let lost: DatabaseUnavailable | undefined;
     let committing = false;
     try {
-      await client.query('begin');
-      const result = await work(onClient(client));
+      await client.query(this.#begin);
+      const result = await work(this.#onClient(client));
       committing = true;
       await client.query('commit');
       return result;
@@ -100,6 +119,23 @@ export class SqlPool implements Sql {
     await this.#pool.end();
   }
 
+  #forDriver({ name, text, values }: Statement): { text: string; name?: string; values?: unknown[] } {
+    return {
+      text,
+      ...(name === undefined || this.#isPooled ? {} : { name }),
+      ...(values === undefined ? {} : { values: values as unknown[] }),
+    };
+  }
+
+  #onClient(client: PoolClient): Sql {
+    return {
+      query: async <Row>(statement: Statement) => {
+        const { rows } = await client.query(this.#forDriver(statement));
+        return rows as readonly Row[];
+      },
+    };
+  }
+
   /** Whatever keeps a connection from being made, nothing was sent, so nothing is in doubt. */
   async #connect(): Promise<PoolClient> {
     if (this.#pool.waitingCount >= this.#maxWaiting) {
@@ -113,7 +149,9 @@ export class SqlPool implements Sql {
   }
 }
 
-function optionsOf({ role, statementTimeoutMs }: SqlSettings): { options?: string } {
+/** Startup parameters: a pooler in transaction mode refuses them. */
+function optionsOf({ role, statementTimeoutMs, isPooled }: SqlSettings): { options?: string } {
+  if (isPooled === true) return {};
   const options = [
     ...(role === undefined ? [] : [`-c role=${role}`]),
     ...(statementTimeoutMs === undefined ? [] : [`-c statement_timeout=${String(statementTimeoutMs)}`]),
@@ -136,23 +174,6 @@ export class DatabaseUnavailable extends Error {
     super('the database could not be reached', { cause });
     this.inDoubt = inDoubt;
   }
-}
-
-function forDriver(statement: Statement): { text: string; name?: string; values?: unknown[] } {
-  return {
-    text: statement.text,
-    ...(statement.name === undefined ? {} : { name: statement.name }),
-    ...(statement.values === undefined ? {} : { values: statement.values as unknown[] }),
-  };
-}
-
-function onClient(client: PoolClient): Sql {
-  return {
-    query: async <Row>(statement: Statement) => {
-      const { rows } = await client.query(forDriver(statement));
-      return rows as readonly Row[];
-    },
-  };
 }
 
 const networkCodes = new Set([

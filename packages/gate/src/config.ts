@@ -46,6 +46,10 @@ export abstract class GateConfig {
   abstract readonly networks: readonly NetworkSettings[];
   abstract readonly deferred: DeferredSettings;
   abstract readonly databaseUrl: string;
+  /** For what needs a session of its own: past the pooler, where `databaseUrl` is that of one. */
+  abstract readonly directDatabaseUrl: string;
+  /** Whether `databaseUrl` is that of a pooler in transaction mode: `DIRECT_DATABASE_URL` is set. */
+  abstract readonly isPooled: boolean;
   /** A login that may change the schema, where the running gate's may not. */
   abstract readonly migrationDatabaseUrl: string;
   /** The origin that callers know: it stands in offers and receipts. */
@@ -138,6 +142,7 @@ export const gateEnvironment = z.object({
   PAY_TO: address,
   NETWORK: network.default(() => findNetwork('base-sepolia') as Network),
   DATABASE_URL: postgresUrl,
+  DIRECT_DATABASE_URL: postgresUrl.optional(),
   MIGRATION_DATABASE_URL: postgresUrl.optional(),
   PUBLIC_URL: httpOrigin.default('http://localhost:3000'),
   CORS_ORIGINS: corsOrigins.default(null),
@@ -242,7 +247,9 @@ export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): Ga
     network: values.NETWORK,
     payTo: values.PAY_TO,
     databaseUrl: values.DATABASE_URL,
-    migrationDatabaseUrl: values.MIGRATION_DATABASE_URL ?? values.DATABASE_URL,
+    directDatabaseUrl: values.DIRECT_DATABASE_URL ?? values.DATABASE_URL,
+    isPooled: values.DIRECT_DATABASE_URL !== undefined,
+    migrationDatabaseUrl: values.MIGRATION_DATABASE_URL ?? values.DIRECT_DATABASE_URL ?? values.DATABASE_URL,
     publicUrl: new URL(values.PUBLIC_URL),
     corsOrigins: values.CORS_ORIGINS,
     operatorCorsOrigins: values.OPERATOR_CORS_ORIGINS,

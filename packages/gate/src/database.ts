@@ -1,5 +1,6 @@
 import { createDataSource } from '@keyfare/db/data-source';
-import { migrate } from '@keyfare/db/migrations';
+import { migrate, pendingMigrations } from '@keyfare/db/migrations';
+import { asMissingRights } from '@keyfare/db/rights';
 import { isConnectionLost } from '@keyfare/db/sql';
 import type { DataSource } from 'typeorm';
 import { AnswerEntity } from './answer/answer.entity.js';
@@ -30,6 +31,7 @@ import { CreateReceipt1795000000500 } from './receipt/receipt.migration.js';
 import { ReceiptKeyEntity } from './receipt/receipt-key.entity.js';
 import { ReplicaEntity } from './replica/replica.entity.js';
 import { CreateReplica1795000000800, CreateRoles1795000000000 } from './replica/replica.migration.js';
+import { TellMigrations1797000034000 } from './replica/told-migrations.migration.js';
 import { gateRole, schema } from './schema.js';
 import { SettlementEntity } from './settlement/settlement.entity.js';
 import { WalletEntity } from './settlement/wallet.entity.js';
@@ -90,28 +92,48 @@ const migrations = [
   CreateOperator1797000000000,
   EndAccounts1797000000100,
   ShowAccountEnds1797000000200,
+  TellMigrations1797000034000,
 ];
+
+/** The roles that the migrations grant to: the running gate's, and that of whoever reads its log. */
+const roles = [gateRole, 'keyfare_billing_reader'];
 
 /** The gate's data source as a login that owns the schema: for migrations, and for the test that compares them. */
 export function ownerDataSource(url: string): DataSource {
   return createDataSource({ url, schema, entities, migrations, applicationName: 'keyfare-migrate', poolSize: 2 });
 }
 
-/** The gate's data source with the rights of a running gate, for the rooms that are not on the hot path. */
-export function gateDataSource(url: string): DataSource {
-  return createDataSource({ url, schema, entities, migrations: [], applicationName: 'keyfare', role: gateRole });
+/**
+ * The gate's data source with the rights of a running gate, for the rooms that are not on the hot path. `isPooled`: see
+ * `SqlSettings`.
+ */
+export function gateDataSource(url: string, isPooled = false): DataSource {
+  const settings = { url, schema, entities, migrations: [], applicationName: 'keyfare', isPooled };
+  return createDataSource({ ...settings, role: gateRole });
 }
 
-/** Brings the schema up to date. A database that is still starting is waited for. */
+/**
+ * Brings the schema up to date and answers the names of the migrations that it ran. A database that is still starting is
+ * waited for. Throws `MissingRights` when something is pending and the login may not run it.
+ */
 export async function migrateGate(url: string, waitMs = 30_000): Promise<readonly string[]> {
+  return await withOwner(url, (dataSource) => migrate(dataSource, schema, roles), waitMs);
+}
+
+/** The names of the gate's migrations that this database has not had, in their order. */
+export async function pendingGateMigrations(url: string): Promise<readonly string[]> {
+  return await withOwner(url, (dataSource) => pendingMigrations(dataSource, schema), 0);
+}
+
+async function withOwner<T>(url: string, work: (dataSource: DataSource) => Promise<T>, waitMs: number): Promise<T> {
   const deadline = Date.now() + waitMs;
   for (;;) {
     const dataSource = ownerDataSource(url);
     try {
       await dataSource.initialize();
-      return await migrate(dataSource, schema);
+      return await work(dataSource);
     } catch (error) {
-      if (!isConnectionLost(error) || Date.now() > deadline) throw error;
+      if (!isConnectionLost(error) || Date.now() > deadline) throw asMissingRights(error, url);
       await new Promise((wake) => setTimeout(wake, 250));
     } finally {
       if (dataSource.isInitialized) await dataSource.destroy();

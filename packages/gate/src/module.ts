@@ -1,4 +1,5 @@
 import { loadSignatureVerifier } from '@keyfare/core/x402';
+import { checkLogin } from '@keyfare/db/rights';
 import { SqlPool } from '@keyfare/db/sql';
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, DiscoveryModule, MetadataScanner } from '@nestjs/core';
@@ -39,7 +40,7 @@ import { GateHealth } from './replica/health.js';
 import { GateLifecycle } from './replica/lifecycle.js';
 import { ReplicaService } from './replica/replica.service.js';
 import { ReplicaId } from './replica-id.js';
-import { gateRole } from './schema.js';
+import { gateRole, schema } from './schema.js';
 import { ProblemFilter } from './server/problem.filter.js';
 import { ProblemPages } from './server/problem-pages.js';
 import { RouteAudit } from './server/route-audit.js';
@@ -60,20 +61,30 @@ const parts: Provider[] = [
     provide: SqlPool,
     inject: [GateConfig],
     useFactory: async (config: GateConfig) => {
+      const { databaseUrl: url, isPooled } = config;
       await migrateGate(config.migrationDatabaseUrl);
-      return new SqlPool({ url: config.databaseUrl, applicationName: 'keyfare', role: gateRole });
+      await checkLogin({ url, role: gateRole, schema, isPooled });
+      if (isPooled) await checkLogin({ url: config.directDatabaseUrl, role: gateRole, schema, isPooled: false });
+      return new SqlPool({ url, applicationName: 'keyfare', role: gateRole, isPooled });
     },
   },
   {
     provide: ListPool,
     inject: [GateConfig, SqlPool],
-    useFactory: ({ databaseUrl: url }: GateConfig) =>
-      new ListPool({ url, applicationName: 'keyfare-lists', role: gateRole, poolSize: 2, statementTimeoutMs: 5_000 }),
+    useFactory: ({ databaseUrl: url, isPooled }: GateConfig) =>
+      new ListPool({
+        url,
+        applicationName: 'keyfare-lists',
+        role: gateRole,
+        poolSize: 2,
+        statementTimeoutMs: 5_000,
+        isPooled,
+      }),
   },
   {
     provide: DataSource,
     inject: [GateConfig, SqlPool],
-    useFactory: (config: GateConfig) => gateDataSource(config.databaseUrl).initialize(),
+    useFactory: (config: GateConfig) => gateDataSource(config.databaseUrl, config.isPooled).initialize(),
   },
   { provide: Networks, inject: [GateConfig], useFactory: openNetworks },
   { provide: signatureVerifier, useFactory: () => loadSignatureVerifier() },

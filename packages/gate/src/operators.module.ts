@@ -41,8 +41,8 @@ class OperatorLifecycle implements OnApplicationBootstrap, OnApplicationShutdown
 
 const poolOf =
   (poolSize: number) =>
-  ({ databaseUrl: url }: GateConfig): SqlPool =>
-    new SqlPool({ url, applicationName: 'keyfare-operators', role: gateRole, poolSize });
+  ({ databaseUrl: url, isPooled }: GateConfig): SqlPool =>
+    new SqlPool({ url, applicationName: 'keyfare-operators', role: gateRole, poolSize, isPooled });
 
 /** Operators of the service, what they may do, and the one way in which they change something. Beside `GateModule`. */
 @Module({})

@@ -26,6 +26,14 @@ export interface AdapterSettings {
   readonly bodyLimitBytes?: number;
 }
 
+const servers = new WeakMap<FastifyInstance, { isClosing: boolean }>();
+
+/** From now on each answer ends its connection, so that callers have left before the server closes. */
+export function announceClosing(fastify: FastifyInstance): void {
+  const server = servers.get(fastify);
+  if (server !== undefined) server.isClosing = true;
+}
+
 /**
  * A Fastify adapter with a server's manners: bounded bodies and headers, and a problem with CORS headers and an access line
  * for every request that is refused, also for those that never reach a route or a hook.
@@ -56,6 +64,7 @@ export function createAdapter({ logger, bodyLimitBytes = 1_048_576 }: AdapterSet
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => refusals.unreadable(error, socket),
   });
   const instance = adapter.getInstance<FastifyInstance>();
+  servers.set(instance, server);
   instance.server.on('connect', ({ headers }: IncomingMessage, socket: Duplex) => {
     refusals.tunnel(socket, headers.origin);
   });

@@ -14,4 +14,4 @@ export { createLogger, droppedLines, NestLogger } from './logger.js';
 export { ProblemFilter } from './problem.filter.js';
 export { RouteTable } from './route-table.js';
 export { main, type ServerSettings, startServer } from './run.js';
-export { atMostTwiceASecond, Watch, watchEnvironment } from './watch.js';
+export { atMostTwiceASecond, readWatch, Watch, type WatchSettings, watchEnvironment } from './watch.js';
