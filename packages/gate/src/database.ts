@@ -140,3 +140,5 @@ async function withOwner<T>(url: string, work: (dataSource: DataSource) => Promi
     }
   }
 }
+
+export { gateRole, schema } from './schema.js';

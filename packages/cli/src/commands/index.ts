@@ -1,6 +1,7 @@
 import type { CommandSpec } from '../command.js';
 import { accounts } from './accounts.js';
 import { books } from './books.js';
+import { doctor } from './doctor.js';
 import { invoices } from './invoices.js';
 import { keys } from './keys.js';
 import { operators } from './operators.js';
@@ -20,6 +21,7 @@ export const commands: readonly CommandSpec[] = [
   ...invoices,
   ...books,
   ...reports,
+  ...doctor,
 ];
 
 /** What the first words are about. */
