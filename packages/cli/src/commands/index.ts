@@ -4,6 +4,7 @@ import { books } from './books.js';
 import { doctor } from './doctor.js';
 import { invoices } from './invoices.js';
 import { keys } from './keys.js';
+import { migrate } from './migrate.js';
 import { operators } from './operators.js';
 import { payments } from './payments.js';
 import { plans } from './plans.js';
@@ -22,6 +23,7 @@ export const commands: readonly CommandSpec[] = [
   ...books,
   ...reports,
   ...doctor,
+  ...migrate,
 ];
 
 /** What the first words are about. */
