@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { callRpc } from '@keyfare/devstack/chain';
+import { choosePort } from '@keyfare/devstack/ports';
 import type { Service } from '@keyfare/devstack/processes';
 import { installUsdc, usdcAddress } from '@keyfare/devstack/usdc';
 import { startTestChain } from '@keyfare/testing/chain';
@@ -481,7 +482,8 @@ describe('a network', () => {
 
 describe('the public URL', () => {
   it('that nobody answers at is told', async () => {
-    expect(await troubles({ PUBLIC_URL: 'http://127.0.0.1:9' }, 'service')).toEqual([
+    const url = `http://127.0.0.1:${await choosePort()}`;
+    expect(await troubles({ PUBLIC_URL: url }, 'service')).toEqual([
       expect.objectContaining({
         name: 'service.health',
         status: 'fail',

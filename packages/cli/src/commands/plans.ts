@@ -119,8 +119,9 @@ async function post({ api, out }: Context, body: object): Promise<undefined> {
 async function newest({ api }: Context, name: string): Promise<Row> {
   let found: Row | undefined;
   for await (const { items } of api().list('/admin/plans', {}, mostVersions)) {
-    // In the order of slug and version.
-    found = items.findLast((plan) => plan['slug'] === name) ?? found;
+    for (const plan of items) {
+      if (plan['slug'] === name && Number(plan['version']) > Number(found?.['version'] ?? 0)) found = plan;
+    }
   }
   if (found === undefined) throw new Failure(exitCodes.conflict, `there is no plan ${name}`);
   return found;

@@ -28,12 +28,17 @@ export async function problemFailure(response: Response): Promise<Failure> {
   const lines = [
     ...(typeof detail === 'string' && detail !== head && detail !== `${head}.` ? [detail] : []),
     ...(Array.isArray(errors) ? errors.map((error) => `- ${String(error)}`) : []),
-    ...(typeof type === 'string' && URL.canParse(type) ? [`see ${type}`] : []),
+    ...(typeof type === 'string' && type !== 'about:blank' ? [`see ${pageOf(type, response.url)}`] : []),
   ];
   return new Failure(exitCodeOf(status), typeof code === 'string' ? `${head} (${code})` : head, {
     lines,
     document: { ...document, status },
   });
+}
+
+/** The page of a problem's type: it may be relative to where it came from (RFC 9457 §3.1.1). */
+function pageOf(type: string, base: string): string {
+  return URL.canParse(type, base) ? new URL(type, base).href : type;
 }
 
 /** The caller's patience is at its end: nothing is sent again. */

@@ -94,14 +94,14 @@ export class Output {
       this.#stderr.write(`${safeJson({ error: failure.document })}\n`);
       return;
     }
-    const style = this.#colours(this.#stderr) ? (text: string) => styleText('red', text) : (text: string) => text;
-    this.#stderr.write(`${style('error:')} ${escapeText(failure.message)}\n`);
+    const head = this.#colours(this.#stderr) ? paint('red', 'error:') : 'error:';
+    this.#stderr.write(`${head} ${escapeText(failure.message)}\n`);
     for (const line of failure.lines) this.#stderr.write(`  ${escapeText(line)}\n`);
   }
 
   /** The word in a colour, where stdout is a terminal that has them and nobody asked for none (NO_COLOR). */
   coloured(colour: 'green' | 'yellow' | 'red' | 'dim', text: string): string {
-    return this.#colours(this.#stdout) ? styleText(colour, text) : text;
+    return this.#colours(this.#stdout) ? paint(colour, text) : text;
   }
 
   /** As `line`, of words that `coloured` made: everything else in it must be escaped. */
@@ -118,6 +118,11 @@ export class Output {
   async #print(text: string): Promise<void> {
     if (!this.#stdout.write(text)) await once(this.#stdout, 'drain');
   }
+}
+
+/** Whether the stream has colours was asked already, and of the right stream. */
+function paint(colour: 'green' | 'yellow' | 'red' | 'dim', text: string): string {
+  return styleText(colour, text, { validateStream: false });
 }
 
 /** A part of a list, and whether there is more behind it. */

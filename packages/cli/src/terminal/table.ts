@@ -16,7 +16,7 @@ export interface TableSpace {
 }
 
 const gap = '  ';
-const leastWidth = 6;
+const leastWidth = 4;
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
 /**
@@ -80,7 +80,7 @@ function widthsOf(lines: readonly (readonly string[])[]): readonly number[] {
   return first.map((_, index) => lines.reduce((most, line) => Math.max(most, stringWidth(line[index] ?? '')), 0));
 }
 
-/** Takes from the widest column, one by one, until the line fits; no column goes below six. */
+/** Takes from the widest column, one by one, until the line fits; no column goes below four. */
 function fit(widths: readonly number[], width: number | undefined): readonly number[] {
   if (width === undefined) return widths;
   const fitted = [...widths];
