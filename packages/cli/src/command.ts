@@ -3,7 +3,7 @@ import type { Client } from './http/client.js';
 import type { Output } from './terminal/output.js';
 
 /** An argument of a command, in its place. */
-export interface ArgumentSpec {
+interface ArgumentSpec {
   readonly name: string;
   readonly description: string;
   readonly choices?: readonly string[];
@@ -20,7 +20,7 @@ export interface OptionSpec {
 }
 
 /** How a command is used, and what it answers. */
-export interface Example {
+interface Example {
   /** The command line, without `keyfare`. */
   readonly line: string;
   /** What is printed. */

@@ -3,7 +3,7 @@ import { exitCodes } from './exit-code.js';
 import { Failure } from './failure.js';
 
 /** A setting from the environment, or from the file that `NAME_FILE` names; undefined where neither is set. */
-export function readSetting(env: NodeJS.ProcessEnv, name: string): string | undefined {
+function readSetting(env: NodeJS.ProcessEnv, name: string): string | undefined {
   const value = env[name];
   if (value !== undefined && value !== '') return value;
   const path = env[`${name}_FILE`];

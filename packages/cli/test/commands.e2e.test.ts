@@ -1,14 +1,16 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { choosePort } from '@keyfare/devstack/ports';
 import type { Service } from '@keyfare/devstack/processes';
 import { mintUsdc } from '@keyfare/devstack/usdc';
 import { fundedPayer, paymentHeaderV2, type Requirements, signAuthorization } from '@keyfare/testing/payers';
+import { commands } from '../src/commands/index.js';
 import { billingEnv, type Deployment, openDeployment, startApi, startBilling } from './deployment.js';
 import { type Ended, runCli } from './run-cli.js';
 
@@ -51,6 +53,17 @@ async function answer(...args: readonly string[]): Promise<Json> {
   const { code, stdout, stderr } = await keyfare(...args, '--json');
   expect({ args, code, stderr: code === 0 ? '' : stderr }).toEqual({ args, code: 0, stderr: '' });
   return JSON.parse(stdout) as Json;
+}
+
+/** Sends a request on to the API, and gives the answer's body. */
+async function passOn(incoming: IncomingMessage): Promise<string> {
+  const { authorization = '', 'idempotency-key': key } = incoming.headers;
+  const response = await fetch(`${env['KEYFARE_API_URL'] ?? ''}${incoming.url ?? ''}`, {
+    method: 'POST',
+    headers: { authorization, 'content-type': 'application/json', 'idempotency-key': String(key) },
+    body: await text(incoming),
+  });
+  return response.text();
 }
 
 async function openAccount(name: string): Promise<string> {
@@ -213,24 +226,13 @@ describe('a write', () => {
     let attempts = 0;
     const keys = new Set<unknown>();
     const relay = createServer((incoming, response) => {
-      const chunks: Buffer[] = [];
-      incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-      incoming.on('end', () => {
-        attempts += 1;
-        keys.add(incoming.headers['idempotency-key']);
-        void fetch(`${env['KEYFARE_API_URL'] ?? ''}${incoming.url ?? ''}`, {
-          method: 'POST',
-          headers: {
-            authorization: incoming.headers.authorization ?? '',
-            'content-type': 'application/json',
-            'idempotency-key': String(incoming.headers['idempotency-key']),
-          },
-          body: Buffer.concat(chunks),
-        }).then(async (answered) => {
-          // The first answer is lost on the way back.
-          if (attempts === 1) incoming.socket.destroy();
-          else response.end(await answered.text());
-        });
+      attempts += 1;
+      keys.add(incoming.headers['idempotency-key']);
+      const isFirst = attempts === 1;
+      void passOn(incoming).then((answered) => {
+        // The first answer is lost on the way back.
+        if (isFirst) incoming.socket.destroy();
+        return isFirst || response.end(answered);
       });
     });
     await new Promise<void>((resolve) => void relay.listen(0, '127.0.0.1', resolve));
@@ -315,6 +317,51 @@ describe('payments and the books', () => {
     expect(refused.code).toBe(4);
   });
 });
+
+describe('the examples of docs/cli.md', () => {
+  it('have the columns and fields of real answers', async () => {
+    const idOf = async (...list: readonly string[]): Promise<string> =>
+      String(((await answer(...list, '--limit', '1'))['items'] as [Json])[0]['id']);
+    const account = String(((await answer('accounts', 'list', '--search', 'Caller'))['items'] as [Json])[0]['id']);
+    const tried: Readonly<Record<string, readonly string[]>> = {
+      'plans list': [],
+      'plans show': ['pro'],
+      'accounts list': [],
+      'accounts show': [account],
+      'accounts usage': [account],
+      'keys list': [account],
+      'keys show': [await idOf('keys', 'list', account)],
+      'payments list': [],
+      'payments show': [await idOf('payments', 'list')],
+      'operators list': [],
+      'operators self': [],
+      'audit api': [],
+      'audit billing': [],
+      'invoices list': [],
+      'invoices show': [await idOf('invoices', 'list')],
+      'breaks list': [],
+      'breaks show': [await idOf('breaks', 'list')],
+      reconcile: ['--latest'],
+    };
+    for (const [name, args] of Object.entries(tried)) {
+      const { stdout } = await keyfare(...name.split(' '), ...args);
+      const output = commands.find((command) => command.name === name)?.examples[0]?.output ?? '';
+      expect({ name, labels: labelsOf(output) }).toEqual({ name, labels: labelsOf(stdout) });
+    }
+  });
+});
+
+/** The headings of a table, or the names of a record's fields; and those of a table behind it. */
+function labelsOf(output: string): readonly string[] {
+  const [first = '', ...rest] = output.split('\n').map((line) => line.split(/ {2,}/));
+  const isHeading = (line: readonly string[]): boolean =>
+    line.length > 1 && line.every((cell) => /^[A-Z ]+$/.test(cell));
+  if (isHeading(first as string[])) return first as string[];
+  const all = [first as string[], ...rest];
+  const table = all.findIndex(isHeading);
+  const fields = all.slice(0, table < 0 ? undefined : table).map(([name = '']) => name);
+  return [...fields, ...(table < 0 ? [] : (all[table] ?? []))].filter((label) => label !== '');
+}
 
 describe('the exit code', () => {
   it.each([

@@ -25,7 +25,7 @@ export interface Deployment {
   readonly logins: { readonly owner: string; readonly api: string; readonly billing: string };
   readonly settler: `0x${string}`;
   /** The database as one of its logins. */
-  urlOf(login: string): string;
+  readonly urlOf: (login: string) => string;
   /** A statement in this database, as the superuser. */
   sql(text: string, values?: readonly unknown[]): Promise<Record<string, unknown>[]>;
   close(): Promise<void>;

@@ -3,7 +3,7 @@ import { type ExitCode, exitCodes } from '../exit-code.js';
 import { Failure } from '../failure.js';
 import type { Row } from '../http/client.js';
 import type { Field } from '../terminal/output.js';
-import type { Column } from '../terminal/table.js';
+import { type Column, cellText } from '../terminal/table.js';
 import { idempotencyOption, idPath, limitOf, limitOption } from './lists.js';
 
 const breakArgument = { name: 'break', description: 'its id' };
@@ -174,7 +174,7 @@ function fieldsOf(found: Row): readonly Field[] {
     ['keys', found['keys']],
     ['status', found['status']],
     ['side', found['side']],
-    ['amount', amount === null ? null : `${String(amount)} ${String(asset)}`],
+    ['amount', amount === null ? null : `${cellText(amount)} ${cellText(asset)}`],
     ['detail', found['detail']],
     ['owner', found['owner']],
     ['note', found['note']],

@@ -11,7 +11,7 @@ const overages = ['reject', 'invoice', 'x402'];
 const dollars = 'dollars with at most six decimals, such as $0.0005 or 0.0005';
 const termOptions = [
   { flags: '--overage-price <dollars>', description: `of one unit, where overage is sold: ${dollars}` },
-  { flags: '--monthly-price <dollars>', description: `${dollars}` },
+  { flags: '--monthly-price <dollars>', description: dollars },
 ];
 /** So many versions of plans are looked through for one by its slug. */
 const mostVersions = 20_000;

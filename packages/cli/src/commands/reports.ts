@@ -3,7 +3,7 @@ import { exitCodes } from '../exit-code.js';
 import { Failure } from '../failure.js';
 import type { Row } from '../http/client.js';
 import type { ListPart } from '../terminal/output.js';
-import type { Column } from '../terminal/table.js';
+import { type Column, cellText } from '../terminal/table.js';
 import { limitOf, limitOption } from './lists.js';
 
 const names = ['revenue', 'trial-balance', 'settlements', 'unpaid', 'refunds'];
@@ -57,6 +57,6 @@ function columnsOf(rows: readonly Row[]): readonly Column<Row>[] {
   return Object.keys(rows[0] ?? {}).map((name) => ({
     heading: name.toUpperCase(),
     cell: (row: Row) => row[name],
-    alignsRight: rows.every((row) => row[name] === null || amount.test(String(row[name]))),
+    alignsRight: rows.every((row) => row[name] === null || amount.test(cellText(row[name]))),
   }));
 }

@@ -10,7 +10,7 @@ import { type Finding, fail, ok, skewSeconds, skipped, spanText, warn, wordsOf }
 const oldestVersion = 15;
 const slowNotificationMs = 3_000;
 /** Times of payments are compared with the database's and the chain's clock: a few seconds decide. */
-export const skewLimits = { warnSeconds: 2, failSeconds: 30 };
+const skewLimits = { warnSeconds: 2, failSeconds: 30 };
 
 /** A login of a database, by its settings. */
 export interface Database {
@@ -30,59 +30,55 @@ export function openDatabase({ url, role, isPooled }: Database): SqlPool {
   return new SqlPool({ url, applicationName: 'keyfare-doctor', role, isPooled, poolSize: 2 });
 }
 
-/** Whether the server answers, which one it is, and whether the login may run in its role. The last is `ok` or nothing works. */
+/** Whether the server answers, which one it is, and whether the login may run in its role: else nothing works. */
 export async function checkLogins(database: Database): Promise<readonly Finding[]> {
-  const { name, setting, url, role, schema, isPooled } = database;
+  const { name, setting, url, isPooled } = database;
   const plain = new SqlPool({ url, applicationName: 'keyfare-doctor', isPooled, poolSize: 1 });
   try {
     const [server] = await plain.query<{ version: string; login: string }>({
       text: `select current_setting('server_version') as version, session_user::text as login`,
     });
     const { version = '0', login = '' } = server ?? {};
-    const findings = [
+    return [
       ok(name, `${login} is let into ${placeOf(url)}`),
       Number.parseInt(version, 10) >= oldestVersion
         ? ok(`${name}.version`, `PostgreSQL ${version}`)
         : fail(`${name}.version`, `PostgreSQL ${version}`, `use PostgreSQL ${oldestVersion} or newer`),
+      await checkRole(database, login),
     ];
-    return [...findings, await checkRole(database, login)];
   } catch (error) {
     const refused = asMissingRights(error, url);
     if (refused instanceof MissingRights) {
       return [fail(name, refused.message, `mend the login in ${setting}, or let it in`)];
     }
-    return [
-      fail(
-        name,
-        `${placeOf(url)} cannot be reached (${codeOf(error)})`,
-        `start the server, or mend ${setting}${schema === '' ? '' : ': host, port and database'}`,
-      ),
-    ];
+    const found = `${placeOf(url)} cannot be reached (${codeOf(error)})`;
+    return [fail(name, found, `start the server, or mend ${setting}: host, port and database`)];
   } finally {
     await plain.close();
   }
+}
 
-  async function checkRole({ name: prefix }: Database, login: string): Promise<Finding> {
-    try {
-      await checkLogin({ url, role, schema, isPooled });
-    } catch (error) {
-      if (!(error instanceof MissingRights)) throw error;
-      const [found, remedy] = splitSentence(error.message);
-      return fail(`${prefix}.role`, found, remedy ?? `give the login of ${setting} the role ${role}`);
-    }
-    const sql = openDatabase(database);
-    try {
-      await sql.query({ text: 'select 1' });
-      return ok(`${prefix}.role`, isPooled ? `${login} has the rights of ${role}` : `${login} runs as ${role}`);
-    } catch (error) {
-      return fail(
-        `${prefix}.role`,
-        `a connection cannot take on the role ${role} at its start: ${wordsOf((error as Error).cause ?? error)}`,
-        `if ${setting} is that of a pooler in transaction mode, set DIRECT_DATABASE_URL to the server itself`,
-      );
-    } finally {
-      await sql.close();
-    }
+async function checkRole(database: Database, login: string): Promise<Finding> {
+  const { name, setting, url, role, schema, isPooled } = database;
+  try {
+    await checkLogin({ url, role, schema, isPooled });
+  } catch (error) {
+    if (!(error instanceof MissingRights)) throw error;
+    const [found, remedy] = splitSentence(error.message);
+    return fail(`${name}.role`, found, remedy ?? `give the login of ${setting} the role ${role}`);
+  }
+  const sql = openDatabase(database);
+  try {
+    await sql.query({ text: 'select 1' });
+    return ok(`${name}.role`, isPooled ? `${login} has the rights of ${role}` : `${login} runs as ${role}`);
+  } catch (error) {
+    return fail(
+      `${name}.role`,
+      `a connection cannot take on the role ${role} at its start: ${wordsOf(error instanceof Error ? error.cause : error)}`,
+      `if ${setting} is that of a pooler in transaction mode, set DIRECT_DATABASE_URL to the server itself`,
+    );
+  } finally {
+    await sql.close();
   }
 }
 
@@ -126,25 +122,22 @@ export async function checkMigrations(name: string, pending: () => Promise<reado
 export async function checkListening(sql: SqlPool, directUrl: string, { name }: Database): Promise<Finding> {
   const channel = `keyfare_doctor_${randomBytes(6).toString('hex')}`;
   const startedMs = performance.now();
-  let heard: () => void = () => undefined;
-  const hearing = new Promise<'heard'>((resolve) => {
-    heard = () => resolve('heard');
-  });
-  const listener = new Listener({
-    url: directUrl,
-    applicationName: 'keyfare-doctor',
-    channels: [channel],
-    onNotification: heard,
-    onState: () => undefined,
-  });
+  let listener: Listener | undefined;
   let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<'late'>((resolve) => {
-    timer = setTimeout(() => resolve('late'), slowNotificationMs);
-  });
   try {
-    await listener.start();
+    const outcome = new Promise<'heard' | 'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), slowNotificationMs);
+      listener = new Listener({
+        url: directUrl,
+        applicationName: 'keyfare-doctor',
+        channels: [channel],
+        onNotification: () => resolve('heard'),
+        onState: () => undefined,
+      });
+    });
+    await listener?.start();
     await notify(sql, channel, '');
-    if ((await Promise.race([hearing, patience])) === 'heard') {
+    if ((await outcome) === 'heard') {
       const ms = performance.now() - startedMs;
       return ok(`${name}.listen`, `a notification came back after ${ms.toFixed(0)} ms`);
     }
@@ -155,7 +148,7 @@ export async function checkListening(sql: SqlPool, directUrl: string, { name }: 
     );
   } finally {
     clearTimeout(timer);
-    await listener.close();
+    await listener?.close();
   }
 }
 

@@ -28,9 +28,6 @@ const staleSeconds = { warn: 60, fail: 600 };
 /** Blocks may bear a time a little ahead of the clocks. */
 const aheadSeconds = 15;
 
-/** The names of `checkNetwork`'s findings, for where it cannot be asked. */
-export const settlementChecks = ['gas', 'payee', 'token', 'batch-contract'] as const;
-
 /** Looks at one network: its node, the wallet that settles there, the token and the batch contract. */
 export async function* checkNetwork(
   settings: NetworkSettings,

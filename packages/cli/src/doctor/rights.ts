@@ -13,16 +13,18 @@ function on(objects: readonly string[], ...privileges: Right['privilege'][]): re
   return objects.flatMap((object) => privileges.map((privilege) => ({ object, privilege })));
 }
 
+const entryColumns =
+  'id kind principal rail account_id key_id sku units period_start occurred_at writer post kid payload signature digest'.split(
+    ' ',
+  );
+
 /** What the migrations grant to the role of a running gate. A test compares it with a database that has had them. */
 export const gateRights: readonly Right[] = [
   ...on(['entry', 'placed', 'sequencer', 'unplaced', 'operator_feed', 'migration', 'audit'], 'select'),
   {
     object: 'entry',
     privilege: 'insert',
-    columns: [
-      ...['id', 'kind', 'principal', 'rail', 'account_id', 'key_id', 'sku', 'units', 'period_start', 'occurred_at'],
-      ...['writer', 'post', 'kid', 'payload', 'signature', 'digest'],
-    ],
+    columns: entryColumns,
   },
   { object: 'unplaced', privilege: 'insert', columns: ['ids'] },
   {

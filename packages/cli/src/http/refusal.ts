@@ -5,7 +5,7 @@ import { Failure } from '../failure.js';
 const conflicts: ReadonlySet<number> = new Set([404, 409, 410, 412, 428]);
 
 /** What a refusal of the server ends the program with. */
-export function exitCodeOf(status: number): ExitCode {
+function exitCodeOf(status: number): ExitCode {
   if (status === 401 || status === 403) return exitCodes.refused;
   if (conflicts.has(status)) return exitCodes.conflict;
   if (status === 429 || status === 502 || status === 503 || status === 504) return exitCodes.unreachable;

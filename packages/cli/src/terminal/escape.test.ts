@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { escapeLines, escapeText, safeJson } from './escape.js';
 
 const anyText = fc.string({ unit: 'binary' });

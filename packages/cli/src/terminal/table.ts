@@ -58,8 +58,7 @@ export class TableWriter<Row> {
 export function cellText(value: unknown): string {
   if (value === null || value === undefined || value === '') return '-';
   if (Array.isArray(value)) return value.length === 0 ? '-' : value.map(cellText).join(', ');
-  if (typeof value === 'object') return escapeText(JSON.stringify(value));
-  return escapeText(String(value));
+  return escapeText(typeof value === 'string' ? value : (JSON.stringify(value) ?? '-'));
 }
 
 /** The text in that many columns of a terminal. */
