@@ -55,6 +55,24 @@ it('tells each right on the log that billing lacks, with the grant', async () =>
   }
 });
 
+it('tells the migrations that are pending, with the command that runs them', async () => {
+  await deployment.chain.mine();
+  const [last] = await deployment.sql('select name from billing.migration order by timestamp desc limit 1');
+  await deployment.sql('update billing.migration set name = $1 where name = $2', ['another', last?.['name']]);
+  try {
+    expect(await troubles()).toEqual([
+      expect.objectContaining({
+        name: 'database.migrations',
+        status: 'fail',
+        found: `1 migration is pending, from ${String(last?.['name'])} on`,
+        remedy: expect.stringContaining('keyfare migrate --billing'),
+      }),
+    ]);
+  } finally {
+    await deployment.sql('update billing.migration set name = $2 where name = $1', ['another', last?.['name']]);
+  }
+});
+
 it('warns of a right to write what billing judges', async () => {
   await deployment.chain.mine();
   await deployment.sql('grant insert on keyfare.plan to keyfare_billing_reader');

@@ -6,6 +6,7 @@ import type { Service } from '@keyfare/devstack/processes';
 import { installUsdc, usdcAddress } from '@keyfare/devstack/usdc';
 import { startTestChain } from '@keyfare/testing/chain';
 import { openProxy, type Proxy } from '@keyfare/testing/proxy';
+import { openTcpProxy } from '@keyfare/testing/tcp-proxy';
 import type { Finding } from '../src/doctor/finding.js';
 import { gateRights } from '../src/doctor/rights.js';
 import { examineApi } from '../src/doctor/run.js';
@@ -478,6 +479,28 @@ describe('a network', () => {
     ]);
     expect(await on({ BATCH_CONTRACT: 'none' })).toEqual([]);
   });
+});
+
+it('whose database is lost while it is looked at gets one more finding, and no broken report', async () => {
+  const wire = await openTcpProxy(Number(new URL(deployment.database.url).port));
+  try {
+    const url = new URL(deployment.env['DATABASE_URL'] ?? '');
+    url.port = String(wire.port);
+    const env = { ...deployment.env, DATABASE_URL: url.href };
+    const findings: Finding[] = [];
+    for await (const finding of examineApi({ env, now: () => new Date(), skip: ['network', 'service'] })) {
+      findings.push(finding);
+      if (finding.name === 'database.owner') wire.cut();
+    }
+    expect(findings.filter(({ status }) => status === 'fail')).toEqual([
+      expect.objectContaining({
+        name: 'database',
+        found: expect.stringContaining('could not be looked at to the end'),
+      }),
+    ]);
+  } finally {
+    await wire.close();
+  }
 });
 
 describe('the public URL', () => {

@@ -23,6 +23,7 @@ const openColumns: readonly Column<Row>[] = [
 ];
 const example = `id          brk_2c1f…
 class       unpaid-call
+keys        {"entry":"01939f3c-7a52-7c10-9c5e-1f2a3b4c5d6e"}
 status      resolved
 side        chain
 amount      0.001000 USDC

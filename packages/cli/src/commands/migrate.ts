@@ -1,10 +1,7 @@
-import { spawn } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { json } from 'node:stream/consumers';
+import { isBillingHere, runBillingMigrations } from '../billing-program.js';
 import { type CommandSpec, type Context, type Input, isSet, textOf } from '../command.js';
 import { type ExitCode, exitCodes } from '../exit-code.js';
 import { Failure } from '../failure.js';
-import type { Row } from '../http/client.js';
 import { codeOf } from '../http/refusal.js';
 import type { Output } from '../terminal/output.js';
 import { envFileOption, withEnvFile } from './doctor.js';
@@ -61,38 +58,16 @@ async function migrateApi(input: Input, env: NodeJS.ProcessEnv, { out }: Context
   }
 }
 
-/**
- * Billing's migrations belong to its program, and no package knows an app. So its own command is run, where Node finds it:
- * beside this program, or from the current folder.
- */
+/** Billing's own command runs them, where its program is installed. */
 async function migrateBilling(input: Input, env: NodeJS.ProcessEnv, { out }: Context): Promise<ExitCode> {
+  if (!isBillingHere()) {
+    throw new Failure(exitCodes.usage, "billing's program is not installed here", {
+      lines: ['Run this where it is, or run `node apps/billing/dist/src/migrate.js` there.'],
+    });
+  }
   const isTrial = isSet(input, 'dryRun');
-  const child = spawn(process.execPath, [findProgram(), ...(isTrial ? ['--dry-run'] : [])], {
-    env,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const ended = new Promise<number>((resolve, reject) => {
-    child.once('error', reject).once('close', (code) => resolve(code ?? 1));
-  });
-  const [code, answer] = await Promise.all([ended, json(child.stdout).catch(() => undefined)]);
-  const { names } = (answer ?? {}) as Row;
-  if (!Array.isArray(names)) {
-    throw new Failure(code === exitCodes.unreachable ? code : exitCodes.finding, 'billing was not migrated: see above');
-  }
-  return await show(out, isTrial, names.map(String));
-}
-
-function findProgram(): string {
-  for (const from of [import.meta.url, `${process.cwd()}/package.json`]) {
-    try {
-      return createRequire(from).resolve('@keyfare/billing/migrate');
-    } catch {
-      // Looked for in the next place.
-    }
-  }
-  throw new Failure(exitCodes.usage, "billing's program is not installed here", {
-    lines: ['Run this where it is, or run `node apps/billing/dist/src/migrate.js` there.'],
-  });
+  const { names } = await runBillingMigrations(env, { isTrial });
+  return await show(out, isTrial, names);
 }
 
 async function show(out: Output, isTrial: boolean, names: readonly string[]): Promise<ExitCode> {

@@ -70,7 +70,9 @@ served       2026-11-27T05:26:22.000Z
 refund due   -
 cause        -
 transaction  0x6b1f…
-advice       Paid and served. The owner of the answer gets it again with the Idempotency-Key of the first call.`,
+advice       Paid and served. The owner of the answer gets it again with the Idempotency-Key of the first call.
+TRANSACTION  STATE  NONCE     MAX FEE  SIGNED
+0x6b1f…      moved      0  3000000000  2026-11-27T05:26:22.000+00:00`,
       },
     ],
     run: async (input, { api, out }) => {

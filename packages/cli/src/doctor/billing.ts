@@ -9,12 +9,21 @@ import {
   withSecretFiles,
 } from '@keyfare/gate/config';
 import { schema as gateSchema } from '@keyfare/gate/database';
+import { isBillingHere, runBillingMigrations } from '../billing-program.js';
 import { codeOf } from '../http/refusal.js';
-import { checkDatabaseClock, checkLogins, checkOwner, type Database, openDatabase, skipAll } from './database.js';
+import {
+  checkDatabaseClock,
+  checkLogins,
+  checkMigrations,
+  checkOwner,
+  type Database,
+  openDatabase,
+  skipAll,
+} from './database.js';
 import { type Finding, fail, ok, skipped, warn, wordsOf } from './finding.js';
 import { checkHead, checkNode } from './networks.js';
 import { checkRights, feedRights } from './rights.js';
-import { type Patient, settingFaults } from './run.js';
+import { type Patient, settingFaults, toTheEnd } from './run.js';
 import { fetchText } from './service.js';
 
 const { DATABASE_URL: postgresUrl, RPC_URL: httpUrl } = gateEnvironment.shape;
@@ -42,13 +51,13 @@ export async function* examineBilling({ env, now, skip }: Patient): AsyncGenerat
   }
   yield ok('settings', 'those that were looked at are good');
   const groups = {
-    database: () => examineDatabases(settings, now),
+    database: () => examineDatabases(settings, { env, now }),
     network: () => examineNode(settings, now),
     service: () => examineKeys(settings),
   };
   for (const [group, examine] of Object.entries(groups)) {
     if (skip.includes(group)) yield skipped(group, 'as asked');
-    else yield* examine();
+    else yield* toTheEnd(group, examine());
   }
 }
 
@@ -57,7 +66,10 @@ function parse(env: NodeJS.ProcessEnv) {
   return parseEnvironment(environment, withSecretFiles(env, names));
 }
 
-async function* examineDatabases(settings: Settings, now: () => Date): AsyncGenerator<Finding> {
+async function* examineDatabases(
+  settings: Settings,
+  { env, now }: Pick<Patient, 'env' | 'now'>,
+): AsyncGenerator<Finding> {
   const isPooled = settings.DIRECT_DATABASE_URL !== undefined;
   const books: Database = {
     name: 'database',
@@ -69,6 +81,12 @@ async function* examineDatabases(settings: Settings, now: () => Date): AsyncGene
   };
   const logins = await checkLogins(books);
   yield* logins;
+  yield isBillingHere()
+    ? await checkMigrations('database.migrations', {
+        pending: async () => (await runBillingMigrations(env, { isTrial: true })).names,
+        command: 'keyfare migrate --billing',
+      })
+    : skipped('database.migrations', "billing's program is not installed here");
   if (logins.some(({ status }) => status === 'fail')) {
     yield* skipAll(
       ['database.owner', 'database.clock'],

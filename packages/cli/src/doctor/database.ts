@@ -3,6 +3,8 @@ import { Listener } from '@keyfare/db/listener';
 import { notify } from '@keyfare/db/notify';
 import { asMissingRights, checkLogin, MissingRights } from '@keyfare/db/rights';
 import { SqlPool } from '@keyfare/db/sql';
+import { exitCodes } from '../exit-code.js';
+import { Failure } from '../failure.js';
 import { codeOf } from '../http/refusal.js';
 import { type Finding, fail, ok, skewSeconds, skipped, spanText, warn, wordsOf } from './finding.js';
 
@@ -100,21 +102,25 @@ export async function checkOwner(sql: SqlPool, { name, schema, setting }: Databa
       );
 }
 
-/** What `pending` says of migrations that this version has and the database has not. */
-export async function checkMigrations(name: string, pending: () => Promise<readonly string[]>): Promise<Finding> {
+/** Where migrations are asked for, and with which command they are run. */
+interface Migrations {
+  readonly pending: () => Promise<readonly string[]>;
+  readonly command: string;
+}
+
+/** Whether this version has migrations that the database has not had. */
+export async function checkMigrations(name: string, { pending, command }: Migrations): Promise<Finding> {
   try {
     const names = await pending();
     if (names.length === 0) return ok(name, 'every migration ran');
     const found = `${names.length} ${names.length === 1 ? 'migration is' : 'migrations are'} pending, from ${names[0]} on`;
-    return fail(name, found, 'run `keyfare migrate` as the owner of the schema');
+    return fail(name, found, `run \`${command}\` as the owner of the schema`);
   } catch (error) {
-    if (error instanceof MissingRights)
-      return fail(name, error.message, 'name the owner of the schema in MIGRATION_DATABASE_URL');
-    return fail(
-      name,
-      `the database of MIGRATION_DATABASE_URL cannot be reached (${codeOf(error)})`,
-      'start the server, or mend MIGRATION_DATABASE_URL',
-    );
+    const isRefusal =
+      error instanceof MissingRights || (error instanceof Failure && error.exitCode === exitCodes.refused);
+    if (isRefusal) return fail(name, wordsOf(error), 'name the owner of the schema in MIGRATION_DATABASE_URL');
+    const found = `the database of MIGRATION_DATABASE_URL cannot be asked (${codeOf(error)})`;
+    return fail(name, found, 'start the server, or mend MIGRATION_DATABASE_URL');
   }
 }
 
@@ -189,6 +195,7 @@ export function skipAll(names: readonly string[], why: string): readonly Finding
 
 /** Host, port and database, without login and password. */
 function placeOf(url: string): string {
+  if (!URL.canParse(url)) return 'the database';
   const { host, pathname } = new URL(url);
   return `${host}${decodeURIComponent(pathname)}`;
 }

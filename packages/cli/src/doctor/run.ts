@@ -11,7 +11,7 @@ import {
   openDatabase,
   skipAll,
 } from './database.js';
-import { type Finding, fail, ok, skipped } from './finding.js';
+import { type Finding, fail, ok, skipped, wordsOf } from './finding.js';
 import { checkEnvironment, checkPeppers, checkReceiptKey } from './keys.js';
 import { checkNetwork } from './networks.js';
 import { checkRights, gateRights } from './rights.js';
@@ -46,7 +46,16 @@ export async function* examineApi({ env, now, skip }: Patient): AsyncGenerator<F
   };
   for (const [group, examine] of Object.entries(groups)) {
     if (skip.includes(group)) yield skipped(group, 'as asked');
-    else yield* examine();
+    else yield* toTheEnd(group, examine());
+  }
+}
+
+/** The findings of a group; what breaks off, such as a connection that is lost meanwhile, is one more. */
+export async function* toTheEnd(group: string, findings: AsyncGenerator<Finding>): AsyncGenerator<Finding> {
+  try {
+    yield* findings;
+  } catch (error) {
+    yield fail(group, `it could not be looked at to the end: ${wordsOf(error)}`, 'run the doctor again');
   }
 }
 
@@ -62,9 +71,10 @@ async function* examineDatabase(config: GateConfig, now: () => Date): AsyncGener
   const database: Database = { name: 'database', setting: 'DATABASE_URL', url, role: gateRole, schema, isPooled };
   const logins = await checkLogins(database);
   yield* logins;
-  const migrations = await checkMigrations('database.migrations', () =>
-    pendingGateMigrations(config.migrationDatabaseUrl),
-  );
+  const migrations = await checkMigrations('database.migrations', {
+    pending: () => pendingGateMigrations(config.migrationDatabaseUrl),
+    command: 'keyfare migrate',
+  });
   yield migrations;
   const rest = ['owner', 'rights', 'listen', 'clock', 'partitions'].map((name) => `database.${name}`);
   if (logins.some(({ status }) => status === 'fail')) {

@@ -51,6 +51,7 @@ export class Output {
     let separator = '\n';
     let more = false;
     if (this.json) await this.#print('{ "items": [');
+    else if (columns.length === 0) await this.#print('nothing\n');
     for await (const part of parts) {
       more = part.more;
       if (this.json) {
@@ -58,7 +59,7 @@ export class Output {
           await this.#print(`${separator}  ${safeJson(row)}`);
           separator = ',\n';
         }
-      } else {
+      } else if (columns.length > 0) {
         for (const line of table.lines(part.items)) await this.#print(`${line}\n`);
       }
     }
