@@ -51,8 +51,10 @@ started   2026-11-27T05:30:00.000Z
 finished  2026-11-27T05:30:01.000Z
 entries   120034 good, 0 bad, complete
 chain     current
-open      0
-digest    77aa…`,
+open      1
+digest    77aa…
+CLASS        OPEN    AMOUNT
+unpaid-call     1  0.001000`,
       },
     ],
     run: reconcile,

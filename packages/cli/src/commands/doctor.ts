@@ -5,6 +5,8 @@ import type { Finding } from '../doctor/finding.js';
 import { type ExitCode, exitCodes } from '../exit-code.js';
 import { Failure } from '../failure.js';
 import { escapeText } from '../terminal/escape.js';
+import type { Output } from '../terminal/output.js';
+import { wrapText } from '../terminal/wrap.js';
 
 const groups = ['database', 'network', 'service'];
 const colours = { ok: 'green', warn: 'yellow', fail: 'red', skipped: 'dim' } as const;
@@ -32,7 +34,8 @@ export const doctor: readonly CommandSpec[] = [
 ok       database                     keyfare_api is let into 127.0.0.1:5432/keyfare
 ok       database.version             PostgreSQL 18.4
 fail     network.base-sepolia.gas     the settler 0x51908f598a5e0d8f1a3bafa6df76f9704dad0720 has 0 of the chain's coin: gas for 0 settlements at the present fee
-         → send it 0.0045 of the chain's coin on base-sepolia, for 5000 settlements`,
+                                    → send it 0.0045 of the chain's coin on base-sepolia, for 5000 settlements
+skipped  service                      as asked`,
       },
     ],
     run: examine,
@@ -52,8 +55,7 @@ async function examine(input: Input, { env, out }: Context): Promise<ExitCode> {
   const all: Finding[] = [];
   for await (const finding of findings) {
     all.push(finding);
-    for (const line of linesOf(finding, (text) => out.coloured(colours[finding.status], text)))
-      await out.styledLine(line);
+    for (const line of linesOf(finding, out)) await out.styledLine(line);
   }
   const failed = all.filter(({ status }) => status === 'fail').length;
   const warned = all.filter(({ status }) => status === 'warn').length;
@@ -62,10 +64,17 @@ async function examine(input: Input, { env, out }: Context): Promise<ExitCode> {
   return failed === 0 ? exitCodes.ok : exitCodes.finding;
 }
 
+/** Where the sentences of findings begin. */
+const indent = 38;
+
 /** A finding and what to do, for people. */
-function linesOf({ name, status, found, remedy }: Finding, style: (text: string) => string): readonly string[] {
-  const first = `${style(status.padEnd(7))}  ${name.padEnd(27)}  ${escapeText(found)}`;
-  return remedy === null ? [first] : [first, `${' '.repeat(9)}→ ${escapeText(remedy)}`];
+function linesOf({ name, status, found, remedy }: Finding, out: Output): readonly string[] {
+  const room = out.width === undefined ? undefined : Math.max(30, out.width - indent);
+  const wrapped = (text: string, lead: string): readonly string[] =>
+    wrapText(escapeText(text), room).map((line, index) => (index === 0 ? lead : ' '.repeat(indent)) + line);
+  // The padding comes after the colour, whose codes take no room.
+  const head = `${out.coloured(colours[status], status)}${' '.repeat(9 - status.length)}${name.padEnd(27)}  `;
+  return [...wrapped(found, head), ...(remedy === null ? [] : wrapped(remedy, `${' '.repeat(indent - 2)}→ `))];
 }
 
 /** The environment with the settings of a file behind its own. */

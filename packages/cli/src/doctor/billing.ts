@@ -46,7 +46,7 @@ export async function* examineBilling({ env, now, skip }: Patient): AsyncGenerat
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     yield* settingFaults(error);
-    yield skipped('database, feed, service, network', 'the settings come first');
+    yield skipped('everything else', 'the settings come first');
     return;
   }
   yield ok('settings', 'those that were looked at are good');

@@ -35,7 +35,7 @@ export async function* examineApi({ env, now, skip }: Patient): AsyncGenerator<F
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     yield* settingFaults(error);
-    yield skipped('database, keys, network, service', 'the settings come first');
+    yield skipped('everything else', 'the settings come first');
     return;
   }
   yield ok('settings', `all good${config.isProduction ? ', as for production' : ''}`);

@@ -3,6 +3,7 @@ import { styleText } from 'node:util';
 import type { Failure } from '../failure.js';
 import { escapeLines, escapeText, safeJson } from './escape.js';
 import { type Column, cellText, TableWriter } from './table.js';
+import { wrapText } from './wrap.js';
 
 /** A line of a record: its name, and what it says. */
 export type Field = readonly [name: string, value: unknown];
@@ -30,11 +31,21 @@ export class Output {
     this.#stderr = stderr;
   }
 
+  /** Columns of the terminal that reads the answer; undefined where none does. */
+  get width(): number | undefined {
+    return this.#stdout.isTTY === true ? this.#stdout.columns : undefined;
+  }
+
   /** One answer: its fields for people, the whole of it as JSON. */
   async record(answer: unknown, fields: readonly Field[]): Promise<void> {
     if (this.json) return this.document(answer);
     const width = Math.max(...fields.map(([name]) => name.length));
-    for (const [name, value] of fields) await this.#print(`${name.padEnd(width)}  ${cellText(value)}\n`);
+    const room = this.width === undefined ? undefined : Math.max(20, this.width - width - 2);
+    for (const [name, value] of fields) {
+      const [first = '', ...rest] = wrapText(cellText(value), room);
+      await this.#print(`${name.padEnd(width)}  ${first}\n`);
+      for (const line of rest) await this.#print(`${' '.repeat(width)}  ${line}\n`);
+    }
   }
 
   /** One JSON document. */
@@ -47,7 +58,7 @@ export class Output {
    * cannot be had the document stays unfinished, so that nobody takes a part for the whole.
    */
   async list<Row>(parts: AsyncIterable<ListPart<Row>>, columns: readonly Column<Row>[]): Promise<void> {
-    const table = new TableWriter(columns, { width: this.#stdout.isTTY === true ? this.#stdout.columns : undefined });
+    const table = new TableWriter(columns, { width: this.width });
     let separator = '\n';
     let more = false;
     if (this.json) await this.#print('{ "items": [');
@@ -70,7 +81,7 @@ export class Output {
   /** A table whose rows are all here, after the record it belongs to; nothing with `json`, which has it already. */
   async table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): Promise<void> {
     if (this.json) return;
-    const table = new TableWriter(columns, { width: this.#stdout.isTTY === true ? this.#stdout.columns : undefined });
+    const table = new TableWriter(columns, { width: this.width });
     for (const line of table.lines(rows)) await this.#print(`${line}\n`);
   }
 
