@@ -17,6 +17,7 @@ const checks = [
   ['boundaries', ['npx', '--no-install', 'turbo', 'boundaries']],
   ['directions', ['npx', '--no-install', 'depcruise', 'apps', 'packages', 'bench']],
   ['node-local SQL', ['node', 'scripts/node-local.mjs']],
+  ['PostgreSQL features', ['node', 'scripts/postgres-features.mjs', '--check']],
   ['dead code', ['npx', '--no-install', 'knip']],
   ['problem pages', ['node', 'scripts/problems.mjs', '--check']],
   ['links', ['node', 'scripts/links.mjs']],
