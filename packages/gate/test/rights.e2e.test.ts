@@ -41,7 +41,8 @@ it('an owner without CREATEROLE migrates where the roles exist; then a login wit
   expect(await pendingGateMigrations(urlOf(owner))).toHaveLength(count);
   expect(await migrateGate(urlOf(owner))).toHaveLength(count);
 
-  const env = { DATABASE_URL: urlOf(runner) };
+  // As its only setting, also where the other tests go through a pooler.
+  const env = { DATABASE_URL: urlOf(runner), DIRECT_DATABASE_URL: '', MIGRATION_DATABASE_URL: '' };
   await expect(startGate(ground, { env })).rejects.toMatchObject({
     name: 'MissingRights',
     sentences: [expect.stringMatching(/may not read keyfare.migration.*MIGRATION_DATABASE_URL/)],

@@ -18,6 +18,8 @@ export interface SteadySettings {
   readonly paid: { readonly paths: readonly string[]; readonly payTo: `0x${string}`; readonly price: bigint };
   /** One caller each, with each payment its own; they take `paths` in turns. */
   readonly payers: readonly TestPayer[];
+  /** Between an answer and the caller's next call. @default 0 */
+  readonly pauseMs?: number;
 }
 
 /** Steady load of both rails that counts every answer but 200, and every broken connection, as a failure. */
@@ -81,5 +83,7 @@ export class SteadyCallers {
     } catch (error) {
       this.failed.push(`${call.kind}: ${String((error as Error).cause ?? error)}`);
     }
+    const { pauseMs = 0 } = this.settings;
+    if (pauseMs > 0) await new Promise((wake) => setTimeout(wake, pauseMs));
   }
 }

@@ -11,6 +11,7 @@ import {
   type FastifyRequest,
   LogController,
   type onRequestHookHandler,
+  type onSendHookHandler,
 } from 'fastify';
 import type { Logger } from 'pino';
 import '../request-slots.js';
@@ -85,6 +86,7 @@ export function createAdapter({ logger, bodyLimitBytes = 1_048_576 }: AdapterSet
     done();
   });
   instance.addHook('onRequest', forgiveEmptyBody);
+  instance.addHook('onSend', readOn(16 * bodyLimitBytes));
   return adapter;
 }
 
@@ -100,6 +102,19 @@ const forgiveEmptyBody: onRequestHookHandler = ({ headers, routeOptions }, _repl
   }
   done();
 };
+
+/**
+ * Keeps a connection whose body was refused. Fastify closes it, and a client that is still writing then finds a reset in the
+ * place of the answer (RFC 9112 §9.6). What is left of the body is read and dropped, up to `maxBytes`; a longer one, and one
+ * of unknown length, closes the connection.
+ */
+function readOn(maxBytes: number): onSendHookHandler {
+  return ({ headers }, reply, _payload, done) => {
+    const isRefused = reply.statusCode === 413 || reply.statusCode === 400;
+    if (isRefused && Number(headers['content-length']) <= maxBytes) void reply.removeHeader('connection');
+    done();
+  };
+}
 
 /** The line of a request for which no exchange was opened: a hook refused it before, or the program has no gate. */
 function writeWithoutExchange(accessLog: AccessLog, request: FastifyRequest, reply: FastifyReply): void {
