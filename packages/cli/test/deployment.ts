@@ -8,7 +8,7 @@ import { choosePort } from '@keyfare/devstack/ports';
 import { adminQuery } from '@keyfare/devstack/postgres';
 import { type Service, spawnService } from '@keyfare/devstack/processes';
 import { fundEth } from '@keyfare/devstack/usdc';
-import { migrateGate } from '@keyfare/gate/database';
+import { migrateGate } from '@keyfare/gate/deployment';
 import { startTestChain } from '@keyfare/testing/chain';
 import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
 import { privateKeyToAccount } from 'viem/accounts';

@@ -356,5 +356,4 @@ function timeFaults(env: NodeJS.ProcessEnv): readonly string[] {
 export const paymentMarginSeconds = 6;
 
 export type { DeferredSettings, NetworkSettings } from './payment-config.js';
-export { isTestnet } from './production-config.js';
 export { ConfigurationError } from './setting.js';

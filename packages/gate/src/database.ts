@@ -140,5 +140,3 @@ async function withOwner<T>(url: string, work: (dataSource: DataSource) => Promi
     }
   }
 }
-
-export { gateRole, schema } from './schema.js';

@@ -36,8 +36,7 @@ pending  TellMigrations1797000034000`,
 ];
 
 async function migrateApi(input: Input, env: NodeJS.ProcessEnv, { out }: Context): Promise<ExitCode> {
-  const { withSecretFiles } = await import('@keyfare/gate/config');
-  const { migrateGate, pendingGateMigrations } = await import('@keyfare/gate/database');
+  const { migrateGate, pendingGateMigrations, withSecretFiles } = await import('@keyfare/gate/deployment');
   const { MissingRights } = await import('@keyfare/db/rights');
   const given = withSecretFiles(env, urlSettings);
   const url = urlSettings.map((name) => given[name]).find((text) => text !== undefined && text !== '');

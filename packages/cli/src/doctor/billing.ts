@@ -4,11 +4,11 @@ import { openChain } from '@keyfare/evm/chain';
 import {
   ConfigurationError,
   gateEnvironment,
+  schema as gateSchema,
   isTestnet,
   parseEnvironment,
   withSecretFiles,
-} from '@keyfare/gate/config';
-import { schema as gateSchema } from '@keyfare/gate/database';
+} from '@keyfare/gate/deployment';
 import { isBillingHere, runBillingMigrations } from '../billing-program.js';
 import { codeOf } from '../http/refusal.js';
 import {

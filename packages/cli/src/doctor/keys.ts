@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import type { Sql } from '@keyfare/db/sql';
-import type { GateConfig } from '@keyfare/gate/config';
+import type { GateConfig } from '@keyfare/gate/deployment';
 import { type Finding, fail, ok, warn } from './finding.js';
 
 /** The public half of the receipt signing key, as JWKS has it. */

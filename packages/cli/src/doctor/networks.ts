@@ -10,7 +10,7 @@ import {
   readDomainSeparator,
 } from '@keyfare/evm/chain';
 import { createSettlerWallet } from '@keyfare/evm/settler';
-import { isTestnet, type NetworkSettings } from '@keyfare/gate/config';
+import { isTestnet, type NetworkSettings } from '@keyfare/gate/deployment';
 import { type Finding, fail, ok, skewSeconds, spanText, warn, wordsOf } from './finding.js';
 
 /** What is asked of a node, by the settings of the programs. */

@@ -1,5 +1,12 @@
-import { ConfigurationError, type GateConfig, readGateConfig } from '@keyfare/gate/config';
-import { gateRole, pendingGateMigrations, schema } from '@keyfare/gate/database';
+import {
+  ConfigurationError,
+  type GateConfig,
+  gateRole,
+  pendingGateMigrations,
+  readGateConfig,
+  schema,
+  withSecretFiles,
+} from '@keyfare/gate/deployment';
 import {
   checkDatabaseClock,
   checkListening,
@@ -40,7 +47,7 @@ export async function* examineApi({ env, now, skip }: Patient): AsyncGenerator<F
   }
   yield ok('settings', `all good${config.isProduction ? ', as for production' : ''}`);
   const groups = {
-    database: () => examineDatabase(config, now),
+    database: () => examineDatabase(config, { env, now }),
     network: () => examineNetworks(config, now),
     service: () => checkService(config),
   };
@@ -66,13 +73,16 @@ export function* settingFaults(error: ConfigurationError): Generator<Finding> {
   }
 }
 
-async function* examineDatabase(config: GateConfig, now: () => Date): AsyncGenerator<Finding> {
-  const { databaseUrl: url, isPooled } = config;
+async function* examineDatabase(
+  config: GateConfig,
+  { env, now }: Pick<Patient, 'env' | 'now'>,
+): AsyncGenerator<Finding> {
+  const { url, directUrl, migrationUrl, isPooled } = databaseUrls(env);
   const database: Database = { name: 'database', setting: 'DATABASE_URL', url, role: gateRole, schema, isPooled };
   const logins = await checkLogins(database);
   yield* logins;
   const migrations = await checkMigrations('database.migrations', {
-    pending: () => pendingGateMigrations(config.migrationDatabaseUrl),
+    pending: () => pendingGateMigrations(migrationUrl),
     command: 'keyfare migrate',
   });
   yield migrations;
@@ -90,7 +100,7 @@ async function* examineDatabase(config: GateConfig, now: () => Date): AsyncGener
     yield await checkOwner(sql, database);
     const rights = await checkRights(sql, { name: 'database.rights', schema, role: gateRole, rights: gateRights });
     yield* rights;
-    yield await checkListening(sql, config.directDatabaseUrl, database);
+    yield await checkListening(sql, directUrl, database);
     yield await checkDatabaseClock(sql, database, now);
     yield await checkPartitions(sql, database);
     if (rights.some(({ status }) => status === 'fail')) {
@@ -103,6 +113,15 @@ async function* examineDatabase(config: GateConfig, now: () => Date): AsyncGener
   } finally {
     await sql.close();
   }
+}
+
+/** The URLs of an environment that was parsed: of the calls, of what needs a session of its own, and of the owner. */
+function databaseUrls(env: NodeJS.ProcessEnv) {
+  const given = withSecretFiles(env);
+  const { DATABASE_URL: url = '', DIRECT_DATABASE_URL: direct, MIGRATION_DATABASE_URL: owner } = given;
+  // Empty ones are not set.
+  const directUrl = direct || url;
+  return { url, directUrl, migrationUrl: owner || directUrl, isPooled: directUrl !== url };
 }
 
 async function* examineNetworks(config: GateConfig, now: () => Date): AsyncGenerator<Finding> {

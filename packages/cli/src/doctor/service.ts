@@ -1,5 +1,5 @@
 import { parseJwks } from '@keyfare/core/receipt';
-import type { GateConfig } from '@keyfare/gate/config';
+import type { GateConfig } from '@keyfare/gate/deployment';
 import { codeOf } from '../http/refusal.js';
 import { isInTheClear } from '../settings.js';
 import { type Finding, fail, ok, wordsOf } from './finding.js';
@@ -10,7 +10,9 @@ const started = 'start the API, or set PUBLIC_URL to the origin at which callers
 
 /** Looks at the service as its callers do: at `PUBLIC_URL`. */
 export async function* checkService(config: GateConfig): AsyncGenerator<Finding> {
-  const { publicUrl, isProduction } = config;
+  const { isProduction } = config;
+  // What callers put in front of a path: an origin, and maybe a path of its own.
+  const publicUrl = new URL(config.publicUrl);
   yield isProduction && isInTheClear(publicUrl)
     ? fail(
         'service.https',
@@ -29,7 +31,7 @@ export async function* checkService(config: GateConfig): AsyncGenerator<Finding>
 async function checkHealth(publicUrl: URL): Promise<Finding> {
   const name = 'service.health';
   try {
-    const { status, body } = await fetchText(new URL('/healthz', publicUrl));
+    const { status, body } = await fetchText(at(publicUrl, '/healthz'));
     // A host's own service may have none.
     if (status === 404) return ok(name, `${publicUrl.origin} answers, and has no /healthz`);
     if (status === 200 && /"status"\s*:\s*"ok"/.test(body)) return ok(name, `${publicUrl.origin} is healthy`);
@@ -41,7 +43,7 @@ async function checkHealth(publicUrl: URL): Promise<Finding> {
 
 async function checkKeys(publicUrl: URL, x: string): Promise<Finding> {
   const name = 'service.keys';
-  const url = new URL('/.well-known/jwks.json', publicUrl);
+  const url = at(publicUrl, '/.well-known/jwks.json');
   try {
     const { status, body } = await fetchText(url);
     if (status !== 200) return fail(name, `${url.href} answers ${status}`, started);
@@ -55,6 +57,10 @@ async function checkKeys(publicUrl: URL, x: string): Promise<Finding> {
   } catch (error) {
     return fail(name, `${url.href} is no key set (${wordsOf(error)})`, started);
   }
+}
+
+function at(base: URL, path: string): URL {
+  return new URL(`${base.href.replace(/\/$/, '')}${path}`);
 }
 
 /** A GET with a bound on time. Redirects are answers: offers and receipts name the origin as it is. */
