@@ -1,5 +1,4 @@
 import { loadSignatureVerifier } from '@keyfare/core/x402';
-import { checkLogin } from '@keyfare/db/rights';
 import { SqlPool } from '@keyfare/db/sql';
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, DiscoveryModule, MetadataScanner } from '@nestjs/core';
@@ -45,7 +44,7 @@ import { GateHealth } from './replica/health.js';
 import { GateLifecycle } from './replica/lifecycle.js';
 import { ReplicaService } from './replica/replica.service.js';
 import { ReplicaId } from './replica-id.js';
-import { gateRole, schema } from './schema.js';
+import { gateRole } from './schema.js';
 import { ProblemFilter } from './server/problem.filter.js';
 import { ProblemPages } from './server/problem-pages.js';
 import { RouteAudit } from './server/route-audit.js';
