@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { readEnvExample } from '@keyfare/testing/compose';
-import { fundedPayer, paymentHeaderV2, signAuthorization, usdcRequirements } from '@keyfare/testing/payers';
+import { fundedPayer, paymentHeaderV2, signAuthorization, usdcRequirements } from '@keyfare/devstack/payers';
+import { readEnvExample } from '@keyfare/fixtures/compose';
 import { apiEnvironment, readApiConfig } from '../src/config.js';
 import {
   type Api,

@@ -4,7 +4,7 @@ import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, DiscoveryModule, MetadataScanner } from '@nestjs/core';
 import { AgreementService } from './agreements.service.js';
 import { AnswerService } from './answer/answer.service.js';
-import { asyncConfig, configFrom, type GateAsyncOptions, type GateScope } from './async-options.js';
+import { asyncConfig, configProvider, type GateAsyncOptions, type GateScope } from './async-options.js';
 import { GateConfig } from './config.js';
 import { ApiKeyStrategy } from './credential/api-key.strategy.js';
 import { GatePassport } from './credential/gate-passport.js';
@@ -179,7 +179,7 @@ const services = [
 export class GateModule {
   /** Throws a `ConfigurationError` that names every fault of options and environment. */
   static forRoot({ isGlobal, ...options }: GateOptions & GateScope = {}): DynamicModule {
-    return gateModule({ isGlobal, providers: [{ provide: GateConfig, useValue: configFrom(options) }] });
+    return gateModule({ isGlobal, providers: [configProvider(options)] });
   }
 
   /** The options from a factory, a class or another provider. Faults stop the start of the application, as `forRoot`'s do. */
@@ -204,6 +204,12 @@ function gateModule({ isGlobal = true, imports = [], providers }: Definition): D
 }
 
 export type { HostPool } from '@keyfare/db/host-pool';
-export type { GateAsyncOptions, GateOptionsFactory, GateScope } from './async-options.js';
+export {
+  type GateAsyncOptions,
+  type GateOptionsFactory,
+  type GateOverride,
+  type GateScope,
+  gateOverride,
+} from './async-options.js';
 export { ConfigurationError } from './config.js';
 export type { GateOptions, NetworkOptions, PepperOptions, SettingOptions } from './options.js';

@@ -4,9 +4,9 @@ import type { Overage } from '@keyfare/core/metering';
 import { money } from '@keyfare/core/money';
 import type { Clock } from '@keyfare/core/time';
 import type { LocalChain } from '@keyfare/devstack/chain';
+import { startTestChain } from '@keyfare/devstack/test-chain';
+import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
 import { fundEth } from '@keyfare/devstack/usdc';
-import { startTestChain } from '@keyfare/testing/chain';
-import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
 import {
   Body,
   Controller,

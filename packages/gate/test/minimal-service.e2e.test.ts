@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { fundedPayer } from '@keyfare/devstack/payers';
 import { choosePort } from '@keyfare/devstack/ports';
 import { type Service, spawnService } from '@keyfare/devstack/processes';
-import { fundedPayer } from '@keyfare/testing/payers';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
 import { call, signPayment, verifiedReceipt, withKey } from './requests.js';
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { defaultHomePath, openSharedHome, type SharedHome } from '@keyfare/devstack/home';
+import { defaultHomePath, openSharedHome, type SharedHome } from './home/index.js';
 
 /**
  * What all test runs of this checkout share: `.keyfare/test`, or, when this account cannot write there (the checkout is

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import type { LocalChain } from '@keyfare/devstack/chain';
-import { mintUsdc, usdcAddress } from '@keyfare/devstack/usdc';
 import { type Address, type Hex, keccak256, toHex } from 'viem';
 import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts';
+import type { LocalChain } from './chain/index.js';
+import { mintUsdc, usdcAddress } from './usdc.js';
 
 /** A wallet that pays in tests. */
 export interface TestPayer {

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { adminQuery } from '@keyfare/devstack/postgres';
-import { createTestDatabase, startTestPostgres, stopTestPostgres, type TestDatabase } from './database.js';
+import { adminQuery } from './postgres/index.js';
+import { createTestDatabase, startTestPostgres, stopTestPostgres, type TestDatabase } from './test-database.js';
 
 const made: TestDatabase[] = [];
-const module = new URL('./database.js', import.meta.url).href;
+const module = new URL('./test-database.js', import.meta.url).href;
 
 afterAll(async () => {
   await Promise.all(made.map(async (database) => await database.drop()));

@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
-import { fundEth, installWallet, usdcAbi, usdcAddress, usdcBalance } from '@keyfare/devstack/usdc';
 import { type Address, encodeFunctionData, parseSignature, recoverTypedDataAddress } from 'viem';
-import { startTestChain } from './chain.js';
+import { callRpc, type LocalChain } from './chain/index.js';
 import {
   type ExactPayload,
   encodeHeader,
@@ -14,6 +12,8 @@ import {
   usdcDomain,
   usdcRequirements,
 } from './payers.js';
+import { startTestChain } from './test-chain.js';
+import { fundEth, installWallet, usdcAbi, usdcAddress, usdcBalance } from './usdc.js';
 
 const payTo: Address = '0x00000000000000000000000000000000000000bb';
 let chain: LocalChain;

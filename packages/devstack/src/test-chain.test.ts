@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
-import { callRpc } from '@keyfare/devstack/chain';
-import { usdcAddress, usdcBalance } from '@keyfare/devstack/usdc';
-import { startTestChain } from './chain.js';
+import { callRpc } from './chain/index.js';
 import { fundedPayer } from './payers.js';
+import { startTestChain } from './test-chain.js';
+import { usdcAddress, usdcBalance } from './usdc.js';
 
 /** What a call meets where nobody listens any more; a reset when the connection was still open. */
 const gone: unknown = expect.stringMatching(/^(?:ECONNREFUSED|ECONNRESET)$/);
@@ -22,7 +22,7 @@ describe('startTestChain', () => {
   });
 
   it('ends the chain of a test run that was killed', async () => {
-    const module = new URL('./chain.js', import.meta.url).href;
+    const module = new URL('./test-chain.js', import.meta.url).href;
     const program = `
       const { startTestChain } = await import(${JSON.stringify(module)});
       console.log((await startTestChain()).rpcUrl);

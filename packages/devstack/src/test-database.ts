@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { identify, identifySelf, type ProcessIdentity } from '@keyfare/devstack/identity';
-import { choosePort, PortTaken } from '@keyfare/devstack/ports';
+import { Client } from 'pg';
+import { identify, identifySelf, type ProcessIdentity } from './identity.js';
+import { choosePort, PortTaken } from './ports.js';
 import {
   adminQuery,
   databaseUrl,
@@ -10,9 +11,8 @@ import {
   quoteIdentifier,
   startPostgres,
   stopPostgres,
-} from '@keyfare/devstack/postgres';
-import { Client } from 'pg';
-import { openTestHome } from './home.js';
+} from './postgres/index.js';
+import { openTestHome } from './test-home.js';
 
 /** A database that is made once and copied for each test file. */
 export interface DatabaseTemplate {

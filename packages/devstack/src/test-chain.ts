@@ -1,9 +1,9 @@
 import { rmSync } from 'node:fs';
-import { type ChainOptions, type LocalChain, startChain } from '@keyfare/devstack/chain';
-import type { ProcessIdentity } from '@keyfare/devstack/identity';
-import { choosePort, PortTaken } from '@keyfare/devstack/ports';
-import { endOrphans, recordProcess } from '@keyfare/devstack/processes';
-import { openTestHome } from './home.js';
+import { type ChainOptions, type LocalChain, startChain } from './chain/index.js';
+import type { ProcessIdentity } from './identity.js';
+import { choosePort, PortTaken } from './ports.js';
+import { endOrphans, recordProcess } from './processes.js';
+import { openTestHome } from './test-home.js';
 
 /**
  * A chain of its own for a test file, at a free port, with the test USDC at `usdcAddress`; end it with `kill`. Chains of
