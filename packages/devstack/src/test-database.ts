@@ -12,6 +12,7 @@ import {
   startPostgres,
   stopPostgres,
 } from './postgres/index.js';
+import type { SharedHome } from './home/index.js';
 import { openTestHome } from './test-home.js';
 
 /** A database that is made once and copied for each test file. */
@@ -45,9 +46,9 @@ export interface TestDatabase {
  * it does not run, by whoever comes first). Databases of processes that died without dropping theirs are removed.
  */
 export async function createTestDatabase(
-  options: { readonly template?: DatabaseTemplate } = {},
+  options: { readonly template?: DatabaseTemplate; readonly home?: SharedHome } = {},
 ): Promise<TestDatabase> {
-  const { adminUrl } = await startTestPostgres();
+  const { adminUrl } = await startTestPostgres(options.home);
   await dropStale(adminUrl);
   const name = `test_${ownerMark(identifySelf())}_${randomBytes(6).toString('hex')}`;
   const source = options.template === undefined ? 'template1' : await ensureTemplate(adminUrl, options.template);
@@ -78,16 +79,16 @@ function programEnvironment(url: string): Readonly<Record<string, string>> {
 }
 
 /** Where the shared server has its data: each server of another version in a place of its own. */
-function placeServer(): { readonly dataDir: string; readonly password: string; readonly binDir?: string } {
-  const { postgresDir, postgresPassword: password } = openTestHome();
+function placeServer(home: SharedHome): { readonly dataDir: string; readonly password: string; readonly binDir?: string } {
+  const { postgresDir, postgresPassword: password } = home;
   if (binDir === '') return { dataDir: postgresDir, password };
   const version = createHash('sha256').update(binDir).digest('hex').slice(0, 8);
   return { dataDir: `${postgresDir}-${version}`, password, binDir };
 }
 
 /** The shared server. Tuned for tests: it survives the crash of every process, not of the machine. */
-export async function startTestPostgres(): Promise<PostgresServer> {
-  const place = placeServer();
+export async function startTestPostgres(home: SharedHome = openTestHome()): Promise<PostgresServer> {
+  const place = placeServer(home);
   for (let attempt = 1; ; attempt += 1) {
     const settings = { port: await choosePort(), fsync: false, maxConnections: 300 };
     try {
@@ -99,10 +100,10 @@ export async function startTestPostgres(): Promise<PostgresServer> {
 }
 
 /** Stops the shared server, unless another living process still has a database on it; says whether it is stopped. */
-export async function stopTestPostgres(): Promise<boolean> {
-  const { dataDir } = placeServer();
+export async function stopTestPostgres(home: SharedHome = openTestHome()): Promise<boolean> {
+  const { dataDir } = placeServer(home);
   if (!isPostgresRunning({ dataDir })) return true;
-  const running = await startTestPostgres();
+  const running = await startTestPostgres(home);
   const others = (await ownedDatabases(running.adminUrl)).filter(({ owner }) => owner === 'other');
   if (others.length > 0) return false;
   await stopPostgres({ dataDir });

@@ -102,6 +102,9 @@ const migrations = [
   CountFreeCalls1798000000320,
 ];
 
+/** Their names, in their order: what changes when the schema does. */
+export const gateMigrations: readonly string[] = migrations.map(({ name }) => name);
+
 /** The roles that the migrations grant to: the running gate's, and that of whoever reads its log. */
 const roles = [gateRole, 'keyfare_billing_reader'];
 
