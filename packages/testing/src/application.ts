@@ -1,6 +1,14 @@
 import 'reflect-metadata';
 import { type GateOverride, gateOverride } from '@keyfare/gate/module';
-import { type DynamicModule, Global, type INestApplication, Module, type Type } from '@nestjs/common';
+import {
+  type DynamicModule,
+  Global,
+  type INestApplication,
+  type LoggerService,
+  type LogLevel,
+  Module,
+  type Type,
+} from '@nestjs/common';
 import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 
@@ -11,6 +19,8 @@ export type RootModule = Type | DynamicModule | (() => Promise<Type | DynamicMod
 export interface ListenOptions {
   /** What your own main.ts does to the application before it listens: prefixes, pipes. */
   readonly prepare?: (app: INestApplication) => unknown;
+  /** What Nest logs. @default errors and warnings */
+  readonly logger?: LoggerService | LogLevel[] | false;
   /** @default a `FastifyAdapter` without options */
   readonly adapter?: AbstractHttpAdapter;
 }
@@ -37,17 +47,14 @@ interface Start {
  */
 export async function startApplication({
   root,
-  options: { prepare, adapter = new FastifyAdapter() },
+  options: { prepare, adapter = new FastifyAdapter(), logger = ['fatal', 'error', 'warn'] },
   env,
   override,
   port,
 }: Start): Promise<{ readonly app: INestApplication; readonly url: string }> {
   const app = await withEnvironment(env, async () => {
     const module = isLoader(root) ? await root() : root;
-    return NestFactory.create(underTest(module, override), adapter, {
-      logger: ['fatal', 'error', 'warn'],
-      abortOnError: false,
-    });
+    return NestFactory.create(underTest(module, override), adapter, { logger, abortOnError: false });
   });
   try {
     await prepare?.(app);

@@ -29,9 +29,12 @@ describe('the clock of tests', () => {
     expect(clock().toISOString().slice(0, 16)).toBe('2031-01-01T00:00');
   });
 
-  it.each(['soon', '1 fortnight', '-1 day', '1.5 days', '1  day', '', '1 constructor'])('refuses to advance by %j', (by) => {
-    expect(() => testClock().advance(by)).toThrow(RangeError);
-  });
+  it.each(['soon', '1 fortnight', '-1 day', '1.5 days', '1  day', '', '1 constructor'])(
+    'refuses to advance by %j',
+    (by) => {
+      expect(() => testClock().advance(by)).toThrow(RangeError);
+    },
+  );
 
   it('refuses to go back', () => {
     const clock = testClock();

@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { type Overage, periodOf } from '@keyfare/core/metering';
 import { parsePrice } from '@keyfare/core/money';
-import { AgreementService, GateConfig, KeyService, MeterService, PlanService, TermsService } from '@keyfare/gate/services';
+import {
+  AgreementService,
+  GateConfig,
+  KeyService,
+  MeterService,
+  PlanService,
+  TermsService,
+} from '@keyfare/gate/services';
 import type { INestApplication, Type } from '@nestjs/common';
 
 /** The plan and the key of a new account. */

@@ -7,7 +7,7 @@ let url: string;
 
 beforeAll(async () => {
   gate = await startTestGate();
-  ({ url } = await gate.listen(TeamModule));
+  ({ url } = await gate.listen(TeamModule, { logger: false }));
 }, 120_000);
 afterAll(async () => await gate.stop());
 beforeEach(() => {
@@ -34,7 +34,7 @@ describe('the tests of another team, with the kit', () => {
     const key = await gate.issueKey({ includedUnits: 3 });
     const served = await key.fetch(`${url}/forecast`);
     expect(served.status).toBe(200);
-    expect(await gate.expectReceipt(served)).toMatchObject({ rail: 'key', principal: key.accountId, units: '1' });
+    expect(await gate.expectReceipt(served)).toMatchObject({ rail: 'key', principal: key.accountId, units: 1 });
     expect(await gate.unitsLeft(key)).toBe(2n);
     expect(await served.json()).toEqual({ tomorrow: 'sun' });
   });
@@ -99,10 +99,17 @@ describe('the tests of another team, with the kit', () => {
     expect(payer.balance).toBe(100_000_000n - payment.amount);
   });
 
-  it('a payment whose settlement reverts is refused with a code, and moves nothing', async () => {
+  it('a payment whose settlement reverts is 503 while its authorization may still be used, then 402, and moves nothing', async () => {
     const payer = gate.newPayer();
+    const payment = await payer.sign(await fetch(`${url}/forecast`));
     gate.chain.reverts();
-    const failed = await payer.fetch(`${url}/forecast`);
+    const unknown = await fetch(`${url}/forecast`, { headers: payment.headers });
+    expect([unknown.status, await codeOf(unknown)]).toEqual([503, 'payment/outcome-unknown']);
+    gate.clock.advance('10 minutes');
+    gate.chain.mine();
+    const again = async () => await fetch(`${url}/forecast`, { headers: payment.headers });
+    let failed = await again();
+    while (failed.status === 503 || failed.status === 409) failed = await again();
     expect([failed.status, await codeOf(failed)]).toEqual([402, 'payment/failed']);
     expect(payer.balance).toBe(100_000_000n);
   });
@@ -127,7 +134,7 @@ describe('the tests of another team, with the kit', () => {
     expect((await key.fetch(`${url}/forecast`)).status).toBe(200);
     gate.clock.advance('1 hour');
     const refused = await key.fetch(`${url}/forecast`);
-    expect([refused.status, await codeOf(refused)]).toEqual([401, 'key/expired']);
+    expect([refused.status, await codeOf(refused)]).toEqual([401, 'credential/expired']);
   });
 
   it('a plan that sells overage to wallets asks for a payment behind its last unit', async () => {
@@ -151,7 +158,7 @@ describe('what the kit keeps from a test', () => {
   it('two gates of one file share nothing: a key of one is unknown at the other', async () => {
     const other = await startTestGate();
     try {
-      const { url: elsewhere } = await other.listen(TeamModule);
+      const { url: elsewhere } = await other.listen(TeamModule, { logger: false });
       const key = await gate.issueKey();
       expect((await fetch(`${elsewhere}/forecast`, { headers: key.headers })).status).toBe(401);
       expect((await other.payer.fetch(`${elsewhere}/forecast`)).status).toBe(200);
@@ -161,7 +168,7 @@ describe('what the kit keeps from a test', () => {
   }, 60_000);
 
   it('two applications of one gate are two processes of one service: they share allowances', async () => {
-    const second = await gate.listen(TeamModule);
+    const second = await gate.listen(TeamModule, { logger: false });
     const key = await gate.issueKey({ includedUnits: 1 });
     expect((await key.fetch(`${url}/forecast`)).status).toBe(200);
     expect((await key.fetch(`${second.url}/forecast`)).status).toBe(429);
