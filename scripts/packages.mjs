@@ -28,7 +28,9 @@ function contentFaults(place, paths) {
   const lost = [...paths]
     .filter((path) => path.endsWith('.map'))
     .flatMap((path) =>
-      JSON.parse(readFileSync(join(place, path), 'utf8')).sources.map((source) => normalize(join(dirname(path), source))),
+      JSON.parse(readFileSync(join(place, path), 'utf8')).sources.map((source) =>
+        normalize(join(dirname(path), source)),
+      ),
     )
     .filter((source) => !paths.has(source));
   return [
@@ -46,7 +48,8 @@ for (const place of places) {
   const tarball = join(folder, packed.filename);
   check(name, publint, ['run', '--strict', tarball]);
   check(name, attw, [tarball, '--profile', 'esm-only']);
-  for (const fault of contentFaults(place, new Set(packed.files.map(({ path }) => path)))) faults.push(`${name} ${fault}`);
+  for (const fault of contentFaults(place, new Set(packed.files.map(({ path }) => path))))
+    faults.push(`${name} ${fault}`);
   process.stdout.write(`${name}: ${packed.files.length} files, ${Math.round(packed.size / 1024)} KiB packed\n`);
 }
 rmSync(folder, { recursive: true, force: true });

@@ -30,8 +30,7 @@ it('answers a payment whose settlement hangs with 503, and the same payment with
   gate.chain.hangs();
   expect((await fetch(`${url}/forecast`, { headers })).status).toBe(503);
   gate.chain.settles();
-  let served = await fetch(`${url}/forecast`, { headers });
-  while (served.status === 503) served = await fetch(`${url}/forecast`, { headers });
+  const served = await gate.untilKnown(() => fetch(`${url}/forecast`, { headers }));
   expect(await served.json()).toEqual({ tomorrow: 'sun' });
   expect(payer.balance).toBe(99_999_000n);
 });

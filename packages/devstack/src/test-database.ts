@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { Client } from 'pg';
+import type { SharedHome } from './home/index.js';
 import { identify, identifySelf, type ProcessIdentity } from './identity.js';
 import { choosePort, PortTaken } from './ports.js';
 import {
@@ -12,7 +13,6 @@ import {
   startPostgres,
   stopPostgres,
 } from './postgres/index.js';
-import type { SharedHome } from './home/index.js';
 import { openTestHome } from './test-home.js';
 
 /** A database that is made once and copied for each test file. */
@@ -79,7 +79,11 @@ function programEnvironment(url: string): Readonly<Record<string, string>> {
 }
 
 /** Where the shared server has its data: each server of another version in a place of its own. */
-function placeServer(home: SharedHome): { readonly dataDir: string; readonly password: string; readonly binDir?: string } {
+function placeServer(home: SharedHome): {
+  readonly dataDir: string;
+  readonly password: string;
+  readonly binDir?: string;
+} {
   const { postgresDir, postgresPassword: password } = home;
   if (binDir === '') return { dataDir: postgresDir, password };
   const version = createHash('sha256').update(binDir).digest('hex').slice(0, 8);

@@ -11,6 +11,7 @@ import {
 } from '@nestjs/common';
 import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { isGateVariable } from './settings.js';
 
 /** A root module, or a function that loads it: for a module that reads the environment when it is loaded. */
 export type RootModule = Type | DynamicModule | (() => Promise<Type | DynamicModule>);
@@ -30,7 +31,7 @@ export interface ListeningApplication {
   readonly app: INestApplication;
   /** `http://127.0.0.1:…`, without a slash at its end. */
   readonly url: string;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 interface Start {
@@ -81,8 +82,11 @@ function isLoader(root: RootModule): root is () => Promise<Type | DynamicModule>
   return typeof root === 'function' && (root as { readonly prototype?: unknown }).prototype === undefined;
 }
 
+/** Runs `work` with the settings of the test and none of the shell's that are a gate's. */
 async function withEnvironment<T>(env: Readonly<Record<string, string>>, work: () => Promise<T>): Promise<T> {
-  const before = Object.keys(env).map((name) => [name, process.env[name]] as const);
+  const names = [...Object.keys(process.env).filter(isGateVariable), ...Object.keys(env)];
+  const before = names.map((name) => [name, process.env[name]] as const);
+  for (const name of names) delete process.env[name];
   Object.assign(process.env, env);
   try {
     return await work();

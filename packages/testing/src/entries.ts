@@ -29,8 +29,12 @@ interface EntryRow {
 export async function readEntries(databaseUrl: string): Promise<readonly Entry[]> {
   const text = 'select id, kind, rail, principal, sku, units, payload from keyfare.entry order by id';
   const rows = await adminQuery<EntryRow>(databaseUrl, text);
-  return rows.map(({ units, payload, ...row }) => ({
-    ...row,
+  return rows.map(({ id, kind, rail, principal, sku, units, payload }) => ({
+    id,
+    kind,
+    rail,
+    principal,
+    sku,
     units: units === null ? null : BigInt(units),
     payload: payload === null ? null : (JSON.parse(payload.toString('utf8')) as Record<string, unknown>),
   }));

@@ -11,6 +11,7 @@ import { openPayer, type Payer, type PayerOptions } from './payer.js';
 import { createGateDatabase } from './postgres/index.js';
 import { readVerifiedReceipt } from './receipt.js';
 import { makeSettings, overrideWith } from './settings.js';
+import { untilKnown } from './until-known.js';
 
 export type { ListeningApplication, ListenOptions, RootModule } from './application.js';
 export type { TestChain } from './chain/index.js';
@@ -54,6 +55,11 @@ export interface TestGate {
   entries(): Promise<readonly Entry[]>;
   /** What the receipt of a response says. Rejects when it is not the gate's receipt of this status and this body. */
   expectReceipt(response: Response): Promise<ReceiptPayload>;
+  /**
+   * Repeats a request while its outcome is not known yet (409 and 503), and answers the first other response. Rejects after
+   * half a minute, with what the last one said.
+   */
+  untilKnown(ask: () => Promise<Response>): Promise<Response>;
   /** Closes what listens, and drops the database. */
   stop(): Promise<void>;
 }
@@ -77,7 +83,7 @@ export async function startTestGate({ network, settleTimeoutMs = 2_000 }: TestGa
     throw error;
   });
   const env = makeSettings({ databaseEnv: database.env, chain, settleTimeoutMs });
-  chain.setEther(privateKeyToAddress(env.SETTLER_PRIVATE_KEY as `0x${string}`), 10n ** 18n);
+  chain.setEther(privateKeyToAddress(env.SETTLER_PRIVATE_KEY), 10n ** 18n);
   const override = overrideWith(env, clock);
   const running: ListeningApplication[] = [];
   const any = (): ListeningApplication => {
@@ -110,6 +116,7 @@ export async function startTestGate({ network, settleTimeoutMs = 2_000 }: TestGa
     unitsLeft: async (key) => unitsLeft(any().app, key),
     entries: async () => readEntries(database.url),
     expectReceipt: async (response) => readVerifiedReceipt(response, any().url),
+    untilKnown,
     stop: async () => {
       await Promise.all([...running].map(async ({ close }) => close()));
       await chain.close();

@@ -1,4 +1,6 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { networks } from '@keyfare/core/x402';
+import { gateEnvironment } from '@keyfare/gate/deployment';
 import type { GateOptions, GateOverride } from '@keyfare/gate/module';
 import type { TestChain } from './chain/index.js';
 import type { TestClock } from './clock.js';
@@ -24,6 +26,15 @@ export function makeSettings({ databaseEnv, chain, settleTimeoutMs }: Place) {
     API_KEY_PEPPERS: `test:${randomBytes(32).toString('base64url')}`,
     SETTLE_TIMEOUT_MS: String(settleTimeoutMs),
   } as const;
+}
+
+const variables = new Set([...Object.keys(gateEnvironment.shape), 'NETWORKS']);
+const suffixes = ['_FILE', ...networks.map(({ name }) => `_${name.replaceAll('-', '_').toUpperCase()}`)];
+
+/** Whether a variable of the environment is a setting of a gate, its file, or that of one network. */
+export function isGateVariable(name: string): boolean {
+  const bare = suffixes.reduce((text, suffix) => (text.endsWith(suffix) ? text.slice(0, -suffix.length) : text), name);
+  return variables.has(name) || variables.has(bare);
 }
 
 /** Options that say where a gate is and with what secrets: those are the test's to say. */

@@ -18,11 +18,6 @@ async function codeOf(response: Response): Promise<unknown> {
   return ((await response.json()) as { code: unknown }).code;
 }
 
-/** Waits until the read says what is expected: entries about payments come after the answer. */
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((wake) => setTimeout(wake, 20));
-}
-
 describe('the tests of another team, with the kit', () => {
   it('a priced route is 402 without a credential, and a free one 200', async () => {
     const refused = await fetch(`${url}/forecast`);
@@ -90,10 +85,7 @@ describe('the tests of another team, with the kit', () => {
     expect([unknown.status, await codeOf(unknown)]).toEqual([503, 'payment/outcome-unknown']);
     expect([gate.chain.waiting, payer.balance]).toEqual([1, 100_000_000n]);
     gate.chain.settles();
-    let served = await fetch(`${url}/forecast`, { headers: payment.headers });
-    while (served.status === 503 || served.status === 409) {
-      served = await fetch(`${url}/forecast`, { headers: payment.headers });
-    }
+    const served = await gate.untilKnown(() => fetch(`${url}/forecast`, { headers: payment.headers }));
     expect(served.status).toBe(200);
     expect(await gate.expectReceipt(served)).toMatchObject({ rail: 'x402', nonce: payment.nonce });
     expect(payer.balance).toBe(100_000_000n - payment.amount);
@@ -107,9 +99,7 @@ describe('the tests of another team, with the kit', () => {
     expect([unknown.status, await codeOf(unknown)]).toEqual([503, 'payment/outcome-unknown']);
     gate.clock.advance('10 minutes');
     gate.chain.mine();
-    const again = async () => await fetch(`${url}/forecast`, { headers: payment.headers });
-    let failed = await again();
-    while (failed.status === 503 || failed.status === 409) failed = await again();
+    const failed = await gate.untilKnown(() => fetch(`${url}/forecast`, { headers: payment.headers }));
     expect([failed.status, await codeOf(failed)]).toEqual([402, 'payment/failed']);
     expect(payer.balance).toBe(100_000_000n);
   });
@@ -126,7 +116,7 @@ describe('the tests of another team, with the kit', () => {
     } finally {
       gate.chain.returns();
     }
-    await until(async () => (await fetch(`${url}/forecast`, { headers: payment.headers })).status === 200);
+    expect((await gate.untilKnown(() => fetch(`${url}/forecast`, { headers: payment.headers }))).status).toBe(200);
   });
 
   it('a key that has run out by the clock is 401', async () => {

@@ -100,33 +100,45 @@ function receiptOf(ledger: Ledger, mined: Mined): object {
 interface WireLog {
   readonly address: Address;
   readonly topics: readonly Hex[];
+  readonly data: Hex;
+  readonly blockHash: Hex;
+  readonly blockNumber: Hex;
   readonly transactionHash: Hex;
+  readonly transactionIndex: Hex;
+  readonly logIndex: Hex;
+  readonly removed: boolean;
 }
 
 /** The logs of a block, numbered through. */
 function logsIn(block: Block): readonly WireLog[] {
-  return block.transactions
-    .flatMap(({ transaction, events }, index) => events.map((event) => ({ transaction, event, index })))
-    .map(({ transaction, event, index }, position) => ({
-      ...event,
-      blockHash: block.hash,
-      blockNumber: hex(block.number),
-      transactionHash: transaction.hash,
-      transactionIndex: hex(index),
-      logIndex: hex(position),
-      removed: false,
-    }));
+  const logs: WireLog[] = [];
+  for (const [index, { transaction, events }] of block.transactions.entries()) {
+    for (const { address, topics, data } of events) {
+      logs.push({
+        address,
+        topics,
+        data,
+        blockHash: block.hash,
+        blockNumber: hex(block.number),
+        transactionHash: transaction.hash,
+        transactionIndex: hex(index),
+        logIndex: hex(logs.length),
+        removed: false,
+      });
+    }
+  }
+  return logs;
 }
 
 function logsOf(ledger: Ledger, filter: unknown): readonly WireLog[] {
   const { address, topics = [], fromBlock, toBlock } = objectOf(filter);
   if (!Array.isArray(topics)) throw new RpcFault(-32_602, 'topics must be a list');
-  const addresses = [address].flat().map((entry) => addressOf(entry));
+  const addresses = new Set([address].flat().map((entry) => addressOf(entry)));
   const [from, to] = [numberOf(ledger, fromBlock), numberOf(ledger, toBlock)];
   return ledger
     .blocksBetween(from, to)
     .flatMap(logsIn)
-    .filter((log) => addresses.includes(log.address) && topics.every((wanted, at) => fits(log.topics[at], wanted)));
+    .filter((log) => addresses.has(log.address) && topics.every((wanted, at) => fits(log.topics[at], wanted)));
 }
 
 function fits(topic: Hex | undefined, wanted: unknown): boolean {

@@ -19,7 +19,7 @@ const maxBodyBytes = 10_000_000;
 export async function serveChain(ledger: Ledger): Promise<NodeServer> {
   const told = new Set<string>();
   const server = createServer((request, response) => {
-    if (node.isAway) return void request.socket.destroy();
+    if (node.isAway) request.socket.destroy();
     const chunks: Buffer[] = [];
     let length = 0;
     request.on('data', (chunk: Buffer) => {
@@ -27,12 +27,12 @@ export async function serveChain(ledger: Ledger): Promise<NodeServer> {
       if (length > maxBodyBytes) request.destroy();
       chunks.push(chunk);
     });
-    request.on('end', () => {
-      void answerBody(ledger, Buffer.concat(chunks).toString('utf8'), told).then((text) => {
-        if (node.isAway) request.socket.destroy();
-        else response.writeHead(200, { 'content-type': 'application/json' }).end(text);
-      });
-    });
+    const reply = async (): Promise<void> => {
+      const text = await answerBody(ledger, Buffer.concat(chunks).toString('utf8'), told);
+      if (node.isAway) request.socket.destroy();
+      else response.writeHead(200, { 'content-type': 'application/json' }).end(text);
+    };
+    request.on('end', () => void reply());
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

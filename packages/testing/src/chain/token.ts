@@ -1,4 +1,4 @@
-import { decodeHex } from '@keyfare/core/encoding';
+import { decodeHex, encodeHex } from '@keyfare/core/encoding';
 import { domainSeparator, type Network, type SignatureVerifier, transferDigest } from '@keyfare/core/x402';
 import { usdcAbi } from '@keyfare/devstack/usdc';
 import {
@@ -95,24 +95,18 @@ export class Token {
   /** Runs a call, or answers it as of `at`. Throws `Reverted`, and `NotPlayed` for a function that is not played here. */
   run(call: Call, at?: number): Outcome {
     const { functionName, args } = decode(call.data);
-    switch (functionName) {
-      case 'balanceOf':
-        return answer(this.balanceOf(args[0], at));
-      case 'authorizationState':
-        return answer(this.isUsed(args[0], args[1], at) ? 1n : 0n);
-      case 'DOMAIN_SEPARATOR':
-        return { output: `0x${Buffer.from(this.#separator).toString('hex')}`, events: [] };
-      case 'transfer':
-        return { ...answer(1n), events: [this.#move(call.from, args[0], args[1], call.block)] };
-      case 'transferWithAuthorization':
-        return this.#transfer(call, readTransfer(args));
-      default:
-        throw new NotPlayed(`${functionName} of the token`);
+    if (functionName === 'balanceOf') return answer(this.balanceOf(args[0], at));
+    if (functionName === 'authorizationState') return answer(this.isUsed(args[0], args[1], at) ? 1n : 0n);
+    if (functionName === 'transferWithAuthorization') return this.#transfer(call, readTransfer(args));
+    if (functionName === 'transfer') {
+      return { ...answer(1n), events: [this.#move({ from: call.from, to: args[0], value: args[1] }, call.block)] };
     }
+    if (functionName === 'DOMAIN_SEPARATOR') return { output: encodeHex(this.#separator), events: [] };
+    throw new NotPlayed(`${functionName} of the token`);
   }
 
   #transfer(call: Call, transfer: Transfer): Outcome {
-    const { from, to, value, nonce } = transfer;
+    const { from, nonce } = transfer;
     const { timestamp, block } = call;
     if (timestamp <= transfer.validAfter) throw reverted('FiatTokenV2: authorization is not yet valid');
     if (timestamp >= transfer.validBefore) throw reverted('FiatTokenV2: authorization is expired');
@@ -120,7 +114,7 @@ export class Token {
     this.#checkSignature(transfer);
     this.state.write(`used ${from.toLowerCase()} ${nonce.toLowerCase()}`, 1n, block);
     const used = { address: this.address, topics: [usedTopic, word(from), nonce], data: '0x' as const };
-    return { output: '0x', events: [used, this.#move(from, to, value, block)] };
+    return { output: '0x', events: [used, this.#move(transfer, block)] };
   }
 
   /** As ECRecover.sol of the token does it. */
@@ -136,7 +130,7 @@ export class Token {
     if (signer !== transfer.from.toLowerCase()) throw reverted('FiatTokenV2: invalid signature');
   }
 
-  #move(from: Address, to: Address, value: bigint, block: number): Event {
+  #move({ from, to, value }: Pick<Transfer, 'from' | 'to' | 'value'>, block: number): Event {
     if (from === nobody) throw reverted('ERC20: transfer from the zero address');
     if (to === nobody) throw reverted('ERC20: transfer to the zero address');
     const balance = this.balanceOf(from);
