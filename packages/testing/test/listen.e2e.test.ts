@@ -30,6 +30,32 @@ describe('what a gate under test takes from whom', () => {
     await close();
   });
 
+  it.each(['forRoot', 'forRootAsync'] as const)(
+    'what a module says in code of databases, nodes and secrets does not count: %s',
+    async (way) => {
+      const production = {
+        databaseUrl: 'postgres://api@127.0.0.1:1/production',
+        migrationDatabaseUrl: 'postgres://owner@127.0.0.1:1/production',
+        rpcUrl: 'http://127.0.0.1:1/',
+        handlerTimeoutMs: 1_234,
+      };
+      const { app, close } = await gate.listen(async () => {
+        const gateModule =
+          way === 'forRoot'
+            ? GateModule.forRoot(production)
+            : GateModule.forRootAsync({ useFactory: () => production });
+        @Module({ imports: [gateModule] })
+        class HostModule {}
+        return HostModule;
+      });
+      const { database, migrations, networks, handlerTimeoutMs, clock } = app.get(GateConfig);
+      expect([database, migrations]).toEqual([{ url: gate.databaseUrl }, { url: gate.databaseUrl }]);
+      expect(networks.map(({ rpcUrl }) => rpcUrl)).toEqual([gate.chain.rpcUrl]);
+      expect([handlerTimeoutMs, clock]).toEqual([1_234, gate.clock]);
+      await close();
+    },
+  );
+
   it('no setting of the shell leads a gate to another database or wallet', async () => {
     const foreign = {
       MIGRATION_DATABASE_URL: 'postgres://owner@127.0.0.1:1/production',
