@@ -11,14 +11,14 @@ const checks = process.argv.includes('--check');
 
 /** By the names that stand in the page's first column. */
 const features = {
-  'LISTEN': /`listen \$\{/i,
-  'NOTIFY': /\bpg_notify\b|db\/notify'/i,
+  LISTEN: /`listen \$\{/i,
+  NOTIFY: /\bpg_notify\b|db\/notify'/i,
   'advisory locks': /\bpg_(try_)?advisory_|db\/advisory-lock'/i,
   'transaction ids, snapshots': /\b(pg_current_xact_id|txid_|pg_current_snapshot|pg_snapshot_)/i,
   '`unnest` of arrays': /\bunnest\(/i,
   '`on conflict`': /\bon conflict\b/i,
-  'partitions': /\bpartition (by|of)\b|\b(attach|detach) partition\b/i,
-  'triggers': /\bcreate (constraint )?trigger\b/i,
+  partitions: /\bpartition (by|of)\b|\b(attach|detach) partition\b/i,
+  triggers: /\bcreate (constraint )?trigger\b/i,
   'deferred constraint triggers': /\bdeferrable initially deferred\b/i,
   '`for update`, `for share`': /\bfor (no key )?update\b|\bfor (key )?share\b/i,
   '`skip locked`': /\bskip locked\b/i,
@@ -28,7 +28,7 @@ const features = {
   'partial indexes': /\bcreate (unique )?index [^;`]*\bwhere\b/i,
   'generated columns': /\bgenerated always as \(/i,
   'foreign keys': /\breferences (keyfare|billing)\./i,
-  'cursors': /\bdeclare \w+ no scroll cursor\b/i,
+  cursors: /\bdeclare \w+ no scroll cursor\b/i,
 };
 
 function roomOf(path) {
@@ -39,7 +39,9 @@ function roomOf(path) {
 
 const sources = ['packages/db/src', 'packages/gate/src', 'apps/billing/src', 'apps/api/src'];
 const found = new Map(Object.keys(features).map((name) => [name, new Set()]));
-for (const path of execFileSync('git', ['ls-files', ...sources], { cwd: root, encoding: 'utf8' }).trim().split('\n')) {
+for (const path of execFileSync('git', ['ls-files', ...sources], { cwd: root, encoding: 'utf8' })
+  .trim()
+  .split('\n')) {
   if (path.endsWith('.test.ts')) continue;
   const text = readFileSync(join(root, path), 'utf8');
   for (const [name, pattern] of Object.entries(features)) if (pattern.test(text)) found.get(name).add(roomOf(path));
@@ -50,11 +52,12 @@ const seen = new Set();
 const after = before.replace(/^\| ([^|]+) \|[^|]*\|(.*)$/gm, (row, name, rest) => {
   if (!found.has(name)) return row;
   seen.add(name);
-  return `| ${name} | ${[...found.get(name)].toSorted().join(', ')} |${rest}`;
+  return `| ${name} | ${[...found.get(name)].toSorted((a, b) => (a < b ? -1 : 1)).join(', ')} |${rest}`;
 });
 const missing = Object.keys(features).filter((name) => !seen.has(name));
 for (const name of missing) console.error(`docs/postgres-features.md has no row for ${name}`);
 if (!checks) writeFileSync(page, after);
-else if (after !== before) console.error('docs/postgres-features.md names other rooms: run node scripts/postgres-features.mjs');
+else if (after !== before)
+  console.error('docs/postgres-features.md names other rooms: run node scripts/postgres-features.mjs');
 console.log(`${found.size} features of PostgreSQL, ${sources.length} source folders`);
 process.exitCode = missing.length === 0 && (!checks || after === before) ? 0 : 1;
