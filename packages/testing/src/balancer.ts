@@ -1,4 +1,12 @@
-import { Agent, createServer, get, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import {
+  Agent,
+  createServer,
+  get,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** A load balancer as deployments have one: in turns, to backends whose /readyz says 200, over kept-alive connections. */
@@ -33,10 +41,7 @@ export async function openBalancer(): Promise<Balancer> {
   });
   const asking = setInterval(() => {
     for (const backend of backends.values()) {
-      void isReady(backend.url).then((ready) => {
-        backend.isReady = ready;
-        if (ready) waiting.get(backend.url)?.();
-      });
+      void look(backend, waiting);
     }
   }, askEveryMs);
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
@@ -57,7 +62,12 @@ export async function openBalancer(): Promise<Balancer> {
   };
 }
 
-async function isReady(url: string): Promise<boolean> {
+async function look(backend: Backend, waiting: ReadonlyMap<string, () => void>): Promise<void> {
+  backend.isReady = await saysReady(backend.url);
+  if (backend.isReady) waiting.get(backend.url)?.();
+}
+
+async function saysReady(url: string): Promise<boolean> {
   return await new Promise((resolve) => {
     get(`${url}/readyz`, { agent: false }, (response) => {
       response.resume();
@@ -79,14 +89,19 @@ function forward(
     fail('no backend is ready');
     return;
   }
-  const { host, connection, ...headers } = incoming.headers;
+  const headers = withoutHop(incoming.headers);
   const onward = request(`${url}${incoming.url ?? '/'}`, { agent, headers, method: incoming.method });
   onward.on('error', (error) => fail(`${url}: ${error.message}`));
   onward.on('response', (answer) => {
-    const { connection: hop, 'keep-alive': hopToo, ...rest } = answer.headers;
-    response.writeHead(answer.statusCode ?? 502, rest);
+    response.writeHead(answer.statusCode ?? 502, withoutHop(answer.headers));
     answer.on('error', (error) => fail(`${url}: ${error.message}`));
     answer.pipe(response);
   });
   incoming.pipe(onward);
+}
+
+/** What belongs to one connection does not go on to the next (RFC 9110 §7.6.1). */
+function withoutHop(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const hop = new Set(['connection', 'keep-alive', 'host']);
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !hop.has(name)));
 }

@@ -4,7 +4,8 @@ import { paymentHeaderV2, signAuthorization, type TestPayer, usdcRequirements } 
 export interface SteadyCall {
   /** The place in `paths`, or `key`. */
   readonly kind: string;
-  readonly receiptId: string;
+  /** Of the receipt. */
+  readonly id: string;
   readonly jws: string;
   /** Of the payment; undefined for a call by key. */
   readonly nonce?: string;
@@ -76,10 +77,10 @@ export class SteadyCallers {
     try {
       const response = await fetch(`${this.settings.url}${path}`, { headers });
       const text = await response.text();
-      const receiptId = response.headers.get('receipt-id') ?? '';
+      const id = response.headers.get('receipt-id') ?? '';
       const jws = response.headers.get('keyfare-receipt') ?? '';
       if (response.status !== 200) this.failed.push(`${call.kind}: ${response.status} ${text}`);
-      else this.served.push({ ...call, receiptId, jws, durationMs: performance.now() - begunMs });
+      else this.served.push({ ...call, id, jws, durationMs: performance.now() - begunMs });
     } catch (error) {
       this.failed.push(`${call.kind}: ${String((error as Error).cause ?? error)}`);
     }
