@@ -78,9 +78,9 @@ describe('two API processes that are replaced one after the other', () => {
 });
 
 /** Two signals: the second ends the time in which a balancer would turn away. */
-async function end({ pid, stop }: Api['service']): Promise<void> {
-  process.kill(pid, 'SIGTERM');
-  await stop();
+async function end(service: Api['service']): Promise<void> {
+  process.kill(service.pid, 'SIGTERM');
+  await service.stop();
 }
 
 /** Resolves when no payment is on its way any more. */
