@@ -1,6 +1,6 @@
-// `npm run check`: types, lint, format, directions, dead code, generated pages; and then the tests. With `--soak` the
-// long tests come before them and count as one check. With `--servers` so do the suites on other servers, whose counts are
-// added to those of the tests.
+// `npm run check`: types, lint, format, directions, dead code, generated pages, names in runbooks; and then the tests. With
+// `--soak` the long tests come before them and count as one check. With `--servers` so do the suites on other servers, whose
+// counts are added to those of the tests.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,9 @@ const checks = [
   ['PostgreSQL features', ['node', 'scripts/postgres-features.mjs', '--check']],
   ['dead code', ['npx', '--no-install', 'knip']],
   ['problem pages', ['node', 'scripts/problems.mjs', '--check']],
+  ['page of the command line', ['node', 'scripts/cli-page.mjs', '--check']],
   ['links', ['node', 'scripts/links.mjs']],
+  ['names in runbooks', ['node', 'scripts/names.mjs']],
   ...(process.argv.includes('--soak') ? [['soak', ['node', 'scripts/soak.mjs']]] : []),
   ...(process.argv.includes('--servers') ? [['servers', ['node', 'scripts/servers.mjs']]] : []),
 ];

@@ -1,7 +1,9 @@
+import type { GateOptions } from '@keyfare/gate/module';
 import {
   gateEnvironment,
   isProduction,
   parseGateEnvironment,
+  proxyEnvironment,
   readWatch,
   type WatchSettings,
   watchEnvironment,
@@ -17,6 +19,7 @@ export const apiEnvironment = gateEnvironment.extend({
   // No cookie is looked at here, so pages of any origin may call.
   CORS_ORIGINS: gateEnvironment.shape.CORS_ORIGINS.unwrap().default('*'),
   ...watchEnvironment,
+  ...proxyEnvironment,
   BOOTSTRAP_TOKEN: z.string().min(32, 'must have at least 32 characters').optional(),
 });
 
@@ -26,9 +29,10 @@ export interface ApiConfig {
   readonly logLevel: z.infer<typeof apiEnvironment>['LOG_LEVEL'];
   /** Makes the first operator, once. */
   readonly bootstrapToken: string | undefined;
+  readonly trustedProxies: readonly string[];
   readonly watch: WatchSettings;
   /** As the gate takes it. */
-  readonly corsOrigins: string;
+  readonly corsOrigins: NonNullable<GateOptions['corsOrigins']>;
 }
 
 /** One token for all was a setting of the release before: who still sets it is told what takes its place. */
@@ -48,7 +52,8 @@ export function readApiConfig(env: NodeJS.ProcessEnv): ApiConfig {
     port: values.PORT,
     logLevel: values.LOG_LEVEL,
     bootstrapToken: values.BOOTSTRAP_TOKEN,
+    trustedProxies: values.TRUSTED_PROXIES,
     watch: readWatch(values, { isProduction: isProduction(given) }),
-    corsOrigins: values.CORS_ORIGINS === '*' ? '*' : (values.CORS_ORIGINS?.join(',') ?? 'none'),
+    corsOrigins: values.CORS_ORIGINS ?? 'none',
   };
 }

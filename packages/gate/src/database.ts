@@ -1,10 +1,13 @@
 import { createDataSource } from '@keyfare/db/data-source';
+import type { Place } from '@keyfare/db/host-pool';
 import { migrate, pendingMigrations } from '@keyfare/db/migrations';
 import { asMissingRights } from '@keyfare/db/rights';
 import { isConnectionLost } from '@keyfare/db/sql';
 import type { DataSource } from 'typeorm';
 import { AnswerEntity } from './answer/answer.entity.js';
 import { CreateAnswer1796000000400 } from './answer/answer.migration.js';
+import { CountFreeCalls1798000000320 } from './free/free.migration.js';
+import { FreeCallerEntity, FreeHoldEntity, FreeTierEntity } from './free/free-tier.entity.js';
 import { KeyEntity } from './key/key.entity.js';
 import { CreateKey1795000000200 } from './key/key.migration.js';
 import { SecretEntity } from './key/secret.entity.js';
@@ -67,6 +70,9 @@ const entities = [
   BootstrapEntity,
   AuditEntity,
   IdempotentRequestEntity,
+  FreeTierEntity,
+  FreeCallerEntity,
+  FreeHoldEntity,
 ];
 
 /** In the order in which they run. A merged migration is never edited. */
@@ -93,42 +99,40 @@ const migrations = [
   EndAccounts1797000000100,
   ShowAccountEnds1797000000200,
   TellMigrations1797000034000,
+  CountFreeCalls1798000000320,
 ];
 
 /** The roles that the migrations grant to: the running gate's, and that of whoever reads its log. */
 const roles = [gateRole, 'keyfare_billing_reader'];
 
 /** The gate's data source as a login that owns the schema: for migrations, and for the test that compares them. */
-export function ownerDataSource(url: string): DataSource {
-  return createDataSource({ url, schema, entities, migrations, applicationName: 'keyfare-migrate', poolSize: 2 });
-}
-
-/**
- * The gate's data source with the rights of a running gate, for the rooms that are not on the hot path. `isPooled`: see
- * `SqlSettings`.
- */
-export function gateDataSource(url: string, isPooled = false): DataSource {
-  const settings = { url, schema, entities, migrations: [], applicationName: 'keyfare', isPooled };
-  return createDataSource({ ...settings, role: gateRole });
+export function ownerDataSource(database: string | Place): DataSource {
+  const place = typeof database === 'string' ? { url: database } : database;
+  return createDataSource({ ...place, schema, entities, migrations, applicationName: 'keyfare-migrate', poolSize: 2 });
 }
 
 /**
  * Brings the schema up to date and answers the names of the migrations that it ran. A database that is still starting is
  * waited for. Throws `MissingRights` when something is pending and the login may not run it.
  */
-export async function migrateGate(url: string, waitMs = 30_000): Promise<readonly string[]> {
-  return await withOwner(url, (dataSource) => migrate(dataSource, schema, roles), waitMs);
+export async function migrateGate(database: string | Place, waitMs = 30_000): Promise<readonly string[]> {
+  return await withOwner(database, (dataSource) => migrate(dataSource, schema, roles), waitMs);
 }
 
 /** The names of the gate's migrations that this database has not had, in their order. */
-export async function pendingGateMigrations(url: string): Promise<readonly string[]> {
-  return await withOwner(url, (dataSource) => pendingMigrations(dataSource, schema), 0);
+export async function pendingGateMigrations(database: string | Place, waitMs = 0): Promise<readonly string[]> {
+  return await withOwner(database, (dataSource) => pendingMigrations(dataSource, schema), waitMs);
 }
 
-async function withOwner<T>(url: string, work: (dataSource: DataSource) => Promise<T>, waitMs: number): Promise<T> {
+async function withOwner<T>(
+  database: string | Place,
+  work: (dataSource: DataSource) => Promise<T>,
+  waitMs: number,
+): Promise<T> {
+  const url = typeof database === 'string' ? database : 'url' in database ? database.url : '';
   const deadline = Date.now() + waitMs;
   for (;;) {
-    const dataSource = ownerDataSource(url);
+    const dataSource = ownerDataSource(database);
     try {
       await dataSource.initialize();
       return await work(dataSource);
@@ -139,4 +143,17 @@ async function withOwner<T>(url: string, work: (dataSource: DataSource) => Promi
       if (dataSource.isInitialized) await dataSource.destroy();
     }
   }
+}
+
+/**
+ * What is wrong with a schema that is behind this version, and what to run; nothing when it is up to date. A database that is
+ * still starting is waited for.
+ */
+export async function schemaFaults(database: Place): Promise<readonly string[]> {
+  const pending = await pendingGateMigrations(database, 30_000);
+  if (pending.length === 0) return [];
+  return [
+    `MIGRATE is false, and the schema is behind by ${pending.length} migrations, from ${pending[0]}: run \`keyfare migrate\`, ` +
+      'or migrateGate() of @keyfare/gate/database, as the owner of the schema, then start again',
+  ];
 }
