@@ -29,7 +29,7 @@ describe('the release before and this one on one database', () => {
   /** As an operator takes a process out: the balancer first, for the release before does not tell it. */
   const stop = async (load: SteadyCallers, api: Api): Promise<void> => {
     balancer.remove(api.url);
-    await load.more(2);
+    await load.underWay();
     running.splice(running.indexOf(api), 1);
     expect(await api.service.stop()).toEqual({ code: 0, signal: null });
   };

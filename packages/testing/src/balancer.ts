@@ -14,6 +14,8 @@ export interface Balancer {
   readonly url: string;
   /** Adds a backend; resolves when it is ready, and gets its share of the calls. */
   add(url: string): Promise<void>;
+  /** Resolves when a backend says that it is not ready, and gets no more calls. */
+  untilLeft(url: string): Promise<void>;
   /** Forgets a backend. */
   remove(url: string): void;
   close(): Promise<void>;
@@ -52,6 +54,9 @@ export async function openBalancer(): Promise<Balancer> {
         waiting.set(url, resolve);
         backends.set(url, { url, isReady: false });
       }),
+    untilLeft: async (url) => {
+      while (backends.get(url)?.isReady === true) await new Promise((wake) => setTimeout(wake, askEveryMs));
+    },
     remove: (url) => void backends.delete(url),
     close: async () => {
       clearInterval(asking);

@@ -12,6 +12,12 @@ export interface SteadyCall {
   readonly durationMs: number;
 }
 
+interface Call {
+  readonly kind: string;
+  readonly path: string;
+  readonly nonce?: string;
+}
+
 /** Callers who call one after the other and repeat nothing. */
 export interface SteadySettings {
   readonly url: string;
@@ -27,6 +33,7 @@ export interface SteadySettings {
 export class SteadyCallers {
   readonly served: SteadyCall[] = [];
   readonly failed: string[] = [];
+  readonly #calls = new Set<Promise<void>>();
   #stopping = false;
   #callers: readonly Promise<void>[] = [];
 
@@ -46,6 +53,11 @@ export class SteadyCallers {
     while (this.failed.length === 0 && kinds.some((kind) => countOf(kind) < (wanted.get(kind) ?? 0))) {
       await new Promise((wake) => setTimeout(wake, 10));
     }
+  }
+
+  /** Resolves when every call that is under way now has ended. */
+  async underWay(): Promise<void> {
+    await Promise.all(this.#calls);
   }
 
   /** Lets each caller end the call that it has begun. */
@@ -69,10 +81,15 @@ export class SteadyCallers {
     }
   }
 
-  async #call(
-    { path, ...call }: { readonly kind: string; readonly path: string; readonly nonce?: string },
-    headers: Readonly<Record<string, string>>,
-  ): Promise<void> {
+  async #call(call: Call, headers: Readonly<Record<string, string>>): Promise<void> {
+    const calling = this.#send(call, headers);
+    this.#calls.add(calling);
+    await calling.finally(() => this.#calls.delete(calling));
+    const { pauseMs = 0 } = this.settings;
+    if (pauseMs > 0) await new Promise((wake) => setTimeout(wake, pauseMs));
+  }
+
+  async #send({ path, ...call }: Call, headers: Readonly<Record<string, string>>): Promise<void> {
     const begunMs = performance.now();
     try {
       const response = await fetch(`${this.settings.url}${path}`, { headers });
@@ -84,7 +101,5 @@ export class SteadyCallers {
     } catch (error) {
       this.failed.push(`${call.kind}: ${String((error as Error).cause ?? error)}`);
     }
-    const { pauseMs = 0 } = this.settings;
-    if (pauseMs > 0) await new Promise((wake) => setTimeout(wake, pauseMs));
   }
 }
