@@ -1,5 +1,6 @@
 import { Problem } from '@keyfare/core/problem';
 import { Pool, type PoolClient } from 'pg';
+import type { PoolState, SqlObserver } from './sql-observer.js';
 
 /** One statement. With a `name` it is prepared once for each connection. */
 export interface Statement {
@@ -32,6 +33,7 @@ export interface SqlSettings {
 export class SqlPool implements Sql {
   readonly #pool: Pool;
   readonly #maxWaiting: number;
+  #observer: SqlObserver | undefined;
 
   constructor(settings: SqlSettings) {
     this.#maxWaiting = settings.maxWaiting ?? 2_000;
@@ -50,12 +52,22 @@ export class SqlPool implements Sql {
     this.#pool.on('connect', (client) => client.on('error', () => undefined));
   }
 
+  /** From now on `observer` hears what this pool does. */
+  observe(observer: SqlObserver): void {
+    this.#observer = observer;
+  }
+
+  /** The connections of the moment. */
+  get state(): PoolState {
+    const { totalCount, idleCount, waitingCount } = this.#pool;
+    return { busy: totalCount - idleCount, idle: idleCount, waiting: waitingCount };
+  }
+
   async query<Row>(statement: Statement): Promise<readonly Row[]> {
     const client = await this.#connect();
     let lost: DatabaseUnavailable | undefined;
     try {
-      const { rows } = await client.query(forDriver(statement));
-      return rows as readonly Row[];
+      return await runStatement<Row>(client, statement, this.#observer);
     } catch (error) {
       // SQLSTATE 57014: it took longer than this pool's statements may.
       if (errorCode(error) === '57014') throw tooSlow(error);
@@ -77,9 +89,9 @@ export class SqlPool implements Sql {
     let committing = false;
     try {
       await client.query('begin');
-      const result = await work(onClient(client));
+      const result = await work(onClient(client, this.#observer));
       committing = true;
-      await client.query('commit');
+      await runStatement(client, commit, this.#observer);
       return result;
     } catch (error) {
       if (!isConnectionLost(error)) {
@@ -105,10 +117,13 @@ export class SqlPool implements Sql {
     if (this.#pool.waitingCount >= this.#maxWaiting) {
       throw new Problem('service/overloaded', undefined, { headers: { 'retry-after': '1' } });
     }
+    const begunAtMs = this.#observer === undefined ? 0 : performance.now();
     try {
       return await this.#pool.connect();
     } catch (error) {
       throw new DatabaseUnavailable(error, { inDoubt: false });
+    } finally {
+      this.#observer?.connected((performance.now() - begunAtMs) / 1_000);
     }
   }
 }
@@ -146,13 +161,27 @@ function forDriver(statement: Statement): { text: string; name?: string; values?
   };
 }
 
-function onClient(client: PoolClient): Sql {
-  return {
-    query: async <Row>(statement: Statement) => {
-      const { rows } = await client.query(forDriver(statement));
-      return rows as readonly Row[];
-    },
-  };
+const commit = { text: 'commit' };
+
+function onClient(client: PoolClient, observer: SqlObserver | undefined): Sql {
+  return { query: async <Row>(statement: Statement) => runStatement<Row>(client, statement, observer) };
+}
+
+/** Runs a statement on a connection, heard by `observer`. */
+async function runStatement<Row>(
+  client: PoolClient,
+  statement: Statement,
+  observer: SqlObserver | undefined,
+): Promise<readonly Row[]> {
+  const ended = observer?.began(statement === commit ? 'commit' : (statement.name ?? 'unnamed'));
+  try {
+    const { rows } = await client.query(forDriver(statement));
+    ended?.('ok');
+    return rows as readonly Row[];
+  } catch (error) {
+    ended?.(isConnectionLost(error) ? 'lost' : 'failed');
+    throw error;
+  }
 }
 
 const networkCodes = new Set([

@@ -80,6 +80,8 @@ export abstract class GateConfig {
   abstract readonly replicaTtlMs: number;
   /** Refused payments of payers that are not known, each second, whose claims and questions are paid for. */
   abstract readonly refusedPayments: { readonly perAddress: number; readonly total: number };
+  /** With gas for fewer settlements than this a settler counts as low. */
+  abstract readonly settlerLowSettlements: number;
   abstract readonly clock: Clock;
 }
 
@@ -165,6 +167,7 @@ export const gateEnvironment = z.object({
   REPLICA_TTL_MS: milliseconds.default(5_000),
   REFUSED_PAYMENTS_PER_ADDRESS: z.coerce.number().int().min(1).max(10_000).default(50),
   REFUSED_PAYMENTS_TOTAL: z.coerce.number().int().min(1).max(100_000).default(200),
+  SETTLER_LOW_SETTLEMENTS: z.coerce.number().int().min(1).max(1_000_000).default(500),
 });
 
 /**
@@ -267,6 +270,7 @@ export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): Ga
     keyCacheMaxAgeMs: values.KEY_CACHE_MAX_AGE_MS,
     replicaTtlMs: values.REPLICA_TTL_MS,
     refusedPayments: { perAddress: values.REFUSED_PAYMENTS_PER_ADDRESS, total: values.REFUSED_PAYMENTS_TOTAL },
+    settlerLowSettlements: values.SETTLER_LOW_SETTLEMENTS,
     clock: options.clock ?? systemClock,
   });
 }

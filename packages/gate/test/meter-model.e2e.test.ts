@@ -13,6 +13,7 @@ import { PostOffice } from '../src/exchange/post.js';
 import type { KeyHold } from '../src/meter/hold.js';
 import { MeterService } from '../src/meter/meter.service.js';
 import { GateMetrics } from '../src/metrics.js';
+import { Tracing } from '../src/tracing.js';
 import { ReplicaId } from '../src/replica-id.js';
 import { gateRole } from '../src/schema.js';
 import { rows } from './requests.js';
@@ -96,7 +97,7 @@ class Process {
       throw new DatabaseUnavailable(new Error('the connection broke'), { inDoubt: true });
     };
     this.meter = new MeterService({ clock: () => at } as GateConfig, this.sql, this.replica);
-    this.post = new PostOffice(this.sql, this.replica, new GateMetrics());
+    this.post = new PostOffice(this.sql, this.replica, new GateMetrics(), new Tracing());
     this.replica.onFenced(async () => {
       const id = randomUUID();
       await register(url, id);

@@ -10,6 +10,7 @@ export type { Head } from './head.js';
 export type { BalanceQuestion, PayerQuestion, PayerState } from './payer.js';
 export type { TransactionOutcome } from './receipts.js';
 export type { Rpc } from './rpc.js';
+export type { RpcObserver, RpcOutcome } from './rpc-observer.js';
 export type { Simulation, SimulationQuestion } from './simulate.js';
 export type { BatchQuestion } from './simulate-batch.js';
 export type { TokenTransfer } from './transfers.js';

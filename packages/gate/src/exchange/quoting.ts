@@ -21,6 +21,7 @@ export class Quoting {
 
   /** Throws 400, 405 or 414 for what cannot be sold. */
   quote(exchange: Exchange, request: FastifyRequest, tariff: PricedTariff): void {
+    exchange.enter('quote');
     exchange.tariff = tariff;
     checkSellable(request, () => this.routes.methodsAt(request.raw.url ?? '/'));
     exchange.quote = quoteTariff(tariff);
