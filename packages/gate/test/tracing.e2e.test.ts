@@ -138,7 +138,7 @@ describe('a gate in a host that has registered an SDK of OpenTelemetry', () => {
     expect(server.attributes).toMatchObject({ 'keyfare.rail': 'x402', 'keyfare.sku': 'traced' });
     expect(childrenOf(spans, server)).toEqual(['quote', 'credential', 'hold', 'handler', 'settle', 'post']);
     const hold = childrenOf(spans, named(spans, 'hold'));
-    expect(hold).toContain('keyfare_claim');
+    expect(hold).toContain('keyfare_claim_payments');
     expect(hold).toContain('chain check');
     const asked = childrenOf(spans, named(spans, 'chain check'));
     expect(asked).toEqual(expect.arrayContaining(['eth_call', 'eth_blockNumber']));
