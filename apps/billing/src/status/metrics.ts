@@ -92,4 +92,10 @@ export class BillingMetrics {
     labelNames: ['class'],
     registers: [this.registry],
   });
+
+  constructor() {
+    // A gauge without labels begins with 0: what was never measured must not look like that.
+    const { intakeLag, intakeLagEntries, lastPlace, lastReconciliation, chainHead, chainLagBlocks, chainLagSeconds } = this;
+    for (const gauge of [intakeLag, intakeLagEntries, lastPlace, lastReconciliation, chainHead, chainLagBlocks, chainLagSeconds]) gauge.remove();
+  }
 }

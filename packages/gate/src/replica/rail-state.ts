@@ -50,14 +50,14 @@ export async function readGas({ chain, wallet }: NetworkAccess, lowSettlements: 
  */
 const selectBooks = `
   select
-    (select coalesce(sum(cardinality(ids)), 0)::int from (select ids from keyfare.unplaced limit 10000) some) as unplaced,
+    (select coalesce(sum(cardinality(ids)), 0)::int from (select ids from keyfare.unplaced limit 10000) head) as unplaced,
     coalesce((select extract(epoch from clock_timestamp() - e.recorded_at)::float8 from keyfare.entry e
       where e.id = (select ids[1] from keyfare.unplaced order by serial limit 1)), 0) as lag,
     (select coalesce(json_agg(json_build_object('network', network, 'asset', asset, 'state', state, 'count', number,
         'amount', total)), '[]'::json)
       from (
         select network, asset, state, count(*)::int as number, sum(amount)::text as total
-        from (select network, asset, state, amount from keyfare.payment where not closed limit 100000) open
+        from (select network, asset, state, amount from keyfare.payment where not closed limit 100000) under_way
         group by network, asset, state) sums) as payments`;
 
 /** Reads the books. Rejects when the database cannot be asked. */

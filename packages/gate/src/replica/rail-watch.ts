@@ -1,4 +1,7 @@
-import { Injectable } from '@nestjs/common';
+import { isProblem } from '@keyfare/core/problem';
+import { DatabaseUnavailable } from '@keyfare/db/sql';
+import { ChainUnavailable } from '@keyfare/evm/chain';
+import { Injectable, Logger } from '@nestjs/common';
 import { GateConfig } from '../config.js';
 import { PostOffice } from '../exchange/post.js';
 import { ListPool } from '../list-pool.js';
@@ -36,6 +39,7 @@ export interface RailState {
  */
 @Injectable()
 export class RailWatch {
+  readonly #logger = new Logger('Watch');
   readonly #books: Known<Books>;
   readonly #gas: ReadonlyMap<string, Known<Gas>>;
 
@@ -48,11 +52,12 @@ export class RailWatch {
     private readonly post: PostOffice,
     private readonly meter: MeterService,
   ) {
-    this.#books = new Known(async () => readBooks(lists));
+    const warn = (error: unknown): void => this.#logger.warn(error);
+    this.#books = new Known(async () => readBooks(lists), warn);
     this.#gas = new Map(
       networks.all.map((access) => [
         access.settings.network.caip2,
-        new Known(async () => readGas(access, settlerLowSettlements)),
+        new Known(async () => readGas(access, settlerLowSettlements), warn),
       ]),
     );
   }
@@ -78,7 +83,10 @@ class Known<T> {
   #askedAtMs = Number.NEGATIVE_INFINITY;
   #asking: Promise<void> | undefined;
 
-  constructor(private readonly ask: () => Promise<T>) {}
+  constructor(
+    private readonly ask: () => Promise<T>,
+    private readonly onError: (error: unknown) => void,
+  ) {}
 
   get value(): T | undefined {
     return performance.now() - this.#atMs < believedMs ? this.#value : undefined;
@@ -98,10 +106,15 @@ class Known<T> {
     try {
       this.#value = await this.ask();
       this.#atMs = performance.now();
-    } catch {
-      // What was known stays for a while; that the database or the node is away is told by the readiness.
+    } catch (error) {
+      // What was known stays for a while. That the database or the node is away, or slow, is told by the readiness.
+      if (!isAway(error)) this.onError(error);
     } finally {
       this.#asking = undefined;
     }
   }
+}
+
+function isAway(error: unknown): boolean {
+  return error instanceof DatabaseUnavailable || error instanceof ChainUnavailable || isProblem(error);
 }
