@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { fundedPayer, type TestPayer } from '@keyfare/testing/payers';
 import { Controller, Get, HttpCode, Post } from '@nestjs/common';
@@ -227,6 +230,44 @@ describe('a gate in a host that has registered an SDK of OpenTelemetry', () => {
     await settled(async () => gate.lines.some((line) => line.includes(`"trace":"${traceId}"`)), true);
     expect(gate.lines.find((line) => line.includes(`"trace":"${traceId}"`))).toContain('"route":"/traced/:secret"');
   });
+});
+
+describe('the program of docs/watching.md', () => {
+  it('is the one that this test runs before a gate, and spans of its requests come out', async () => {
+    const [program, papers] = ['packages/gate/test/register-sdk.ts', 'docs/watching.md'].map((path) =>
+      readFileSync(fileURLToPath(new URL(`../../../../${path}`, import.meta.url)), 'utf8'),
+    );
+    expect(/```ts\n([^`]+)```/.exec(papers ?? '')?.[1]).toBe(program);
+    const ground = await openGround();
+    const [sdk, gate] = ['./register-sdk.js', './gate-process.js'].map((path) =>
+      fileURLToPath(new URL(path, import.meta.url)),
+    );
+    const child = spawn(process.execPath, ['--import', sdk ?? '', gate ?? ''], {
+      env: { ...ground.env, PATH: process.env['PATH'], OTEL_BSP_SCHEDULE_DELAY: '50' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      const text = await new Promise<string>((resolve, reject) => {
+        let said = '';
+        child.on('exit', () => reject(new Error(`the gate ended: ${said}`)));
+        child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+          if (!said.includes('\n') && `${said}${chunk}`.includes('\n')) {
+            const [url = ''] = `${said}${chunk}`.split('\n');
+            fetch(`${url}/ping`).catch(reject);
+          }
+          said += chunk;
+          if (said.includes(`name: 'GET /ping'`)) resolve(said);
+        });
+      });
+      expect(text).toContain(`'keyfare.problem': 'payment/required'`);
+    } finally {
+      child.removeAllListeners('exit');
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGKILL');
+      await ended;
+      await ground.close();
+    }
+  }, 60_000);
 });
 
 describe('a gate in a host without an SDK', () => {

@@ -3,7 +3,8 @@ import { Injectable } from '@nestjs/common';
 import { Networks } from '../networks.js';
 import { type ChainState, chainState } from '../other-chain.js';
 import { atMostTwiceASecond } from '../server/watch.js';
-import { type RailState, RailWatch } from './rail-watch.js';
+import { withTimeout } from '../with-timeout.js';
+import { type RailState, RailWatch, waitMs } from './rail-watch.js';
 import { type RailView, viewRail } from './rail-view.js';
 import { ReplicaService } from './replica.service.js';
 
@@ -48,19 +49,42 @@ export class GateHealth {
     private readonly watch: RailWatch,
   ) {}
 
-  /** As of half a second ago at most; of the rail, as of some seconds ago. */
+  readonly #database = new LastAnswer(() => isUp(this.sql.query({ text: 'select 1' })));
+  readonly #chain = new LastAnswer(() => chainState(this.networks.all.map((access) => access.chain)));
+
+  /**
+   * As of half a second ago at most; of the rail, as of some seconds ago. It answers within a second, as probes want it: a part
+   * that is late is as it last was, and `down` where it has never answered.
+   */
   readonly readiness = atMostTwiceASecond(() => this.#ask());
 
   async #ask(): Promise<GateReadiness> {
     const [database, chain, rail] = await Promise.all([
-      isUp(this.sql.query({ text: 'select 1' })),
-      chainState(this.networks.all.map((access) => access.chain)),
+      this.#database.ask('down'),
+      this.#chain.ask('down'),
       this.watch.look(),
     ]);
     const listener = this.replica.listening ? 'up' : 'down';
     const reasons = reasonsOf({ database, listener, chain }, rail);
     const status = database === 'down' ? 'unavailable' : reasons.length > 0 ? 'degraded' : 'ready';
     return { status, reasons, database, listener, chain, rail: viewRail(rail) };
+  }
+}
+
+/** A question whose answer may be late: then the one before stands for it. Each question has a time-out of its own. */
+class LastAnswer<T> {
+  #last: T | undefined;
+  #asking: Promise<T> | undefined;
+
+  constructor(private readonly question: () => Promise<T>) {}
+
+  async ask(unknown: T): Promise<T> {
+    this.#asking ??= this.question()
+      .then((answer) => (this.#last = answer))
+      .finally(() => {
+        this.#asking = undefined;
+      });
+    return withTimeout(this.#asking, waitMs, () => new Error('late')).catch(() => this.#last ?? unknown);
   }
 }
 

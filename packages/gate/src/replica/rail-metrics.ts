@@ -4,9 +4,8 @@ import { Gauge } from 'prom-client';
 import { ListPool } from '../list-pool.js';
 import { GateMetrics } from '../metrics.js';
 import { Tracing } from '../tracing.js';
-import { withTimeout } from '../with-timeout.js';
-import { GateHealth, type GateReadiness } from './health.js';
-import { type RailState, RailWatch, waitMs } from './rail-watch.js';
+import { GateHealth } from './health.js';
+import { type RailState, RailWatch } from './rail-watch.js';
 
 const weiPerCoin = 1e18;
 const fundsLevel = { empty: 0, low: 1, ok: 2 };
@@ -190,19 +189,16 @@ export class RailMetrics {
         },
       });
     }
-    let parts: GateReadiness | undefined;
     const up: Gauge = new Gauge({
       name: 'keyfare_up',
       help: 'Whether a part that calls need can be reached (1): database, listener, chain.',
       labelNames: ['part'],
       registers: [registry],
       collect: async () => {
-        // What answers late, such as a database that hangs, is shown at the next time.
-        const asking = health.readiness().then((found) => void (parts = found));
-        await withTimeout(asking, waitMs, () => new Error('late')).catch(() => undefined);
-        if (parts === undefined) return;
-        const { database, listener, chain } = parts;
-        for (const [part, state] of Object.entries({ database, listener, chain })) up.set({ part }, state === 'up' ? 1 : 0);
+        const { database, listener, chain } = await health.readiness();
+        for (const [part, state] of Object.entries({ database, listener, chain })) {
+          up.set({ part }, state === 'up' ? 1 : 0);
+        }
       },
     });
   }

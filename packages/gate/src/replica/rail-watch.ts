@@ -17,7 +17,7 @@ import { type Books, type Gas, readBooks, readGas } from './rail-state.js';
 /** How often database and node are asked at most, however many ask here. */
 const askEveryMs = 5_000;
 /** Who asks waits for them so long at most, and then gets what was known. */
-export const waitMs = 1_000;
+export const waitMs = 800;
 /** What is older than this is not known any more. */
 const believedMs = 60_000;
 
@@ -35,7 +35,7 @@ export interface RailState {
 
 /**
  * Looks at the rail for those who watch it. Database and node are asked apart from the calls, seldom, and nobody waits for
- * them longer than a second: neither can hold up a scrape, and no scrape them.
+ * them longer than 0.8 s: neither can hold up a scrape, and no scrape them.
  */
 @Injectable()
 export class RailWatch {
