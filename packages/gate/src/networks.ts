@@ -47,10 +47,7 @@ export class Networks {
  * Opens every configured network, and asks each node once which chain it serves. In production one of another chain is a
  * `ConfigurationError`; one that does not answer in time stops nothing, for no answer of it will count before that is right.
  */
-export async function openNetworks(
-  config: GateConfig,
-  observe: (network: string) => RpcObserver,
-): Promise<Networks> {
+export async function openNetworks(config: GateConfig, observe: (network: string) => RpcObserver): Promise<Networks> {
   const all = await Promise.all(
     config.networks.map(async (settings) => {
       const { network, rpcUrl, settlerKey, previousSettlerKeys, gasLimit } = settings;

@@ -120,6 +120,7 @@ function remoteContext(request: FastifyRequest, { traceId, spanId, flags: traceF
 function registeredTracer(): Tracer | undefined {
   const provider = trace.getTracerProvider();
   const isProxy = 'getDelegateTracer' in provider && typeof provider.getDelegateTracer === 'function';
-  if (isProxy && (provider.getDelegateTracer as (name: string) => Tracer | undefined)(name) === undefined) return undefined;
+  if (isProxy && (provider.getDelegateTracer as (name: string) => Tracer | undefined)(name) === undefined)
+    return undefined;
   return trace.getTracer(name);
 }

@@ -13,9 +13,9 @@ import { PostOffice } from '../src/exchange/post.js';
 import type { KeyHold } from '../src/meter/hold.js';
 import { MeterService } from '../src/meter/meter.service.js';
 import { GateMetrics } from '../src/metrics.js';
-import { Tracing } from '../src/tracing.js';
 import { ReplicaId } from '../src/replica-id.js';
 import { gateRole } from '../src/schema.js';
+import { Tracing } from '../src/tracing.js';
 import { rows } from './requests.js';
 
 /** One step of one of three processes; `size` is how many units, or which of its holds. */

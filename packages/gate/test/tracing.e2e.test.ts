@@ -91,9 +91,7 @@ describe('a gate in a host that has registered an SDK of OpenTelemetry', () => {
     return found;
   };
   const childrenOf = (spans: readonly ReadableSpan[], parent: ReadableSpan): readonly string[] =>
-    spans
-      .filter((span) => span.parentSpanContext?.spanId === parent.spanContext().spanId)
-      .map(({ name }) => name);
+    spans.filter((span) => span.parentSpanContext?.spanId === parent.spanContext().spanId).map(({ name }) => name);
 
   it('makes the tree of a call by key: the server under the caller, the stages under the server, the post statement under its stage', async () => {
     const { secret } = await gate.issueKey();
@@ -200,7 +198,11 @@ describe('a gate in a host that has registered an SDK of OpenTelemetry', () => {
 
   it('begins a trace of its own under a traceparent that is invalid, and passes over its tracestate', async () => {
     const { secret } = await gate.issueKey();
-    const headers = { ...withKey(secret).headers, traceparent: `00-${traceId}-${'0'.repeat(16)}-01`, tracestate: 'a=b' };
+    const headers = {
+      ...withKey(secret).headers,
+      traceparent: `00-${traceId}-${'0'.repeat(16)}-01`,
+      tracestate: 'a=b',
+    };
     const answer = await call(gate, '/traced/abc', { headers });
     const server = named(await spansOf('GET /traced/:secret'), 'GET /traced/:secret');
     expect(server.parentSpanContext).toBeUndefined();
@@ -215,7 +217,10 @@ describe('a gate in a host that has registered an SDK of OpenTelemetry', () => {
     await call(gate, '/traced/path-parameter?query=parameter', withKey(secret));
     await spansOf('GET /traced/:secret');
     await call(gate, '/traced/path-parameter?query=parameter', { headers: v2 });
-    await settled(async () => exporter.getFinishedSpans().filter(({ name }) => name === 'GET /traced/:secret').length, 2);
+    await settled(
+      async () => exporter.getFinishedSpans().filter(({ name }) => name === 'GET /traced/:secret').length,
+      2,
+    );
     const told = JSON.stringify(
       exporter.getFinishedSpans().map(({ name, attributes, events, status }) => ({ name, attributes, events, status })),
     );

@@ -95,7 +95,17 @@ export class BillingMetrics {
 
   constructor() {
     // A gauge without labels begins with 0: what was never measured must not look like that.
-    const { intakeLag, intakeLagEntries, lastPlace, lastReconciliation, chainHead, chainLagBlocks, chainLagSeconds } = this;
-    for (const gauge of [intakeLag, intakeLagEntries, lastPlace, lastReconciliation, chainHead, chainLagBlocks, chainLagSeconds]) gauge.remove();
+    const { intakeLag, intakeLagEntries, lastPlace, lastReconciliation, chainHead, chainLagBlocks, chainLagSeconds } =
+      this;
+    for (const gauge of [
+      intakeLag,
+      intakeLagEntries,
+      lastPlace,
+      lastReconciliation,
+      chainHead,
+      chainLagBlocks,
+      chainLagSeconds,
+    ])
+      gauge.remove();
   }
 }

@@ -5,9 +5,9 @@ import type { Principal } from '@keyfare/core/principal';
 import type { Problem } from '@keyfare/core/problem';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import '../request-slots.js';
+import type { CallTrace } from '../call-trace.js';
 import type { KeyHold } from '../meter/hold.js';
 import type { PaymentHold } from '../payment/call.js';
-import type { CallTrace } from '../call-trace.js';
 import { type Stage, stageIndex } from '../stages.js';
 import type { AnswerBytes } from './answer-bytes.js';
 

@@ -4,12 +4,12 @@ import { Networks } from '../networks.js';
 import { type ChainState, chainState } from '../other-chain.js';
 import { atMostTwiceASecond } from '../server/watch.js';
 import { withTimeout } from '../with-timeout.js';
-import { type RailState, RailWatch, waitMs } from './rail-watch.js';
 import { type RailView, viewRail } from './rail-view.js';
+import { type RailState, RailWatch, waitMs } from './rail-watch.js';
 import { ReplicaService } from './replica.service.js';
 
 /** Why the process is not `ready`. These words stay what they are. */
-export type Reason =
+type Reason =
   | 'database-down'
   | 'listener-down'
   | 'chain-down'

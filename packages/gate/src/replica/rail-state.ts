@@ -15,7 +15,7 @@ export interface Gas {
 }
 
 /** Payments of one state that have not come to their end. */
-export interface OpenPayments {
+interface OpenPayments {
   readonly network: string;
   readonly asset: string;
   readonly state: string;

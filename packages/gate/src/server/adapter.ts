@@ -121,7 +121,7 @@ function writeWithoutExchange(accessLog: AccessLog, request: FastifyRequest, rep
     principal: undefined,
     problem: request.problemCode,
     receipt: undefined,
-        trace: parseTraceParent(request.headers['traceparent'])?.traceId,
+    trace: parseTraceParent(request.headers['traceparent'])?.traceId,
     aborted: !reply.raw.writableFinished,
     durationMs: reply.elapsedTime,
   });

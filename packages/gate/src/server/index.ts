@@ -9,11 +9,11 @@ export {
 } from '../config.js';
 export { type ChainState, chainState, otherChainFault, servesOtherChain } from '../other-chain.js';
 export { isProduction, productionFaults } from '../production-config.js';
-export { type AdapterSettings, createAdapter } from './adapter.js';
-export { createLogger, droppedLines, NestLogger } from './logger.js';
 export { RpcMetrics } from '../rpc-metrics.js';
 export { SqlMetrics } from '../sql-metrics.js';
 export { withTimeout } from '../with-timeout.js';
+export { type AdapterSettings, createAdapter } from './adapter.js';
+export { createLogger, droppedLines, NestLogger } from './logger.js';
 export { ProblemFilter } from './problem.filter.js';
 export { RouteTable } from './route-table.js';
 export { main, type ServerSettings, startServer } from './run.js';
