@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { Transform } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type { FastifyInstance, FastifyReply, FastifyRequest, onSendHookHandler, preParsingHookHandler } from 'fastify';
+import type { FastifyReply, FastifyRequest, onSendHookHandler, preParsingHookHandler } from 'fastify';
 import { GateConfig } from '../config.js';
+import { fastifyOf } from '../fastify-of.js';
 import { GateMetrics } from '../metrics.js';
 import { AccessLog } from '../server/access-log.js';
 import { allowOrigins } from '../server/cors.js';
@@ -29,9 +30,9 @@ export class ExchangeHooks {
     private readonly tracing: Tracing,
     private readonly wayOut: WayOut,
   ) {
-    if (host.httpAdapter.getType() !== 'fastify') throw new TypeError('Keyfare needs the Fastify adapter of Nest');
+    const fastify = fastifyOf(host);
     allowOrigins(host.httpAdapter, config.corsOrigins, config.operatorCorsOrigins);
-    const fastify = host.httpAdapter.getInstance<FastifyInstance>();
+    fastify.decorate('problemBase', `${pathOf(config.publicUrl)}/problems/`);
     this.#accessLog = new AccessLog(fastify.log);
     fastify.decorateRequest('keyfare', null);
     fastify.addHook('onRequest', (request, reply, done) => {
@@ -129,7 +130,7 @@ export class ExchangeHooks {
     const route = request.routeOptions.url ?? 'unmatched';
     const durationMs = performance.now() - exchange.openedAtMs;
     const { rail, receiptId: receipt, trace, traceId } = exchange;
-    const sku = exchange.tariff?.sku;
+    const sku = exchange.quote?.sku;
     this.metrics.observeCall({ route, rail, status, seconds: durationMs / 1_000 });
     if (exchange.quote !== undefined) this.metrics.observeStages(rail, exchange.spentMs);
     if (trace !== undefined) {
@@ -152,4 +153,9 @@ export class ExchangeHooks {
       durationMs,
     });
   }
+}
+
+/** The path of the public URL, without a slash at its end. */
+function pathOf(publicUrl: string): string {
+  return new URL(publicUrl).pathname.replace(/\/$/, '');
 }

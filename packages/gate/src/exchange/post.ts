@@ -5,6 +5,7 @@ import { bytesInOneStatement } from '../answer/keep.sql.js';
 import { GateMetrics } from '../metrics.js';
 import { fencedState, ReplicaId } from '../replica-id.js';
 import { Tracing } from '../tracing.js';
+import { freeCallRows, postFreeCalls } from './free-posts.sql.js';
 import {
   keyCallValues,
   paidCallRows,
@@ -13,7 +14,7 @@ import {
   postUnpaidCalls,
   unpaidCallRows,
 } from './post.sql.js';
-import type { KeyCallPost, PaidCallPost, ServedCallPost, UnpaidCallPost } from './post-item.js';
+import type { FreeCallPost, KeyCallPost, PaidCallPost, ServedCallPost, UnpaidCallPost } from './post-item.js';
 import { postDeferredCalls, postUpfrontCalls, servedCallRows } from './served.sql.js';
 
 /** Writes calls into the books, many in one transaction. A call's response leaves when its post is durable. */
@@ -24,6 +25,7 @@ export class PostOffice {
   readonly #unpaidCalls: GroupCommit<UnpaidCallPost, boolean>;
   readonly #deferredCalls: GroupCommit<ServedCallPost, boolean>;
   readonly #upfrontCalls: GroupCommit<ServedCallPost, boolean>;
+  readonly #freeCalls: GroupCommit<FreeCallPost, boolean>;
   /** The number of the newest group of key calls whose outcome is known. */
   #post = 0n;
 
@@ -42,6 +44,7 @@ export class PostOffice {
     this.#unpaidCalls = this.#group('unpaid', (items) => this.#writeUnpaidCalls(items));
     this.#deferredCalls = this.#group('deferred', (items) => this.#writeDeferredCalls(items), withAnswers);
     this.#upfrontCalls = this.#group('upfront', (items) => this.#writeUpfrontCalls(items), withAnswers);
+    this.#freeCalls = this.#group('free', (items) => this.#writeFreeCalls(items));
   }
 
   /** How many posts of each kind wait for a transaction. */
@@ -52,6 +55,7 @@ export class PostOffice {
       unpaid: this.#unpaidCalls.waiting,
       deferred: this.#deferredCalls.waiting,
       upfront: this.#upfrontCalls.waiting,
+      free: this.#freeCalls.waiting,
     };
   }
 
@@ -82,6 +86,11 @@ export class PostOffice {
     return this.#upfrontCalls.commit(call);
   }
 
+  /** Whether this post counted the call; false when it had been, or when its hold was given back. */
+  postFreeCall(call: FreeCallPost): Promise<boolean> {
+    return this.#freeCalls.commit(call);
+  }
+
   /** Whether the outcome of a transaction is unknown at the moment. */
   get inDoubt(): boolean {
     return this.#keyCalls.inDoubt || this.#paidCalls.inDoubt;
@@ -97,7 +106,14 @@ export class PostOffice {
   }
 
   get #groups() {
-    return [this.#keyCalls, this.#paidCalls, this.#unpaidCalls, this.#deferredCalls, this.#upfrontCalls];
+    return [
+      this.#keyCalls,
+      this.#paidCalls,
+      this.#unpaidCalls,
+      this.#deferredCalls,
+      this.#upfrontCalls,
+      this.#freeCalls,
+    ];
   }
 
   /** The statement of a group is traced as the first call's: one span cannot have many parents. */
@@ -155,6 +171,15 @@ export class PostOffice {
       name: 'keyfare_post_paid_calls',
       text: postPaidCalls,
       values: paidCallRows.values(items),
+    });
+    return membership(items, moved);
+  }
+
+  async #writeFreeCalls(items: readonly FreeCallPost[]): Promise<readonly boolean[]> {
+    const moved = await this.sql.query<{ id: string }>({
+      name: 'keyfare_post_free_calls',
+      text: postFreeCalls,
+      values: freeCallRows.values(items),
     });
     return membership(items, moved);
   }
