@@ -13,6 +13,7 @@ import {
   type ReadableSpan,
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base';
+import type { FastifyInstance } from 'fastify';
 import { Free, Priced } from '../src/tariff.js';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
 import { call, settled, signPayment, withKey } from './requests.js';
@@ -211,6 +212,19 @@ describe('a gate in a host that has registered an SDK of OpenTelemetry', () => {
     expect(answer.headers.get('traceresponse')).toBeNull();
   });
 
+  it("keeps 32 members of a caller's tracestate, and nothing of one that is longer than 512 characters", async () => {
+    const { secret } = await gate.issueKey();
+    const ask = async (tracestate: string): Promise<string | undefined> => {
+      exporter.reset();
+      await call(gate, '/traced/abc', { headers: { ...withKey(secret).headers, traceparent, tracestate } });
+      const server = named(await spansOf('GET /traced/:secret'), 'GET /traced/:secret');
+      return server.spanContext().traceState?.serialize();
+    };
+    const members = Array.from({ length: 40 }, (_, index) => `k${index}=v`);
+    expect(await ask(members.join(','))).toBe(members.slice(0, 32).join(','));
+    expect(await ask(`k=${'v'.repeat(600)}`)).toBe('');
+  });
+
   it('puts nothing into spans that a caller must keep to itself: key, payment, path parameter, query', async () => {
     const { secret } = await gate.issueKey();
     const { v2 } = await signPayment(ground, payer);
@@ -227,6 +241,17 @@ describe('a gate in a host that has registered an SDK of OpenTelemetry', () => {
     for (const hidden of [secret, v2['payment-signature'] ?? '', 'path-parameter', 'query=', ground.chain.rpcUrl]) {
       expect(told).not.toContain(hidden);
     }
+  });
+
+  it('is a child of the span that the instrumentation of the host has made for the request, whatever the caller sent', async () => {
+    const fastify: FastifyInstance = gate.app.getHttpAdapter().getInstance();
+    const outer = trace.getTracer('host').startSpan('host');
+    const request = { url: '/fails', headers: { traceparent } };
+    await context.with(trace.setSpan(context.active(), outer), async () => fastify.inject(request));
+    outer.end();
+    const server = named(await spansOf('GET /fails'), 'GET /fails');
+    expect(server.parentSpanContext?.spanId).toBe(outer.spanContext().spanId);
+    expect(server.kind).toBe(SpanKind.INTERNAL);
   });
 
   it('names the trace in the access line', async () => {
