@@ -10,6 +10,7 @@ import {
   SpanKind,
   SpanStatusCode,
   type Tracer,
+  type TraceState,
   trace,
 } from '@opentelemetry/api';
 import type { FastifyRequest } from 'fastify';
@@ -108,12 +109,20 @@ function ending(span: Span | undefined): ((outcome: SqlOutcome | RpcOutcome) => 
   };
 }
 
-/** The caller's span, with its `tracestate`: the API keeps 32 members and 512 characters of it (W3C Trace Context §3.3.1). */
+/** The caller's span, with its `tracestate`. */
 function remoteContext(request: FastifyRequest, { traceId, spanId, flags: traceFlags }: TraceParent) {
-  const state = request.headers['tracestate'];
-  const traceState = typeof state === 'string' ? createTraceState(state) : undefined;
+  const traceState = readTraceState(request.headers['tracestate']);
   const parent = { traceId, spanId, traceFlags, isRemote: true, ...(traceState && { traceState }) };
   return trace.setSpanContext(context.active(), parent);
+}
+
+/**
+ * W3C Trace Context §3.3.1: 32 members at most, and 512 characters must be carried on. More is left out as a whole, for the API
+ * would turn the order of 32 out of more around, and their order is their meaning.
+ */
+function readTraceState(header: string | readonly string[] | undefined): TraceState | undefined {
+  if (typeof header !== 'string' || header.length > 512 || header.split(',').length > 32) return undefined;
+  return createTraceState(header);
 }
 
 /** The API hands out tracers that do nothing while no SDK is registered; only its provider can tell them apart. */

@@ -61,7 +61,7 @@ export class SettlementService implements Settlements {
   }
 
   get underWay(): number {
-    return this.#all.reduce((sum, { watcher }) => sum + watcher.size, 0);
+    return sum(this.#all.map(({ watcher }) => watcher.size));
   }
 
   /** What settles in this process, by network; wallets of before count to their network's. */
