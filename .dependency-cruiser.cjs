@@ -63,7 +63,10 @@ module.exports = {
       name: 'no-dev-dependency-in-shipped-code',
       severity: 'error',
       from: { path: '^(apps|packages)/[^/]+/src', pathNot: tests },
-      to: { dependencyTypes: ['npm-dev'], pathNot: 'node_modules/(@nestjs|rxjs|fastify|reflect-metadata)/' },
+      to: {
+        dependencyTypes: ['npm-dev'],
+        pathNot: 'node_modules/(@nestjs|@opentelemetry/api|rxjs|fastify|reflect-metadata)/',
+      },
     },
     { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],
