@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { createLogger, main, startServer, Watch } from '@keyfare/gate/server';
 import { ApiModule } from './api.module.js';
 import { readApiConfig } from './config.js';
+import { serveDocs } from './docs.js';
 import { serveOpenApi } from './openapi.js';
 
 await main(async () => {
@@ -14,6 +15,9 @@ await main(async () => {
     logger,
     host: config.host,
     port: config.port,
-    prepare: serveOpenApi,
+    prepare: (app) => {
+      serveOpenApi(app);
+      serveDocs(app);
+    },
   });
 });
