@@ -15,6 +15,7 @@ const checks = [
   ['node-local SQL', ['node', 'scripts/node-local.mjs']],
   ['dead code', ['npx', '--no-install', 'knip']],
   ['problem pages', ['node', 'scripts/problems.mjs', '--check']],
+  ['settings page', ['node', 'scripts/settings.mjs', '--check']],
   ['links', ['node', 'scripts/links.mjs']],
   ...(process.argv.includes('--soak') ? [['soak', ['node', 'scripts/soak.mjs']]] : []),
 ];

@@ -8,7 +8,9 @@ export {
   withSecretFiles,
 } from '../config.js';
 export { type ChainState, chainState, otherChainFault, servesOtherChain } from '../other-chain.js';
-export { isProduction, productionFaults } from '../production-config.js';
+export { networkSettings } from '../payment-config.js';
+export { isProduction, productionFaults, secretSettings } from '../production-config.js';
+export { programTexts, type SettingText, settingTexts, watchTexts } from '../setting-texts.js';
 export { type AdapterSettings, createAdapter } from './adapter.js';
 export { createLogger, droppedLines, NestLogger } from './logger.js';
 export { ProblemFilter } from './problem.filter.js';
