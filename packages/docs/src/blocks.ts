@@ -11,8 +11,8 @@ export interface CodeBlock {
   /** The first word behind the fence; empty where there is none. */
   readonly language: string;
   readonly code: string;
-  /** What the block leaves out and a reader need not see: the comment `<!-- context … -->` right before it. */
-  readonly context: string;
+  /** What the block leaves out and a reader need not see: the comment `<!-- context … -->` right before it. A line `…` in it stands for the block. */
+  readonly context: { readonly before: string; readonly after: string };
   /** Why it is not checked: the words behind `unchecked:` on the fence. Undefined where it is. */
   readonly unchecked: string | undefined;
 }
@@ -45,14 +45,15 @@ export function blocksOf(paper: string, text: string): readonly CodeBlock[] {
   return tokens.flatMap((token, index) => {
     if (token.type !== 'fence') return [];
     const [, language = '', attributes = ''] = /^(\S*)\s*(.*)$/.exec(token.info.trim()) ?? [];
-    const before = tokens[index - 1];
-    const context = before?.type === 'html_block' ? /^<!-- context\n(.*)-->\s*$/s.exec(before.content)?.[1] : undefined;
+    const above = tokens[index - 1];
+    const comment = above?.type === 'html_block' ? /^<!-- context\n(.*)-->\s*$/s.exec(above.content)?.[1] : undefined;
+    const [before = '', after = ''] = (comment ?? '').split(/^…\n/m);
     return {
       paper,
       line: (token.map?.[0] ?? 0) + 1,
       language,
       code: token.content,
-      context: context ?? '',
+      context: { before, after },
       unchecked: /^unchecked:\s*(.+)$/.exec(attributes)?.[1],
     };
   });

@@ -27,7 +27,9 @@ export function compile(blocks: readonly CodeBlock[], folder: string): readonly 
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(settings));
   const names = new Map(blocks.map((block, index) => [`block-${index}.ts`, block]));
-  for (const [name, { context, code }] of names) writeFileSync(join(folder, name), `${context}\n${code}`);
+  for (const [name, { context, code }] of names) {
+    writeFileSync(join(folder, name), `${context.before}\n${code}${context.after}`);
+  }
   const program = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
   const { status, stdout, stderr } = spawnSync(process.execPath, [program, '-p', '.', '--pretty', 'false'], {
     cwd: folder,
@@ -38,7 +40,7 @@ export function compile(blocks: readonly CodeBlock[], folder: string): readonly 
   return faults.map((line) =>
     line.replace(/^(?:.*\/)?(block-\d+\.ts)\((\d+),/, (_, name: string, at: string) => {
       const block = names.get(name);
-      const inside = Number(at) - (block?.context.split('\n').length ?? 0);
+      const inside = Number(at) - (block?.context.before.split('\n').length ?? 0);
       return `${block?.paper}:${(block?.line ?? 0) + inside} (`;
     }),
   );
