@@ -23,9 +23,9 @@ export interface FolderIndex {
 }
 
 /** The order of what a newcomer reads first. A page that no group names stands under `More`, a folder too. */
-const groups: readonly { readonly title: string; readonly paths: readonly string[] }[] = [
+const groups: readonly { readonly title: string; readonly paths: readonly string[]; readonly isOpen?: boolean }[] = [
   { title: 'Start', paths: ['index.html', 'quick-start.html', 'how-it-works.html', 'how-money-moves.html', 'adopting.html'] },
-  { title: 'Recipes', paths: ['recipes/'] },
+  { title: 'Recipes', paths: ['recipes/'], isOpen: true },
   {
     title: 'Reference',
     paths: ['tariffs.html', 'settings.html', 'headers.html', 'problems/', 'cli.html', 'glossary.html'],
@@ -49,11 +49,11 @@ export function navigate(pages: readonly Page[]): readonly Group[] {
   const tops = [...new Set(pages.map((page) => topOf(page)))];
   const named = new Set(groups.flatMap(({ paths }) => paths));
   const more = tops.filter((top) => !named.has(top));
-  return [...groups, { title: 'More', paths: more }]
-    .map(({ title, paths }) => ({
-      title,
-      links: paths.filter((path) => tops.includes(path)).map((path) => linkTo(path, pages)),
-    }))
+  return [...groups, { title: 'More', paths: more, isOpen: false }]
+    .map(({ title, paths, isOpen }) => {
+      const links = paths.filter((path) => tops.includes(path)).map((path) => linkTo(path, pages));
+      return { title, links: isOpen === true ? links.flatMap(({ children }) => children) : links };
+    })
     .filter(({ links }) => links.length > 0);
 }
 
