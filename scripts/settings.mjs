@@ -17,7 +17,7 @@ const { billingSettingTexts } = await import('../apps/billing/dist/src/setting-t
 
 const api = describeAll(apiEnvironment.shape, apiSettingTexts);
 const billing = describeAll(billingEnvironment.shape, billingSettingTexts);
-const text = `# Settings
+const wanted = `# Settings
 
 Programs read their settings from the environment; an empty one counts as absent. A wrong one stops the start, and all faults
 are told at once, by name and never by value. In production (\`NODE_ENV=production\`, or a network whose money is real) what
@@ -32,25 +32,35 @@ With several networks a setting marked **per network** may have the network's na
 
 ## Both programs
 
-${table([...api.keys()].filter((name) => billing.has(name)), (name) => merge(api.get(name), billing.get(name)))}
+${table(
+  [...api.keys()].filter((name) => billing.has(name)),
+  (name) => merge(api.get(name), billing.get(name)),
+)}
 
 ## API
 
 All but \`BOOTSTRAP_TOKEN\` are the gate's, so a service of your own has them too, with what both programs share but \`HOST\`,
 \`PORT\`, \`LOG_LEVEL\`, \`WATCH_PORT\` and \`WATCH_TOKEN\`.
 
-${table([...api.keys()].filter((name) => !billing.has(name)), (name) => api.get(name))}
+${table(
+  [...api.keys()].filter((name) => !billing.has(name)),
+  (name) => api.get(name),
+)}
 
 ## Billing
 
-${table([...billing.keys()].filter((name) => !api.has(name)), (name) => billing.get(name))}
+${table(
+  [...billing.keys()].filter((name) => !api.has(name)),
+  (name) => billing.get(name),
+)}
 
 <!-- Written by scripts/settings.mjs from the schemas in packages/gate, apps/api and apps/billing. -->
 `;
 
-const isSame = existsSync(page) && readFileSync(page, 'utf8') === text;
-if (values.check && !isSame) console.error('docs/settings.md is not what the schemas say; run `node scripts/settings.mjs`');
-if (!values.check) writeFileSync(page, text);
+const isSame = existsSync(page) && readFileSync(page, 'utf8') === wanted;
+if (values.check && !isSame)
+  console.error('docs/settings.md is not what the schemas say; run `node scripts/settings.mjs`');
+if (!values.check) writeFileSync(page, wanted);
 console.log(`${new Set([...api.keys(), ...billing.keys()]).size} settings, ${isSame ? 'as they were' : 'changed'}`);
 process.exitCode = values.check && !isSame ? 1 : 0;
 

@@ -44,11 +44,8 @@ export function serveDocs(app: NestFastifyApplication, folder: string | null = f
   const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
   if (files.size === 0) {
     fastify.log.warn('the documentation is not built: /docs has no pages');
-    const answer = (): never => {
-      throw new Problem('request/not-found', 'The documentation is not part of this installation.');
-    };
-    fastify.get('/docs', answer);
-    fastify.get('/docs/*', answer);
+    fastify.get('/docs', refuse);
+    fastify.get('/docs/*', refuse);
     return;
   }
   fastify.get('/docs', (_request, reply) => reply.redirect('docs/', 308));
@@ -58,6 +55,10 @@ export function serveDocs(app: NestFastifyApplication, folder: string | null = f
     if (file === undefined) throw new Problem('request/not-found', 'The documentation has no such page.');
     return send(request, reply, file);
   });
+}
+
+function refuse(): never {
+  throw new Problem('request/not-found', 'The documentation is not part of this installation.');
 }
 
 /** Where the site is when it was built; null where its package is not installed. */

@@ -9,9 +9,11 @@ import { openBrowser } from '@keyfare/testing/browser';
 import { Module } from '@nestjs/common';
 import { APP_FILTER, NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { Browser, Page } from 'playwright-core';
 import { serveDocs } from '../src/docs.js';
 import { type Api, type Ground, openGround, startApi } from './api-process.js';
+
+type Browser = Awaited<ReturnType<typeof openBrowser>>;
+type Page = Awaited<ReturnType<Browser['newPage']>>;
 
 describe('the documentation at /docs of a running API', () => {
   let ground: Ground;
@@ -53,7 +55,12 @@ describe('the documentation at /docs of a running API', () => {
   }, 60_000);
 
   it('answers an unknown page with a 404 problem, and no path leads out of the site', async () => {
-    for (const path of ['/docs/none.html', '/docs/../package.json', '/docs/%2e%2e/package.json', '/docs/..%2f..%2fpackage.json']) {
+    for (const path of [
+      '/docs/none.html',
+      '/docs/../package.json',
+      '/docs/%2e%2e/package.json',
+      '/docs/..%2f..%2fpackage.json',
+    ]) {
       const { status, body } = await getRaw(api.url, path);
       expect({ path, status }).toEqual({ path, status: 404 });
       expect(JSON.parse(body)).toMatchObject({ code: 'request/not-found' });
@@ -62,7 +69,9 @@ describe('the documentation at /docs of a running API', () => {
 
   it('forbids every other origin and every inline script, in each page', async () => {
     const response = await fetch(`${api.url}/docs/`);
-    expect(response.headers.get('content-security-policy')).toMatch(/^default-src 'none'; script-src 'self' 'wasm-unsafe-eval';/);
+    expect(response.headers.get('content-security-policy')).toMatch(
+      /^default-src 'none'; script-src 'self' 'wasm-unsafe-eval';/,
+    );
     expect(response.headers.get('content-security-policy')).not.toMatch(/unsafe-inline|https?:/);
     expect(response.headers.get('x-content-type-options')).toBe('nosniff');
   });

@@ -1,12 +1,12 @@
 import { fileURLToPath } from 'node:url';
-import { type Call, callsOf, readBlocks } from '@keyfare/docs/blocks';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Call, callsOf, readBlocks } from '@keyfare/docs/blocks';
 import { type Api, type Billing, type Ground, openGround, startApi, startBilling } from './api-process.js';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 
 /** Routes that both programs have and that no document describes. */
-const undescribed = ['/openapi.json', '/healthz', '/readyz', '/metrics'];
+const undescribed = new Set(['/openapi.json', '/healthz', '/readyz', '/metrics']);
 
 type Paths = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
@@ -33,14 +33,16 @@ describe('the curl lines of the papers', () => {
     };
     const calls = readBlocks(root)
       .filter(({ language, unchecked }) => ['sh', 'bash'].includes(language) && unchecked === undefined)
-      .flatMap((block) => callsOf(block).map((call) => ({ at: `${block.paper}:${block.line}`, ...call })));
+      .flatMap((block) => callsOf(block).map((call) => ({ at: `${block.paper}:${block.line}`, call })));
     expect(calls.length).toBeGreaterThan(20);
-    expect(new Set(calls.map(({ program }) => program))).toEqual(new Set(['API', 'BILLING']));
-    const unknown = calls.filter((call) => !isKnown(documents[call.program], call));
-    expect(unknown.map(({ at, method, path }) => `${at}: ${method} ${path}`)).toEqual([]);
+    expect(new Set(calls.map(({ call }) => call.program))).toEqual(new Set(['API', 'BILLING']));
+    const unknown = calls.filter(({ call }) => !isKnown(documents[call.program], call));
+    expect(unknown.map(({ at, call }) => `${at}: ${call.method} ${call.path}`)).toEqual([]);
     // What is checked above can fail.
     const wrong = { method: 'POST', program: 'API', path: '/v1/usage', body: undefined };
-    expect([wrong, { ...wrong, method: 'GET', path: '/v1/none' }].filter((call) => isKnown(documents['API'], call))).toEqual([]);
+    expect(
+      [wrong, { ...wrong, method: 'GET', path: '/v1/none' }].filter((call) => isKnown(documents['API'], call)),
+    ).toEqual([]);
   });
 });
 
@@ -50,7 +52,7 @@ async function pathsOf(url: string): Promise<Paths> {
 }
 
 function isKnown(paths: Paths | undefined, { method, path }: Call): boolean {
-  if (undescribed.includes(path)) return method === 'GET';
+  if (undescribed.has(path)) return method === 'GET';
   return Object.entries(paths ?? {}).some(
     ([pattern, operations]) =>
       method.toLowerCase() in operations && new RegExp(`^${pattern.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(path),

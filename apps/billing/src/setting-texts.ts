@@ -34,7 +34,9 @@ export const billingSettingTexts: Readonly<Record<keyof typeof billingEnvironmen
   CHAIN_DOUBT_SECONDS: { text: 'How long a node must show other blocks for final ones before that is a break.' },
   CHAIN_MAY_LOSE_BLOCKS: { text: '`true` for a local chain only: it loses its newest blocks when it is killed.' },
   STALLED_AFTER_SECONDS: { text: 'How long the books may be behind the log or the chain before that is a break.' },
-  RECONCILE_WAIT_SECONDS: { text: 'How long a reconciliation waits for the log and the chain to come up to the present.' },
+  RECONCILE_WAIT_SECONDS: {
+    text: 'How long a reconciliation waits for the log and the chain to come up to the present.',
+  },
   RECONCILE_GRACE_SECONDS: { text: 'How long one side may know of a payment before the other does.' },
   RECEIPT_KEY_GRACE_SECONDS: { text: 'How long the API may take to publish a key that it signs with already.' },
 };

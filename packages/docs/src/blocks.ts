@@ -73,11 +73,16 @@ export interface Call {
 /** The calls of a block of shell: every `curl` whose URL is that of a program, `"$API/…"`. */
 export function callsOf({ code }: Pick<CodeBlock, 'code'>): readonly Call[] {
   const lines = code.replaceAll(/\\\n\s*/g, ' ').split('\n');
-  const commands = lines.filter((line) => !line.trimStart().startsWith('#')).flatMap((line) => line.split(/\bcurl\b/).slice(1));
+  const commands = lines
+    .filter((line) => !line.trimStart().startsWith('#'))
+    .flatMap((line) => line.split(/\bcurl\b/).slice(1));
   return commands.flatMap((command) => {
-    const [, program, path] = /"?\$\{?([A-Z]+)\}?(\/[^"'\s]*)/.exec(command.replace(/-H\s+(?:"[^"]*"|'[^']*')/g, '')) ?? [];
+    const [, program, path] =
+      /"?\$\{?([A-Z]+)\}?(\/[^"'\s]*)/.exec(command.replace(/-H\s+(?:"[^"]*"|'[^']*')/g, '')) ?? [];
     if (program === undefined || path === undefined) return [];
-    const body = /(?:-d|--data(?:-raw)?|--json)\s+'((?:[^']|'"[^"]*"')*)'/.exec(command)?.[1]?.replaceAll(/'"[^"]*"'/g, 'x');
+    const body = /(?:-d|--data(?:-raw)?|--json)\s+'((?:[^']|'"[^"]*"')*)'/
+      .exec(command)?.[1]
+      ?.replaceAll(/'"[^"]*"'/g, 'x');
     const method = /(?:-X|--request)\s+([A-Z]+)/.exec(command)?.[1] ?? (body === undefined ? 'GET' : 'POST');
     return { method, program, path: path.split('?')[0]?.replaceAll(/\$\{?\w+\}?/g, '*') ?? '', body };
   });

@@ -2,7 +2,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import Eleventy from '@11ty/eleventy';
+import { Eleventy } from '@11ty/eleventy';
 import { close, createIndex } from 'pagefind';
 import { home, output } from './places.js';
 

@@ -32,7 +32,6 @@ export default function configure(site: UserConfig): void {
     icon: writeAsset('icon.svg'),
   });
   site.addGlobalData('groups', navigate(written));
-  const of = (work: (page: Page) => unknown) => (data: TemplateData) => work(pageOf(data.page.inputPath));
   site.addGlobalData('eleventyComputed', {
     permalink: of(({ path }) => path),
     path: of(({ path }) => path),
@@ -41,6 +40,11 @@ export default function configure(site: UserConfig): void {
     root: of(({ path }) => '../'.repeat(path.split('/').length - 1) || './'),
     top: of(({ path, folder }) => (folder === '' ? path : `${folder.split('/')[0]}/index.html`)),
   });
+}
+
+/** What a page is worked out to, for the data of its template. */
+function of(work: (page: Page) => unknown): (data: TemplateData) => unknown {
+  return ({ page }) => work(pageOf(page.inputPath));
 }
 
 function pageOf(inputPath: string): Page {

@@ -20,7 +20,7 @@ declare module '@11ty/eleventy' {
   }
 
   /** One build. */
-  export default class Eleventy {
+  export class Eleventy {
     constructor(input: string, output: string, settings: EleventySettings);
     write(): Promise<unknown>;
   }

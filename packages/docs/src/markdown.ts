@@ -10,7 +10,7 @@ type Token = ReturnType<MarkdownIt['parse']>[number];
 export type Target = { readonly href: string } | { readonly file: string };
 
 /** What the renderer must know of the site. */
-export interface Site {
+interface Site {
   readonly pages: readonly Page[];
   /** From Eleventy's input path to the page's source. */
   readonly sourceOf: (inputPath: string) => string;
@@ -33,7 +33,8 @@ export function createMarkdown(site: Site): MarkdownIt {
     for (const { children } of tokens) if (children !== null) leadLinks(children, source, byPath);
   });
   // A wide table or block scrolls by itself; so it must be reached by keyboard.
-  markdown.renderer.rules['table_open'] = () => '<div class="wide" tabindex="0" role="group" aria-label="Table"><table>\n';
+  markdown.renderer.rules['table_open'] = () =>
+    '<div class="wide" tabindex="0" role="group" aria-label="Table"><table>\n';
   markdown.renderer.rules['table_close'] = () => '</table></div>\n';
   return markdown;
 }

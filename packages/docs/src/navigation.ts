@@ -8,7 +8,7 @@ export interface Group {
 }
 
 /** A page in the contents; the pages of its folder below it are shown while one of them is read. */
-export interface Link {
+interface Link {
   readonly title: string;
   readonly path: string;
   readonly children: readonly Link[];
@@ -24,7 +24,10 @@ export interface FolderIndex {
 
 /** The order of what a newcomer reads first. A page that no group names stands under `More`, a folder too. */
 const groups: readonly { readonly title: string; readonly paths: readonly string[]; readonly isOpen?: boolean }[] = [
-  { title: 'Start', paths: ['index.html', 'quick-start.html', 'how-it-works.html', 'how-money-moves.html', 'adopting.html'] },
+  {
+    title: 'Start',
+    paths: ['index.html', 'quick-start.html', 'how-it-works.html', 'how-money-moves.html', 'adopting.html'],
+  },
   { title: 'Recipes', paths: ['recipes/'], isOpen: true },
   {
     title: 'Reference',
@@ -34,7 +37,10 @@ const groups: readonly { readonly title: string; readonly paths: readonly string
     title: 'Run it',
     paths: ['operators.html', 'runbooks/', 'breaks.html', 'database.html', 'upgrading.html', 'changelog.html'],
   },
-  { title: 'Build on it', paths: ['testing.html', 'architecture.html', 'decisions/', 'benches.html', 'contributing.html', 'security.html'] },
+  {
+    title: 'Build on it',
+    paths: ['testing.html', 'architecture.html', 'decisions/', 'benches.html', 'contributing.html', 'security.html'],
+  },
 ];
 
 const titles: Readonly<Record<string, string>> = {
@@ -100,14 +106,19 @@ function list(pages: readonly Page[]): string {
   return pages.map(({ title, source }) => `- [${title}](${source.split('/').slice(2).join('/')})`).join('\n');
 }
 
+function roomOf({ folder }: Page): string {
+  return folder.split('/')[1] ?? '';
+}
+
 /** By room, with the code and the status that a caller has in hand. */
 function listProblems(pages: readonly Page[]): string {
-  const roomOf = ({ folder }: Page): string => folder.split('/')[1] ?? '';
   const parts = [...new Set(pages.map(roomOf))].map((room) => {
-    const rows = pages.filter((page) => roomOf(page) === room).map(({ title, text, path }) => {
-      const code = `${room}/${posix.basename(path, '.html')}`;
-      return `| [\`${code}\`](${code}.md) | ${/status (\d{3})/.exec(text)?.[1] ?? ''} | ${title.replaceAll('|', '\\|')} |`;
-    });
+    const rows = pages
+      .filter((page) => roomOf(page) === room)
+      .map(({ title, text, path }) => {
+        const code = `${room}/${posix.basename(path, '.html')}`;
+        return `| [\`${code}\`](${code}.md) | ${/status (\d{3})/.exec(text)?.[1] ?? ''} | ${title.replaceAll('|', '\\|')} |`;
+      });
     return `## ${room}\n\n| code | status | what it says |\n|---|---|---|\n${rows.join('\n')}`;
   });
   return `Every refusal is a problem document (RFC 9457) with a code that never changes its meaning.\n\n${parts.join('\n\n')}`;

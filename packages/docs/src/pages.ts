@@ -15,20 +15,20 @@ export interface Page {
 }
 
 /** A heading of the second level. */
-export interface Heading {
+interface Heading {
   readonly text: string;
   readonly anchor: string;
 }
 
 /** Papers at the root of the repository that are pages, too; those of them that are there. */
-const rootPapers = ['ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'UPGRADING.md', 'CHANGELOG.md'];
+const rootPapers = new Set(['ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'UPGRADING.md', 'CHANGELOG.md']);
 
 /** Every page of the site, sorted by path: the Markdown files of `docs`, and the papers at the root. */
 export function readPages(root: string): readonly Page[] {
   const docs = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.md'))
     .map((path) => posix.join('docs', ...path.split(sep)));
-  const atRoot = readdirSync(root).filter((name) => rootPapers.includes(name));
+  const atRoot = readdirSync(root).filter((name) => rootPapers.has(name));
   return [...docs, ...atRoot]
     .map((source) => readPage(source, readFileSync(join(root, source), 'utf8')))
     .toSorted((a, b) => (a.path < b.path ? -1 : 1));

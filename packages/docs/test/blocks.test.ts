@@ -58,7 +58,7 @@ describe('the calls in a block of shell', () => {
     const code = [
       '# curl "$API/comment"',
       'curl "$API/a?x=1"; curl -X DELETE "$BILLING/b/$ID/c"',
-      "curl -H \"Authorization: Bearer $TOKEN\" \"$API/d\" \\",
+      'curl -H "Authorization: Bearer $TOKEN" "$API/d" \\',
       `  -d '{"account":"'"$ACCOUNT"'"}'`,
       'curl https://example.org/',
     ].join('\n');

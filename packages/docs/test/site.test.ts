@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -102,7 +111,9 @@ describe('a link in a paper', () => {
 });
 
 function pathsOf(groups: readonly Group[]): ReadonlySet<string> {
-  return new Set(groups.flatMap(({ links }) => links.flatMap((link) => [link, ...link.children].map(({ path }) => path))));
+  return new Set(
+    groups.flatMap(({ links }) => links.flatMap((link) => [link, ...link.children].map(({ path }) => path))),
+  );
 }
 
 /** Those that stay on the site. */

@@ -6,8 +6,8 @@ const most = 8;
 let pagefind;
 
 input.hidden = false;
-input.addEventListener('focus', load, { once: true });
-input.addEventListener('input', search);
+input.addEventListener('focus', () => void load(), { once: true });
+input.addEventListener('input', () => void search());
 document.addEventListener('keydown', (event) => {
   const isTyping = event.target instanceof HTMLElement && event.target.matches('input, textarea, [contenteditable]');
   if (event.key === '/' && !isTyping && !event.ctrlKey && !event.metaKey && !event.altKey) {

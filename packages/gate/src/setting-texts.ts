@@ -126,7 +126,9 @@ export const settingTexts: Readonly<Record<keyof typeof gateEnvironment.shape, S
     text: 'The largest answer to a paid call that is kept for its owner. A larger one says `Answer-Stored: false`.',
   },
   ANSWER_MAX_AGE_SECONDS: { text: 'How long it is kept.' },
-  ANSWER_RETRY_SECONDS: { text: 'How long an answer that never arrived is kept for a caller without an `Idempotency-Key`.' },
+  ANSWER_RETRY_SECONDS: {
+    text: 'How long an answer that never arrived is kept for a caller without an `Idempotency-Key`.',
+  },
   KEY_CACHE_MAX_AGE_MS: { text: 'How long a key is taken from memory, where no notice of a change came.' },
   REPLICA_TTL_MS: { text: 'When a process that shows no sign of life counts as dead.' },
   REFUSED_PAYMENTS_PER_ADDRESS: {
@@ -150,7 +152,10 @@ export const watchTexts: Readonly<Record<keyof typeof watchEnvironment, SettingT
 
 /** The settings of every program. */
 export const programTexts: Readonly<Record<'HOST' | 'PORT' | 'LOG_LEVEL', SettingText>> = {
-  HOST: { shape: 'address to listen at', text: 'Where it listens. Only this machine reaches `127.0.0.1`; containers set `0.0.0.0`.' },
+  HOST: {
+    shape: 'address to listen at',
+    text: 'Where it listens. Only this machine reaches `127.0.0.1`; containers set `0.0.0.0`.',
+  },
   PORT: { text: 'The port. 0: any that is free.' },
   LOG_LEVEL: { text: 'The least that is logged.' },
 };
