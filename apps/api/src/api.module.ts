@@ -1,22 +1,16 @@
+import { AdminModule } from '@keyfare/gate/admin';
+import { MetricsModule } from '@keyfare/gate/metrics';
 import { GateModule } from '@keyfare/gate/module';
-import { OperatorsModule } from '@keyfare/gate/operators';
 import { Watch } from '@keyfare/gate/server';
 import { type DynamicModule, Module, StandardSchemaValidationPipe } from '@nestjs/common';
 import { APP_PIPE } from '@nestjs/core';
 import { UsageController } from './account/usage.controller.js';
-import { AccountKeysController } from './admin/account-keys.controller.js';
-import { AccountsController } from './admin/accounts.controller.js';
-import { AuditController } from './admin/audit.controller.js';
-import { KeysController } from './admin/keys.controller.js';
-import { OperatorsController } from './admin/operators.controller.js';
-import { PaymentsController } from './admin/payments.controller.js';
-import { PlansController } from './admin/plans.controller.js';
 import type { ApiConfig } from './config.js';
 import { DistancesController } from './products/distances.controller.js';
 import { ForecastController } from './products/forecast.controller.js';
 import { StatusController } from './status/status.controller.js';
 
-/** The API: what it sells, how its operators run it, and how it is doing. The gate does the rest. */
+/** The API: what it sells, and how it is doing. The gate and its modules do the rest. */
 @Module({})
 export class ApiModule {
   static forRoot({
@@ -27,21 +21,10 @@ export class ApiModule {
       module: ApiModule,
       imports: [
         GateModule.forRoot({ corsOrigins: config.corsOrigins }),
-        OperatorsModule.forRoot({ bootstrapToken: config.bootstrapToken }),
+        AdminModule.forRoot({ bootstrapToken: config.bootstrapToken }),
+        MetricsModule.forRoot({ watch }),
       ],
-      controllers: [
-        ForecastController,
-        DistancesController,
-        UsageController,
-        PlansController,
-        AccountsController,
-        AccountKeysController,
-        KeysController,
-        PaymentsController,
-        OperatorsController,
-        AuditController,
-        StatusController,
-      ],
+      controllers: [ForecastController, DistancesController, UsageController, StatusController],
       providers: [
         { provide: APP_PIPE, useClass: StandardSchemaValidationPipe },
         { provide: Watch, useValue: watch },

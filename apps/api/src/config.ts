@@ -1,4 +1,11 @@
-import { gateEnvironment, parseGateEnvironment, watchEnvironment, withSecretFiles } from '@keyfare/gate/server';
+import type { GateOptions } from '@keyfare/gate/module';
+import {
+  gateEnvironment,
+  parseGateEnvironment,
+  proxyEnvironment,
+  watchEnvironment,
+  withSecretFiles,
+} from '@keyfare/gate/server';
 import { z } from 'zod';
 
 /** The environment of this program: the gate's part, and its own. */
@@ -9,6 +16,7 @@ export const apiEnvironment = gateEnvironment.extend({
   // No cookie is looked at here, so pages of any origin may call.
   CORS_ORIGINS: gateEnvironment.shape.CORS_ORIGINS.unwrap().default('*'),
   ...watchEnvironment,
+  ...proxyEnvironment,
   BOOTSTRAP_TOKEN: z.string().min(32, 'must have at least 32 characters').optional(),
 });
 
@@ -18,9 +26,10 @@ export interface ApiConfig {
   readonly logLevel: z.infer<typeof apiEnvironment>['LOG_LEVEL'];
   /** Makes the first operator, once. */
   readonly bootstrapToken: string | undefined;
+  readonly trustedProxies: readonly string[];
   readonly watch: { readonly port: number | undefined; readonly token: string | undefined };
   /** As the gate takes it. */
-  readonly corsOrigins: string;
+  readonly corsOrigins: NonNullable<GateOptions['corsOrigins']>;
 }
 
 /** One token for all was a setting of the release before: who still sets it is told what takes its place. */
@@ -39,7 +48,8 @@ export function readApiConfig(env: NodeJS.ProcessEnv): ApiConfig {
     port: values.PORT,
     logLevel: values.LOG_LEVEL,
     bootstrapToken: values.BOOTSTRAP_TOKEN,
+    trustedProxies: values.TRUSTED_PROXIES,
     watch: { port: values.WATCH_PORT, token: values.WATCH_TOKEN },
-    corsOrigins: values.CORS_ORIGINS === '*' ? '*' : (values.CORS_ORIGINS?.join(',') ?? 'none'),
+    corsOrigins: values.CORS_ORIGINS ?? 'none',
   };
 }

@@ -15,6 +15,7 @@ await main(async () => {
     logger,
     host: config.host,
     port: config.port,
+    trustedProxies: config.trustedProxies,
     prepare: (app) => {
       serveOpenApi(app);
       serveDocs(app);

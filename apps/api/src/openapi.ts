@@ -1,5 +1,6 @@
-import { formatMoney } from '@keyfare/core/money';
-import { RouteAudit } from '@keyfare/gate/services';
+import type { PricedTariff } from '@keyfare/core/metering';
+import { describeAdmin } from '@keyfare/gate/admin-swagger';
+import { RouteAudit, summarizeTariff } from '@keyfare/gate/services';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import type { FastifyInstance } from 'fastify';
@@ -32,6 +33,7 @@ export function describe(app: NestFastifyApplication): OpenAPIObject {
     )
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key, or the operator token on /admin.' })
     .build();
+  describeAdmin();
   const document = SwaggerModule.createDocument(app, config, {
     operationIdFactory: operationId,
   });
@@ -43,12 +45,7 @@ export function describe(app: NestFastifyApplication): OpenAPIObject {
       if (operation === undefined || tariff?.kind !== 'priced') continue;
       Object.assign(operation, {
         security: [{ bearer: [] }, {}],
-        'x-payment-info': {
-          protocols: ['x402'],
-          price: { mode: 'fixed', currency: 'USD', amount: formatMoney(tariff.price) },
-          sku: tariff.sku,
-          units: tariff.units.toString(),
-        },
+        'x-payment-info': paymentInfo(tariff),
       });
       operation.responses['402'] = { description: 'Payment required: the price, for x402 versions 1 and 2.' };
     }
@@ -59,6 +56,18 @@ export function describe(app: NestFastifyApplication): OpenAPIObject {
     document.paths[path] = { get: { parameters, responses: { 200: { description } } } };
   }
   return document;
+}
+
+/** A price of one product that is always the same, or the bounds of the price, and every product with its own. */
+function paymentInfo(tariff: PricedTariff): object {
+  const { price, products, choice } = summarizeTariff(tariff);
+  const [product] = products;
+  if (tariff.quote !== undefined && product !== undefined) {
+    const { sku, units } = product;
+    const fixed = { mode: 'fixed', currency: 'USD', amount: price.max };
+    return { protocols: ['x402'], price: fixed, sku, units: units.max };
+  }
+  return { protocols: ['x402'], price: { mode: 'dynamic', currency: 'USD', ...price }, skus: products, choice };
 }
 
 function operationId(controller: string, method: string): string {

@@ -96,8 +96,27 @@ describe('the API process', () => {
     expect(body).toMatchObject({ openapi: expect.stringMatching(/^3\./) });
     const paths = body['paths'] as Record<string, Record<string, Record<string, unknown>>>;
     expect(paths['/v1/forecast']?.['get']).toMatchObject({
-      'x-payment-info': { price: { amount: '0.001000', currency: 'USD' }, sku: 'forecast' },
+      'x-payment-info': {
+        protocols: ['x402'],
+        price: { mode: 'dynamic', currency: 'USD', min: '0.001000', max: '0.004000' },
+        skus: [
+          { sku: 'forecast', price: { min: '0.001000', max: '0.001000' }, units: { min: '1', max: '1' } },
+          { sku: 'forecast.hourly', price: { min: '0.004000', max: '0.004000' }, units: { min: '4', max: '4' } },
+        ],
+        choice: {
+          in: 'query',
+          name: 'granularity',
+          values: { daily: 'forecast', hourly: 'forecast.hourly' },
+          absent: 'forecast',
+        },
+      },
       security: [{ bearer: [] }, {}],
+    });
+    expect(paths['/v1/distances']?.['post']).toMatchObject({
+      'x-payment-info': {
+        price: { mode: 'dynamic', currency: 'USD', min: '0.002000', max: '0.020000' },
+        skus: [{ sku: 'distances', units: { min: '2', max: '20' } }],
+      },
     });
     expect(paths['/v1/forecast']?.['get']?.['responses']).toHaveProperty('402');
     expect(paths['/v1/distances']?.['post']).toHaveProperty('requestBody');
@@ -114,6 +133,13 @@ describe('the API process', () => {
     const headers = { authorization: `Bearer ${secret}`, 'content-type': 'application/json' };
     const sun = await json('/v1/forecast?latitude=52.52&longitude=13.4&date=2026-06-21', { headers });
     expect(sun.body).toMatchObject({ daylight: 'normal', sunrise: expect.stringMatching(/^2026-06-21T02:4/) });
+    expect(sun.body).not.toHaveProperty('hours');
+    const hourly = await json('/v1/forecast?latitude=52.52&longitude=13.4&date=2026-06-21&granularity=hourly', {
+      headers,
+    });
+    const hours = hourly.body['hours'] as { time: string; sunAltitude: number; sunAzimuth: number }[];
+    expect([hours.length, hours[11]?.time]).toEqual([24, '2026-06-21T11:00:00.000Z']);
+    expect([Math.round(hours[11]?.sunAltitude ?? 0), (hours[0]?.sunAltitude ?? 0) < 0]).toEqual([61, true]);
     const polar = await json('/v1/forecast?latitude=80&longitude=0&date=2026-12-21', { headers });
     expect(polar.body).toMatchObject({ daylight: 'polar-night', sunrise: null });
     const berlin = { latitude: 52.52, longitude: 13.405 };
@@ -121,6 +147,41 @@ describe('the API process', () => {
     const distances = await json('/v1/distances', { method: 'POST', headers, body });
     const [paris, none] = distances.body['kilometers'] as [number, number];
     expect([Math.round(paris), none]).toEqual([877, 0]);
+  });
+
+  it('asks of a stranger what the request costs: by the hours of a forecast, and by the places that are measured', async () => {
+    const asks = async (path: string, init?: RequestInit): Promise<unknown> => {
+      const { status, body } = await json(path, init);
+      const [offer] = (body['accepts'] ?? []) as { maxAmountRequired: string; description: string }[];
+      return [status, offer?.maxAmountRequired, offer?.description];
+    };
+    const day = '/v1/forecast?latitude=0&longitude=0&date=2026-11-21';
+    expect(await asks(day)).toEqual([402, '1000', 'forecast']);
+    expect(await asks(`${day}&granularity=daily`)).toEqual([402, '1000', 'forecast']);
+    expect(await asks(`${day}&granularity=hourly`)).toEqual([402, '4000', 'forecast.hourly']);
+    expect(await json(`${day}&granularity=weekly`)).toMatchObject({
+      status: 400,
+      body: { code: 'tariff/unknown-choice' },
+    });
+    const measure = (places: number): RequestInit => {
+      const to = Array.from({ length: places }, () => ({ latitude: 1, longitude: 1 }));
+      const body = JSON.stringify({ from: { latitude: 0, longitude: 0 }, to });
+      return { method: 'POST', headers: { 'content-type': 'application/json' }, body };
+    };
+    expect(await asks('/v1/distances', measure(10))).toEqual([402, '2000', 'distances']);
+    expect(await asks('/v1/distances', measure(11))).toEqual([402, '4000', 'distances']);
+    expect(await asks('/v1/distances', measure(100))).toEqual([402, '20000', 'distances']);
+    for (const places of [0, 101]) {
+      expect(await json('/v1/distances', measure(places))).toMatchObject({
+        status: 400,
+        body: { code: 'request/invalid' },
+      });
+    }
+    const { secret } = await openAccount(ground, api, { includedUnits: 100, overage: 'reject' });
+    const headers = { authorization: `Bearer ${secret}`, 'content-type': 'application/json' };
+    await json('/v1/distances', { ...measure(95), headers });
+    await json(`${day}&granularity=hourly`, { headers });
+    expect((await json('/v1/usage', { headers })).body).toMatchObject({ used: '24' });
   });
 
   it('lets a customer ask for their usage by key and for nothing; no key, a bad key: 401', async () => {

@@ -31,6 +31,13 @@ describe('the configuration', () => {
     });
   });
 
+  it('takes further payees with commas between them, each once, in lower case and without the payee itself', () => {
+    const [one, two] = [`0x${'b'.repeat(40)}`, '0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed'];
+    const { furtherPayees } = readBillingConfig({ ...env, FURTHER_PAYEES: `${one}, ${two},${two},${env.PAY_TO}` });
+    expect(furtherPayees).toEqual([one, two.toLowerCase()]);
+    expect(readBillingConfig({ ...env, FURTHER_PAYEES: '' }).furtherPayees).toEqual([]);
+  });
+
   it('tells all its faults at once, by name, and never a value', () => {
     const wrong = {
       ...env,
@@ -38,12 +45,14 @@ describe('the configuration', () => {
       OPERATOR_TOKEN: 'short-secret',
       PAY_TO: 'me',
       CHAIN_START_BLOCK: '-1',
+      FURTHER_PAYEES: `0x${'a'.repeat(40)}, 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAee`,
       RPC_URL: '',
     };
     const faults = faultsOf(wrong);
     expect(faults.map((fault) => fault.split(' ')[0] ?? '').toSorted((a, b) => a.localeCompare(b))).toEqual([
       'CHAIN_START_BLOCK',
       'DATABASE_URL',
+      'FURTHER_PAYEES',
       'OPERATOR_TOKEN',
       'PAY_TO',
       'RPC_URL',

@@ -6,6 +6,7 @@ import {
   isProduction,
   parseEnvironment,
   productionFaults,
+  proxyEnvironment,
   watchEnvironment,
   withSecretFiles,
 } from '@keyfare/gate/server';
@@ -19,13 +20,25 @@ const blocks = z
   .transform((text) => BigInt(text));
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
 
+/** Addresses with commas between them. */
+const payees = z.string().transform((text, context): readonly `0x${string}`[] => {
+  const given = text.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]));
+  const read = given.map((part) => gateEnvironment.shape.PAY_TO.safeParse(part));
+  const wrong = read.find(({ success }) => !success)?.error?.issues[0]?.message;
+  if (wrong === undefined) return [...new Set(read.flatMap(({ data }) => data ?? []))];
+  context.addIssue({ code: 'custom', message: `names a wallet that ${wrong}` });
+  return z.NEVER;
+});
+
 /** The environment of this program. What it shares with the gate is spelled as there. */
 export const billingEnvironment = gateEnvironment
   .pick({ PAY_TO: true, NETWORK: true, DATABASE_URL: true, MIGRATION_DATABASE_URL: true, RPC_URL: true })
   .extend({
     FEED_DATABASE_URL: gateEnvironment.shape.DATABASE_URL.optional(),
     API_JWKS_URL: httpUrl,
+    FURTHER_PAYEES: payees.default([]),
     ...watchEnvironment,
+    ...proxyEnvironment,
     HOST: z.string().default('127.0.0.1'),
     PORT: z.coerce.number().int().min(0).max(65_535).default(3_001),
     LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -47,6 +60,8 @@ export abstract class BillingConfig {
   abstract readonly network: Network;
   /** The wallet that payments go to. */
   abstract readonly payTo: `0x${string}`;
+  /** Wallets of the same network that tariffs name beside it. */
+  abstract readonly furtherPayees: readonly `0x${string}`[];
   /** The books. */
   abstract readonly databaseUrl: string;
   /** A login that may change the schema, where the running program's may not. */
@@ -56,6 +71,8 @@ export abstract class BillingConfig {
   abstract readonly apiJwksUrl: string;
   abstract readonly rpcUrl: string;
   abstract readonly rpcTimeoutMs: number;
+  /** Proxies whose `X-Forwarded-For` is believed. */
+  abstract readonly trustedProxies: readonly string[];
   abstract readonly watch: { readonly port: number | undefined; readonly token: string | undefined };
   /** Whether real money or real customers are at stake. */
   abstract readonly isProduction: boolean;
@@ -106,12 +123,14 @@ export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
   return Object.freeze({
     network: values.NETWORK,
     payTo: values.PAY_TO,
+    furtherPayees: values.FURTHER_PAYEES.filter((payee) => payee !== values.PAY_TO),
     databaseUrl: values.DATABASE_URL,
     migrationDatabaseUrl: values.MIGRATION_DATABASE_URL ?? values.DATABASE_URL,
     feedDatabaseUrl: values.FEED_DATABASE_URL ?? values.DATABASE_URL,
     apiJwksUrl: values.API_JWKS_URL,
     rpcUrl: values.RPC_URL,
     rpcTimeoutMs: values.RPC_TIMEOUT_MS,
+    trustedProxies: values.TRUSTED_PROXIES,
     watch: { port: values.WATCH_PORT, token: values.WATCH_TOKEN },
     isProduction: isProduction(given),
     host: values.HOST,

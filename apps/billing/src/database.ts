@@ -26,6 +26,7 @@ import { KnownOperatorEntity } from './operator/known-operator.entity.js';
 import { AuditChanges1797000000000, KnowOperators1797000000100 } from './operator/operator.migration.js';
 import { ChargeEntity } from './rating/charge.entity.js';
 import { EndTerms1797000000200 } from './rating/ends.migration.js';
+import { ChargeFreeCalls1798000000320 } from './rating/free.migration.js';
 import { PeriodTotalEntity } from './rating/period-total.entity.js';
 import { PriceBookEntity } from './rating/price-book.entity.js';
 import { CreateRating1796000000200 } from './rating/rating.migration.js';
@@ -71,6 +72,7 @@ const migrations = [
   AuditChanges1797000000000,
   KnowOperators1797000000100,
   EndTerms1797000000200,
+  ChargeFreeCalls1798000000320,
 ];
 
 const jobsLock = 0x6b66_6a62;

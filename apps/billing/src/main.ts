@@ -14,6 +14,7 @@ await main(async () => {
     logger,
     host: config.host,
     port: config.port,
+    trustedProxies: config.trustedProxies,
     prepare: serveOpenApi,
   });
 });

@@ -136,6 +136,34 @@ describe('what is booked of a chain', () => {
   });
 });
 
+describe('when a tariff names another payee than PAY_TO', () => {
+  const author = testPayer(82).address.toLowerCase();
+
+  it('its wallet is read where FURTHER_PAYEES names it, and what it is paid matches; else that is a break', async () => {
+    const { node, payer, world } = market;
+    const paid = await settle(node, [
+      { payer, payTo, amount: 10n },
+      { payer, payTo: author, amount: 300n },
+    ]);
+    for (const payment of paid) await world.log.paidCall(payment);
+    await market.run();
+    world.clock.advance(hour);
+    await market.run();
+    expect(await market.openBreaks()).toEqual(['recorded-not-settled: 300']);
+    const { report } = await market.books({ env: { FURTHER_PAYEES: author } }).reconcileJob.run('manual');
+    expect(await market.openBreaks()).toEqual([]);
+    expect(report).toMatchObject({
+      unchecked: [],
+      payments: [{ status: 'matched', count: 2, recorded: '0.000310', settled: '0.000310' }],
+      chain: { wallet: payTo, balance: '0.000010', earlier: [{ wallet: author, balance: '0.000300' }] },
+    });
+    expect(await balances(world)).toMatchObject({
+      [`usdc:eip155:84532:${payTo}`]: '10',
+      [`usdc:eip155:84532:${author}`]: '300',
+    });
+  });
+});
+
 describe('when PAY_TO changes', () => {
   const base = findNetwork('base');
   const next = testPayer(81).address.toLowerCase();

@@ -8,7 +8,7 @@ import { migrateBilling, ownerDataSource } from '../src/database.js';
 import { billingRole, feedReaderRole } from '../src/schema.js';
 import { openWorld, type World } from './world.js';
 
-const migrationCount = 11;
+const migrationCount = 12;
 const uuid = '00000000-0000-8000-8000-000000000001';
 let world: World;
 const pools: SqlPool[] = [];

@@ -1,11 +1,14 @@
 import { DataSource, type EntitySchema, type MigrationInterface } from 'typeorm';
+import { connectionOf } from './connection.js';
+import type { Place } from './host-pool.js';
 import { SnakeNamingStrategy } from './naming.js';
 import { DatabaseUnavailable, isConnectionLost } from './sql.js';
 
-/** What a data source needs to know. Entities and migrations are listed by name, never found by a glob. */
-export interface DataSourceSettings {
-  /** `postgres://user:password@host:port/database` */
-  readonly url: string;
+/**
+ * What a data source needs to know; it has connections of its own, also where `pool` says how they are made. Entities and
+ * migrations are listed by name, never found by a glob.
+ */
+export type DataSourceSettings = Place & {
   /** Every table of the entities lives in this schema, and so does the table of migrations. */
   readonly schema: string;
   // oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for entity classes
@@ -16,13 +19,13 @@ export interface DataSourceSettings {
   /** A role that each connection takes on at its start, with fewer rights than the login. */
   readonly role?: string;
   readonly poolSize?: number;
-}
+};
 
 /** A TypeORM data source with our naming, no `synchronize`, and bounded waits. It does not connect by itself. */
 export function createDataSource(settings: DataSourceSettings): DataSource {
   const dataSource = new DataSource({
     type: 'postgres',
-    url: settings.url,
+    ...('url' in settings ? { url: settings.url } : {}),
     schema: settings.schema,
     entities: [...settings.entities],
     migrations: [...settings.migrations],
@@ -36,6 +39,8 @@ export function createDataSource(settings: DataSourceSettings): DataSource {
     installExtensions: false,
     poolErrorHandler: () => undefined,
     extra: {
+      ...('url' in settings ? {} : connectionOf(settings)),
+      connectionTimeoutMillis: 3_000,
       query_timeout: 15_000,
       ...(settings.role === undefined ? {} : { options: `-c role=${settings.role}` }),
     },

@@ -1,5 +1,7 @@
 import { Problem } from '@keyfare/core/problem';
 import { Pool, type PoolClient } from 'pg';
+import { connectionOf } from './connection.js';
+import type { HostPool, Place } from './host-pool.js';
 
 /** One statement. With a `name` it is prepared once for each connection. */
 export interface Statement {
@@ -14,8 +16,8 @@ export interface Sql {
   query<Row>(statement: Statement): Promise<readonly Row[]>;
 }
 
-export interface SqlSettings {
-  readonly url: string;
+/** With a host's `pool`, its connections are used as they are: `role`, `poolSize` and `statementTimeoutMs` say nothing. */
+export type SqlSettings = Place & {
   readonly applicationName: string;
   readonly role?: string;
   readonly poolSize?: number;
@@ -26,35 +28,40 @@ export interface SqlSettings {
   readonly queryTimeoutMs?: number;
   /** After this the database itself gives a statement up: 503 `service/overloaded`. */
   readonly statementTimeoutMs?: number;
-}
+};
+
+const defaultConnectTimeoutMs = 3_000;
+const defaultQueryTimeoutMs = 10_000;
 
 /** The plain driver for the hot path: prepared statements, short waits, no object mapping. */
 export class SqlPool implements Sql {
   readonly #pool: Pool;
+  /** It belongs to a host, which closes it. */
+  readonly #isBorrowed: boolean;
   readonly #maxWaiting: number;
+  readonly #connectTimeoutMs: number;
+  /** Of a host's pool each statement brings its own limit. */
+  readonly #limits: Limits;
 
   constructor(settings: SqlSettings) {
     this.#maxWaiting = settings.maxWaiting ?? 2_000;
-    this.#pool = new Pool({
-      connectionString: settings.url,
-      application_name: settings.applicationName,
-      max: settings.poolSize ?? 8,
-      connectionTimeoutMillis: settings.connectTimeoutMs ?? 3_000,
-      query_timeout: settings.queryTimeoutMs ?? 10_000,
-      keepAlive: true,
-      ...optionsOf(settings),
-    });
+    this.#connectTimeoutMs = settings.connectTimeoutMs ?? defaultConnectTimeoutMs;
+    const queryTimeoutMs = settings.queryTimeoutMs ?? defaultQueryTimeoutMs;
+    this.#isBorrowed = 'pool' in settings;
+    this.#limits = this.#isBorrowed ? { query_timeout: queryTimeoutMs } : {};
+    this.#pool =
+      'pool' in settings ? (settings.pool as Pool) : openPool(settings, this.#connectTimeoutMs, queryTimeoutMs);
     // An idle connection that breaks is replaced at its next use; the caller of that use hears of it, nobody else.
-    this.#pool.on('error', () => undefined);
+    this.#pool.on('error', ignore);
     // One that breaks while it is held between two statements must not end the process either.
-    this.#pool.on('connect', (client) => client.on('error', () => undefined));
+    if (!this.#isBorrowed) this.#pool.on('connect', (client) => client.on('error', ignore));
   }
 
   async query<Row>(statement: Statement): Promise<readonly Row[]> {
     const client = await this.#connect();
     let lost: DatabaseUnavailable | undefined;
     try {
-      const { rows } = await client.query(forDriver(statement));
+      const { rows } = await client.query(forDriver(statement, this.#limits));
       return rows as readonly Row[];
     } catch (error) {
       // SQLSTATE 57014: it took longer than this pool's statements may.
@@ -76,15 +83,15 @@ export class SqlPool implements Sql {
     let lost: DatabaseUnavailable | undefined;
     let committing = false;
     try {
-      await client.query('begin');
-      const result = await work(onClient(client));
+      await client.query({ text: 'begin', ...this.#limits });
+      const result = await work(onClient(client, this.#limits));
       committing = true;
-      await client.query('commit');
+      await client.query({ text: 'commit', ...this.#limits });
       return result;
     } catch (error) {
       if (!isConnectionLost(error)) {
         // A connection that cannot even roll back still holds the transaction, and is not to be used again.
-        await client.query('rollback').catch((cause: unknown) => {
+        await client.query({ text: 'rollback', ...this.#limits }).catch((cause: unknown) => {
           lost = new DatabaseUnavailable(cause, { inDoubt: false });
         });
         throw error;
@@ -96,8 +103,9 @@ export class SqlPool implements Sql {
     }
   }
 
+  /** Ends the connections. Those of a host's pool are the host's to end. */
   async close(): Promise<void> {
-    await this.#pool.end();
+    if (!this.#isBorrowed) await this.#pool.end();
   }
 
   /** Whatever keeps a connection from being made, nothing was sent, so nothing is in doubt. */
@@ -106,15 +114,61 @@ export class SqlPool implements Sql {
       throw new Problem('service/overloaded', undefined, { headers: { 'retry-after': '1' } });
     }
     try {
-      return await this.#pool.connect();
+      return await (this.#isBorrowed ? this.#borrow() : this.#pool.connect());
     } catch (error) {
       throw new DatabaseUnavailable(error, { inDoubt: false });
     }
   }
+
+  /** A host's pool may wait for ever; a connection that comes too late goes straight back. */
+  async #borrow(): Promise<PoolClient> {
+    const connecting = this.#pool.connect();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((done) => {
+      timer = setTimeout(done, this.#connectTimeoutMs, undefined);
+    });
+    const client = await Promise.race([connecting, late]).finally(() => clearTimeout(timer));
+    if (client !== undefined) return heard(client);
+    void connecting.then((unused) => unused.release(), ignore);
+    throw new Error('timeout exceeded when trying to connect');
+  }
 }
 
-function optionsOf({ role, statementTimeoutMs }: SqlSettings): { options?: string } {
+function openPool(
+  settings: Exclude<SqlSettings, { pool: HostPool }>,
+  connectTimeoutMs: number,
+  queryTimeoutMs: number,
+): Pool {
+  return new Pool({
+    ...connectionOf(settings),
+    application_name: settings.applicationName,
+    max: settings.poolSize ?? 8,
+    connectionTimeoutMillis: connectTimeoutMs,
+    query_timeout: queryTimeoutMs,
+    keepAlive: true,
+    ...optionsOf(settings),
+  });
+}
+
+function ignore(): void {
+  // What breaks is told to who uses it next.
+}
+
+const listening = new WeakSet<PoolClient>();
+
+/** A connection that the host's pool made before we listened to it. */
+function heard(client: PoolClient): PoolClient {
+  if (listening.has(client)) return client;
+  listening.add(client);
+  client.on('error', ignore);
+  return client;
+}
+
+function optionsOf(settings: SqlSettings): { options?: string } {
+  const { role, statementTimeoutMs } = settings;
+  const { options: given } = connectionOf(settings);
   const options = [
+    ...(given === undefined ? [] : [given]),
     ...(role === undefined ? [] : [`-c role=${role}`]),
     ...(statementTimeoutMs === undefined ? [] : [`-c statement_timeout=${String(statementTimeoutMs)}`]),
   ];
@@ -138,18 +192,24 @@ export class DatabaseUnavailable extends Error {
   }
 }
 
-function forDriver(statement: Statement): { text: string; name?: string; values?: unknown[] } {
+interface Limits {
+  readonly query_timeout?: number;
+}
+
+/** The driver takes a limit with a statement too, which its types do not know. */
+function forDriver(statement: Statement, limits: Limits): { text: string; name?: string; values?: unknown[] } {
   return {
+    ...limits,
     text: statement.text,
     ...(statement.name === undefined ? {} : { name: statement.name }),
     ...(statement.values === undefined ? {} : { values: statement.values as unknown[] }),
   };
 }
 
-function onClient(client: PoolClient): Sql {
+function onClient(client: PoolClient, limits: Limits): Sql {
   return {
     query: async <Row>(statement: Statement) => {
-      const { rows } = await client.query(forDriver(statement));
+      const { rows } = await client.query(forDriver(statement, limits));
       return rows as readonly Row[];
     },
   };

@@ -79,12 +79,12 @@ export async function installWallet(rpcUrl: string, wallet: Address, owner: Addr
  * Makes `amount` (atomic units) of test USDC for `to`, and returns when it is mined. Each mint has a sender of its own,
  * so that any number may run at once: transactions of one sender that the node numbers itself get in each other's way.
  */
-export async function mintUsdc(rpcUrl: string, to: Address, amount: bigint): Promise<Hex> {
+export async function mintUsdc(rpcUrl: string, to: Address, amount: bigint, asset = usdcAddress): Promise<Hex> {
   const from: Hex = `0x${randomBytes(20).toString('hex')}`;
   const data = encodeFunctionData({ abi: usdcAbi, functionName: 'mint', args: [to, amount] });
   await fundEth(rpcUrl, from);
   await callRpc(rpcUrl, 'anvil_impersonateAccount', [from]);
-  const hash = (await callRpc(rpcUrl, 'eth_sendTransaction', [{ from, to: usdcAddress, data }])) as Hex;
+  const hash = (await callRpc(rpcUrl, 'eth_sendTransaction', [{ from, to: asset, data }])) as Hex;
   return await waitForReceipt(rpcUrl, hash);
 }
 
@@ -94,9 +94,9 @@ export async function fundEth(rpcUrl: string, to: Address, wei: bigint = 10n ** 
 }
 
 /** The USDC balance of `holder` in atomic units. */
-export async function usdcBalance(rpcUrl: string, holder: Address): Promise<bigint> {
+export async function usdcBalance(rpcUrl: string, holder: Address, asset = usdcAddress): Promise<bigint> {
   const data = encodeFunctionData({ abi: usdcAbi, functionName: 'balanceOf', args: [holder] });
-  return BigInt((await callRpc(rpcUrl, 'eth_call', [{ to: usdcAddress, data }, 'latest'])) as Hex);
+  return BigInt((await callRpc(rpcUrl, 'eth_call', [{ to: asset, data }, 'latest'])) as Hex);
 }
 
 /** Sends `value` from the key's account to `to`, and returns the transaction's hash when it is mined. */

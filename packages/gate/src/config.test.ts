@@ -23,7 +23,7 @@ describe('the configuration', () => {
     expect(config.network.caip2).toBe('eip155:8453');
     expect(config.peppers.current).toBe('new');
     expect([...config.peppers.keys.keys()]).toEqual(['new', 'old']);
-    expect(config.migrationDatabaseUrl).toBe(config.databaseUrl);
+    expect(config.migrations).toEqual({ url: good.DATABASE_URL });
     expect(readGateConfig({}, good).payTo).toBe(good.PAY_TO.toLowerCase());
   });
 
@@ -139,14 +139,14 @@ describe('the configuration', () => {
       'DEFERRED_INTERVAL_MS must be at most 300000, DEFERRED_MARGIN_SECONDS: payments would run out between two looks',
     ],
     [
-      'a public URL with a path',
-      { PUBLIC_URL: 'https://api.example/v1' },
-      'PUBLIC_URL must be an origin: scheme, host and port, and no path, query or login',
+      'a public URL with a query',
+      { PUBLIC_URL: 'https://api.example/v1?a=b' },
+      'PUBLIC_URL must be an origin, and a path of letters, digits, -, . and _ where a proxy takes one away: no query, no login',
     ],
     [
       'a public URL with a login',
       { PUBLIC_URL: 'https://a:b@api.example' },
-      'PUBLIC_URL must be an origin: scheme, host and port, and no path, query or login',
+      'PUBLIC_URL must be an origin, and a path of letters, digits, -, . and _ where a proxy takes one away: no query, no login',
     ],
   ])('refuses %s, says what is wrong with it, and does not hide the other faults', (_what, wrong, text) => {
     const { faults } = failure(() => readGateConfig({}, { ...good, ...wrong, RPC_URL: undefined }));
@@ -165,8 +165,13 @@ describe('the configuration', () => {
   });
 
   it('takes a public URL with or without its last slash', () => {
-    for (const url of ['https://api.example', 'https://api.example/', 'http://localhost:3000'])
-      expect(readGateConfig({}, { ...good, PUBLIC_URL: url }).publicUrl.origin).toBe(url.replace(/\/$/, ''));
+    for (const url of [
+      'https://api.example',
+      'https://api.example/',
+      'http://localhost:3000',
+      'https://a.example/b/c/',
+    ])
+      expect(readGateConfig({}, { ...good, PUBLIC_URL: url }).publicUrl).toBe(url.replace(/\/$/, ''));
   });
 
   it('reads a secret from the file that its name with _FILE says', () => {

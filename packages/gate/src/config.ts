@@ -1,8 +1,11 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
-import { accessSync, constants, readFileSync } from 'node:fs';
 import { type Clock, systemClock } from '@keyfare/core/time';
 import { findNetwork, type Network } from '@keyfare/core/x402';
+import { type HostPool, type Place, poolOf } from '@keyfare/db/host-pool';
 import { z } from 'zod';
+import { attempt, parseEnvironment, present, withSecretFiles } from './environment.js';
+import { inOptionNames, settingOptions, type WrittenOptions, writeOptions } from './option-settings.js';
+import type { GateOptions } from './options.js';
 import {
   type DeferredSettings,
   type NetworkSettings,
@@ -11,7 +14,7 @@ import {
   readNetworks,
 } from './payment-config.js';
 
-import { isProduction, namesOf, productionFaults, secretSettings } from './production-config.js';
+import { isProduction, productionFaults } from './production-config.js';
 import { address, ConfigurationError, httpUrl, secretKey } from './setting.js';
 import { readSigningKey } from './signing-key.js';
 
@@ -20,20 +23,6 @@ export interface Peppers {
   /** The one that new secrets are hashed with. */
   readonly current: string;
   readonly keys: ReadonlyMap<string, KeyObject>;
-}
-
-/** What a host says of its gate. What it leaves out comes from the environment. */
-export interface GateOptions {
-  /** The address that payments go to. `PAY_TO`. */
-  readonly payTo?: string;
-  /** An x402 network name or CAIP-2 identifier. `NETWORK`, default `base-sepolia`. */
-  readonly network?: string;
-  /** `DATABASE_URL`. */
-  readonly databaseUrl?: string;
-  /** Whose web pages may call: `*`, a list with commas, or `none`, which leaves it to the host. `CORS_ORIGINS`, default `none`. */
-  readonly corsOrigins?: string;
-  /** The tests' clock; the machine's by default. */
-  readonly clock?: Clock;
 }
 
 /** The gate's configuration, parsed. */
@@ -45,11 +34,16 @@ export abstract class GateConfig {
   /** Every network that payments are taken on, the default one first. */
   abstract readonly networks: readonly NetworkSettings[];
   abstract readonly deferred: DeferredSettings;
-  abstract readonly databaseUrl: string;
-  /** A login that may change the schema, where the running gate's may not. */
-  abstract readonly migrationDatabaseUrl: string;
-  /** The origin that callers know: it stands in offers and receipts. */
-  abstract readonly publicUrl: URL;
+  /** Where the statements of calls go: a URL, or the pool of the host. */
+  abstract readonly database: { readonly url: string } | { readonly pool: HostPool };
+  /** Where all other connections of the gate go: each kind has its own, so that none waits for another. */
+  abstract readonly ownConnections: Place;
+  /** A login that may change the schema, where the running gate's may not; null: the schema is up to date, or no start. */
+  abstract readonly migrations: Place | null;
+  /** What callers put in front of a path that the gate sees, without a slash at its end: it stands in offers and receipts. */
+  abstract readonly publicUrl: string;
+  /** The path that a proxy adds to what callers ask, without a slash at its end; empty for none. */
+  abstract readonly mountPath: string;
   /** Origins whose pages may call; `*` for any, null to leave it to the host. */
   abstract readonly corsOrigins: '*' | readonly string[] | null;
   /** The same for the routes of operators. */
@@ -81,14 +75,29 @@ export abstract class GateConfig {
   /** Refused payments of payers that are not known, each second, whose claims and questions are paid for. */
   abstract readonly refusedPayments: { readonly perAddress: number; readonly total: number };
   abstract readonly clock: Clock;
+  /** A fault in the words of who set it: by the name of an option where it came from one. */
+  abstract readonly inOptionNames: (fault: string) => string;
 }
 
 const postgresUrl = z.string().regex(/^postgres(?:ql)?:\/\//, 'must be a postgres:// URL');
-/** Offers and receipts are made of an origin and a request's own path: a path here would be lost without a word. */
-const httpOrigin = httpUrl.refine(
-  (text) => !URL.canParse(text) || new URL(text).href === `${new URL(text).origin}/`,
-  'must be an origin: scheme, host and port, and no path, query or login',
-);
+const plainPath = /^(?:\/[A-Za-z0-9._-]+)*$/;
+/** Whether a URL is an origin and a path that stands in a `did:web` as it is. Their length leaves room for the caller's path. */
+function isPublicUrl(text: string): boolean {
+  const url = new URL(text);
+  const plain = url.pathname.replace(/\/$/, '');
+  return (
+    plainPath.test(plain) &&
+    [`${url.origin}${plain}`, `${url.origin}${plain}/`].includes(url.href) &&
+    text.length <= 140
+  );
+}
+/** Offers and receipts are made of this and a request's own path: a query here would be lost without a word. */
+const publicUrl = httpUrl
+  .refine(
+    (text) => !URL.canParse(text) || isPublicUrl(text),
+    'must be an origin, and a path of letters, digits, -, . and _ where a proxy takes one away: no query, no login',
+  )
+  .transform((text) => new URL(text).href.replace(/\/$/, ''));
 /** `*`, `none`, or origins as browsers send them (RFC 6454 §6.1). */
 const corsOrigins = z.string().transform((text, context): GateConfig['corsOrigins'] => {
   if (text === '*') return '*';
@@ -139,7 +148,12 @@ export const gateEnvironment = z.object({
   NETWORK: network.default(() => findNetwork('base-sepolia') as Network),
   DATABASE_URL: postgresUrl,
   MIGRATION_DATABASE_URL: postgresUrl.optional(),
-  PUBLIC_URL: httpOrigin.default('http://localhost:3000'),
+  MIGRATE: z.enum(['true', 'false'], { error: 'must be true or false' }).default('true'),
+  PUBLIC_URL: publicUrl.default('http://localhost:3000'),
+  MOUNT_PATH: z
+    .string()
+    .regex(plainPath, 'must be a path of letters, digits, -, . and _, and no slash at its end')
+    .default(''),
   CORS_ORIGINS: corsOrigins.default(null),
   OPERATOR_CORS_ORIGINS: corsOrigins.default(null),
   RPC_URL: httpUrl,
@@ -167,83 +181,70 @@ export const gateEnvironment = z.object({
   REFUSED_PAYMENTS_TOTAL: z.coerce.number().int().min(1).max(100_000).default(200),
 });
 
-/**
- * The environment with the contents of `NAME_FILE` files in the place of `NAME`, as container platforms mount secrets: of
- * every setting that may hold one, and of those of single networks. A file that cannot be read leaves its setting absent;
- * `parseEnvironment` tells it with all other faults.
- */
-export function withSecretFiles(env: NodeJS.ProcessEnv, names: readonly string[] = secretSettings): NodeJS.ProcessEnv {
-  const given = present(env);
-  const read = namesOf(names).flatMap((name) => {
-    const path = given[`${name}_FILE`];
-    if (path === undefined || given[name] !== undefined) return [];
-    try {
-      return [[name, readFileSync(path, 'utf8').trim()] as const];
-    } catch {
-      return [];
-    }
-  });
-  return { ...env, ...Object.fromEntries(read) };
-}
-
-/** Empty values count as absent: an `.env` file cannot say it otherwise. */
-function present(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
-}
-
-/** Parses an environment. Throws a `ConfigurationError` that names every fault. */
-export function parseEnvironment<T extends z.ZodType & { readonly shape: object }>(
-  schema: T,
-  env: NodeJS.ProcessEnv,
-): z.infer<T> {
-  const given = present(env);
-  const unread = Object.keys(schema.shape).filter(
-    (name) => given[name] === undefined && given[`${name}_FILE`] !== undefined,
-  );
-  const parsed = schema.safeParse(given);
-  if (parsed.success && unread.length === 0) return parsed.data;
-  const faults = (parsed.error?.issues ?? []).map((issue) => ({
-    name: issue.path.join('.'),
-    text: faultOf(issue, given),
-  }));
-  throw new ConfigurationError([
-    ...unread.map((name) => `${name}_FILE ${fileFault(given[`${name}_FILE`] ?? '')}`),
-    ...faults.filter(({ name }) => !unread.includes(name)).map(({ name, text }) => `${name} ${text}`),
-  ]);
-}
-
-function fileFault(path: string): string {
-  try {
-    accessSync(path, constants.R_OK);
-    return 'names an empty file, or this setting is not taken from one';
-  } catch {
-    return 'names a file that cannot be read';
-  }
-}
-
-/** Says what a setting must be, and never what it is. */
-function faultOf(issue: z.core.$ZodIssue, given: NodeJS.ProcessEnv): string {
-  if (given[issue.path.join('.')] === undefined) return 'is missing';
-  return issue.code === 'invalid_type' ? `must be a ${issue.expected}` : issue.message;
-}
-
 /** The gate's configuration from options and environment. Throws a `ConfigurationError` that names every fault. */
 export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): GateConfig {
-  const given = {
-    PAY_TO: options.payTo,
-    NETWORK: options.network,
-    DATABASE_URL: options.databaseUrl,
-    CORS_ORIGINS: options.corsOrigins,
-  };
-  const secrets = withSecretFiles(env);
-  const all = { ...secrets, ...present(given) };
-  const { values, networks } = parseGateEnvironment(gateEnvironment, all);
+  const written = writeOptions(options);
+  const own = poolFrom(options);
+  const all = overlaid(withSecretFiles(env), {
+    ...written.env,
+    // It is read by nobody, for the pool knows where it connects.
+    ...(options.pool === undefined && options.dataSource === undefined
+      ? {}
+      : { DATABASE_URL: 'postgres://of-the-pool' }),
+  });
+  const inNames = (fault: string): string => inOptionNames(fault, written, options.env === false);
+  const inVariables: string[] = [];
+  const parsed = attempt(() => parseGateEnvironment(gateEnvironment, all), inVariables);
+  // A value that could not be written as its variable is missed there, too: that is told once.
+  const inTheirs = inVariables.map(inNames).filter((fault) => !isEcho(fault, written));
+  const faults = [...new Set([...written.faults, ...own.faults, ...inTheirs])];
+  if (parsed === undefined || faults.length > 0) throw new ConfigurationError(faults);
+  return configOf({ ...parsed, all, pool: own.pool, clock: options.clock, inOptionNames: inNames });
+}
+
+/** Variables that options stand for take the place of the environment's, and of their files. */
+function overlaid(env: NodeJS.ProcessEnv, options: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const files = Object.keys(options).map((name) => [`${name}_FILE`, undefined] as const);
+  return { ...env, ...Object.fromEntries(files), ...options };
+}
+
+function isEcho(fault: string, { faults }: WrittenOptions): boolean {
+  const [, option] = /^(\S+) is missing$/.exec(fault) ?? [];
+  return option !== undefined && faults.some((other) => other !== fault && other.split(/[ .[]/)[0] === option);
+}
+
+/** The pool that the host hands in, or that its data source has. */
+function poolFrom({ pool, dataSource, databaseUrl }: GateOptions): { pool?: HostPool; faults: readonly string[] } {
+  const given = [pool, dataSource, databaseUrl].filter((way) => way !== undefined);
+  if (given.length > 1) return { faults: ['pool, dataSource and databaseUrl exclude each other: give one of them'] };
+  if (pool !== undefined) return { pool, faults: [] };
+  if (dataSource === undefined) return { faults: [] };
+  const found = poolOf(dataSource);
+  return found === null
+    ? { faults: ['dataSource must be of PostgreSQL, and initialized: await its initialize() first'] }
+    : { pool: found, faults: [] };
+}
+
+interface Parsed {
+  readonly values: z.infer<typeof gateEnvironment>;
+  readonly networks: readonly NetworkSettings[];
+  readonly all: NodeJS.ProcessEnv;
+  readonly pool: HostPool | undefined;
+  readonly clock: Clock | undefined;
+  readonly inOptionNames: (fault: string) => string;
+}
+
+function configOf({ values, networks, all, pool, clock, inOptionNames: inNames }: Parsed): GateConfig {
+  const ownConnections = pool === undefined ? { url: values.DATABASE_URL } : { like: pool };
+  const owner = values.MIGRATION_DATABASE_URL === undefined ? ownConnections : { url: values.MIGRATION_DATABASE_URL };
   return Object.freeze({
     network: values.NETWORK,
     payTo: values.PAY_TO,
-    databaseUrl: values.DATABASE_URL,
-    migrationDatabaseUrl: values.MIGRATION_DATABASE_URL ?? values.DATABASE_URL,
-    publicUrl: new URL(values.PUBLIC_URL),
+    database: pool === undefined ? { url: values.DATABASE_URL } : { pool },
+    ownConnections,
+    migrations: values.MIGRATE === 'true' ? owner : null,
+    publicUrl: values.PUBLIC_URL,
+    mountPath: values.MOUNT_PATH,
     corsOrigins: values.CORS_ORIGINS,
     operatorCorsOrigins: values.OPERATOR_CORS_ORIGINS,
     networks,
@@ -267,7 +268,8 @@ export function readGateConfig(options: GateOptions, env: NodeJS.ProcessEnv): Ga
     keyCacheMaxAgeMs: values.KEY_CACHE_MAX_AGE_MS,
     replicaTtlMs: values.REPLICA_TTL_MS,
     refusedPayments: { perAddress: values.REFUSED_PAYMENTS_PER_ADDRESS, total: values.REFUSED_PAYMENTS_TOTAL },
-    clock: options.clock ?? systemClock,
+    clock: clock ?? systemClock,
+    inOptionNames: inNames,
   });
 }
 
@@ -286,17 +288,6 @@ export function parseGateEnvironment<T extends z.ZodType & { readonly shape: obj
   faults.push(...timeFaults(given), ...pepperFaults(given), ...productionFaults(given, { publicUrl: true }));
   if (values === undefined || networks === undefined || faults.length > 0) throw new ConfigurationError(faults);
   return { values, networks };
-}
-
-/** What `read` returns; undefined where it threw a `ConfigurationError`, whose faults are added to `faults`. */
-export function attempt<T>(read: () => T, faults: string[]): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    faults.push(...error.faults);
-    return undefined;
-  }
 }
 
 /** What is hashed anew must be provable until then, and under another pepper. */
@@ -347,6 +338,12 @@ function timeFaults(env: NodeJS.ProcessEnv): readonly string[] {
 
 /** What is left of a payment's time for the way to the caller and back, and for a block. */
 export const paymentMarginSeconds = 6;
+
+/** Compiles only while every setting has an option: `maxTimeoutSeconds` of `MAX_TIMEOUT_SECONDS`. */
+type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
+  ? `${Lowercase<Head>}${Capitalize<CamelCase<Tail>>}`
+  : Lowercase<Name>;
+settingOptions satisfies Readonly<Record<CamelCase<Exclude<keyof typeof gateEnvironment.shape, 'NETWORKS'>>, unknown>>;
 
 export type { DeferredSettings, NetworkSettings } from './payment-config.js';
 export { ConfigurationError } from './setting.js';

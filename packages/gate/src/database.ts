@@ -1,9 +1,12 @@
 import { createDataSource } from '@keyfare/db/data-source';
-import { migrate } from '@keyfare/db/migrations';
-import { isConnectionLost } from '@keyfare/db/sql';
+import type { Place } from '@keyfare/db/host-pool';
+import { migrate, pendingMigrations } from '@keyfare/db/migrations';
+import { isConnectionLost, type Sql } from '@keyfare/db/sql';
 import type { DataSource } from 'typeorm';
 import { AnswerEntity } from './answer/answer.entity.js';
 import { CreateAnswer1796000000400 } from './answer/answer.migration.js';
+import { CountFreeCalls1798000000320 } from './free/free.migration.js';
+import { FreeCallerEntity, FreeHoldEntity, FreeTierEntity } from './free/free-tier.entity.js';
 import { KeyEntity } from './key/key.entity.js';
 import { CreateKey1795000000200 } from './key/key.migration.js';
 import { SecretEntity } from './key/secret.entity.js';
@@ -30,7 +33,8 @@ import { CreateReceipt1795000000500 } from './receipt/receipt.migration.js';
 import { ReceiptKeyEntity } from './receipt/receipt-key.entity.js';
 import { ReplicaEntity } from './replica/replica.entity.js';
 import { CreateReplica1795000000800, CreateRoles1795000000000 } from './replica/replica.migration.js';
-import { gateRole, schema } from './schema.js';
+import { ShowMigrations1797000000400 } from './replica/show-migrations.migration.js';
+import { schema } from './schema.js';
 import { SettlementEntity } from './settlement/settlement.entity.js';
 import { WalletEntity } from './settlement/wallet.entity.js';
 import { AccountEntity } from './terms/account.entity.js';
@@ -65,6 +69,9 @@ const entities = [
   BootstrapEntity,
   AuditEntity,
   IdempotentRequestEntity,
+  FreeTierEntity,
+  FreeCallerEntity,
+  FreeHoldEntity,
 ];
 
 /** In the order in which they run. A merged migration is never edited. */
@@ -90,23 +97,21 @@ const migrations = [
   CreateOperator1797000000000,
   EndAccounts1797000000100,
   ShowAccountEnds1797000000200,
+  ShowMigrations1797000000400,
+  CountFreeCalls1798000000320,
 ];
 
 /** The gate's data source as a login that owns the schema: for migrations, and for the test that compares them. */
-export function ownerDataSource(url: string): DataSource {
-  return createDataSource({ url, schema, entities, migrations, applicationName: 'keyfare-migrate', poolSize: 2 });
-}
-
-/** The gate's data source with the rights of a running gate, for the rooms that are not on the hot path. */
-export function gateDataSource(url: string): DataSource {
-  return createDataSource({ url, schema, entities, migrations: [], applicationName: 'keyfare', role: gateRole });
+export function ownerDataSource(database: string | Place): DataSource {
+  const place = typeof database === 'string' ? { url: database } : database;
+  return createDataSource({ ...place, schema, entities, migrations, applicationName: 'keyfare-migrate', poolSize: 2 });
 }
 
 /** Brings the schema up to date. A database that is still starting is waited for. */
-export async function migrateGate(url: string, waitMs = 30_000): Promise<readonly string[]> {
+export async function migrateGate(database: string | Place, waitMs = 30_000): Promise<readonly string[]> {
   const deadline = Date.now() + waitMs;
   for (;;) {
-    const dataSource = ownerDataSource(url);
+    const dataSource = ownerDataSource(database);
     try {
       await dataSource.initialize();
       return await migrate(dataSource, schema);
@@ -117,4 +122,14 @@ export async function migrateGate(url: string, waitMs = 30_000): Promise<readonl
       if (dataSource.isInitialized) await dataSource.destroy();
     }
   }
+}
+
+/** What is wrong with a schema that is behind this version, and what to run; nothing when it is up to date. */
+export async function schemaFaults(sql: Sql): Promise<readonly string[]> {
+  const pending = await pendingMigrations(sql, { schema, migrations });
+  if (pending.length === 0) return [];
+  return [
+    `MIGRATE is false, and the schema is behind by ${pending.length} migrations, from ${pending[0]}: run migrateGate() of ` +
+      '@keyfare/gate/database as the owner of the schema, then start again',
+  ];
 }

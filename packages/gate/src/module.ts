@@ -2,15 +2,16 @@ import { loadSignatureVerifier } from '@keyfare/core/x402';
 import { SqlPool } from '@keyfare/db/sql';
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, DiscoveryModule, MetadataScanner } from '@nestjs/core';
-import { DataSource } from 'typeorm';
 import { AgreementService } from './agreements.service.js';
 import { AnswerService } from './answer/answer.service.js';
-import { GateConfig, type GateOptions, readGateConfig } from './config.js';
+import { asyncConfig, configFrom, type GateAsyncOptions, type GateScope } from './async-options.js';
+import { GateConfig } from './config.js';
 import { ApiKeyStrategy } from './credential/api-key.strategy.js';
 import { GatePassport } from './credential/gate-passport.js';
 import { X402Strategy } from './credential/x402.strategy.js';
-import { gateDataSource, migrateGate } from './database.js';
 import { AccessGuard } from './exchange/access.guard.js';
+import { FreeEntry } from './exchange/free-entry.js';
+import { FreePosts } from './exchange/free-posts.js';
 import { Holds } from './exchange/holds.js';
 import { ExchangeHooks } from './exchange/hooks.js';
 import { KeyPosts } from './exchange/key-posts.js';
@@ -23,12 +24,16 @@ import { PricedRoutes } from './exchange/priced-routes.js';
 import { Quoting } from './exchange/quoting.js';
 import { ExchangeReceipts } from './exchange/receipts.js';
 import { WayOut } from './exchange/way-out.js';
+import { FreeService } from './free/free.service.js';
 import { KeyResolver } from './key/key.resolver.js';
 import { KeyService } from './key/key.service.js';
 import { ListPool } from './list-pool.js';
 import { MeterService } from './meter/meter.service.js';
 import { GateMetrics } from './metrics.js';
 import { Networks, openNetworks } from './networks.js';
+import { openPool } from './open-pool.js';
+import type { GateOptions } from './options.js';
+import { FreshPayments } from './payment/fresh-payments.js';
 import { PaymentLedgerService } from './payment/ledger.js';
 import { PaymentResolver } from './payment/payment.resolver.js';
 import { PaymentService } from './payment/payment.service.js';
@@ -55,25 +60,18 @@ import { signatureVerifier } from './tokens.js';
 
 /** What the gate is made of, from the bottom up. */
 const parts: Provider[] = [
-  {
-    // The schema is brought up to date before anything else opens the database.
-    provide: SqlPool,
-    inject: [GateConfig],
-    useFactory: async (config: GateConfig) => {
-      await migrateGate(config.migrationDatabaseUrl);
-      return new SqlPool({ url: config.databaseUrl, applicationName: 'keyfare', role: gateRole });
-    },
-  },
+  { provide: SqlPool, inject: [GateConfig], useFactory: openPool },
   {
     provide: ListPool,
     inject: [GateConfig, SqlPool],
-    useFactory: ({ databaseUrl: url }: GateConfig) =>
-      new ListPool({ url, applicationName: 'keyfare-lists', role: gateRole, poolSize: 2, statementTimeoutMs: 5_000 }),
-  },
-  {
-    provide: DataSource,
-    inject: [GateConfig, SqlPool],
-    useFactory: (config: GateConfig) => gateDataSource(config.databaseUrl).initialize(),
+    useFactory: ({ ownConnections }: GateConfig) =>
+      new ListPool({
+        ...ownConnections,
+        applicationName: 'keyfare-lists',
+        role: gateRole,
+        poolSize: 2,
+        statementTimeoutMs: 5_000,
+      }),
   },
   { provide: Networks, inject: [GateConfig], useFactory: openNetworks },
   { provide: signatureVerifier, useFactory: () => loadSignatureVerifier() },
@@ -97,6 +95,8 @@ const parts: Provider[] = [
   AccountService,
   TermsService,
   MeterService,
+  FreeService,
+  FreshPayments,
   { provide: PaymentLedger, useClass: PaymentLedgerService },
   SettlementService,
   { provide: Settlements, useExisting: SettlementService },
@@ -112,8 +112,10 @@ const parts: Provider[] = [
   AnswerService,
   KeyPosts,
   PaidPosts,
+  FreePosts,
   Strangers,
   PaidEntry,
+  FreeEntry,
   PricedRoutes,
   WayOut,
   ReplicaService,
@@ -135,38 +137,72 @@ const hooks: Provider[] = [
   { provide: APP_FILTER, useClass: ProblemFilter },
 ];
 
+/** What other modules of a host may ask the gate for. */
+const services = [
+  GateConfig,
+  ListPool,
+  GateMetrics,
+  GateHealth,
+  RouteAudit,
+  AgreementService,
+  AccountService,
+  TermsService,
+  KeyService,
+  PlanService,
+  MeterService,
+  PaymentService,
+  PaymentHistory,
+  ReceiptService,
+  ApiKeyStrategy,
+  X402Strategy,
+  GatePassport,
+];
+
 /**
  * One door for API keys and x402 payments. Import it once in the root module of a Nest application on Fastify, and
- * declare every route `@Priced(…)` or `@Free()`.
+ * declare every route `@Priced(…)` or `@Free()`. Its guard and its filter are the whole application's.
+ *
+ * @example
+ * imports: [GateModule.forRoot({ network: 'base-sepolia', payTo: '0x…' })]
+ *
+ * @example
+ * imports: [
+ *   GateModule.forRootAsync({
+ *     imports: [ConfigModule],
+ *     inject: [ConfigService],
+ *     useFactory: (config: ConfigService) => ({ env: false, ...config.getOrThrow('gate') }),
+ *   }),
+ * ]
  */
 @Module({})
 export class GateModule {
   /** Throws a `ConfigurationError` that names every fault of options and environment. */
-  static forRoot(options: GateOptions = {}): DynamicModule {
-    return {
-      module: GateModule,
-      global: true,
-      imports: [DiscoveryModule],
-      providers: [{ provide: GateConfig, useValue: readGateConfig(options, process.env) }, ...parts, ...hooks],
-      exports: [
-        GateConfig,
-        ListPool,
-        GateMetrics,
-        GateHealth,
-        RouteAudit,
-        AgreementService,
-        AccountService,
-        TermsService,
-        KeyService,
-        PlanService,
-        MeterService,
-        PaymentService,
-        PaymentHistory,
-        ReceiptService,
-        ApiKeyStrategy,
-        X402Strategy,
-        GatePassport,
-      ],
-    };
+  static forRoot({ isGlobal, ...options }: GateOptions & GateScope = {}): DynamicModule {
+    return gateModule({ isGlobal, providers: [{ provide: GateConfig, useValue: configFrom(options) }] });
+  }
+
+  /** The options from a factory, a class or another provider. Faults stop the start of the application, as `forRoot`'s do. */
+  static forRootAsync({ isGlobal, ...source }: GateAsyncOptions): DynamicModule {
+    return gateModule({ isGlobal, imports: source.imports ?? [], providers: asyncConfig(source) });
   }
 }
+
+interface Definition extends GateScope {
+  readonly imports?: NonNullable<DynamicModule['imports']>;
+  readonly providers: Provider[];
+}
+
+function gateModule({ isGlobal = true, imports = [], providers }: Definition): DynamicModule {
+  return {
+    module: GateModule,
+    global: isGlobal,
+    imports: [DiscoveryModule, ...imports],
+    providers: [...providers, ...parts, ...hooks],
+    exports: services,
+  };
+}
+
+export type { HostPool } from '@keyfare/db/host-pool';
+export type { GateAsyncOptions, GateOptionsFactory, GateScope } from './async-options.js';
+export { ConfigurationError } from './config.js';
+export type { GateOptions, NetworkOptions, PepperOptions, SettingOptions } from './options.js';

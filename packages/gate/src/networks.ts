@@ -56,15 +56,15 @@ export async function openNetworks(config: GateConfig): Promise<Networks> {
       return { settings, chain, wallet, previousWallets };
     }),
   );
-  if (config.isProduction) await refuseOtherChains(all);
+  if (config.isProduction) await refuseOtherChains(all, config);
   return new Networks(all);
 }
 
-async function refuseOtherChains(all: readonly NetworkAccess[]): Promise<void> {
+async function refuseOtherChains(all: readonly NetworkAccess[], config: GateConfig): Promise<void> {
   const faults = await Promise.all(
     all.map(async ({ chain, settings: { network } }, index) => {
       const name = index === 0 ? 'RPC_URL' : `RPC_URL${suffixOf(network)}`;
-      return (await servesOtherChain(chain)) ? [otherChainFault(name, network)] : [];
+      return (await servesOtherChain(chain)) ? [config.inOptionNames(otherChainFault(name, network))] : [];
     }),
   );
   if (faults.flat().length === 0) return;

@@ -10,4 +10,4 @@ export { issueToken, type OperatorSummary, operatorScopes } from './operator/ope
 export { createChangeTables } from './operator/operator.migration.js';
 export { OperatorService } from './operator/operators.service.js';
 export { type Page, pageOf, pageQuery, positions, readCursor, toPage } from './operator/page.js';
-export { OperatorsModule } from './operators.module.js';
+export { type OperatorsAsyncOptions, OperatorsModule, type OperatorsOptions } from './operators.module.js';

@@ -1,4 +1,4 @@
-import type { PricedTariff } from '@keyfare/core/metering';
+import type { FreeCalls, PricedTariff, Product } from '@keyfare/core/metering';
 import { findNetwork } from '@keyfare/core/x402';
 import { Injectable, RequestMethod } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/internal';
@@ -7,6 +7,14 @@ import { ConfigurationError, GateConfig } from './config.js';
 import { Networks } from './networks.js';
 import { lossOf } from './production-config.js';
 import { tariffFaultsOf, tariffOf } from './route-tariff.js';
+
+/** A route that gives calls of a product away. */
+export interface FreeRoute {
+  /** Method and path as they are declared, and the handler. */
+  readonly name: string;
+  readonly sku: string;
+  readonly free: FreeCalls;
+}
 
 /**
  * Compares what the routes ask with what the gate is configured for, before the first request: what can never be paid, or
@@ -23,21 +31,47 @@ export class TariffAudit {
 
   /** Throws a `ConfigurationError` with the faults of all routes, each by the name of its route. */
   check(): void {
-    const faults = this.discovery.getControllers().flatMap(({ instance, metatype }) => {
-      if (typeof metatype !== 'function' || instance === undefined || instance === null) return [];
-      const prototype = Object.getPrototypeOf(instance) as Record<string, unknown>;
-      return this.scanner.getAllMethodNames(prototype).flatMap((name) => {
-        const handler = prototype[name];
-        if (typeof handler !== 'function' || Reflect.getMetadata(METHOD_METADATA, handler) === undefined) return [];
-        const tariff = tariffOf(handler, metatype);
-        const own = [...tariffFaultsOf(handler), ...(tariff?.kind === 'priced' ? this.#faultsOf(tariff) : [])];
-        return own.map((fault) => `${routeOf(metatype, handler)} (${metatype.name}.${name}): ${fault}`);
-      });
+    const faults = this.#routes().flatMap(({ name, handler, tariff }) => {
+      const own = [...tariffFaultsOf(handler), ...(tariff?.kind === 'priced' ? this.#faultsOf(tariff, handler) : [])];
+      return own.map((fault) => `${name}: ${this.config.inOptionNames(fault)}`);
     });
+    faults.push(...unlikeFaults(this.freeRoutes()));
     if (faults.length > 0) throw new ConfigurationError(faults);
   }
 
-  #faultsOf({ offers = [], price }: PricedTariff): readonly string[] {
+  /** The routes that give calls away, and what each declares of it. */
+  freeRoutes(): readonly FreeRoute[] {
+    return this.#routes().flatMap(({ name, tariff }) => {
+      if (tariff?.kind !== 'priced' || tariff.free === undefined) return [];
+      const { free } = tariff;
+      return tariff.products.map(({ sku }) => ({ name, sku, free }));
+    });
+  }
+
+  #routes() {
+    return this.discovery.getControllers().flatMap(({ instance, metatype }) => {
+      if (typeof metatype !== 'function' || instance === undefined || instance === null) return [];
+      const prototype = Object.getPrototypeOf(instance) as Record<string, unknown>;
+      return this.scanner.getAllMethodNames(prototype).flatMap((method) => {
+        const handler = prototype[method];
+        if (typeof handler !== 'function' || Reflect.getMetadata(METHOD_METADATA, handler) === undefined) return [];
+        const name = `${routeOf(metatype, handler)} (${metatype.name}.${method})`;
+        return [{ name, handler, tariff: tariffOf(handler, metatype) }];
+      });
+    });
+  }
+
+  #faultsOf({ products, readsBody }: PricedTariff, handler: object): readonly string[] {
+    const method = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod;
+    const isBodiless = method === RequestMethod.GET || method === RequestMethod.HEAD;
+    const own = products.flatMap((product) => {
+      const faults = this.#productFaults(product);
+      return products.length === 1 ? faults : faults.map((fault) => `sku "${product.sku}": ${fault}`);
+    });
+    return readsBody && isBodiless ? [...own, `reads the body of a ${RequestMethod[method]}, which nobody reads`] : own;
+  }
+
+  #productFaults({ offers = [], price }: Product): readonly string[] {
     const { deferred, isProduction, network } = this.config;
     const highest = deferred.maxPerPayer < deferred.maxTotal ? deferred.maxPerPayer : deferred.maxTotal;
     return offers.flatMap((offer) => {
@@ -46,9 +80,9 @@ export class TariffAudit {
       if (found === null || access === undefined) return [];
       const faults: string[] = [];
       if (offer.asset !== undefined && offer.asset.toLowerCase() !== found.usdc.address) {
-        faults.push(`accepts asks for another asset than the USDC of ${found.name}: leave the asset out`);
+        faults.push(`accepts asks for another asset than the USDC of ${found.name}, and the books count no other`);
       }
-      if (offer.flow === 'deferred' && (offer.price ?? price).atomic > highest) {
+      if (offer.flow === 'deferred' && (offer.price ?? price).max.atomic > highest) {
         faults.push(
           'the price is deferred and above MAX_OPEN_PER_PAYER_USD or MAX_OPEN_TOTAL_USD: nobody could pay it',
         );
@@ -63,6 +97,17 @@ export class TariffAudit {
       return faults;
     });
   }
+}
+
+/** Routes of one product share its free calls, so they must say the same of them. */
+function unlikeFaults(routes: readonly FreeRoute[]): readonly string[] {
+  return routes.flatMap(({ name, sku, free }) => {
+    const first = routes.find((route) => route.sku === sku);
+    const isLike = (['calls', 'per', 'period', 'total'] as const).every(
+      (member) => first?.free[member] === free[member],
+    );
+    return isLike ? [] : [`${name}: free must be as that of ${first?.name}, which sells the same sku`];
+  });
 }
 
 /** Method and path as they are declared. */

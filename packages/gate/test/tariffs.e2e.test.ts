@@ -1,5 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { Controller, Get, Post } from '@nestjs/common';
+import { z } from 'zod';
 import { ConfigurationError } from '../src/config.js';
 import { Priced } from '../src/tariff.js';
 import { openGround, startGate } from './gate-under-test.js';
@@ -38,11 +39,118 @@ class Senseless {
   @Get('elsewhere')
   elsewhere(): void {}
 
+  // EURC of Base Sepolia: a token like USDC, and another currency.
+  @Priced({ sku: 'ping', price: '$1', accepts: [{ asset: '0x808456652fdb597867f38412077A9182bf77359F' }] })
+  @Get('asset')
+  asset(): void {}
+
+  @Priced({ sku: 'ping', price: '$1', accepts: [{ asset: '0x036CbD53842c5426634e7929541eC2318f3dCF7e' }] })
+  @Get('usdc')
+  usdc(): void {}
+
   @Priced({ sku: 'ping', price: '$1.000001', flow: 'deferred' })
   @Get('much')
   much(): void {}
 
+  @Priced({ sku: 'gift', price: '$1', free: { calls: 0, per: 'key', period: 'year' } as never })
+  @Get('gift')
+  gift(): void {}
+
+  @Priced({ sku: 'gift', price: '$1', free: { calls: 10, per: 'address', period: 'day', total: 9 } })
+  @Get('total')
+  total(): void {}
+
+  @Priced({ sku: 'shared', price: '$1', free: { calls: 10, per: 'address', period: 'day' } })
+  @Get('shared')
+  shared(): void {}
+
+  @Priced({ sku: 'shared', price: '$1', free: { calls: 11, per: 'address', period: 'day' } })
+  @Get('unlike')
+  unlike(): void {}
+
   @Priced({ sku: 'ping', price: '$1', flow: 'deferred' })
+  @Get('good')
+  good(): void {}
+}
+
+const name = z.strictObject({ name: z.string() });
+
+@Controller('variable')
+class Variable {
+  @Priced({ sku: 'ping', price: { max: '$0', of: () => '$1' } })
+  @Get('zero')
+  zero(): void {}
+
+  @Priced({ sku: 'ping', price: { min: '$2', max: '$1', of: () => '$1' } })
+  @Get('bounds')
+  bounds(): void {}
+
+  // @ts-expect-error a quote waits for nothing: the type says so, and so does the start
+  @Priced({ sku: 'ping', price: { max: '$1', of: async () => Promise.resolve('$1') } })
+  @Get('async')
+  async(): void {}
+
+  // @ts-expect-error what is written in JavaScript has no types
+  @Priced({ sku: 'ping', price: { max: '$1' }, units: { max: 3, of: 2 } })
+  @Get('functions')
+  functions(): void {}
+
+  @Priced({ sku: 'ping', price: '$1', units: { min: 4, max: 3, of: () => 3 } })
+  @Get('units')
+  units(): void {}
+
+  @Priced({ sku: 'ping', price: { max: '$1.000001', of: () => '$1' }, flow: 'deferred' })
+  @Get('much')
+  much(): void {}
+
+  @Priced({ sku: 'ping', price: '$1', reads: { query: name } })
+  @Get('idle')
+  idle(): void {}
+
+  // @ts-expect-error a payment is bound to no header, so no price may depend on one
+  @Priced({ sku: 'ping', reads: { headers: name, query: {} }, price: { max: '$1', of: () => '$1' } })
+  @Get('headers')
+  headers(): void {}
+
+  @Priced({ sku: 'ping', reads: { body: name }, price: { max: '$1', of: ({ body }) => body.name } })
+  @Get('body')
+  body(): void {}
+
+  @Priced({ sku: 'ping', price: { max: '$1', of: () => '$1' }, accepts: [{}, { flow: 'upfront' }] })
+  @Get('alike')
+  alike(): void {}
+
+  @Priced({ sku: 'ping', price: '$1', accepts: [{}, { flow: 'upfront', price: '$1' }] })
+  @Get('same')
+  same(): void {}
+
+  // @ts-expect-error one or the other
+  @Priced({ sku: 'ping', price: '$1', skus: { pong: { price: '$1' } }, choose: () => 'pong' })
+  @Get('both')
+  both(): void {}
+
+  @Priced({
+    skus: { Small: { price: '$1' }, large: { price: '1', units: 0 }, lost: { price: '$1' } },
+    // @ts-expect-error the type knows the skus
+    choose: { query: 'size', values: { s: 'Small', l: 'large', m: 'medium' } },
+  })
+  @Get('skus')
+  skus(): void {}
+
+  @Priced({ skus: { a: { price: '$1' } }, choose: { param: 'a', values: { a: 'a' }, absent: 'a' } })
+  @Get(':a')
+  absent(): void {}
+
+  @Priced({ skus: { a: { price: '$1' } }, choose: { values: { a: 'a' } } })
+  @Get('unnamed')
+  unnamed(): void {}
+
+  // @ts-expect-error every product has its own price
+  @Priced({ skus: { a: { price: '$1' } }, choose: () => 'a', accepts: [{ price: '$1' }] })
+  @Get('accepts')
+  accepts(): void {}
+
+  @Priced({ sku: 'good', reads: { query: name }, price: { max: '$1', of: ({ query }) => `$0.${query.name.length}` } })
   @Get('good')
   good(): void {}
 }
@@ -74,7 +182,47 @@ it('the start stops at prices, skus, units and offers that make no sense, all at
       'GET /senseless/units/:id (Senseless.units): units must be a whole number, at least 1',
       'GET /senseless/payee (Senseless.payee): payTo has a wrong checksum (EIP-55): copy the address again from where it came from',
       'GET /senseless/elsewhere (Senseless.elsewhere): accepts names the network "moon", on which no payments are taken',
+      'GET /senseless/asset (Senseless.asset): accepts asks for another asset than the USDC of base-sepolia, and the books count no other',
       'GET /senseless/much (Senseless.much): the price is deferred and above MAX_OPEN_PER_PAYER_USD or MAX_OPEN_TOTAL_USD: nobody could pay it',
+      'GET /senseless/gift (Senseless.gift): free.calls must be a whole number from 1 to 1000000',
+      'GET /senseless/gift (Senseless.gift): free.per must be "wallet" or "address"',
+      'GET /senseless/gift (Senseless.gift): free.period must be "day" or "month"',
+      'GET /senseless/total (Senseless.total): free.total must be a whole number, at least free.calls and at most 1000000000',
+      'GET /senseless/unlike (Senseless.unlike): free must be as that of GET /senseless/shared (Senseless.shared), which sells the same sku',
+    ]);
+  } finally {
+    await ground.close();
+  }
+});
+
+it('the start stops at functions, bounds and choices that make no sense, all at once, by route and sku', async () => {
+  const ground = await openGround();
+  try {
+    const refused = await startGate(ground, { controllers: [Variable] }).catch((error: unknown) => error);
+    const faults = refused instanceof ConfigurationError ? refused.faults : [String(refused)];
+    expect(faults.map((fault) => fault.replace(/^GET \/variable\/\S+ \(Variable\.(\w+)\)/, '$1'))).toEqual([
+      'zero: the price is $0, which no wallet can pay: say @Free(), or a price',
+      'bounds: the lowest price $2 is above the highest, $1',
+      'async: the price must be told at once: the function is async',
+      'functions: units must be told by a function',
+      'functions: the price must be told by a function',
+      'units: units must lie between two whole numbers, at least 1, the lower one first',
+      'much: the price is deferred and above MAX_OPEN_PER_PAYER_USD or MAX_OPEN_TOTAL_USD: nobody could pay it',
+      'idle: reads is for prices, units and choices by function',
+      'headers: reads has no "headers": query, params and body',
+      'headers: reads has no schema of the query',
+      'body: reads the body of a GET, which nobody reads',
+      'alike: accepts has two offers that a payment cannot tell apart',
+      'same: accepts has two offers that a payment cannot tell apart',
+      'both: a route sells one sku, or chooses among skus: name one of the two',
+      'skus: sku "Small": "Small" is no sku: lower-case letters, digits, ".", "_", ":" and "-"',
+      'skus: sku "large": units must be a whole number, at least 1',
+      'skus: sku "large": the price "1" is none: write dollars with at most six decimals, such as "$0.001"',
+      'skus: the choice names "medium", which is not among the skus',
+      'skus: no choice leads to "lost"',
+      'absent: the choice by param needs no absent: a path has all',
+      'unnamed: the choice must name a query or a param, and not both',
+      'accepts: accepts of a route with several skus has a price: say it in the accepts of the sku it is of',
     ]);
   } finally {
     await ground.close();

@@ -1,3 +1,4 @@
+import { money } from '@keyfare/core/money';
 import { Priced } from '@keyfare/gate/tariff';
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiOkResponse } from '@nestjs/swagger';
@@ -12,10 +13,22 @@ const distances = z.object({ kilometers: z.array(z.number().nonnegative()) }).me
 /** IUGG mean radius of the Earth. */
 const earthRadiusKm = 6_371.0088;
 
+/** So many places are measured for one price; what is more costs as much for each begun ten. */
+const together = 10;
+const priceOfTen = 2_000n;
+const unitsOfTen = 2;
+
+const tens = ({ to }: z.infer<typeof distancesRequest>): number => Math.ceil(to.length / together);
+
 /** Great-circle distances from one place to many. */
 @Controller('v1/distances')
 export class DistancesController {
-  @Priced({ sku: 'distances', price: '$0.002', units: 2 })
+  @Priced({
+    sku: 'distances',
+    reads: { body: distancesRequest },
+    price: { min: '$0.002', max: '$0.02', of: ({ body }) => money('USD', priceOfTen * BigInt(tens(body))) },
+    units: { min: 2, max: 20, of: ({ body }) => unitsOfTen * tens(body) },
+  })
   @Post()
   @HttpCode(200)
   @ApiOkResponse({ standardSchema: distances })

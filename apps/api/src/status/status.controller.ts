@@ -1,23 +1,19 @@
 import { Watch } from '@keyfare/gate/server';
-import { GateHealth, GateMetrics } from '@keyfare/gate/services';
+import { GateHealth } from '@keyfare/gate/services';
 import { Free } from '@keyfare/gate/tariff';
-import { Controller, Get, Header, Req, Res } from '@nestjs/common';
+import { Controller, Get, Req, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { collectDefaultMetrics } from 'prom-client';
 
-/** For whoever watches the process: whether it lives, whether it can serve, and what it counted. */
+/** For whoever watches the process: whether it lives, and whether it can serve. */
 @Free()
 @ApiExcludeController()
 @Controller()
 export class StatusController {
   constructor(
     private readonly health: GateHealth,
-    private readonly metrics: GateMetrics,
     private readonly watch: Watch,
-  ) {
-    collectDefaultMetrics({ register: metrics.registry });
-  }
+  ) {}
 
   /** The process answers. Nothing else is asked, so that a database in trouble does not get it restarted. */
   @Get('healthz')
@@ -32,12 +28,5 @@ export class StatusController {
     const status = parts.database === 'down' ? 'unavailable' : parts.chain === 'up' ? 'ready' : 'degraded';
     reply.status(status === 'unavailable' ? 503 : 200);
     return this.watch.trusts(request) ? { status, ...parts } : { status };
-  }
-
-  @Get('metrics')
-  @Header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
-  async prometheus(@Req() request: FastifyRequest): Promise<string> {
-    this.watch.demandTrust(request);
-    return this.metrics.registry.metrics();
   }
 }

@@ -27,16 +27,17 @@ export class Wallets {
   ) {}
 
   /**
-   * The wallet of the configuration, and every other that was read on this network before: when PAY_TO changes, payments
+   * The wallets of the configuration, and every other that was read on this network before: when PAY_TO changes, payments
    * that were signed for the old wallet still settle, and the money that it holds is still ours.
    */
   async followed(sql: Sql): Promise<readonly Wallet[]> {
-    const { network, payTo } = this.config;
+    const { network, payTo, furtherPayees } = this.config;
     const earlier = await sql.query<{ pay_to: Hex }>({
       text: `select pay_to from billing.chain_cursor where network = $1 and asset = $2 and pay_to <> $3 order by pay_to`,
       values: [network.caip2, network.usdc.address, payTo],
     });
-    return [payTo, ...earlier.map(({ pay_to: other }) => other)].map((each) => this.#wallet(each));
+    const all = new Set([payTo, ...furtherPayees, ...earlier.map(({ pay_to: other }) => other)]);
+    return [...all].map((each) => this.#wallet(each));
   }
 
   #wallet(payTo: Hex): Wallet {

@@ -28,7 +28,7 @@ export interface Checker {
 
 // The usage of a call is dated when its exchange opened, its receipt when it was signed. Between the two lies the call,
 // and on the x402 rail a settlement that may be found only after an outage; a payment lives for a day at most.
-const longestCallMs = { key: 3_600_000, x402: 25 * 3_600_000 } as const;
+const longestCallMs = { key: 3_600_000, x402: 25 * 3_600_000, free: 3_600_000 } as const;
 // A receipt has whole seconds, and the two times may come from two processes.
 const clockSkewMs = 300_000;
 // The last second of the year 9999: later ones have no common spelling, and no business in a receipt.
@@ -156,9 +156,9 @@ function wrongMoney(payment: {
 /** The first difference between what was metered and what was signed; null when they agree. */
 function compareUsage(usage: FeedUsage, receipt: ReceiptPayload): string | null {
   if (usage.rail !== receipt.rail) return `rail ${usage.rail} and ${receipt.rail}`;
-  const account = receipt.rail === 'key' ? receipt.principal : (receipt.account ?? null);
+  const account = accountOf(receipt);
   if (usage.account !== account) return `account ${usage.account ?? 'none'} and ${account ?? 'none'}`;
-  const payer = receipt.rail === 'key' ? null : receipt.payer;
+  const payer = receipt.rail === 'key' ? null : receipt.principal;
   if (usage.payer !== payer) return `payer ${usage.payer ?? 'none'} and ${payer ?? 'none'}`;
   if (usage.sku !== receipt.sku) return `product ${usage.sku} and ${receipt.sku}`;
   if (usage.units !== BigInt(receipt.units)) return `${usage.units} and ${receipt.units} units`;
@@ -167,6 +167,11 @@ function compareUsage(usage: FeedUsage, receipt: ReceiptPayload): string | null 
     return `counted in the month of ${usage.periodStart.toISOString()}, made at ${usage.occurredAt.toISOString()}`;
   }
   return compareTimes(usage, receipt);
+}
+
+function accountOf(receipt: ReceiptPayload): string | null {
+  if (receipt.rail === 'free') return null;
+  return receipt.rail === 'key' ? receipt.principal : (receipt.account ?? null);
 }
 
 /** What was signed decides when a call was made: usage that is dated otherwise could move it to another month. */

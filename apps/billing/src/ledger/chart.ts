@@ -18,7 +18,7 @@ export function unbilledReceivable(account: string): LedgerAccount {
 
 /** What calls of a product earned. A customer's is in dollars, a wallet's in the USDC it paid. */
 export function revenue(rail: Rail, sku: string): LedgerAccount {
-  return { code: `revenue:${rail}:${sku}`, asset: rail === 'key' ? 'USD' : 'USDC', type: 'income' };
+  return { code: `revenue:${rail}:${sku}`, asset: rail === 'x402' ? 'USDC' : 'USD', type: 'income' };
 }
 
 /** Payments that the API recorded as settled and whose transfer the chain has not shown yet. */

@@ -1,13 +1,14 @@
+import type { Rail } from '@keyfare/core/metering';
 import { atomicColumn, bigintColumn, timeColumn } from '@keyfare/db/columns';
 import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /** A rated call. Append-only. */
 @Entity({ name: 'charge' })
-@Check('charge_rail', `rail in ('key', 'x402')`)
+@Check('charge_rail', `rail in ('key', 'x402', 'free')`)
 @Check('charge_amount', 'units >= 0 and included >= 0 and overage >= 0 and amount >= 0')
 @Check(
   'charge_split',
-  `case rail when 'key' then asset = 'USD' and included + overage = units and amount = overage * unit_price and price_book_id is not null and account is not null else asset = 'USDC' and included = 0 and overage = 0 and payer is not null end`,
+  `case rail when 'key' then asset = 'USD' and included + overage = units and amount = overage * unit_price and price_book_id is not null and account is not null when 'free' then asset = 'USD' and included = 0 and overage = 0 and amount = 0 and unit_price is null and price_book_id is null and account is null and payer is not null else asset = 'USDC' and included = 0 and overage = 0 and payer is not null end`,
 )
 @Index('charge_account', ['account', 'periodStart', 'place'], { where: `rail = 'key'` })
 @Index('charge_period', ['periodStart'])
@@ -17,7 +18,7 @@ export class ChargeEntity {
   entryId: string;
 
   @Column({ type: 'text' })
-  rail: 'key' | 'x402';
+  rail: Rail;
 
   @Column({ type: 'text', nullable: true })
   account: string | null;
@@ -31,14 +32,14 @@ export class ChargeEntity {
   @Column(bigintColumn)
   units: bigint;
 
-  /** Of the units, those that the plan includes; none on the x402 rail, where each call is paid. */
+  /** Of the units, those that the plan includes; none on the x402 rail, where each call is paid, and none on the free. */
   @Column(bigintColumn)
   included: bigint;
 
   @Column(bigintColumn)
   overage: bigint;
 
-  /** Micro-dollars for a unit of overage, zero where the plan does not invoice it; null on the x402 rail. */
+  /** Micro-dollars for a unit of overage, zero where the plan does not invoice it; null on the other rails. */
   @Column({ ...atomicColumn, nullable: true })
   unitPrice: bigint | null;
 
@@ -49,7 +50,7 @@ export class ChargeEntity {
   @Column(atomicColumn)
   amount: bigint;
 
-  /** The terms it was rated by; null on the x402 rail. */
+  /** The terms it was rated by; null on the other rails. */
   @Column({ type: 'uuid', nullable: true })
   priceBookId: string | null;
 

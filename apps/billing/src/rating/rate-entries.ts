@@ -86,6 +86,8 @@ export function rateEntries(entries: readonly GoodEntry[], state: RatingState): 
       terms.push(booked);
     } else if (entry.kind === 'call' && entry.receipt.rail === 'x402') {
       charges.push(chargePaidCall(entry, BigInt(entry.receipt.amount)));
+    } else if (entry.kind === 'call' && entry.receipt.rail === 'free') {
+      charges.push(chargeFreeCall(entry));
     } else if (entry.kind === 'call') {
       const key = periodKey(entry.receipt.principal, entry.usage.periodStart);
       const before = totals.get(key) ?? state.totals.get(key) ?? 0n;
@@ -190,10 +192,20 @@ function chargeKeyCall(
 }
 
 /** A paid call costs what was paid for it; the plan of an account that it is linked to has no part in that. */
-function chargePaidCall({ id, place, usage }: CallEntry, amount: bigint): Charge {
+function chargePaidCall(entry: CallEntry, amount: bigint): Charge {
+  return chargeAlone(entry, { rail: 'x402', asset: 'USDC', amount });
+}
+
+/** A call that its route gave away. */
+function chargeFreeCall(entry: CallEntry): Charge {
+  return chargeAlone(entry, { rail: 'free', asset: 'USD', amount: 0n });
+}
+
+/** A call that no plan has a part in. */
+function chargeAlone({ id, place, usage }: CallEntry, price: Pick<Charge, 'rail' | 'asset' | 'amount'>): Charge {
   return {
     entryId: id,
-    rail: 'x402',
+    ...price,
     account: usage.account,
     payer: usage.payer,
     sku: usage.sku,
@@ -201,8 +213,6 @@ function chargePaidCall({ id, place, usage }: CallEntry, amount: bigint): Charge
     included: 0n,
     overage: 0n,
     unitPrice: null,
-    asset: 'USDC',
-    amount,
     priceBookId: null,
     periodStart: usage.periodStart,
     occurredAt: usage.occurredAt,

@@ -33,13 +33,13 @@ export const reconciliationReport = z
       bad: count,
     }),
     /** Rated calls and what they come to. */
-    calls: z.array(z.object({ rail: z.enum(['key', 'x402']), count, units: z.string(), asset, amount })),
+    calls: z.array(z.object({ rail: z.enum(['key', 'x402', 'free']), count, units: z.string(), asset, amount })),
     /** Payments by what entries and chain say of them together. */
     payments: z.array(z.object({ status: z.string(), count, recorded: amount, settled: amount })),
     unpaid: z.object({ count, amount }),
     /** Money that came in for calls that were not served. */
     refundsDue: z.object({ count, amount }),
-    /** The configured wallet, and those of its network that were configured before it. */
+    /** The configured wallet, and the others of its network: further payees, and those that were configured before it. */
     chain: walletFigures.extend({
       state: z.enum(['current', 'behind', 'unavailable', 'rewritten', 'diverged']),
       network: z.string(),

@@ -1,3 +1,4 @@
+import type { Rail } from '@keyfare/core/metering';
 import type { AssetCode } from '@keyfare/core/money';
 import type { Sql } from '@keyfare/db/sql';
 import { type PaymentJudgement, paymentParameters, payments } from './payment-status.sql.js';
@@ -80,12 +81,10 @@ async function countEntries(tx: Sql): Promise<{ good: number; bad: number }> {
 }
 
 async function sumCalls(tx: Sql): Promise<ReconciliationReport['calls']> {
-  const rows = await tx.query<{ rail: 'key' | 'x402'; count: number; units: string; asset: AssetCode; amount: string }>(
-    {
-      text: `select rail, asset, count(*)::int as count, sum(units)::text as units, sum(amount)::text as amount
+  const rows = await tx.query<{ rail: Rail; count: number; units: string; asset: AssetCode; amount: string }>({
+    text: `select rail, asset, count(*)::int as count, sum(units)::text as units, sum(amount)::text as amount
       from billing.charge group by rail, asset order by rail`,
-    },
-  );
+  });
   return rows.map(({ rail, count, units, asset, amount }) => ({
     rail,
     count,

@@ -1,3 +1,4 @@
+import type { Rail } from '@keyfare/core/metering';
 import { type AssetCode, formatMoney, money } from '@keyfare/core/money';
 import { formatMonth, type Period } from '@keyfare/core/time';
 import { z } from 'zod';
@@ -6,9 +7,9 @@ import type { Table } from './table.js';
 /** What one customer's calls of one product came to in a month. */
 export const revenueRow = z.object({
   month: z.string(),
-  rail: z.enum(['key', 'x402']),
+  rail: z.enum(['key', 'x402', 'free']),
   product: z.string(),
-  /** The account, or the wallet of a caller without one. */
+  /** The account, or the wallet of a caller without one; `anonymous` for free calls of callers who showed nothing. */
   customer: z.string(),
   customerName: z.string().nullable(),
   calls: z.string(),
@@ -22,7 +23,7 @@ export const revenueRow = z.object({
 type RevenueView = z.infer<typeof revenueRow>;
 
 interface RevenueRow {
-  readonly rail: 'key' | 'x402';
+  readonly rail: Rail;
   readonly sku: string;
   readonly customer: string;
   readonly customer_name: string | null;

@@ -82,6 +82,23 @@ test('a payer may pay for an account; usage without one who is charged is refuse
   for (const row of nobody) expect(codeOf(() => parseFeedEntry(row))).toBe('log/malformed');
 });
 
+test('a free call is of a wallet or of nobody that is known, and of no account', () => {
+  const free = { ...call, usage_rail: 'free', usage_account: null };
+  for (const who of [payer, 'anonymous']) {
+    expect(parseFeedEntry({ ...free, usage_payer: who }).usage).toMatchObject({
+      rail: 'free',
+      account: null,
+      payer: who,
+    });
+  }
+  for (const row of [
+    { ...free, usage_payer: null },
+    { ...free, usage_payer: payer, usage_account: 'acct_8fd1c2a4' },
+  ]) {
+    expect(codeOf(() => parseFeedEntry(row))).toBe('log/malformed');
+  }
+});
+
 test('usage is there whole on a call, and on nothing else', () => {
   for (const name of ['usage_rail', 'usage_sku', 'usage_units', 'usage_period_start', 'usage_occurred_at']) {
     expect(codeOf(() => parseFeedEntry({ ...call, [name]: null }))).toBe('log/malformed');

@@ -8,7 +8,7 @@ export interface FeedUsage {
   readonly rail: Rail;
   /** Null for a payer without an account. */
   readonly account: string | null;
-  /** Null on the key rail. */
+  /** Null on the key rail. On the free rail the wallet that showed a payment, or `anonymous`. */
   readonly payer: string | null;
   readonly sku: string;
   readonly units: bigint;
@@ -54,7 +54,7 @@ const row = z.object({
   digest: z.instanceof(Uint8Array).refine((bytes) => bytes.length === 32, { error: 'must be 32 bytes' }),
   recorded_at: time,
   jws: z.string().min(1).max(8192).nullable(),
-  usage_rail: z.enum(['key', 'x402']).nullable(),
+  usage_rail: z.enum(['key', 'x402', 'free']).nullable(),
   usage_account: text.nullable(),
   usage_payer: text.nullable(),
   usage_sku: text.nullable(),
@@ -97,8 +97,9 @@ function parseUsage(fields: z.infer<typeof row>): FeedUsage | null {
   if (rail === null || sku === null || units === null || periodStart === null || occurredAt === null) {
     throw new Problem('log/malformed', 'A call must come with its usage, all of it.');
   }
-  // The one who is charged must be known: an account on the key rail, a payer (perhaps with an account) on x402.
-  if (rail === 'key' ? account === null || payer !== null : payer === null) {
+  // The caller must be known: an account on the key rail, a payer (perhaps with an account) on x402, no account on the free.
+  const isWhose = rail === 'key' ? account !== null && payer === null : payer !== null;
+  if (!isWhose || (rail === 'free' && account !== null)) {
     throw new Problem('log/malformed', `The usage of a call on the ${rail} rail does not say whose it is.`);
   }
   return { rail, account, payer, sku, units, periodStart, occurredAt };

@@ -1,7 +1,17 @@
 import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import { money } from '../money/index.js';
-import { limitOf, type PlanTerms, quoteTariff, rate } from './index.js';
+import { type Money, money } from '../money/index.js';
+import {
+  constant,
+  type Figure,
+  isConstant,
+  limitOf,
+  type PlanTerms,
+  type PricedRequest,
+  type Product,
+  quoteProduct,
+  rate,
+} from './index.js';
 
 const units = fc.bigInt({ min: 0n, max: 10n ** 12n });
 const terms = fc.record({
@@ -102,7 +112,49 @@ test('negative units are a bug, not a refund', () => {
   );
 });
 
+const request: PricedRequest = { method: 'GET', params: {}, query: { days: '3' }, body: undefined };
+const forecast: Product = {
+  sku: 'forecast',
+  price: constant(money('USD', 1_000n)),
+  units: constant(2n),
+  scope: 'weather',
+};
+
 test('a quote asks for one USDC for each dollar of the tariff', () => {
-  const tariff = { kind: 'priced', sku: 'forecast', price: money('USD', 1000n), units: 2n, scope: 'weather' } as const;
-  expect(quoteTariff(tariff)).toEqual({ sku: 'forecast', units: 2n, price: money('USDC', 1000n), scope: 'weather' });
+  expect(isConstant(forecast)).toBe(true);
+  expect(quoteProduct(forecast, request)).toEqual({
+    sku: 'forecast',
+    units: 2n,
+    price: money('USDC', 1000n),
+    scope: 'weather',
+  });
+});
+
+test('a quote asks each function of a product once, and takes what it tells of this request', () => {
+  let asked = 0;
+  const days = ({ query }: PricedRequest): bigint => {
+    asked += 1;
+    return BigInt(String(query['days']));
+  };
+  const bounds = { min: 1n, max: 7n };
+  const priceOf = (perDay: bigint): Figure<Money> => ({
+    min: money('USD', perDay),
+    max: money('USD', 7n * perDay),
+    of: (asking) => money('USD', perDay * days(asking)),
+  });
+  const product: Product = {
+    ...forecast,
+    price: priceOf(100n),
+    units: { ...bounds, of: days },
+    offers: [{ flow: 'deferred', price: priceOf(90n) }, { flow: 'upfront' }],
+  };
+  expect(isConstant(product)).toBe(false);
+  expect(quoteProduct(product, request)).toEqual({
+    sku: 'forecast',
+    units: 3n,
+    price: money('USDC', 300n),
+    scope: 'weather',
+    offers: [{ flow: 'deferred', price: money('USDC', 270n) }, { flow: 'upfront' }],
+  });
+  expect(asked).toBe(3);
 });

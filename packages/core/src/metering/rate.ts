@@ -1,7 +1,7 @@
 import { type Money, money, multiplyMoney } from '../money/index.js';
 
-/** How a call is paid: by an account's plan, or by a wallet. */
-export type Rail = 'key' | 'x402';
+/** How a call is paid: by an account's plan, by a wallet, or not at all, as one of the calls that a route gives away. */
+export type Rail = 'key' | 'x402' | 'free';
 
 /** What happens when the included units are used up: refuse, bill the rest, or ask for a payment per call. */
 export type Overage = 'reject' | 'invoice' | 'x402';

@@ -97,6 +97,17 @@ export const catalogue = {
     title: 'The account is suspended',
     remedy: 'Contact the operator. Retrying does not help.',
   },
+  'tariff/unknown-choice': {
+    status: 400,
+    title: 'The request chooses nothing that is sold here',
+    remedy: 'Choose one of the values that `detail` or the OpenAPI document names, once. It cost nothing.',
+  },
+  'tariff/failed': {
+    status: 500,
+    title: 'The price of this request could not be told',
+    detail: 'The price of this request could not be told. It cost nothing.',
+    remedy: 'Do not pay, and do not retry at once: the operator has to mend the price of this route. It cost nothing.',
+  },
   'meter/exhausted': {
     status: 429,
     title: 'The allowance of this period is used up',

@@ -77,7 +77,7 @@ test('a code is a room and a fault in lower case, its status an error, its texts
 // A code is for ever: this table grows and never changes.
 const promised: Readonly<Record<number, string>> = {
   400: `credential/ambiguous credential/in-query log/malformed money/malformed payment/malformed
-    payment/unsupported-version receipt/malformed request/invalid request/malformed time/malformed`,
+    payment/unsupported-version receipt/malformed request/invalid request/malformed tariff/unknown-choice time/malformed`,
   401: `credential/expired credential/malformed credential/required credential/revoked credential/unknown
     operator/unauthorized`,
   402: `payment/already-used payment/expired payment/failed payment/insufficient-funds payment/invalid-signature
@@ -98,7 +98,7 @@ const promised: Readonly<Record<number, string>> = {
   428: 'request/precondition-required',
   429: 'credential/throttled meter/contended meter/exhausted operator/throttled payment/throttled',
   431: 'request/header-too-large',
-  500: 'answer/streamed answer/unposted answer/unreadable answer/unsendable config/invalid service/internal',
+  500: 'answer/streamed answer/unposted answer/unreadable answer/unsendable config/invalid service/internal tariff/failed',
   503: `payment/outcome-unknown service/chain-unavailable service/database-unavailable service/overloaded
     service/shutting-down payment/exposure-exceeded payment/gas-ceiling payment/reverting payment/unprofitable`,
   504: 'service/timeout',

@@ -39,14 +39,27 @@ const x402Receipt = z
     path: ['transaction'],
   });
 
-/** The schema of a receipt's payload; strict, for both rails. */
-export const receiptPayload: z.ZodDiscriminatedUnion<[typeof keyReceipt, typeof x402Receipt], 'rail'> =
-  z.discriminatedUnion('rail', [keyReceipt, x402Receipt]);
+/** The principal of a free call whose caller was known by its network address alone, which no receipt keeps. */
+export const anonymous = 'anonymous';
+
+const freeReceipt = z.strictObject({
+  ...call,
+  rail: z.literal('free'),
+  principal: z.union([address, z.literal(anonymous)]),
+  amount: z.literal('0'),
+});
+
+/** The schema of a receipt's payload; strict, for every rail. */
+export const receiptPayload: z.ZodDiscriminatedUnion<
+  [typeof keyReceipt, typeof x402Receipt, typeof freeReceipt],
+  'rail'
+> = z.discriminatedUnion('rail', [keyReceipt, x402Receipt, freeReceipt]);
 
 /**
  * What we sign of a call that was served. On the key rail `principal` is the account and there is no amount: the plan
  * rates the units when the period is billed. On the x402 rail it has the members of x402's own receipt (extension
- * offer-receipt, section 5.2) and the money; all hex is lower-case, `amount` is in atomic units of the asset.
+ * offer-receipt, section 5.2) and the money; all hex is lower-case, `amount` is in atomic units of the asset. On the free
+ * rail `principal` is the wallet that showed a payment, or `anonymous`; nothing moved.
  */
 export type ReceiptPayload = z.infer<typeof receiptPayload>;
 
@@ -55,6 +68,9 @@ export type KeyReceipt = z.infer<typeof keyReceipt>;
 
 /** The receipt of a call that a wallet paid for. */
 export type X402Receipt = z.infer<typeof x402Receipt>;
+
+/** The receipt of a call that the route gave away. */
+export type FreeReceipt = z.infer<typeof freeReceipt>;
 
 /** A SHA-256 digest as receipts and the `Content-Digest` header write it (RFC 9530, section 2). 32 bytes, or RangeError. */
 export function formatDigest(sha256: Uint8Array): string {

@@ -200,3 +200,18 @@ test('a receipt names a transaction exactly when its payment is settled', () => 
   expect(() => signReceipt({ ...deferred, transaction } as X402Receipt, signer)).toThrow(TypeError);
   expect(() => signReceipt(rest as X402Receipt, signer)).toThrow(TypeError);
 });
+
+test('a receipt of a free call names a wallet or nobody, and no amount but nothing', () => {
+  const { principal: _account, ...call } = keyReceipt;
+  const free = { ...call, rail: 'free', principal: 'anonymous', amount: '0' } as const;
+  for (const principal of ['anonymous', x402Receipt.payer]) {
+    const payload = { ...free, principal };
+    expect(verifyReceipt(signReceipt(payload, signer), jwks)).toEqual({ ok: true, payload, kid: signer.kid });
+  }
+  const wrong = [
+    { ...free, principal: '192.0.2.1' },
+    { ...free, amount: '1' },
+    { ...free, payer: x402Receipt.payer },
+  ];
+  for (const payload of wrong) expect(() => signReceipt(payload as ReceiptPayload, signer)).toThrow(TypeError);
+});

@@ -76,10 +76,21 @@ const paidReceipt = fc
     return receipt.settlement === 'settled' ? Object.assign(receipt, { transaction }) : receipt;
   });
 
+const freeReceipt = fc.record(
+  {
+    ...call,
+    rail: fc.constant('free' as const),
+    principal: fc.oneof(address, fc.constant('anonymous')),
+    amount: fc.constant('0'),
+    requestDigest: digest,
+  },
+  { requiredKeys: [...(Object.keys(call) as (keyof typeof call)[]), 'rail', 'principal', 'amount'] },
+);
+
 describe('a receipt template', () => {
   it('writes what canonical JSON writes, for every payload that the schema takes', () => {
     fc.assert(
-      fc.property(fc.oneof(keyReceipt, paidReceipt), (value) => {
+      fc.property(fc.oneof(keyReceipt, paidReceipt, freeReceipt), (value) => {
         const payload = receiptPayload.parse(value);
         expect(receiptTemplate(payload)(payload)).toBe(canonicalJson(payload));
       }),

@@ -20,6 +20,11 @@ export function receiptTemplate({ rail, sku, method }: ReceiptRoute): ReceiptTem
     return (payload) =>
       `{"id":"${payload.id}","issuedAt":${payload.issuedAt}${principalPart}${quote(payload.principal)},"rail":"key"${requestPart(payload)}${skuPart}${payload.status},"units":${payload.units},"version":1}`;
   }
+  if (rail === 'free') {
+    const principalPart = `${methodPart},"principal":`;
+    return (payload) =>
+      `{"amount":"0","id":"${payload.id}","issuedAt":${payload.issuedAt}${principalPart}${quote(payload.principal)},"rail":"free"${requestPart(payload)}${skuPart}${payload.status},"units":${payload.units},"version":1}`;
+  }
   return (payload) => {
     if (payload.rail !== 'x402') throw new TypeError('the payload is of the other rail');
     const { account, amount, asset, decimals, network, nonce, payTo, payer, settlement, transaction } = payload;

@@ -1,2 +1,2 @@
 export { type Clock, systemClock, type UnixSeconds, unixSeconds } from './clock.js';
-export { formatMonth, monthOf, type Period, parseMonth } from './period.js';
+export { dayOf, formatMonth, monthOf, type Period, parseMonth } from './period.js';

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { anyText, codeOf } from '../../test/fuzz.js';
-import { formatMonth, monthOf, parseMonth, systemClock, unixSeconds } from './index.js';
+import { dayOf, formatMonth, monthOf, parseMonth, systemClock, unixSeconds } from './index.js';
 
 const instant = fc.date({
   min: new Date('1970-01-01T00:00:00Z'),
@@ -16,6 +16,17 @@ test('every instant lies in exactly one month: at or after its start and before 
       expect(start.getTime() <= at.getTime() && at.getTime() < end.getTime()).toBe(true);
       expect(monthOf(end).start).toEqual(end);
       expect(monthOf(new Date(end.getTime() - 1))).toEqual({ start, end });
+    }),
+  );
+});
+
+test('every instant lies in exactly one day in UTC, of 24 hours', () => {
+  fc.assert(
+    fc.property(instant, (at) => {
+      const { start, end } = dayOf(at);
+      expect(start.getTime() <= at.getTime() && at.getTime() < end.getTime()).toBe(true);
+      expect(end.getTime() - start.getTime()).toBe(86_400_000);
+      expect(start.toISOString().slice(10)).toBe('T00:00:00.000Z');
     }),
   );
 });
@@ -66,6 +77,7 @@ test('an invalid date is a bug, not a time', () => {
   const invalid = new Date(Number.NaN);
   expect(() => unixSeconds(invalid)).toThrow(RangeError);
   expect(() => monthOf(invalid)).toThrow(RangeError);
+  expect(() => dayOf(invalid)).toThrow(RangeError);
 });
 
 test('the system clock gives a valid time, a new one each time it is asked', () => {

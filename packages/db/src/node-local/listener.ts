@@ -1,7 +1,9 @@
 import { Client } from 'pg';
+import { connectionOf } from '../connection.js';
+import type { Place } from '../host-pool.js';
 
-export interface ListenerSettings {
-  readonly url: string;
+/** A listener has a connection of its own: `pool` says how it connects, and lends none. */
+export type ListenerSettings = Place & {
   readonly applicationName: string;
   readonly channels: readonly string[];
   readonly onNotification: (channel: string, payload: string) => void;
@@ -9,7 +11,7 @@ export interface ListenerSettings {
   readonly onState: (listening: boolean) => void;
   /** How often a quiet connection is asked whether it still lives. */
   readonly pingMs?: number;
-}
+};
 
 const identifier = /^[a-z_][a-z0-9_]*$/;
 const firstPauseMs = 50;
@@ -41,9 +43,9 @@ export class Listener {
 
   /** Starts listening, and keeps at it. Resolves after the first attempt, whatever came of it. */
   async start(): Promise<void> {
-    const { url, applicationName, channels, pingMs = 300 } = this.#settings;
+    const { applicationName, channels, pingMs = 300 } = this.#settings;
     const client = new Client({
-      connectionString: url,
+      ...connectionOf(this.#settings),
       application_name: applicationName,
       connectionTimeoutMillis: 3_000,
       query_timeout: 600,

@@ -11,6 +11,7 @@ import { admit } from '../policy/admit.js';
 import { tariffOf } from '../route-tariff.js';
 import { TermsService } from '../terms/terms.service.js';
 import { type Entering, exchangeOf, type Hold } from './exchange.js';
+import { FreeEntry } from './free-entry.js';
 import { Holds } from './holds.js';
 import { Offers } from './offers.js';
 import { PaidEntry } from './paid-entry.js';
@@ -34,6 +35,7 @@ export class AccessGuard implements CanActivate {
     private readonly meter: MeterService,
     private readonly offers: Offers,
     private readonly paid: PaidEntry,
+    private readonly free: FreeEntry,
     private readonly holds: Holds,
     private readonly wayOut: WayOut,
     private readonly quoting: Quoting,
@@ -97,8 +99,13 @@ export class AccessGuard implements CanActivate {
     const { exchange, request } = entering;
     const offers = this.paid.offers(exchange);
     const payer = await this.#provePayer(request, (code, detail) => this.paid.challenge(offers, code, detail));
-    if (payer === null) throw this.paid.challenge(offers, 'payment/required');
-    exchange.principal = payer;
+    const given = exchange.tariff?.free === undefined ? null : await this.free.hold(entering, payer, offers);
+    if (payer !== null) exchange.principal = payer;
+    if (given !== null) {
+      exchange.rail = 'free';
+      return this.#begin(entering, given);
+    }
+    if (payer === null) throw this.free.required(exchange, offers);
     exchange.rail = 'x402';
     const hold = await this.paid.hold(entering, payer, offers);
     // The gate gives a stored answer and the handler must not run: Nest waits for a promise that nobody keeps.

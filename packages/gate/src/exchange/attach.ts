@@ -15,6 +15,8 @@ export interface AttachedReceipt {
   readonly receiptId?: string;
   /** How the payment ended, in each version of x402 that the caller has spoken. */
   readonly responses?: readonly SettlementHeader[];
+  /** What else the gate says beside the answer. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -24,13 +26,14 @@ export interface AttachedReceipt {
 export function attachReceipt(
   reply: FastifyReply,
   exchange: Exchange,
-  { jws, receiptId = exchange.id, responses = [] }: AttachedReceipt,
+  { jws, receiptId = exchange.id, responses = [], headers = {} }: AttachedReceipt,
 ): void {
   exchange.receiptId = receiptId;
   if (exchange.sealed !== undefined) keepSealed(reply, exchange.sealed);
   reply.header('cache-control', 'private, no-store');
   reply.header('receipt-id', receiptId);
   for (const { header, value } of responses) reply.header(header, value);
+  void reply.headers(headers);
   if (headLength(reply) + jws.length <= longestHead) reply.header('keyfare-receipt', jws);
 }
 

@@ -5,12 +5,13 @@ import type { Principal } from '@keyfare/core/principal';
 import type { Problem } from '@keyfare/core/problem';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import '../request-slots.js';
+import type { FreeAllowance, FreeHold } from '../free/hold.js';
 import type { KeyHold } from '../meter/hold.js';
 import type { PaymentHold } from '../payment/call.js';
 import type { AnswerBytes } from './answer-bytes.js';
 
-/** What is set aside for a call: units of an account, or a claimed payment. Whoever takes it posts or voids it, once. */
-export type Hold = KeyHold | PaymentHold;
+/** What is set aside for a call: units of an account, a free call, or a claimed payment. Whoever takes it posts or voids it, once. */
+export type Hold = KeyHold | FreeHold | PaymentHold;
 
 /** Reply headers by name. */
 export type Headers = Readonly<NodeJS.Dict<number | string | string[]>>;
@@ -41,7 +42,9 @@ export class Exchange {
   /** The exchange whose stored answer goes out, and is delivered when this response is whole. */
   answerOf: string | undefined;
   /** How the call is paid, once that is known; for the access line. */
-  rail: 'none' | 'key' | 'x402' = 'none';
+  rail: 'none' | 'key' | 'x402' | 'free' = 'none';
+  /** What the caller has of the route's free calls, where the gate looked. */
+  freeAllowance: FreeAllowance | undefined;
   /** What the guard refused the call with. Whatever a filter of the host's makes of it, this is what leaves. */
   refusal: Problem | undefined;
   /** The headers before the handler ran: what a refusal in its place may carry. */

@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { FreeService } from '../free/free.service.js';
 import { MeterService } from '../meter/meter.service.js';
 import type { PaymentHold } from '../payment/call.js';
 import { PaymentService } from '../payment/payment.service.js';
@@ -17,14 +18,16 @@ export class Holds {
     private readonly meter: MeterService,
     private readonly payments: PaymentService,
     private readonly later: LaterEntries,
+    private readonly free: FreeService,
   ) {}
 
   /**
-   * Units and claimed payments are free again. A payment that has moved already is owed back: its entry is written before
+   * Units, free calls and claimed payments are free again. A payment that has moved already is owed back: its entry is written before
    * this resolves where the database allows, and by a sweep otherwise.
    */
   void(exchange: Exchange, hold: Hold, reason: UnservedReason): void | Promise<void> {
     if (hold.rail === 'key') return this.meter.void(hold);
+    if (hold.rail === 'free') return this.free.void(hold);
     if (exchange.upfront === undefined) return this.payments.void(hold);
     return this.#oweRefund(exchange, hold, reason);
   }

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { Transform } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type { FastifyInstance, FastifyReply, FastifyRequest, onSendHookHandler, preParsingHookHandler } from 'fastify';
+import type { FastifyReply, FastifyRequest, onSendHookHandler, preParsingHookHandler } from 'fastify';
 import { GateConfig } from '../config.js';
+import { fastifyOf } from '../fastify-of.js';
 import { GateMetrics } from '../metrics.js';
 import { AccessLog } from '../server/access-log.js';
 import { allowOrigins } from '../server/cors.js';
@@ -26,9 +27,9 @@ export class ExchangeHooks {
     private readonly metrics: GateMetrics,
     private readonly wayOut: WayOut,
   ) {
-    if (host.httpAdapter.getType() !== 'fastify') throw new TypeError('Keyfare needs the Fastify adapter of Nest');
+    const fastify = fastifyOf(host);
     allowOrigins(host.httpAdapter, config.corsOrigins, config.operatorCorsOrigins);
-    const fastify = host.httpAdapter.getInstance<FastifyInstance>();
+    fastify.decorate('problemBase', `${pathOf(config.publicUrl)}/problems/`);
     this.#accessLog = new AccessLog(fastify.log);
     fastify.decorateRequest('keyfare', null);
     fastify.addHook('onRequest', (request, reply, done) => {
@@ -112,7 +113,7 @@ export class ExchangeHooks {
       route,
       status,
       rail,
-      sku: exchange.tariff?.sku,
+      sku: exchange.quote?.sku,
       principal: exchange.principal,
       problem: request.problemCode,
       receipt: exchange.receiptId,
@@ -120,4 +121,9 @@ export class ExchangeHooks {
       durationMs,
     });
   }
+}
+
+/** The path of the public URL, without a slash at its end. */
+function pathOf(publicUrl: string): string {
+  return new URL(publicUrl).pathname.replace(/\/$/, '');
 }

@@ -101,7 +101,7 @@ export class LaterEntries {
   /** As `refundDue`, of a payment whose request is known no more but for what it asked for. */
   async oweRefund(row: PaymentRow, reason: string): Promise<void> {
     if (row.transaction === null) return;
-    const resourceUrl = `${this.config.publicUrl.origin}/`;
+    const resourceUrl = `${this.config.publicUrl}/`;
     await this.refundDue(holdOf(row), row.transaction, {
       sku: row.sku ?? unknownSku,
       method: 'GET',

@@ -9,20 +9,21 @@ import type { KeyRefusal } from '../meter/bucket.js';
 /** What the corridor says of prices and limits to those whose call cannot go on without. */
 @Injectable()
 export class Offers {
-  readonly #origin: string;
-
-  constructor(config: GateConfig) {
-    this.#origin = config.publicUrl.origin;
-  }
+  constructor(private readonly config: GateConfig) {}
 
   /** The absolute URL that is sold, and a line about it. */
   resource(request: FastifyRequest, { sku }: Quote): { url: string; description: string } {
     return { url: this.url(request), description: sku };
   }
 
-  /** The request's URL as callers know it: the configured origin, so that no Host header gets into what we sign. */
+  /** The request's URL as callers know it: by the configured URL, so that no Host header gets into what we sign. */
   url(request: FastifyRequest): string {
-    return `${this.#origin}${request.raw.url ?? '/'}`;
+    const { publicUrl, mountPath } = this.config;
+    const target = request.raw.url ?? '/';
+    const isMounted =
+      mountPath !== '' && target.startsWith(mountPath) && /^[/?]?$/.test(target.charAt(mountPath.length));
+    const asked = isMounted ? target.slice(mountPath.length) : target;
+    return `${publicUrl}${asked.startsWith('/') ? '' : '/'}${asked}`;
   }
 
   /**

@@ -63,6 +63,8 @@ export class PaidEntry {
       terms: offers,
       fingerprint: requestFingerprint(request.method, request.raw.url ?? '/', exchange.requestDigest),
       account: exchange.account ?? null,
+      // What an account pays beyond its plan changes with the plan.
+      mayBeRepriced: exchange.tariff?.quote === undefined || exchange.account !== undefined,
       onAsk: () => {
         isAsked = true;
       },

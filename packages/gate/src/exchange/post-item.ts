@@ -9,6 +9,12 @@ export interface KeyCallPost extends EntryItem, CallUsage {
   readonly writer: string;
 }
 
+/** A served free call. */
+export interface FreeCallPost extends EntryItem, CallUsage {
+  /** The wallet, or `anonymous`. */
+  readonly principal: string;
+}
+
 /** A served and settled call. */
 export interface PaidCallPost extends EntryItem, CallUsage {
   readonly accountId: string | null;

@@ -4,6 +4,7 @@ import { Injectable } from '@nestjs/common';
 import { bytesInOneStatement } from '../answer/keep.sql.js';
 import { GateMetrics } from '../metrics.js';
 import { fencedState, ReplicaId } from '../replica-id.js';
+import { freeCallRows, postFreeCalls } from './free-posts.sql.js';
 import {
   keyCallValues,
   paidCallRows,
@@ -12,7 +13,7 @@ import {
   postUnpaidCalls,
   unpaidCallRows,
 } from './post.sql.js';
-import type { KeyCallPost, PaidCallPost, ServedCallPost, UnpaidCallPost } from './post-item.js';
+import type { FreeCallPost, KeyCallPost, PaidCallPost, ServedCallPost, UnpaidCallPost } from './post-item.js';
 import { postDeferredCalls, postUpfrontCalls, servedCallRows } from './served.sql.js';
 
 /** Writes calls into the books, many in one transaction. A call's response leaves when its post is durable. */
@@ -23,6 +24,7 @@ export class PostOffice {
   readonly #unpaidCalls: GroupCommit<UnpaidCallPost, boolean>;
   readonly #deferredCalls: GroupCommit<ServedCallPost, boolean>;
   readonly #upfrontCalls: GroupCommit<ServedCallPost, boolean>;
+  readonly #freeCalls: GroupCommit<FreeCallPost, boolean>;
   /** The number of the newest group of key calls whose outcome is known. */
   #post = 0n;
 
@@ -35,6 +37,7 @@ export class PostOffice {
     this.#keyCalls = new GroupCommit({ write: (items) => this.#writeKeyCalls(items), onWritten });
     this.#paidCalls = new GroupCommit({ write: (items) => this.#writePaidCalls(items), onWritten });
     this.#unpaidCalls = new GroupCommit({ write: (items) => this.#writeUnpaidCalls(items) });
+    this.#freeCalls = new GroupCommit({ write: (items) => this.#writeFreeCalls(items), onWritten });
     const withAnswers = {
       weigh: ({ answer }: ServedCallPost) => answer?.body.length ?? 0,
       maxWeight: bytesInOneStatement,
@@ -71,6 +74,11 @@ export class PostOffice {
     return this.#upfrontCalls.commit(call);
   }
 
+  /** Whether this post counted the call; false when it had been, or when its hold was given back. */
+  postFreeCall(call: FreeCallPost): Promise<boolean> {
+    return this.#freeCalls.commit(call);
+  }
+
   /** Whether the outcome of a transaction is unknown at the moment. */
   get inDoubt(): boolean {
     return this.#keyCalls.inDoubt || this.#paidCalls.inDoubt;
@@ -86,7 +94,14 @@ export class PostOffice {
   }
 
   get #groups() {
-    return [this.#keyCalls, this.#paidCalls, this.#unpaidCalls, this.#deferredCalls, this.#upfrontCalls];
+    return [
+      this.#keyCalls,
+      this.#paidCalls,
+      this.#unpaidCalls,
+      this.#deferredCalls,
+      this.#upfrontCalls,
+      this.#freeCalls,
+    ];
   }
 
   async #writeDeferredCalls(items: readonly ServedCallPost[]): Promise<readonly boolean[]> {
@@ -127,6 +142,15 @@ export class PostOffice {
       name: 'keyfare_post_paid_calls',
       text: postPaidCalls,
       values: paidCallRows.values(items),
+    });
+    return membership(items, moved);
+  }
+
+  async #writeFreeCalls(items: readonly FreeCallPost[]): Promise<readonly boolean[]> {
+    const moved = await this.sql.query<{ id: string }>({
+      name: 'keyfare_post_free_calls',
+      text: postFreeCalls,
+      values: freeCallRows.values(items),
     });
     return membership(items, moved);
   }

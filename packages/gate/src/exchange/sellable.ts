@@ -21,9 +21,13 @@ export function checkSellable(request: FastifyRequest, allowed: () => readonly s
   if (request.method === 'HEAD') {
     throw new Problem('request/method-not-allowed', undefined, { headers: { allow: allowed().join(', ') } });
   }
-  if (announcesBody(request) && !readsBody(request) && showsCredential(request)) {
-    throw new Problem('request/malformed', `A ${request.method} request to a priced route must not have a body.`);
-  }
+  if (showsCredential(request)) checkDigestible(request);
+}
+
+/** Refuses a body that nobody reads, beside a call that is served without a credential. Throws 400 `request/malformed`. */
+export function checkDigestible(request: FastifyRequest): void {
+  if (!announcesBody(request) || readsBody(request)) return;
+  throw new Problem('request/malformed', `A ${request.method} request to a priced route must not have a body.`);
 }
 
 /** RFC 9112 §6: a request has a body when one of these headers says so. */

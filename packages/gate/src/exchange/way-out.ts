@@ -10,6 +10,7 @@ import { answerProblem } from '../server/problem-answer.js';
 import { withTimeout } from '../with-timeout.js';
 import { type AnswerBytes, isResponse, isStream, readAnswer, readResponse } from './answer-bytes.js';
 import { type Entering, type Exchange, exchangeOf, type Hold, type Leaving } from './exchange.js';
+import { FreePosts } from './free-posts.js';
 import { Holds } from './holds.js';
 import { KeyPosts } from './key-posts.js';
 import { PaidPosts } from './paid-posts.js';
@@ -34,6 +35,7 @@ export class WayOut {
     private readonly holds: Holds,
     private readonly keyPosts: KeyPosts,
     private readonly paidPosts: PaidPosts,
+    private readonly freePosts: FreePosts,
     private readonly answers: AnswerService,
   ) {}
 
@@ -160,7 +162,8 @@ export class WayOut {
   }
 
   #post(call: Leaving, hold: Hold): Promise<void> {
-    return hold.rail === 'key' ? this.keyPosts.post(call, hold) : this.paidPosts.post(call, hold);
+    if (hold.rail === 'key') return this.keyPosts.post(call, hold);
+    return hold.rail === 'free' ? this.freePosts.post(call, hold) : this.paidPosts.post(call, hold);
   }
 
   /** After the post nothing may fail any more: what Node would not write is refused before it. */

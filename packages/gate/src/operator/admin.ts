@@ -9,11 +9,13 @@ import {
   SetMetadata,
   UseGuards,
   UseInterceptors,
+  UsePipes,
 } from '@nestjs/common';
 import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { map, type Observable } from 'rxjs';
-import { noteOperatorPath } from '../operator-paths.js';
+import { markOperatorHandler } from '../operator-paths.js';
+import { AdminSchemas } from './admin-schemas.js';
 import { requestIdOf } from './changes.js';
 import { etagOf, type TaggedPart } from './etag.js';
 import { OperatorGuard } from './operator.guard.js';
@@ -61,8 +63,18 @@ function partOf(context: ExecutionContext): (view: object) => object {
 
 /** A controller of operators' routes. */
 export const Admin = (path: string): ClassDecorator => {
-  noteOperatorPath(path);
-  return applyDecorators(Controller(path), UseGuards(OperatorGuard), UseInterceptors(AdminInterceptor));
+  const controller = applyDecorators(
+    Controller(path),
+    UseGuards(OperatorGuard),
+    UseInterceptors(AdminInterceptor),
+    UsePipes(AdminSchemas),
+  ) as ClassDecorator;
+  return (target) => {
+    for (const handler of Object.values(Object.getOwnPropertyDescriptors(target.prototype as object))) {
+      if (typeof handler.value === 'function') markOperatorHandler(handler.value as object);
+    }
+    controller(target);
+  };
 };
 
 function askedOf(context: ExecutionContext): ReadonlySet<number> {

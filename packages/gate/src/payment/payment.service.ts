@@ -28,6 +28,8 @@ export interface PaidRequest extends Presented {
   readonly sku: string;
   /** Where an account pays beyond its plan. */
   readonly account: { readonly accountId: string; readonly keyId: string } | null;
+  /** The price of the same request may have been another before: the payment may be for that one, and served. */
+  readonly mayBeRepriced: boolean;
   /** Called before the database or the node is asked for the payment. */
   readonly onAsk: () => void;
 }
@@ -130,9 +132,13 @@ export class PaymentService {
       ? this.#refuseTime(hold, now)
       : challenge(request.terms, match.code, { detail: match.detail });
     if (refusal !== null) {
-      const isLate = refusal.code === 'payment/expired' && this.#mayBeOwed(hold, now);
-      if (isLate) request.onAsk();
-      const row = isLate ? await this.#recall(payer, hold) : undefined;
+      // Never a fresh 402 while money may have moved: the payment may have been taken before it ran out, or before the price
+      // of this request changed.
+      const mayBeKnown =
+        (refusal.code === 'payment/expired' && this.#mayBeOwed(hold, now)) ||
+        (refusal.code === 'payment/mismatched' && request.mayBeRepriced);
+      if (mayBeKnown) request.onAsk();
+      const row = mayBeKnown ? await this.#recall(payer, hold) : undefined;
       if (row === undefined) throw refusal;
       return answerKnown(row, request);
     }

@@ -1,7 +1,9 @@
 import { Problem } from '@keyfare/core/problem';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { GateConfig } from '../config.js';
+import { fastifyOf } from '../fastify-of.js';
 import { ReceiptService } from './receipt.service.js';
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -15,17 +17,30 @@ export class ReceiptPages implements OnModuleInit {
   constructor(
     private readonly host: HttpAdapterHost,
     private readonly receipts: ReceiptService,
+    private readonly config: GateConfig,
   ) {}
 
   /** Every `onRoute` hook of the gate is there by now. */
   onModuleInit(): void {
-    const fastify = this.host.httpAdapter.getInstance<FastifyInstance>();
-    fastify.get('/.well-known/jwks.json', async (_request, reply) => sendKeys(reply, await this.receipts.jwks()));
-    fastify.get('/.well-known/did.json', async (_request, reply) => sendKeys(reply, await this.#did()));
-    fastify.get<{ Params: { id: string } }>('/receipts/:id', async ({ params }, reply) => {
+    const fastify = fastifyOf(this.host);
+    // With a path in front, a proxy may send the origin's own well-known paths here too: both ways lead to the same.
+    for (const mount of new Set(['', this.config.mountPath])) this.#serve(fastify, mount);
+  }
+
+  #serve(fastify: FastifyInstance, mount: string): void {
+    const keys = async (_request: FastifyRequest, reply: FastifyReply) => sendKeys(reply, await this.receipts.jwks());
+    const did = async (_request: FastifyRequest, reply: FastifyReply) => sendKeys(reply, await this.#did());
+    fastify.get(`${mount}/.well-known/jwks.json`, keys);
+    // did:web §3.2: at the well-known path of an origin, and below a path, where there is one, at `did.json`.
+    fastify.get(`${mount}${this.#hasPath ? '' : '/.well-known'}/did.json`, did);
+    fastify.get<{ Params: { id: string } }>(`${mount}/receipts/:id`, async ({ params }, reply) => {
       const jws = await this.#receipt(params.id);
       return reply.type('application/jose').send(jws);
     });
+  }
+
+  get #hasPath(): boolean {
+    return new URL(this.config.publicUrl).pathname !== '/';
   }
 
   /** W3C did:web; the keys under the ids that receipts name. */

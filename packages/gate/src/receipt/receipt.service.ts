@@ -66,9 +66,10 @@ export class ReceiptService {
     this.#writer = new ReceiptWriter(this.#signer, () => this.metrics.receiptFaults.inc());
   }
 
-  /** `did:web` of the public URL (W3C did-web §3.1: the port's colon is percent-encoded). */
+  /** `did:web` of the public URL (W3C did-web §3.1: the port's colon is percent-encoded, and slashes become colons). */
   get did(): string {
-    return `did:web:${this.config.publicUrl.host.replace(':', '%3A')}`;
+    const { host, pathname } = new URL(this.config.publicUrl);
+    return `did:web:${host.replace(':', '%3A')}${pathname.replace(/\/$/, '').replaceAll('/', ':')}`;
   }
 
   /** The signer's key id. */

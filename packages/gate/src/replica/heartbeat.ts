@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import type { Place } from '@keyfare/db/host-pool';
 import { SqlPool } from '@keyfare/db/sql';
 import type { ReplicaId } from '../replica-id.js';
 import { gateRole } from '../schema.js';
 
 export interface HeartbeatSettings {
-  readonly databaseUrl: string;
+  readonly database: Place;
   /** When a process that shows no sign of life counts as dead. */
   readonly ttlMs: number;
   readonly replica: ReplicaId;
@@ -27,7 +28,7 @@ export class Heartbeat {
   constructor(settings: HeartbeatSettings) {
     this.#settings = settings;
     this.#sql = new SqlPool({
-      url: settings.databaseUrl,
+      ...settings.database,
       applicationName: 'keyfare-heartbeat',
       role: gateRole,
       poolSize: 1,

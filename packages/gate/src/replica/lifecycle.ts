@@ -7,7 +7,6 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import { AnswerService } from '../answer/answer.service.js';
 import { ExchangeHooks } from '../exchange/hooks.js';
 import { LaterEntries } from '../exchange/later.js';
@@ -15,11 +14,13 @@ import { PostOffice } from '../exchange/post.js';
 import { PricedRoutes } from '../exchange/priced-routes.js';
 import { Quoting } from '../exchange/quoting.js';
 import { WayOut } from '../exchange/way-out.js';
+import { FreeService } from '../free/free.service.js';
 import { KeyResolver } from '../key/key.resolver.js';
 import { ListPool } from '../list-pool.js';
 import { Sequencer } from '../log/sequencer.js';
 import { MeterService } from '../meter/meter.service.js';
 import { GateMetrics } from '../metrics.js';
+import { FreshPayments } from '../payment/fresh-payments.js';
 import { PaymentService } from '../payment/payment.service.js';
 import { ReceiptService } from '../receipt/receipt.service.js';
 import { ReplicaId } from '../replica-id.js';
@@ -42,7 +43,6 @@ export class GateLifecycle
     private readonly routes: RouteAudit,
     private readonly sql: SqlPool,
     private readonly lists: ListPool,
-    private readonly dataSource: DataSource,
     private readonly replica: ReplicaService,
     private readonly keys: KeyResolver,
     private readonly terms: TermsService,
@@ -50,6 +50,8 @@ export class GateLifecycle
     private readonly settlements: SettlementService,
     private readonly later: LaterEntries,
     private readonly meter: MeterService,
+    private readonly free: FreeService,
+    private readonly fresh: FreshPayments,
     private readonly payments: PaymentService,
     private readonly post: PostOffice,
     private readonly metrics: GateMetrics,
@@ -70,6 +72,10 @@ export class GateLifecycle
   async onModuleInit(): Promise<void> {
     this.tariffs.check();
     this.routes.check();
+    for (const { name, free } of this.tariffs.freeRoutes()) {
+      const { calls, per, period, total } = free;
+      this.#logger.log(`${name} gives away ${calls} calls per ${per} and ${period}, ${total} in total`);
+    }
     await this.receipts.open();
     this.payments.onEnd((row, outcome) => this.later.end(row, outcome));
     this.settlements.listen({
@@ -106,6 +112,13 @@ export class GateLifecycle
         return undefined;
       },
       tidy: () => this.meter.tidy(),
+    });
+    this.replica.register({
+      sweep: async (tx, deadIds) => {
+        await this.free.sweep(tx, deadIds);
+        return undefined;
+      },
+      tidy: () => this.free.tidy(),
     });
     this.replica.register({
       sweep: async (tx) => {
@@ -147,11 +160,12 @@ export class GateLifecycle
     await this.later.close();
     await this.answers.close();
     await this.post.close();
+    await this.free.close();
+    await this.fresh.close();
     await this.#sequencer.close();
     await this.replica.stopTurns();
     await this.meter.close();
     await this.replica.close();
-    await this.dataSource.destroy();
     await Promise.all([this.sql.close(), this.lists.close()]);
   }
 }

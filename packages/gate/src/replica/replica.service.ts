@@ -42,7 +42,7 @@ export class ReplicaService {
     private readonly replica: ReplicaId,
   ) {
     this.#heartbeat = new Heartbeat({
-      databaseUrl: config.databaseUrl,
+      database: config.ownConnections,
       ttlMs: config.replicaTtlMs,
       replica,
       onRenamed: () => {
@@ -65,7 +65,7 @@ export class ReplicaService {
   async open(): Promise<void> {
     await this.#heartbeat.open();
     this.#listener = new Listener({
-      url: this.config.databaseUrl,
+      ...this.config.ownConnections,
       applicationName: 'keyfare-listener',
       channels: [...new Set(this.#works.flatMap(({ hears }) => Object.keys(hears ?? {})))],
       onNotification: (channel, payload) => this.#hear(channel, payload),

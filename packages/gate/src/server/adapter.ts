@@ -15,30 +15,40 @@ import {
 } from 'fastify';
 import type { Logger } from 'pino';
 import '../request-slots.js';
-import { isOperatorPath } from '../operator-paths.js';
+import { type OperatorPaths, operatorPathsOf } from '../operator-paths.js';
 import { AccessLog } from './access-log.js';
 import { rawCorsHeaders } from './cors.js';
 import { responsesOf } from './gated-response.js';
+import { defaultProblemBase } from './problem-answer.js';
 import { RawRefusals } from './raw-refusals.js';
 import { refusedTarget, routableTarget } from './request-target.js';
 
 export interface AdapterSettings {
   readonly logger: Logger;
+  /** @default 1 MiB */
   readonly bodyLimitBytes?: number;
+  /** Proxies whose `X-Forwarded-For` is believed: addresses, networks (CIDR), `loopback`, `uniquelocal`. @default none */
+  readonly trustedProxies?: readonly string[];
 }
 
 /**
  * A Fastify adapter with a server's manners: bounded bodies and headers, and a problem with CORS headers and an access line
  * for every request that is refused, also for those that never reach a route or a hook.
  */
-export function createAdapter({ logger, bodyLimitBytes = 1_048_576 }: AdapterSettings): FastifyAdapter {
+export function createAdapter(settings: AdapterSettings): FastifyAdapter {
+  const { logger, bodyLimitBytes = 1_048_576, trustedProxies = [] } = settings;
   const server = { isClosing: false };
   const accessLog = new AccessLog(logger);
-  const refusals = new RawRefusals(accessLog, (origin) => rawCorsHeaders(adapter, origin));
+  const refusals = new RawRefusals(accessLog, {
+    corsHeaders: (origin) => rawCorsHeaders(adapter, origin),
+    typeBase: () => instance.problemBase ?? defaultProblemBase,
+  });
   const adapter = new FastifyAdapter({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
+    // Anyone may write the header: it says nothing unless one of these brings it.
+    trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
     http: { ServerResponse: responsesOf(server), requireHostHeader: false },
     rewriteUrl: routableTarget,
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
@@ -76,7 +86,7 @@ export function createAdapter({ logger, bodyLimitBytes = 1_048_576 }: AdapterSet
     accessLog.flush();
     done();
   });
-  instance.addHook('onRequest', forgiveEmptyBody);
+  instance.addHook('onRequest', forgiveEmptyBody(operatorPathsOf(adapter)));
   instance.addHook('onSend', readOn(16 * bodyLimitBytes));
   return adapter;
 }
@@ -85,14 +95,16 @@ export function createAdapter({ logger, bodyLimitBytes = 1_048_576 }: AdapterSet
  * Clients that always name a type name one for no body, too. On the routes of operators that is as good as none: where
  * something is asked, the route's schema misses it.
  */
-const forgiveEmptyBody: onRequestHookHandler = ({ headers, routeOptions }, _reply, done) => {
-  if (headers['content-type'] !== undefined && isOperatorPath(routeOptions.url ?? '')) {
-    const length = headers['content-length'];
-    const isEmpty = headers['transfer-encoding'] === undefined && (length === undefined || length === '0');
-    if (isEmpty) delete headers['content-type'];
-  }
-  done();
-};
+function forgiveEmptyBody(paths: OperatorPaths): onRequestHookHandler {
+  return ({ headers, routeOptions }, _reply, done) => {
+    if (headers['content-type'] !== undefined && paths.hasRoute(routeOptions.url ?? '')) {
+      const length = headers['content-length'];
+      const isEmpty = headers['transfer-encoding'] === undefined && (length === undefined || length === '0');
+      if (isEmpty) delete headers['content-type'];
+    }
+    done();
+  };
+}
 
 /**
  * Keeps a connection whose body was refused. Fastify closes it, and a client that is still writing then finds a reset in the

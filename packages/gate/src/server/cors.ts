@@ -1,5 +1,5 @@
 import type { AbstractHttpAdapter } from '@nestjs/core';
-import { isOperatorPath } from '../operator-paths.js';
+import { type OperatorPaths, operatorPathsOf } from '../operator-paths.js';
 
 /** What a page must be able to read of an answer; a browser hides every other header. */
 const exposedHeaders = [
@@ -9,6 +9,8 @@ const exposedHeaders = [
   'Keyfare-Receipt',
   'Receipt-Id',
   'Idempotent-Replay',
+  'RateLimit',
+  'RateLimit-Policy',
   'Retry-After',
   'WWW-Authenticate',
   'Allow',
@@ -47,22 +49,18 @@ export function allowOrigins(
 ): void {
   policies.set(adapter, origins);
   if (origins === null && operatorOrigins === null) return;
+  const paths = operatorPathsOf(adapter);
   const ways = { calls: optionsOf(origins), operators: optionsOf(operatorOrigins) };
   adapter.enableCors((request: Asking, done: (error: null, options: object) => void) => {
-    const { preflight, call } = isOperators(request) ? ways.operators : ways.calls;
+    const { preflight, call } = isOperators(request, paths) ? ways.operators : ways.calls;
     done(null, asksBeforeCall(request) ? preflight : call);
   });
 }
 
-const known = new Map<string, boolean>();
-
-/** By its route, of which there are as many as the host declares; a preflight has none of its own. */
-function isOperators({ routeOptions, url }: Asking): boolean {
+/** By its route; a preflight has none of its own. */
+function isOperators({ routeOptions, url }: Asking, paths: OperatorPaths): boolean {
   const route = routeOptions.url;
-  if (route === undefined || route.includes('*')) return isOperatorPath(url);
-  let is = known.get(route);
-  if (is === undefined) known.set(route, (is = isOperatorPath(route)));
-  return is;
+  return route === undefined || route.includes('*') ? paths.leadsThere(url) : paths.hasRoute(route);
 }
 
 function optionsOf(origins: AllowedOrigins): { readonly preflight: object; readonly call: object } {

@@ -1,12 +1,5 @@
-export {
-  attempt,
-  ConfigurationError,
-  gateEnvironment,
-  type Peppers,
-  parseEnvironment,
-  parseGateEnvironment,
-  withSecretFiles,
-} from '../config.js';
+export { ConfigurationError, gateEnvironment, type Peppers, parseGateEnvironment } from '../config.js';
+export { attempt, parseEnvironment, withSecretFiles } from '../environment.js';
 export { type ChainState, chainState, otherChainFault, servesOtherChain } from '../other-chain.js';
 export { networkSettings } from '../payment-config.js';
 export { isProduction, productionFaults, secretSettings } from '../production-config.js';
@@ -16,4 +9,5 @@ export { createLogger, droppedLines, NestLogger } from './logger.js';
 export { ProblemFilter } from './problem.filter.js';
 export { RouteTable } from './route-table.js';
 export { main, type ServerSettings, startServer } from './run.js';
+export { proxyEnvironment } from './trusted-proxies.js';
 export { atMostTwiceASecond, Watch, watchEnvironment } from './watch.js';

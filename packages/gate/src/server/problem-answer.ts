@@ -3,6 +3,9 @@ import { type Problem, toProblemDocument } from '@keyfare/core/problem';
 import type { FastifyRequest } from 'fastify';
 import '../request-slots.js';
 
+/** Where the pages of problems are, unless a proxy takes a path away in front of them. */
+export const defaultProblemBase = '/problems/';
+
 /** A refusal as it leaves: an RFC 9457 document, and the headers that belong to it. */
 export interface ProblemAnswer {
   readonly status: number;
@@ -18,7 +21,10 @@ export function instanceOf(request: FastifyRequest): string {
 
 /** Writes a problem down, and notes its code for the access line. */
 export function answerProblem(problem: Problem, request: FastifyRequest): ProblemAnswer {
-  const document = toProblemDocument(problem, { typeBase: '/problems/', instance: instanceOf(request) });
+  const document = toProblemDocument(problem, {
+    typeBase: request.server.problemBase ?? defaultProblemBase,
+    instance: instanceOf(request),
+  });
   request.problemCode = problem.code;
   return {
     status: problem.status,

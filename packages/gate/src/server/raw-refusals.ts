@@ -35,7 +35,11 @@ interface Unreadable extends NodeJS.ErrnoException {
 export class RawRefusals {
   constructor(
     private readonly accessLog: AccessLog,
-    private readonly corsHeaders: (origin: string | undefined) => Readonly<Record<string, string>>,
+    private readonly surroundings: {
+      readonly corsHeaders: (origin: string | undefined) => Readonly<Record<string, string>>;
+      /** Where the pages of problems are. */
+      readonly typeBase: () => string;
+    },
   ) {}
 
   /** Node's `clientError`: RFC 9110 §15.5.1 and §15.5.9, RFC 6585 §5. */
@@ -75,7 +79,8 @@ export class RawRefusals {
     });
     // Where an exchange was opened, its line names the refusal, under an id that is not known here.
     const instance = responseOn(socket as Socket) === undefined ? `urn:uuid:${id}` : undefined;
-    socket.end(message(problem, { cors: this.corsHeaders(origin), instance }));
+    const { corsHeaders, typeBase } = this.surroundings;
+    socket.end(message(problem, { cors: corsHeaders(origin), typeBase: typeBase(), instance }));
   }
 }
 
@@ -87,13 +92,14 @@ function letFinish(response: GatedResponse, socket: Socket): void {
 
 interface Circumstances {
   readonly cors: Readonly<Record<string, string>>;
+  readonly typeBase: string;
   readonly instance: string | undefined;
 }
 
-function message(problem: Problem, { cors, instance }: Circumstances): string {
+function message(problem: Problem, { cors, typeBase, instance }: Circumstances): string {
   const { status } = problem;
   const document = toProblemDocument(problem, {
-    typeBase: '/problems/',
+    typeBase,
     ...(instance === undefined ? {} : { instance }),
   });
   const body = JSON.stringify(document);

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type { FastifyInstance } from 'fastify';
+import { fastifyOf } from '../fastify-of.js';
+import { toPattern } from '../path-pattern.js';
 
 /** Which methods exist at which address, so that a wrong method is told from a wrong address. */
 @Injectable()
@@ -8,7 +9,7 @@ export class RouteTable {
   readonly #routes: { readonly method: string; readonly pattern: RegExp }[] = [];
 
   constructor(host: HttpAdapterHost) {
-    const fastify = host.httpAdapter.getInstance<FastifyInstance>();
+    const fastify = fastifyOf(host);
     fastify.addHook('onRoute', ({ method, url }) => {
       // The route that answers preflights is at every address and makes none.
       if (url === '*' || method === 'HEAD') return;
@@ -21,14 +22,6 @@ export class RouteTable {
     const path = decoded(url.split(/[?#]/, 1)[0] ?? '/');
     return [...new Set(this.#routes.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method))];
   }
-}
-
-function toPattern(url: string): RegExp {
-  const parts = url.split('/').map((part) => {
-    if (part === '*') return '.*';
-    return part.startsWith(':') ? '[^/]+' : part.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
-  });
-  return new RegExp(`^${parts.join('/')}$`);
 }
 
 /** As the router decodes a path: all but what would change its parts, such as an encoded slash. */

@@ -13,6 +13,8 @@ export interface ServerSettings {
   readonly logger: Logger;
   readonly host: string;
   readonly port: number;
+  /** As `AdapterSettings` has them. @default none */
+  readonly trustedProxies?: readonly string[];
   /** Where the application has one: the same that its status routes ask. */
   readonly watch?: Watch;
   /** Called between the making of the application and its first request. */
@@ -24,8 +26,8 @@ export interface ServerSettings {
  * It exits rather than raise the signal again, for the logger writes its last lines at the exit.
  */
 export async function startServer(settings: ServerSettings): Promise<NestFastifyApplication> {
-  const { module, logger, host, port, prepare } = settings;
-  const app = await NestFactory.create<NestFastifyApplication>(module, createAdapter({ logger }), {
+  const { module, logger, host, port, prepare, trustedProxies = [] } = settings;
+  const app = await NestFactory.create<NestFastifyApplication>(module, createAdapter({ logger, trustedProxies }), {
     logger: new NestLogger(logger),
     abortOnError: false,
   });

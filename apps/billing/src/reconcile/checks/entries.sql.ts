@@ -30,7 +30,8 @@ export function checkDocuments(): Check {
             when 'call' then (d.usage_rail, d.usage_account, d.usage_payer, d.usage_sku, d.usage_units)
                 is distinct from (said ->> 'rail',
                   case said ->> 'rail' when 'key' then said ->> 'principal' else said ->> 'account' end,
-                  said ->> 'payer', said ->> 'sku', (said ->> 'units')::bigint)
+                  case said ->> 'rail' when 'free' then said ->> 'principal' else said ->> 'payer' end,
+                  said ->> 'sku', (said ->> 'units')::bigint)
               or to_timestamp((said ->> 'issuedAt')::bigint) - d.usage_occurred_at
                 not between interval '-5 minutes' and interval '25 hours'
               or d.usage_period_start

@@ -60,6 +60,7 @@ export function checkCharges(): Check {
           (usage_rail, usage_account, usage_payer, usage_sku, usage_units, usage_period_start)
         or case rail
           when 'x402' then amount is distinct from paid
+          when 'free' then amount <> 0
           else price_book_id is distinct from in_force or occurred_at >= ends_at
             or included is distinct from least(units, greatest(included_units - units_before, 0))
             or unit_price is distinct from due_price

@@ -1,10 +1,10 @@
-import { Admin, Changes, idParam, requireMatch } from '@keyfare/gate/operators';
-import { KeyService } from '@keyfare/gate/services';
-import { Free } from '@keyfare/gate/tariff';
 import { Body, Get, HttpCode, Param, Post, Req } from '@nestjs/common';
-import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { Admin, Changes, idParam, requireMatch } from '../operators.js';
+import { KeyService } from '../services.js';
+import { Free } from '../tariff.js';
+import { Answers } from './answers.js';
 import { issuedKey, keyView, viewKey } from './views.js';
 
 const rotation = z
@@ -14,7 +14,6 @@ const rotation = z
 
 /** One key, for operators. */
 @Free()
-@ApiBearerAuth()
 @Admin('admin/keys')
 export class KeysController {
   constructor(
@@ -23,7 +22,7 @@ export class KeysController {
   ) {}
 
   @Get(':id')
-  @ApiOkResponse({ standardSchema: keyView })
+  @Answers(200, keyView)
   async find(@Param('id', idParam) id: string): Promise<z.infer<typeof keyView>> {
     return viewKey(await this.keys.find(id));
   }
@@ -33,7 +32,7 @@ export class KeysController {
    * for its first use is replaced only by who has seen it: 409 without `If-Match`, 412 with another version's.
    */
   @Post(':id/rotate')
-  @ApiCreatedResponse({ standardSchema: issuedKey })
+  @Answers(201, issuedKey)
   async rotate(
     @Req() request: FastifyRequest,
     @Param('id', idParam) id: string,
@@ -51,7 +50,7 @@ export class KeysController {
 
   @Post(':id/revoke')
   @HttpCode(200)
-  @ApiOkResponse({ standardSchema: keyView })
+  @Answers(200, keyView)
   async revoke(@Req() request: FastifyRequest, @Param('id', idParam) id: string): Promise<z.infer<typeof keyView>> {
     return this.changes.make(request, 'key.revoke', async (tx) => {
       const before = viewKey(await this.keys.lock(tx, id));

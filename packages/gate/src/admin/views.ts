@@ -1,7 +1,7 @@
 import type { PlanTerms } from '@keyfare/core/metering';
 import { formatMoney } from '@keyfare/core/money';
-import type { Account, KeySummary } from '@keyfare/gate/services';
 import { z } from 'zod';
+import type { Account, KeySummary } from '../services.js';
 
 export const planSlug = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be lower-case letters, digits and -');
 

@@ -1,13 +1,13 @@
 import { periodOf } from '@keyfare/core/metering';
 import { nameText, scopeText } from '@keyfare/core/text';
 import { formatMonth, parseMonth } from '@keyfare/core/time';
-import { Admin, Changes, idParam, pageOf, pageQuery, positions, readCursor, toPage } from '@keyfare/gate/operators';
-import { AccountService, GateConfig, KeyService, MeterService } from '@keyfare/gate/services';
-import { Free } from '@keyfare/gate/tariff';
 import { Body, Get, Param, Post, Query, Req } from '@nestjs/common';
-import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { Admin, Changes, idParam, pageOf, pageQuery, positions, readCursor, toPage } from '../operators.js';
+import { AccountService, GateConfig, KeyService, MeterService } from '../services.js';
+import { Free } from '../tariff.js';
+import { Answers } from './answers.js';
 import { issuedKey, keyView, viewKey } from './views.js';
 
 const newKey = z
@@ -27,7 +27,6 @@ const accountUsage = z
 
 /** What hangs on an account: its keys, and its months. */
 @Free()
-@ApiBearerAuth()
 @Admin('admin/accounts/:id')
 export class AccountKeysController {
   constructor(
@@ -40,7 +39,7 @@ export class AccountKeysController {
 
   /** The secret in the answer is shown here and never again. */
   @Post('keys')
-  @ApiCreatedResponse({ standardSchema: issuedKey })
+  @Answers(201, issuedKey)
   async issue(
     @Req() request: FastifyRequest,
     @Param('id', idParam) id: string,
@@ -56,7 +55,7 @@ export class AccountKeysController {
 
   /** The oldest first. */
   @Get('keys')
-  @ApiOkResponse({ standardSchema: keyPage })
+  @Answers(200, keyPage)
   async list(
     @Param('id', idParam) id: string,
     @Query({ schema: listQuery }) { limit, cursor }: z.infer<typeof listQuery>,
@@ -75,7 +74,7 @@ export class AccountKeysController {
 
   /** A month's counter; the running month by default. */
   @Get('usage')
-  @ApiOkResponse({ standardSchema: accountUsage })
+  @Answers(200, accountUsage)
   async usage(
     @Param('id', idParam) id: string,
     @Query({ schema: month }) query: z.infer<typeof month>,

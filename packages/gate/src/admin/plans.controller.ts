@@ -1,11 +1,11 @@
 import { parsePrice } from '@keyfare/core/money';
-import { Admin, Changes, Needs, pageOf, pageQuery, positions, readCursor, toPage } from '@keyfare/gate/operators';
-import { PlanService } from '@keyfare/gate/services';
-import { Free } from '@keyfare/gate/tariff';
 import { Body, Get, Post, Query, Req } from '@nestjs/common';
-import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { Admin, Changes, Needs, pageOf, pageQuery, positions, readCursor, toPage } from '../operators.js';
+import { PlanService } from '../services.js';
+import { Free } from '../tariff.js';
+import { Answers } from './answers.js';
 import { planSlug, planView, viewPlan } from './views.js';
 
 const price = z.string().regex(/^\$\d{1,12}(?:\.\d{1,6})?$/, 'must be dollars with at most six decimals, like $0.0005');
@@ -27,7 +27,6 @@ const listQuery = z.strictObject(pageQuery);
 
 /** Plans, for operators. Posting a slug again makes its next version; accounts stay on the one they have. */
 @Free()
-@ApiBearerAuth()
 @Admin('admin/plans')
 export class PlansController {
   constructor(
@@ -37,7 +36,7 @@ export class PlansController {
 
   @Post()
   @Needs('money')
-  @ApiCreatedResponse({ standardSchema: planView })
+  @Answers(201, planView)
   async create(
     @Req() request: FastifyRequest,
     @Body({ schema: newPlan }) body: z.infer<typeof newPlan>,
@@ -56,7 +55,7 @@ export class PlansController {
   }
 
   @Get()
-  @ApiOkResponse({ standardSchema: planPage })
+  @Answers(200, planPage)
   async list(@Query({ schema: listQuery }) query: z.infer<typeof listQuery>): Promise<z.infer<typeof planPage>> {
     const after = readCursor('plans', query.cursor, [planSlug, positions.count]);
     const [slug = '', version = ''] = after ?? [];

@@ -1,5 +1,8 @@
 import { isProblem } from '@keyfare/core/problem';
 import { nameText } from '@keyfare/core/text';
+import { Body, Get, HttpCode, Param, Patch, Post, Query, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import {
   Admin,
   Changes,
@@ -10,13 +13,10 @@ import {
   readCursor,
   requireMatch,
   toPage,
-} from '@keyfare/gate/operators';
-import { AccountService, AgreementService, type PlanChoice } from '@keyfare/gate/services';
-import { Free } from '@keyfare/gate/tariff';
-import { Body, Get, HttpCode, Param, Patch, Post, Query, Req } from '@nestjs/common';
-import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse } from '@nestjs/swagger';
-import type { FastifyRequest } from 'fastify';
-import { z } from 'zod';
+} from '../operators.js';
+import { AccountService, AgreementService, type PlanChoice } from '../services.js';
+import { Free } from '../tariff.js';
+import { Answers } from './answers.js';
 import { invalid } from './edge.js';
 import { accountView, planSlug, viewAccount } from './views.js';
 
@@ -42,7 +42,6 @@ const listQuery = z.strictObject({
 
 /** Accounts, for operators. */
 @Free()
-@ApiBearerAuth()
 @Admin('admin/accounts')
 export class AccountsController {
   constructor(
@@ -52,7 +51,7 @@ export class AccountsController {
   ) {}
 
   @Post()
-  @ApiCreatedResponse({ standardSchema: accountView })
+  @Answers(201, accountView)
   async open(
     @Req() request: FastifyRequest,
     @Body({ schema: newAccount }) body: z.infer<typeof newAccount>,
@@ -65,7 +64,7 @@ export class AccountsController {
 
   /** The oldest first. */
   @Get()
-  @ApiOkResponse({ standardSchema: accountPage })
+  @Answers(200, accountPage)
   async list(@Query({ schema: listQuery }) query: z.infer<typeof listQuery>): Promise<z.infer<typeof accountPage>> {
     const { limit, cursor, ...filters } = query;
     const position = readCursor('accounts', cursor, [positions.time, positions.id]);
@@ -80,14 +79,14 @@ export class AccountsController {
   }
 
   @Get(':id')
-  @ApiOkResponse({ standardSchema: accountView })
+  @Answers(200, accountView)
   async find(@Param('id', idParam) id: string): Promise<z.infer<typeof accountView>> {
     return viewAccount(await this.accounts.find(id));
   }
 
   /** Only what is named changes, and only of the version that `If-Match` names. */
   @Patch(':id')
-  @ApiOkResponse({ standardSchema: accountView })
+  @Answers(200, accountView)
   async change(
     @Req() request: FastifyRequest,
     @Param('id', idParam) id: string,
@@ -106,7 +105,7 @@ export class AccountsController {
   /** For good: nothing is served from now on, its keys are dead, its last invoice is due. */
   @Post(':id/close')
   @HttpCode(200)
-  @ApiOkResponse({ standardSchema: accountView })
+  @Answers(200, accountView)
   async close(@Req() request: FastifyRequest, @Param('id', idParam) id: string): Promise<z.infer<typeof accountView>> {
     return this.changes.make(request, 'account.close', async (tx) => {
       const before = viewAccount(await this.accounts.lock(tx, id));

@@ -1,10 +1,10 @@
 import { Problem } from '@keyfare/core/problem';
-import { Admin, idParam, pageOf, pageQuery, readCursor, toPage } from '@keyfare/gate/operators';
-import { GateConfig, PaymentHistory, type PaymentSummary } from '@keyfare/gate/services';
-import { Free } from '@keyfare/gate/tariff';
 import { Get, Param, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import { z } from 'zod';
+import { Admin, idParam, pageOf, pageQuery, readCursor, toPage } from '../operators.js';
+import { GateConfig, PaymentHistory, type PaymentSummary } from '../services.js';
+import { Free } from '../tariff.js';
+import { Answers } from './answers.js';
 import { invalid } from './edge.js';
 
 const states = ['claimed', 'served', 'settling', 'settled', 'final', 'failed', 'expired'] as const;
@@ -59,7 +59,6 @@ const listQuery = z.strictObject({
 
 /** What became of each payment, for operators who are asked. */
 @Free()
-@ApiBearerAuth()
 @Admin('admin/payments')
 export class PaymentsController {
   constructor(
@@ -69,7 +68,7 @@ export class PaymentsController {
 
   /** The newest first; of the last 31 days, unless `from` says another time. */
   @Get()
-  @ApiOkResponse({ standardSchema: paymentPage })
+  @Answers(200, paymentPage)
   async list(@Query({ schema: listQuery }) query: z.infer<typeof listQuery>): Promise<z.infer<typeof paymentPage>> {
     const { payer, state, limit } = query;
     const to = query.to === undefined ? new Date(this.config.clock().getTime() + 60_000) : new Date(query.to);
@@ -87,7 +86,7 @@ export class PaymentsController {
   }
 
   @Get(':id')
-  @ApiOkResponse({ standardSchema: paymentView })
+  @Answers(200, paymentView)
   async find(@Param('id', idParam) id: string): Promise<z.infer<typeof paymentView>> {
     if (!z.uuid().safeParse(id).success) throw new Problem('payment/not-found');
     return viewPayment(await this.payments.find(id));

@@ -1,4 +1,7 @@
 import { nameText } from '@keyfare/core/text';
+import { Body, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import {
   Admin,
   Changes,
@@ -13,13 +16,10 @@ import {
   readCursor,
   TakesBootstrap,
   toPage,
-} from '@keyfare/gate/operators';
-import { GateConfig } from '@keyfare/gate/services';
-import { Free } from '@keyfare/gate/tariff';
-import { Body, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
-import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse } from '@nestjs/swagger';
-import type { FastifyRequest } from 'fastify';
-import { z } from 'zod';
+} from '../operators.js';
+import { GateConfig } from '../services.js';
+import { Free } from '../tariff.js';
+import { Answers } from './answers.js';
 import { mustBeToCome } from './edge.js';
 
 const dayMs = 86_400_000;
@@ -49,7 +49,6 @@ const listQuery = z.strictObject(pageQuery);
 
 /** Those who run the service. The bootstrap token makes the first, once. */
 @Free()
-@ApiBearerAuth()
 @Admin('admin/operators')
 export class OperatorsController {
   constructor(
@@ -61,7 +60,7 @@ export class OperatorsController {
   /** The token in the answer is shown here and never again. Nobody gives a scope that they do not have. */
   @Post()
   @TakesBootstrap()
-  @ApiCreatedResponse({ standardSchema: issuedOperator })
+  @Answers(201, issuedOperator)
   async create(
     @Req() request: FastifyRequest,
     @Body({ schema: newOperator }) body: z.infer<typeof newOperator>,
@@ -77,7 +76,7 @@ export class OperatorsController {
   }
 
   @Get()
-  @ApiOkResponse({ standardSchema: operatorPage })
+  @Answers(200, operatorPage)
   async list(@Query({ schema: listQuery }) query: z.infer<typeof listQuery>): Promise<z.infer<typeof operatorPage>> {
     const after = readCursor('operators', query.cursor, [positions.time, positions.id]);
     return toPage(await this.operators.list(after, query.limit), {
@@ -90,13 +89,13 @@ export class OperatorsController {
 
   /** Whose token this is. */
   @Get('self')
-  @ApiOkResponse({ standardSchema: operatorView })
+  @Answers(200, operatorView)
   async self(@Req() request: FastifyRequest): Promise<z.infer<typeof operatorView>> {
     return viewOperator(await this.operators.find(operatorOf(request).id));
   }
 
   @Get(':id')
-  @ApiOkResponse({ standardSchema: operatorView })
+  @Answers(200, operatorView)
   async find(@Param('id', idParam) id: string): Promise<z.infer<typeof operatorView>> {
     return viewOperator(await this.operators.find(id));
   }
@@ -104,7 +103,7 @@ export class OperatorsController {
   /** Ends the token for good, in both programs, at once. */
   @Post(':id/revoke')
   @HttpCode(200)
-  @ApiOkResponse({ standardSchema: operatorView })
+  @Answers(200, operatorView)
   async revoke(
     @Req() request: FastifyRequest,
     @Param('id', idParam) id: string,

@@ -1,0 +1,19 @@
+import type { Type } from '@nestjs/common';
+import { AccountKeysController } from './account-keys.controller.js';
+import { AccountsController } from './accounts.controller.js';
+import { AuditController } from './audit.controller.js';
+import { KeysController } from './keys.controller.js';
+import { OperatorsController } from './operators.controller.js';
+import { PaymentsController } from './payments.controller.js';
+import { PlansController } from './plans.controller.js';
+
+/** The controllers of the admin API. */
+export const adminControllers: readonly Type[] = [
+  PlansController,
+  AccountsController,
+  AccountKeysController,
+  KeysController,
+  PaymentsController,
+  OperatorsController,
+  AuditController,
+];
