@@ -1,6 +1,10 @@
-// `npm run check`: types, lint, format, directions, dead code, generated pages; and then the tests. With `--soak` the
-// long tests come before them and count as one check.
+// `npm run check`: types, lint, format, directions, dead code, generated pages, names in runbooks; and then the tests. With
+// `--soak` the long tests come before them and count as one check. With `--servers` so do the suites on other servers, whose
+// counts are added to those of the tests.
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { prepare } from './install.mjs';
 
@@ -13,12 +17,18 @@ const checks = [
   ['boundaries', ['npx', '--no-install', 'turbo', 'boundaries']],
   ['directions', ['npx', '--no-install', 'depcruise', 'apps', 'packages', 'bench']],
   ['node-local SQL', ['node', 'scripts/node-local.mjs']],
+  ['PostgreSQL features', ['node', 'scripts/postgres-features.mjs', '--check']],
   ['dead code', ['npx', '--no-install', 'knip']],
   ['problem pages', ['node', 'scripts/problems.mjs', '--check']],
   ['settings page', ['node', 'scripts/settings.mjs', '--check']],
+  ['page of the command line', ['node', 'scripts/cli-page.mjs', '--check']],
   ['links', ['node', 'scripts/links.mjs']],
+  ['names in runbooks', ['node', 'scripts/names.mjs']],
   ...(process.argv.includes('--soak') ? [['soak', ['node', 'scripts/soak.mjs']]] : []),
+  ...(process.argv.includes('--servers') ? [['servers', ['node', 'scripts/servers.mjs']]] : []),
 ];
+const folder = mkdtempSync(join(tmpdir(), 'keyfare-check-'));
+process.env.KEYFARE_COUNTS = join(folder, 'servers.json');
 const failed = checks.filter(([name, [command, ...args]]) => {
   process.stdout.write(`check: ${name}\n`);
   return spawnSync(command, args, { cwd: root, stdio: 'inherit' }).status !== 0;
@@ -29,4 +39,5 @@ const env = { ...process.env, KEYFARE_FAILED_CHECKS: String(failed.length) };
 const tests = process.argv.includes('--no-tests')
   ? { status: 0 }
   : spawnSync('node', ['scripts/test.mjs'], { cwd: root, stdio: 'inherit', env });
+rmSync(folder, { recursive: true, force: true });
 process.exitCode = failed.length === 0 && tests.status === 0 ? 0 : 1;

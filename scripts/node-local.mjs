@@ -1,5 +1,5 @@
 // `node scripts/node-local.mjs`: statements that only one PostgreSQL node understands (advisory locks, LISTEN and NOTIFY,
-// transaction ids, snapshots) stand in packages/db/src/node-local and nowhere else in what ships.
+// transaction ids, snapshots, names of backends and rows), and those that need a session, stand in packages/db/src/node-local and nowhere else in what ships.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,6 +22,11 @@ const words = [
   /\btxid_\w+/gi,
   /\bpg_current_xact_id\w*/gi,
   /\bpg_(current_|export_)?snapshot\w*/gi,
+  // What one row or one backend of a node is called.
+  /\b(pg_backend_pid|pg_locks|pg_stat_activity|pg_terminate_backend)\b/gi,
+  /\b(xmin|xmax|ctid)\b/gi,
+  // State of a session: a pooler in transaction mode gives the next transaction another one.
+  /\b(create (global |local )?temp(orary)? |with hold\b|set (session|role) |reset role\b|discard all\b)/gi,
   // As statements: at the beginning of a text, or after another one.
   /(?<=['"`;]\s*)(un)?(listen|notify) [\w$]+/gi,
 ];

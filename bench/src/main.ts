@@ -6,10 +6,18 @@ import { benchMemory } from './memory.js';
 import { benchPressure } from './pressure.js';
 import { profileBench } from './profiles.js';
 import { formatReport, rounded } from './report.js';
+import { benchRestart } from './restart.js';
 import { stopAll } from './started.js';
 import { benchX402 } from './x402.js';
 
-const benches = { keys: benchKeys, x402: benchX402, memory: benchMemory, large: benchLarge, pressure: benchPressure };
+const benches = {
+  keys: benchKeys,
+  x402: benchX402,
+  memory: benchMemory,
+  large: benchLarge,
+  pressure: benchPressure,
+  restart: benchRestart,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

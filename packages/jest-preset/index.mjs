@@ -3,6 +3,9 @@ import { availableParallelism } from 'node:os';
 // `npm run soak` runs what `npm test` leaves out: tests that take long.
 const soaks = process.env.KEYFARE_SOAK === '1';
 
+// `npm run servers` runs suites on other servers, and the tests that need Debian's PostgreSQL: its programs are here.
+const servers = (process.env.KEYFARE_SERVERS_BIN ?? '') !== '';
+
 /**
  * Jest runs the compiled ES modules. TypeScript has already checked and emitted them, decorator metadata included, so
  * no transform is needed and a test runs exactly the code that ships.
@@ -10,7 +13,9 @@ const soaks = process.env.KEYFARE_SOAK === '1';
 export const preset = {
   testEnvironment: 'node',
   transform: {},
-  testMatch: soaks ? ['<rootDir>/dist/**/*.soak.test.js'] : ['<rootDir>/dist/**/*.test.js', '!**/*.soak.test.js'],
+  testMatch: soaks
+    ? ['<rootDir>/dist/**/*.soak.test.js']
+    : ['<rootDir>/dist/**/*.test.js', '!**/*.soak.test.js', ...(servers ? [] : ['!**/*.servers.test.js'])],
   passWithNoTests: soaks,
   // Jest leaves one of two cores idle; tests of programs mostly wait for them.
   maxWorkers: Math.max(2, availableParallelism() - 1),

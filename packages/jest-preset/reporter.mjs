@@ -17,6 +17,9 @@ export default class CountReporter {
       failed: run.numFailedTests + run.numRuntimeErrorTestSuites,
       skipped: run.numPendingTests + run.numTodoTests,
     };
-    writeFileSync(join(results, `${basename(this.rootDir)}.json`), `${JSON.stringify(counts)}\n`);
+    writeFileSync(
+      join(results, `${process.env.KEYFARE_COUNT_AS ?? ''}${basename(this.rootDir)}.json`),
+      `${JSON.stringify(counts)}\n`,
+    );
   }
 }

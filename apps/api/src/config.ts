@@ -1,8 +1,11 @@
 import type { GateOptions } from '@keyfare/gate/module';
 import {
   gateEnvironment,
+  isProduction,
   parseGateEnvironment,
   proxyEnvironment,
+  readWatch,
+  type WatchSettings,
   watchEnvironment,
   withSecretFiles,
 } from '@keyfare/gate/server';
@@ -27,7 +30,7 @@ export interface ApiConfig {
   /** Makes the first operator, once. */
   readonly bootstrapToken: string | undefined;
   readonly trustedProxies: readonly string[];
-  readonly watch: { readonly port: number | undefined; readonly token: string | undefined };
+  readonly watch: WatchSettings;
   /** As the gate takes it. */
   readonly corsOrigins: NonNullable<GateOptions['corsOrigins']>;
 }
@@ -42,14 +45,15 @@ const gone = {
 
 /** Parses the whole environment, the gate's part too, so that all faults are told at once. */
 export function readApiConfig(env: NodeJS.ProcessEnv): ApiConfig {
-  const { values } = parseGateEnvironment(apiEnvironment.extend(gone), withSecretFiles(env));
+  const given = withSecretFiles(env);
+  const { values } = parseGateEnvironment(apiEnvironment.extend(gone), given);
   return {
     host: values.HOST,
     port: values.PORT,
     logLevel: values.LOG_LEVEL,
     bootstrapToken: values.BOOTSTRAP_TOKEN,
     trustedProxies: values.TRUSTED_PROXIES,
-    watch: { port: values.WATCH_PORT, token: values.WATCH_TOKEN },
+    watch: readWatch(values, { isProduction: isProduction(given) }),
     corsOrigins: values.CORS_ORIGINS ?? 'none',
   };
 }

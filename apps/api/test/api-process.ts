@@ -24,8 +24,10 @@ export interface Ground {
 }
 
 /** A database, a chain and the secrets of one deployment. */
-export async function openGround(): Promise<Ground> {
-  const [database, chain] = await Promise.all([createTestDatabase(), startTestChain()]);
+export async function openGround(
+  makeDatabase: () => Promise<TestDatabase> = () => createTestDatabase(),
+): Promise<Ground> {
+  const [database, chain] = await Promise.all([makeDatabase(), startTestChain()]);
   const folder = mkdtempSync(join(tmpdir(), 'keyfare-api-'));
   chmodSync(folder, 0o700);
   const settlerKey = `0x${randomBytes(32).toString('hex')}` as const;
@@ -38,7 +40,7 @@ export async function openGround(): Promise<Ground> {
     payTo,
     env: {
       PATH: process.env['PATH'] ?? '',
-      DATABASE_URL: database.url,
+      ...database.env,
       RPC_URL: chain.rpcUrl,
       NETWORK: 'base-sepolia',
       PAY_TO: payTo,
@@ -86,7 +88,16 @@ export async function startBilling(ground: Ground, api: Api): Promise<Billing> {
   const port = String(await choosePort());
   const url = `http://127.0.0.1:${port}`;
   const token = await operatorToken(ground, api);
-  const shared = ['PATH', 'DATABASE_URL', 'RPC_URL', 'NETWORK', 'PAY_TO'].map((name) => [name, ground.env[name] ?? '']);
+  const names = [
+    'PATH',
+    'DATABASE_URL',
+    'DIRECT_DATABASE_URL',
+    'MIGRATION_DATABASE_URL',
+    'RPC_URL',
+    'NETWORK',
+    'PAY_TO',
+  ];
+  const shared = names.map((name) => [name, ground.env[name] ?? '']);
   const service = await spawnService({
     name: 'billing',
     command: [process.execPath, billingMain],

@@ -7,10 +7,48 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { choosePort } from '@keyfare/devstack/ports';
 import { containerEnvironment, readComposeServices, readEnvExample } from '@keyfare/testing/compose';
+import { instructionsOf, readContext, readStages, wordsOf } from '@keyfare/testing/image';
+import { validate } from 'dockerfile-utils';
 import { apiEnvironment, readApiConfig } from '../src/config.js';
 import { type Ground, openGround, startApi } from './api-process.js';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
+
+describe('the Dockerfile', () => {
+  it('has no fault that its linter knows', () => {
+    const faults = validate(readFileSync(join(root, 'Dockerfile'), 'utf8'));
+    expect(faults.map(({ range, message }) => ({ line: range.start.line + 1, message }))).toEqual([]);
+    expect(validate('FROM node\nMAINTAINER nobody\nRUNS x')).not.toEqual([]);
+  });
+
+  it('pins its base image to a version that tests run under', () => {
+    const image = readStages().get('node')?.base;
+    const versions = readFileSync(join(root, 'scripts/nodes.mjs'), 'utf8').match(/\d+\.\d+\.\d+/g);
+    expect(versions).toContain(/^node:(\d+\.\d+\.\d+)-bookworm-slim$/.exec(image ?? '')?.[1]);
+  });
+
+  it.each(['api', 'billing', 'migrate', 'chain'])(
+    'makes %s a target that is no user of a name, and is told to end by SIGTERM',
+    (target) => {
+      const last = (keyword: string) =>
+        instructionsOf(target)
+          .findLast((instruction) => instruction.getKeyword() === keyword)
+          ?.getArgumentsContent();
+      expect([last('USER'), last('STOPSIGNAL')]).toEqual(['1000:1000', 'SIGTERM']);
+      // The JSON form: no shell is in between that would keep the signal from the program.
+      expect(wordsOf(target, 'CMD')[0]).toBe('node');
+      // What ends by itself has no health.
+      expect(last('HEALTHCHECK')?.includes('docker/healthy.mjs') ?? false).toBe(target !== 'migrate');
+    },
+  );
+
+  it('takes nothing into its context that git does not know, and neither secrets nor what was built here', () => {
+    const wanted = ['apps/api/src/main.ts', 'package-lock.json', 'docker/healthy.mjs', 'turbo.json', '.env.example'];
+    const unwanted = ['.env', '.env.production', 'receipt-key.pem', '.keyfare/secrets.json', '.git/config'];
+    const built = ['node_modules/pg/index.js', 'apps/api/dist/src/main.js', 'apps/api/node_modules/x/index.js'];
+    expect(readContext([...unwanted, ...built, 'packages/core/.turbo/log', ...wanted])).toEqual(wanted);
+  });
+});
 
 /** Docker itself is not needed here: what the containers would run is run. */
 describe('docker-compose.yml', () => {
@@ -23,14 +61,14 @@ describe('docker-compose.yml', () => {
     expect(services.filter(([, { healthcheck }]) => healthcheck === undefined)).toEqual([]);
   });
 
-  it('runs our programs from one image, not as root, from files that the build makes', () => {
+  it('runs our programs from a target each, as the user of the image, from files that the build makes', () => {
     expect(ours.map(([name]) => name)).toEqual(['chain', 'api', 'billing']);
-    for (const [, { user, command }] of ours) {
-      expect(user).toBe('node');
-      expect(command?.[0]).toBe('node');
+    for (const [name, { user, command, build }] of ours) {
+      expect(build).toEqual({ context: '.', target: name });
+      expect(user).toBe('1000:1000');
+      expect(command).toEqual(wordsOf(name, 'CMD'));
       expect(existsSync(join(root, command?.find((word) => word.endsWith('.js')) ?? 'no program'))).toBe(true);
     }
-    expect(readFileSync(join(root, 'Dockerfile'), 'utf8')).toMatch(/^USER node$/m);
   });
 
   it('gives the API good settings, and no address that means itself: in a container 127.0.0.1 is nobody else', () => {

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '@keyfare/core/time';
+import { checkLogin } from '@keyfare/db/rights';
 import { SqlPool } from '@keyfare/db/sql';
 import { openChain } from '@keyfare/evm/chain';
 import { AdminInterceptor, BootstrapToken, Changes, OperatorGuard, OperatorLookup } from '@keyfare/gate/operators';
@@ -56,38 +57,35 @@ const connections: Provider[] = [
     provide: SqlPool,
     inject: [BillingConfig],
     useFactory: async (config: BillingConfig) => {
+      const { databaseUrl: url, isPooled } = config;
       await migrateBilling(config.migrationDatabaseUrl);
-      return new SqlPool({
-        url: config.databaseUrl,
-        applicationName,
-        role: billingRole,
-        queryTimeoutMs: bookTimeoutMs,
-      });
+      await checkLogin({ url, role: billingRole, schema, isPooled });
+      return new SqlPool({ url, applicationName, role: billingRole, queryTimeoutMs: bookTimeoutMs, isPooled });
     },
   },
   {
     provide: reportPool,
     inject: [BillingConfig],
-    useFactory: ({ databaseUrl: url }: BillingConfig) =>
-      new SqlPool({ url, applicationName, role: billingRole, queryTimeoutMs: reportTimeoutMs }),
+    useFactory: ({ databaseUrl: url, isPooled }: BillingConfig) =>
+      new SqlPool({ url, applicationName, role: billingRole, queryTimeoutMs: reportTimeoutMs, isPooled }),
   },
   {
     provide: DataSource,
     inject: [BillingConfig, SqlPool],
-    useFactory: (config: BillingConfig) => billingDataSource(config.databaseUrl).initialize(),
+    useFactory: (config: BillingConfig) => billingDataSource(config.databaseUrl, config.isPooled).initialize(),
   },
   {
     provide: feedPool,
     inject: [BillingConfig],
-    useFactory: ({ feedDatabaseUrl: url }: BillingConfig) =>
-      new SqlPool({ url, applicationName, role: feedReaderRole, poolSize: 2, queryTimeoutMs: bookTimeoutMs }),
+    useFactory: ({ feedDatabaseUrl: url, isPooled }: BillingConfig) =>
+      new SqlPool({ url, applicationName, role: feedReaderRole, poolSize: 2, queryTimeoutMs: bookTimeoutMs, isPooled }),
   },
   {
     // What operators do waits for no report and no loop.
     provide: changePool,
     inject: [BillingConfig],
-    useFactory: ({ databaseUrl: url }: BillingConfig) =>
-      new SqlPool({ url, applicationName, role: billingRole, poolSize: 2 }),
+    useFactory: ({ databaseUrl: url, isPooled }: BillingConfig) =>
+      new SqlPool({ url, applicationName, role: billingRole, poolSize: 2, isPooled }),
   },
   { provide: Changes, inject: [changePool], useFactory: (pool: SqlPool) => new Changes({ pool, schema }) },
   {
@@ -95,14 +93,14 @@ const connections: Provider[] = [
     // those that were seen lately.
     provide: operatorPool,
     inject: [BillingConfig],
-    useFactory: ({ feedDatabaseUrl: url }: BillingConfig) =>
-      new SqlPool({ url, applicationName, role: feedReaderRole, poolSize: 2 }),
+    useFactory: ({ feedDatabaseUrl: url, isPooled }: BillingConfig) =>
+      new SqlPool({ url, applicationName, role: feedReaderRole, poolSize: 2, isPooled }),
   },
   {
     provide: memoryPool,
     inject: [BillingConfig],
-    useFactory: ({ databaseUrl: url }: BillingConfig) =>
-      new SqlPool({ url, applicationName, role: billingRole, poolSize: 1 }),
+    useFactory: ({ databaseUrl: url, isPooled }: BillingConfig) =>
+      new SqlPool({ url, applicationName, role: billingRole, poolSize: 1, isPooled }),
   },
   {
     provide: KnownOperators,

@@ -7,6 +7,8 @@ import {
   parseEnvironment,
   productionFaults,
   proxyEnvironment,
+  readWatch,
+  type WatchSettings,
   watchEnvironment,
   withSecretFiles,
 } from '@keyfare/gate/server';
@@ -32,7 +34,14 @@ const payees = z.string().transform((text, context): readonly `0x${string}`[] =>
 
 /** The environment of this program. What it shares with the gate is spelled as there. */
 export const billingEnvironment = gateEnvironment
-  .pick({ PAY_TO: true, NETWORK: true, DATABASE_URL: true, MIGRATION_DATABASE_URL: true, RPC_URL: true })
+  .pick({
+    PAY_TO: true,
+    NETWORK: true,
+    DATABASE_URL: true,
+    DIRECT_DATABASE_URL: true,
+    MIGRATION_DATABASE_URL: true,
+    RPC_URL: true,
+  })
   .extend({
     FEED_DATABASE_URL: gateEnvironment.shape.DATABASE_URL.optional(),
     API_JWKS_URL: httpUrl,
@@ -64,6 +73,8 @@ export abstract class BillingConfig {
   abstract readonly furtherPayees: readonly `0x${string}`[];
   /** The books. */
   abstract readonly databaseUrl: string;
+  /** Whether `databaseUrl` and `feedDatabaseUrl` are those of a pooler in transaction mode: `DIRECT_DATABASE_URL` is set. */
+  abstract readonly isPooled: boolean;
   /** A login that may change the schema, where the running program's may not. */
   abstract readonly migrationDatabaseUrl: string;
   /** The API's database, of which five views are read. */
@@ -73,7 +84,7 @@ export abstract class BillingConfig {
   abstract readonly rpcTimeoutMs: number;
   /** Proxies whose `X-Forwarded-For` is believed. */
   abstract readonly trustedProxies: readonly string[];
-  abstract readonly watch: { readonly port: number | undefined; readonly token: string | undefined };
+  abstract readonly watch: WatchSettings;
   /** Whether real money or real customers are at stake. */
   abstract readonly isProduction: boolean;
   abstract readonly host: string;
@@ -103,7 +114,14 @@ export abstract class BillingConfig {
 }
 
 /** Secrets that may come from a file: a URL may hold a password or a provider's key. */
-const fromFile = ['WATCH_TOKEN', 'DATABASE_URL', 'MIGRATION_DATABASE_URL', 'FEED_DATABASE_URL', 'RPC_URL'];
+const fromFile = [
+  'WATCH_TOKEN',
+  'DATABASE_URL',
+  'DIRECT_DATABASE_URL',
+  'MIGRATION_DATABASE_URL',
+  'FEED_DATABASE_URL',
+  'RPC_URL',
+];
 
 /** One token for all was a setting of the release before: who still sets it is told what takes its place. */
 const gone = {
@@ -125,13 +143,14 @@ export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
     payTo: values.PAY_TO,
     furtherPayees: values.FURTHER_PAYEES.filter((payee) => payee !== values.PAY_TO),
     databaseUrl: values.DATABASE_URL,
-    migrationDatabaseUrl: values.MIGRATION_DATABASE_URL ?? values.DATABASE_URL,
+    isPooled: values.DIRECT_DATABASE_URL !== undefined,
+    migrationDatabaseUrl: values.MIGRATION_DATABASE_URL ?? values.DIRECT_DATABASE_URL ?? values.DATABASE_URL,
     feedDatabaseUrl: values.FEED_DATABASE_URL ?? values.DATABASE_URL,
     apiJwksUrl: values.API_JWKS_URL,
     rpcUrl: values.RPC_URL,
     rpcTimeoutMs: values.RPC_TIMEOUT_MS,
     trustedProxies: values.TRUSTED_PROXIES,
-    watch: { port: values.WATCH_PORT, token: values.WATCH_TOKEN },
+    watch: readWatch(values, { isProduction: isProduction(given) }),
     isProduction: isProduction(given),
     host: values.HOST,
     port: values.PORT,

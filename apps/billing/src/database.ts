@@ -1,6 +1,7 @@
 import { withAdvisoryLock } from '@keyfare/db/advisory-lock';
 import { createDataSource } from '@keyfare/db/data-source';
-import { migrate } from '@keyfare/db/migrations';
+import { migrate, pendingMigrations } from '@keyfare/db/migrations';
+import { asMissingRights, MissingRights, missingRights } from '@keyfare/db/rights';
 import { isConnectionLost } from '@keyfare/db/sql';
 import { AuditEntity, IdempotentRequestEntity } from '@keyfare/gate/operators';
 import type { DataSource } from 'typeorm';
@@ -17,7 +18,7 @@ import { ReceiptKeyEntity } from './intake/receipt-key.entity.js';
 import { InvoiceEntity } from './invoice/invoice.entity.js';
 import { CreateInvoice1796000000500 } from './invoice/invoice.migration.js';
 import { InvoiceLineEntity } from './invoice/invoice-line.entity.js';
-import { migrateJobs } from './jobs/queues.js';
+import { areJobsReady, migrateJobs } from './jobs/queues.js';
 import { JournalEntity } from './ledger/journal.entity.js';
 import { CreateLedger1796000000300 } from './ledger/ledger.migration.js';
 import { LedgerAccountEntity } from './ledger/ledger-account.entity.js';
@@ -33,8 +34,8 @@ import { CreateRating1796000000200 } from './rating/rating.migration.js';
 import { BreakEntity } from './reconcile/break.entity.js';
 import { CreateReconcile1796000000600 } from './reconcile/reconcile.migration.js';
 import { ReconciliationEntity } from './reconcile/reconciliation.entity.js';
-import { CreateBillingRoles1796000000000 } from './roles.migration.js';
-import { billingRole, schema } from './schema.js';
+import { CreateBillingRoles1796000000000, TellBillingMigrations1797000034000 } from './roles.migration.js';
+import { billingRole, jobsSchema, schema } from './schema.js';
 
 const entities = [
   EntryEntity,
@@ -72,6 +73,7 @@ const migrations = [
   AuditChanges1797000000000,
   KnowOperators1797000000100,
   EndTerms1797000000200,
+  TellBillingMigrations1797000034000,
   ChargeFreeCalls1798000000320,
 ];
 
@@ -89,30 +91,49 @@ export function ownerDataSource(url: string): DataSource {
   });
 }
 
-/** Billing's data source with the rights of a running billing, for what people ask one by one. */
-export function billingDataSource(url: string): DataSource {
-  return createDataSource({
-    url,
-    schema,
-    entities,
-    migrations: [],
-    applicationName: 'keyfare-billing',
-    role: billingRole,
-  });
+/** Billing's data source with the rights of a running billing, for what people ask one by one. `isPooled`: see `SqlSettings`. */
+export function billingDataSource(url: string, isPooled = false): DataSource {
+  const settings = { url, schema, entities, migrations: [], applicationName: 'keyfare-billing', isPooled };
+  return createDataSource({ ...settings, role: billingRole });
 }
 
-/** Brings billing's schemas up to date, its own and that of its jobs. A database that is still starting is waited for. */
+/**
+ * Brings billing's schemas up to date, its own and that of its jobs, and answers the names of the migrations that it ran. A
+ * database that is still starting is waited for. Throws `MissingRights` when something is pending and the login may not run it.
+ */
 export async function migrateBilling(url: string, waitMs = 30_000): Promise<readonly string[]> {
+  return await withOwner(
+    url,
+    async (dataSource) => {
+      const ran = await migrate(dataSource, schema, [billingRole]);
+      if (!(await areJobsReady(dataSource))) await migrateJobsInTurn(dataSource, url);
+      return ran;
+    },
+    waitMs,
+  );
+}
+
+/** What this database has not had: the names of billing's migrations in their order, and the schema of its jobs. */
+export async function pendingBillingMigrations(url: string): Promise<readonly string[]> {
+  return await withOwner(
+    url,
+    async (dataSource) => {
+      const pending = await pendingMigrations(dataSource, schema);
+      return (await areJobsReady(dataSource)) ? pending : [...pending, jobsSchema];
+    },
+    0,
+  );
+}
+
+async function withOwner<T>(url: string, work: (dataSource: DataSource) => Promise<T>, waitMs: number): Promise<T> {
   const deadline = Date.now() + waitMs;
   for (;;) {
     const dataSource = ownerDataSource(url);
     try {
       await dataSource.initialize();
-      const ran = await migrate(dataSource, schema);
-      await migrateJobsInTurn(dataSource, url);
-      return ran;
+      return await work(dataSource);
     } catch (error) {
-      if (!isConnectionLost(error) || Date.now() > deadline) throw error;
+      if (!isConnectionLost(error) || Date.now() > deadline) throw asMissingRights(error, url);
       await new Promise((wake) => setTimeout(wake, 250));
     } finally {
       if (dataSource.isInitialized) await dataSource.destroy();
@@ -122,6 +143,8 @@ export async function migrateBilling(url: string, waitMs = 30_000): Promise<read
 
 /** Two processes that start together take turns. */
 async function migrateJobsInTurn(dataSource: DataSource, url: string): Promise<void> {
+  const sentences = await missingRights(dataSource, { schema: jobsSchema, roles: [], alwaysCreates: true });
+  if (sentences.length > 0) throw new MissingRights(sentences);
   await withAdvisoryLock(dataSource, jobsLock, (run) =>
     migrateJobs(url, async (statements) => {
       for (const statement of statements) await run(statement);

@@ -1,13 +1,15 @@
 import { programTexts, type SettingText, settingTexts, watchTexts } from '@keyfare/gate/server';
 import type { billingEnvironment } from './config.js';
 
-const { PAY_TO, NETWORK, DATABASE_URL, MIGRATION_DATABASE_URL, RPC_URL, RPC_TIMEOUT_MS } = settingTexts;
+const { PAY_TO, NETWORK, DATABASE_URL, DIRECT_DATABASE_URL, MIGRATION_DATABASE_URL, RPC_URL, RPC_TIMEOUT_MS } =
+  settingTexts;
 
 /** What the page of settings says of each setting of this program. One without a line here does not compile. */
 export const billingSettingTexts: Readonly<Record<keyof typeof billingEnvironment.shape, SettingText>> = {
   PAY_TO,
   NETWORK,
   DATABASE_URL,
+  DIRECT_DATABASE_URL,
   MIGRATION_DATABASE_URL,
   RPC_URL,
   RPC_TIMEOUT_MS,
@@ -19,6 +21,10 @@ export const billingSettingTexts: Readonly<Record<keyof typeof billingEnvironmen
     text: 'The API’s database, of which five views are read and nothing else.',
   },
   API_JWKS_URL: { shape: 'http or https URL', text: 'Where the API publishes the keys that sign its receipts.' },
+  FURTHER_PAYEES: {
+    shape: 'addresses with commas',
+    text: 'Further wallets that payments go to, on routes with a payee of their own.',
+  },
   INTAKE_INTERVAL_MS: { text: 'How often the log is read. Less than `STALLED_AFTER_SECONDS`.' },
   CHAIN_INTERVAL_MS: { text: 'How often the chain is read. Less than `STALLED_AFTER_SECONDS`.' },
   CHAIN_START_BLOCK: {

@@ -4,7 +4,7 @@ import { schemaDrift } from '@keyfare/db/migrations';
 import { errorCode, SqlPool } from '@keyfare/db/sql';
 import { migrateGate } from '@keyfare/gate/database';
 import { createTestDatabase } from '@keyfare/testing/database';
-import { migrateBilling, ownerDataSource } from '../src/database.js';
+import { migrateBilling, ownerDataSource, pendingBillingMigrations } from '../src/database.js';
 import { billingRole, feedReaderRole } from '../src/schema.js';
 import { openWorld, type World } from './world.js';
 
@@ -72,6 +72,37 @@ describe('the schema', () => {
       const own = poolAs(billingRole, url.href);
       await own.query({ text: 'select * from billing.entry' });
       await poolAs(feedReaderRole, url.href).query({ text: 'select * from keyfare.entry_feed' });
+      expect(await pendingBillingMigrations(url.href)).toEqual([]);
+    } finally {
+      await Promise.all(pools.splice(pools.indexOf(admin)).map(async (pool) => pool.close()));
+      await database.drop();
+      await poolAs().query({ text: `drop role ${login}` });
+    }
+  }, 60_000);
+});
+
+describe('a login that runs billing and may not migrate', () => {
+  it('starts while nothing is pending, and is told the statement that it needs when the jobs are not laid out', async () => {
+    const database = await createTestDatabase();
+    const admin = poolAs(undefined, database.url);
+    const login = `login_${randomBytes(6).toString('hex')}`;
+    try {
+      await migrateBilling(database.url);
+      await admin.query({ text: `create role ${login} login password 'secret'` });
+      await admin.query({ text: `grant ${billingRole} to ${login}` });
+      const url = new URL(database.url);
+      url.username = login;
+      url.password = 'secret';
+      expect(await migrateBilling(url.href)).toEqual([]);
+      await admin.query({ text: `delete from billing_jobs.schedule where name = 'drafts'` });
+      expect(await pendingBillingMigrations(url.href)).toEqual(['billing_jobs']);
+      await expect(migrateBilling(url.href)).rejects.toMatchObject({
+        name: 'MissingRights',
+        sentences: [
+          expect.stringContaining(`run \`grant create on database ${database.name} to ${login};\` as an administrator`),
+          expect.stringContaining('The schema billing_jobs, or a part of it, belongs to postgres'),
+        ],
+      });
     } finally {
       await Promise.all(pools.splice(pools.indexOf(admin)).map(async (pool) => pool.close()));
       await database.drop();

@@ -66,7 +66,7 @@ export async function openWorldOn(
     clock,
     sql,
     env: {
-      DATABASE_URL: database.url,
+      ...database.env,
       API_JWKS_URL: keys.url,
       RPC_URL: 'http://127.0.0.1:9',
       NETWORK: 'base-sepolia',
@@ -98,7 +98,13 @@ export function openBooks(world: World, options: BooksOptions = {}): Books {
   const config = readBillingConfig({ ...world.env, ...options.env });
   const clock: Clock = options.clock ?? world.clock;
   const pool = (role: string): SqlPool =>
-    new SqlPool({ url: config.databaseUrl, applicationName: 'test-billing', role, poolSize: 4 });
+    new SqlPool({
+      url: config.databaseUrl,
+      applicationName: 'test-billing',
+      role,
+      poolSize: 4,
+      isPooled: config.isPooled,
+    });
   const sql = pool(billingRole);
   const feedSql = pool(feedReaderRole);
   const chain: Chain = openChain({ rpcUrl: config.rpcUrl, chainId: config.network.chainId, timeoutMs: 2_000 });

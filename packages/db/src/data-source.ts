@@ -19,6 +19,8 @@ export type DataSourceSettings = Place & {
   /** A role that each connection takes on at its start, with fewer rights than the login. */
   readonly role?: string;
   readonly poolSize?: number;
+  /** See `SqlSettings`: then no role is taken on. */
+  readonly isPooled?: boolean;
 };
 
 /** A TypeORM data source with our naming, no `synchronize`, and bounded waits. It does not connect by itself. */
@@ -42,7 +44,7 @@ export function createDataSource(settings: DataSourceSettings): DataSource {
       ...('url' in settings ? {} : connectionOf(settings)),
       connectionTimeoutMillis: 3_000,
       query_timeout: 15_000,
-      ...(settings.role === undefined ? {} : { options: `-c role=${settings.role}` }),
+      ...(settings.role === undefined || settings.isPooled === true ? {} : { options: `-c role=${settings.role}` }),
     },
   });
   return sayingUnavailable(dataSource);

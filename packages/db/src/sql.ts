@@ -28,6 +28,12 @@ export type SqlSettings = Place & {
   readonly queryTimeoutMs?: number;
   /** After this the database itself gives a statement up: 503 `service/overloaded`. */
   readonly statementTimeoutMs?: number;
+  /**
+   * Whether the connections are those of a pooler in transaction mode, where one transaction after the other may run on
+   * another server connection. Then nothing is asked of a session: no role (the login's own rights count: see `checkLogin`),
+   * no prepared statements, and a `statementTimeoutMs` is set within a transaction. @default false
+   */
+  readonly isPooled?: boolean;
 };
 
 const defaultConnectTimeoutMs = 3_000;
@@ -42,6 +48,9 @@ export class SqlPool implements Sql {
   readonly #connectTimeoutMs: number;
   /** Of a host's pool each statement brings its own limit. */
   readonly #limits: Limits;
+  readonly #isPooled: boolean;
+  /** What a transaction begins with. */
+  readonly #begin: string;
 
   constructor(settings: SqlSettings) {
     this.#maxWaiting = settings.maxWaiting ?? 2_000;
@@ -49,6 +58,11 @@ export class SqlPool implements Sql {
     const queryTimeoutMs = settings.queryTimeoutMs ?? defaultQueryTimeoutMs;
     this.#isBorrowed = 'pool' in settings;
     this.#limits = this.#isBorrowed ? { query_timeout: queryTimeoutMs } : {};
+    this.#isPooled = settings.isPooled ?? false;
+    this.#begin =
+      this.#isPooled && settings.statementTimeoutMs !== undefined
+        ? `begin; set local statement_timeout = ${String(settings.statementTimeoutMs)}`
+        : 'begin';
     this.#pool =
       'pool' in settings ? (settings.pool as Pool) : openPool(settings, this.#connectTimeoutMs, queryTimeoutMs);
     // An idle connection that breaks is replaced at its next use; the caller of that use hears of it, nobody else.
@@ -58,10 +72,15 @@ export class SqlPool implements Sql {
   }
 
   async query<Row>(statement: Statement): Promise<readonly Row[]> {
+    if (this.#begin !== 'begin') {
+      return await this.transaction((tx) => tx.query<Row>(statement)).catch((error: unknown) => {
+        throw errorCode(error) === '57014' ? tooSlow(error) : error;
+      });
+    }
     const client = await this.#connect();
     let lost: DatabaseUnavailable | undefined;
     try {
-      const { rows } = await client.query(forDriver(statement, this.#limits));
+      const { rows } = await client.query(this.#forDriver(statement));
       return rows as readonly Row[];
     } catch (error) {
       // SQLSTATE 57014: it took longer than this pool's statements may.
@@ -83,8 +102,8 @@ export class SqlPool implements Sql {
     let lost: DatabaseUnavailable | undefined;
     let committing = false;
     try {
-      await client.query({ text: 'begin', ...this.#limits });
-      const result = await work(onClient(client, this.#limits));
+      await client.query({ text: this.#begin, ...this.#limits });
+      const result = await work(this.#onClient(client));
       committing = true;
       await client.query({ text: 'commit', ...this.#limits });
       return result;
@@ -106,6 +125,25 @@ export class SqlPool implements Sql {
   /** Ends the connections. Those of a host's pool are the host's to end. */
   async close(): Promise<void> {
     if (!this.#isBorrowed) await this.#pool.end();
+  }
+
+  /** The driver takes a limit with a statement too, which its types do not know. */
+  #forDriver({ name, text, values }: Statement): { text: string; name?: string; values?: unknown[] } {
+    return {
+      ...this.#limits,
+      text,
+      ...(name === undefined || this.#isPooled ? {} : { name }),
+      ...(values === undefined ? {} : { values: values as unknown[] }),
+    };
+  }
+
+  #onClient(client: PoolClient): Sql {
+    return {
+      query: async <Row>(statement: Statement) => {
+        const { rows } = await client.query(this.#forDriver(statement));
+        return rows as readonly Row[];
+      },
+    };
   }
 
   /** Whatever keeps a connection from being made, nothing was sent, so nothing is in doubt. */
@@ -164,8 +202,10 @@ function heard(client: PoolClient): PoolClient {
   return client;
 }
 
+/** Startup parameters: a pooler in transaction mode refuses them. */
 function optionsOf(settings: SqlSettings): { options?: string } {
-  const { role, statementTimeoutMs } = settings;
+  const { role, statementTimeoutMs, isPooled } = settings;
+  if (isPooled === true) return {};
   const { options: given } = connectionOf(settings);
   const options = [
     ...(given === undefined ? [] : [given]),
@@ -194,25 +234,6 @@ export class DatabaseUnavailable extends Error {
 
 interface Limits {
   readonly query_timeout?: number;
-}
-
-/** The driver takes a limit with a statement too, which its types do not know. */
-function forDriver(statement: Statement, limits: Limits): { text: string; name?: string; values?: unknown[] } {
-  return {
-    ...limits,
-    text: statement.text,
-    ...(statement.name === undefined ? {} : { name: statement.name }),
-    ...(statement.values === undefined ? {} : { values: statement.values as unknown[] }),
-  };
-}
-
-function onClient(client: PoolClient, limits: Limits): Sql {
-  return {
-    query: async <Row>(statement: Statement) => {
-      const { rows } = await client.query(forDriver(statement, limits));
-      return rows as readonly Row[];
-    },
-  };
 }
 
 const networkCodes = new Set([

@@ -38,6 +38,10 @@ export abstract class GateConfig {
   abstract readonly database: { readonly url: string } | { readonly pool: HostPool };
   /** Where all other connections of the gate go: each kind has its own, so that none waits for another. */
   abstract readonly ownConnections: Place;
+  /** For what needs a session of its own: past the pooler, where the others go through one. */
+  abstract readonly directConnections: Place;
+  /** Whether `database` and `ownConnections` are those of a pooler in transaction mode: `DIRECT_DATABASE_URL` is set. */
+  abstract readonly isPooled: boolean;
   /** A login that may change the schema, where the running gate's may not; null: the schema is up to date, or no start. */
   abstract readonly migrations: Place | null;
   /** What callers put in front of a path that the gate sees, without a slash at its end: it stands in offers and receipts. */
@@ -147,6 +151,7 @@ export const gateEnvironment = z.object({
   PAY_TO: address,
   NETWORK: network.default(() => findNetwork('base-sepolia') as Network),
   DATABASE_URL: postgresUrl,
+  DIRECT_DATABASE_URL: postgresUrl.optional(),
   MIGRATION_DATABASE_URL: postgresUrl.optional(),
   MIGRATE: z.enum(['true', 'false'], { error: 'must be true or false' }).default('true'),
   PUBLIC_URL: publicUrl.default('http://localhost:3000'),
@@ -236,12 +241,16 @@ interface Parsed {
 
 function configOf({ values, networks, all, pool, clock, inOptionNames: inNames }: Parsed): GateConfig {
   const ownConnections = pool === undefined ? { url: values.DATABASE_URL } : { like: pool };
-  const owner = values.MIGRATION_DATABASE_URL === undefined ? ownConnections : { url: values.MIGRATION_DATABASE_URL };
+  const urls = { direct: values.DIRECT_DATABASE_URL, owner: values.MIGRATION_DATABASE_URL };
+  const directConnections = urls.direct === undefined ? ownConnections : { url: urls.direct };
+  const owner = urls.owner === undefined ? directConnections : { url: urls.owner };
   return Object.freeze({
     network: values.NETWORK,
     payTo: values.PAY_TO,
     database: pool === undefined ? { url: values.DATABASE_URL } : { pool },
     ownConnections,
+    directConnections,
+    isPooled: values.DIRECT_DATABASE_URL !== undefined,
     migrations: values.MIGRATE === 'true' ? owner : null,
     publicUrl: values.PUBLIC_URL,
     mountPath: values.MOUNT_PATH,

@@ -1,7 +1,8 @@
 import { createDataSource } from '@keyfare/db/data-source';
 import type { Place } from '@keyfare/db/host-pool';
 import { migrate, pendingMigrations } from '@keyfare/db/migrations';
-import { isConnectionLost, type Sql } from '@keyfare/db/sql';
+import { asMissingRights } from '@keyfare/db/rights';
+import { isConnectionLost } from '@keyfare/db/sql';
 import type { DataSource } from 'typeorm';
 import { AnswerEntity } from './answer/answer.entity.js';
 import { CreateAnswer1796000000400 } from './answer/answer.migration.js';
@@ -33,8 +34,8 @@ import { CreateReceipt1795000000500 } from './receipt/receipt.migration.js';
 import { ReceiptKeyEntity } from './receipt/receipt-key.entity.js';
 import { ReplicaEntity } from './replica/replica.entity.js';
 import { CreateReplica1795000000800, CreateRoles1795000000000 } from './replica/replica.migration.js';
-import { ShowMigrations1797000000400 } from './replica/show-migrations.migration.js';
-import { schema } from './schema.js';
+import { TellMigrations1797000034000 } from './replica/told-migrations.migration.js';
+import { gateRole, schema } from './schema.js';
 import { SettlementEntity } from './settlement/settlement.entity.js';
 import { WalletEntity } from './settlement/wallet.entity.js';
 import { AccountEntity } from './terms/account.entity.js';
@@ -97,9 +98,12 @@ const migrations = [
   CreateOperator1797000000000,
   EndAccounts1797000000100,
   ShowAccountEnds1797000000200,
-  ShowMigrations1797000000400,
+  TellMigrations1797000034000,
   CountFreeCalls1798000000320,
 ];
+
+/** The roles that the migrations grant to: the running gate's, and that of whoever reads its log. */
+const roles = [gateRole, 'keyfare_billing_reader'];
 
 /** The gate's data source as a login that owns the schema: for migrations, and for the test that compares them. */
 export function ownerDataSource(database: string | Place): DataSource {
@@ -107,16 +111,33 @@ export function ownerDataSource(database: string | Place): DataSource {
   return createDataSource({ ...place, schema, entities, migrations, applicationName: 'keyfare-migrate', poolSize: 2 });
 }
 
-/** Brings the schema up to date. A database that is still starting is waited for. */
+/**
+ * Brings the schema up to date and answers the names of the migrations that it ran. A database that is still starting is
+ * waited for. Throws `MissingRights` when something is pending and the login may not run it.
+ */
 export async function migrateGate(database: string | Place, waitMs = 30_000): Promise<readonly string[]> {
+  return await withOwner(database, (dataSource) => migrate(dataSource, schema, roles), waitMs);
+}
+
+/** The names of the gate's migrations that this database has not had, in their order. */
+export async function pendingGateMigrations(database: string | Place, waitMs = 0): Promise<readonly string[]> {
+  return await withOwner(database, (dataSource) => pendingMigrations(dataSource, schema), waitMs);
+}
+
+async function withOwner<T>(
+  database: string | Place,
+  work: (dataSource: DataSource) => Promise<T>,
+  waitMs: number,
+): Promise<T> {
+  const url = typeof database === 'string' ? database : 'url' in database ? database.url : '';
   const deadline = Date.now() + waitMs;
   for (;;) {
     const dataSource = ownerDataSource(database);
     try {
       await dataSource.initialize();
-      return await migrate(dataSource, schema);
+      return await work(dataSource);
     } catch (error) {
-      if (!isConnectionLost(error) || Date.now() > deadline) throw error;
+      if (!isConnectionLost(error) || Date.now() > deadline) throw asMissingRights(error, url);
       await new Promise((wake) => setTimeout(wake, 250));
     } finally {
       if (dataSource.isInitialized) await dataSource.destroy();
@@ -124,12 +145,15 @@ export async function migrateGate(database: string | Place, waitMs = 30_000): Pr
   }
 }
 
-/** What is wrong with a schema that is behind this version, and what to run; nothing when it is up to date. */
-export async function schemaFaults(sql: Sql): Promise<readonly string[]> {
-  const pending = await pendingMigrations(sql, { schema, migrations });
+/**
+ * What is wrong with a schema that is behind this version, and what to run; nothing when it is up to date. A database that is
+ * still starting is waited for.
+ */
+export async function schemaFaults(database: Place): Promise<readonly string[]> {
+  const pending = await pendingGateMigrations(database, 30_000);
   if (pending.length === 0) return [];
   return [
-    `MIGRATE is false, and the schema is behind by ${pending.length} migrations, from ${pending[0]}: run migrateGate() of ` +
-      '@keyfare/gate/database as the owner of the schema, then start again',
+    `MIGRATE is false, and the schema is behind by ${pending.length} migrations, from ${pending[0]}: run \`keyfare migrate\`, ` +
+      'or migrateGate() of @keyfare/gate/database, as the owner of the schema, then start again',
   ];
 }

@@ -64,9 +64,10 @@ const parts: Provider[] = [
   {
     provide: ListPool,
     inject: [GateConfig, SqlPool],
-    useFactory: ({ ownConnections }: GateConfig) =>
+    useFactory: ({ ownConnections, isPooled }: GateConfig) =>
       new ListPool({
         ...ownConnections,
+        isPooled,
         applicationName: 'keyfare-lists',
         role: gateRole,
         poolSize: 2,

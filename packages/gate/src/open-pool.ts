@@ -1,29 +1,27 @@
 import { hostPoolFaults } from '@keyfare/db/host-pool';
+import { checkLogin } from '@keyfare/db/rights';
 import { SqlPool } from '@keyfare/db/sql';
 import { ConfigurationError, type GateConfig } from './config.js';
 import { migrateGate, schemaFaults } from './database.js';
-import { gateRole } from './schema.js';
+import { gateRole, schema } from './schema.js';
 
 /**
- * The pool of calls. Before it is used, the schema is brought up to date, or refused where the start may not do that; and the
- * pool of a host is refused where it could not run our statements, or would read their answers otherwise.
+ * The pool of calls. Before it is used, the schema is brought up to date, or refused where the start may not do that; logins
+ * are looked at; and the pool of a host is refused where it could not run our statements, or would read their answers otherwise.
  */
-export async function openPool({ database, inOptionNames, ownConnections, migrations }: GateConfig): Promise<SqlPool> {
-  if (migrations === null) refuse((await faultsAt(ownConnections)).map(inOptionNames));
+export async function openPool(config: GateConfig): Promise<SqlPool> {
+  const { database, directConnections, inOptionNames, isPooled, migrations } = config;
+  if (migrations === null) refuse((await schemaFaults(directConnections)).map(inOptionNames));
   else await migrateGate(migrations);
-  if ('url' in database) return new SqlPool({ ...database, applicationName: 'keyfare', role: gateRole });
-  refuse((await hostPoolFaults(database.pool, gateRole)).map((fault) => `pool ${fault}`));
-  return new SqlPool({ ...database, applicationName: 'keyfare' });
-}
-
-/** Without the gate's role: a schema that is not there yet has none. */
-async function faultsAt(place: GateConfig['ownConnections']): Promise<readonly string[]> {
-  const pool = new SqlPool({ ...place, applicationName: 'keyfare-migrations', poolSize: 1 });
-  try {
-    return await schemaFaults(pool);
-  } finally {
-    await pool.close();
+  if (isPooled && 'url' in directConnections) {
+    await checkLogin({ ...directConnections, role: gateRole, schema, isPooled: false });
   }
+  if ('url' in database) {
+    await checkLogin({ ...database, role: gateRole, schema, isPooled });
+    return new SqlPool({ ...database, applicationName: 'keyfare', role: gateRole, isPooled });
+  }
+  refuse((await hostPoolFaults(database.pool, gateRole)).map((fault) => `pool ${fault}`));
+  return new SqlPool({ ...database, applicationName: 'keyfare', isPooled });
 }
 
 function refuse(faults: readonly string[]): void {

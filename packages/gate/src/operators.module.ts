@@ -44,8 +44,8 @@ class OperatorLifecycle implements OnApplicationBootstrap, OnApplicationShutdown
 
 const poolOf =
   (poolSize: number) =>
-  ({ ownConnections }: GateConfig): SqlPool =>
-    new SqlPool({ ...ownConnections, applicationName: 'keyfare-operators', role: gateRole, poolSize });
+  ({ ownConnections, isPooled }: GateConfig): SqlPool =>
+    new SqlPool({ ...ownConnections, applicationName: 'keyfare-operators', role: gateRole, poolSize, isPooled });
 
 /** What the routes of operators need to be told. */
 export interface OperatorsOptions {

@@ -23,6 +23,7 @@ const needed = {
 const values: Required<Omit<SettingOptions, 'networks'>> = {
   ...needed,
   network: 'sei-testnet',
+  directDatabaseUrl: 'postgres://api:k3Zp-9vQ@db/keyfare',
   migrationDatabaseUrl: 'postgres://owner:k3Zp-9vQ@db/keyfare',
   migrate: false,
   publicUrl: 'https://api.example/sold',

@@ -47,6 +47,7 @@ export const settingOptions: {
   ...perNetwork,
   network: text,
   databaseUrl: text,
+  directDatabaseUrl: text,
   migrationDatabaseUrl: text,
   migrate: flag,
   publicUrl: text,

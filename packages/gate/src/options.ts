@@ -48,6 +48,11 @@ export interface SettingOptions extends Omit<NetworkOptions, 'network'> {
   readonly networks?: readonly NetworkOptions[];
   /** `postgres://…`, of a login with the role `keyfare_gate`. `DATABASE_URL`; required unless `pool` or `dataSource` is given. */
   readonly databaseUrl?: string;
+  /**
+   * The server itself, where the calls go through a pooler in transaction mode: for what needs a session of its own.
+   * `DIRECT_DATABASE_URL` @default none: there is no pooler
+   */
+  readonly directDatabaseUrl?: string;
   /** A login that may change the schema. `MIGRATION_DATABASE_URL` @default that of the calls */
   readonly migrationDatabaseUrl?: string;
   /** Whether the start brings the schema up to date; if not, it is refused while the schema is behind. `MIGRATE` @default true */

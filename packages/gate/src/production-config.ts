@@ -50,6 +50,7 @@ export const secretSettings: readonly string[] = [
   'POSTGRES_PASSWORD',
   'KEYFARE_PASSWORD',
   'DATABASE_URL',
+  'DIRECT_DATABASE_URL',
   'MIGRATION_DATABASE_URL',
   'FEED_DATABASE_URL',
   'RPC_URL',

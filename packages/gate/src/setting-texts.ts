@@ -1,4 +1,5 @@
 import type { gateEnvironment } from './config.js';
+import type { proxyEnvironment } from './server/trusted-proxies.js';
 import type { watchEnvironment } from './server/watch.js';
 
 /** What the page of settings says of one that its schema does not. The page is written by `scripts/settings.mjs`. */
@@ -30,9 +31,21 @@ export const settingTexts: Readonly<Record<keyof typeof gateEnvironment.shape, S
     absent: '`DATABASE_URL`',
     text: 'The same database, by a login that may change the schema.',
   },
+  DIRECT_DATABASE_URL: {
+    shape: 'postgres:// URL',
+    absent: '`DATABASE_URL`',
+    text: 'The same database past a pooler in transaction mode, for what needs a connection of its own.',
+  },
+  MIGRATE: { text: '`false`: the start changes no schema, and is refused while it is behind.' },
   PUBLIC_URL: {
-    shape: 'origin: scheme, host and port',
-    text: 'The origin that callers use. It stands in offers and receipts. Must be set in production.',
+    shape: 'URL: scheme, host, port and a plain path',
+    text:
+      'The address that callers use. It stands in offers and receipts. A path in it is one that a proxy takes away ' +
+      'before it forwards. Must be set in production.',
+  },
+  MOUNT_PATH: {
+    shape: 'path without a slash at its end',
+    text: 'The path that a proxy adds before it forwards. It stands in no offer or receipt.',
   },
   CORS_ORIGINS: {
     shape: '`*`, `none`, or origins with commas',
@@ -151,7 +164,13 @@ export const watchTexts: Readonly<Record<keyof typeof watchEnvironment, SettingT
 };
 
 /** The settings of every program. */
-export const programTexts: Readonly<Record<'HOST' | 'PORT' | 'LOG_LEVEL', SettingText>> = {
+export const programTexts: Readonly<
+  Record<'HOST' | 'PORT' | 'LOG_LEVEL' | keyof typeof proxyEnvironment, SettingText>
+> = {
+  TRUSTED_PROXIES: {
+    shape: 'addresses and networks with commas, `loopback`, `linklocal`, `uniquelocal`',
+    text: 'Whose `X-Forwarded-For` says where a request comes from. Paces by address go by it.',
+  },
   HOST: {
     shape: 'address to listen at',
     text: 'Where it listens. Only this machine reaches `127.0.0.1`; containers set `0.0.0.0`.',

@@ -51,6 +51,13 @@ export class GiftController {
     return { run: await TestController.work.run() };
   }
 
+  @Priced({ sku: 'hangs', price, free: { ...day, period: 'month', calls: 10 } })
+  @Get('hangs/:how')
+  async hangs(@Param('how') how: string): Promise<object> {
+    if (how === 'yes') await new Promise(() => undefined);
+    return { hangs: false };
+  }
+
   @Priced({ sku: 'few', price, free: { ...day, calls: 2, total: 3 } })
   @Get('few')
   few(): object {

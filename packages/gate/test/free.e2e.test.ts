@@ -78,6 +78,22 @@ describe('a caller without a credential', () => {
     expect(await counted(ground, 'ten')).toMatchObject({ taken: 10, holds: 0, held: 0 });
   });
 
+  it('gets ten of ten when each of two processes holds six of them in the same moment, whoever else is in the group', async () => {
+    const addresses = Array.from({ length: 12 }, (_, index) => `198.51.100.${index}`);
+    const statuses = await Promise.all(
+      addresses.map(async (address) =>
+        Promise.all(
+          Array.from({ length: 12 }, async (_, index) => {
+            return (await from(gates[index % 2] ?? gates[0], address, '/gift/ten')).status;
+          }),
+        ),
+      ),
+    );
+    for (const each of statuses) expect(each.filter((status) => status === 200)).toHaveLength(10);
+    const over = await rows(ground.database.url, 'select 1 from keyfare.free_caller where used + held > calls');
+    expect(over).toEqual([]);
+  });
+
   it('gets back what a call held whose handler failed, at once', async () => {
     for (let index = 0; index < 3; index += 1) {
       expect((await from(gates[0], '192.0.2.5', '/gift/fails/yes')).status).toBe(500);

@@ -1,6 +1,8 @@
 import 'reflect-metadata';
-import { startGate } from './gate-under-test.js';
+import { GiftController } from './free-under-test.js';
+import { startGate, TestController } from './gate-under-test.js';
 
 /** A gate in a process of its own, which a test can kill: it takes the ground's variables from its environment. */
-const { url } = await startGate({ env: {} }, { env: { PUBLIC_URL: 'http://api.test' } });
+const controllers = [TestController, GiftController];
+const { url } = await startGate({ env: {} }, { controllers, env: { PUBLIC_URL: 'http://api.test' } });
 process.stdout.write(`${url}\n`);

@@ -125,7 +125,7 @@ export async function openGround(): Promise<Ground> {
     chain,
     payTo,
     env: {
-      DATABASE_URL: database.url,
+      ...database.env,
       RPC_URL: chain.rpcUrl,
       PAY_TO: payTo,
       NETWORK: 'base-sepolia',

@@ -186,7 +186,7 @@ describe('a gate that does not migrate', () => {
     const options = { databaseUrl: url.href, migrate: false };
     const [fault = ''] = await faultsOf(options);
     expect(fault).toMatch(
-      /^migrate is false, and the schema is behind by \d+ migrations, from CreateRoles\w+: run migrateGate/,
+      /^migrate is false, and the schema is behind by \d+ migrations, from CreateRoles\w+: run `keyfare migrate`, or migrateGate/,
     );
     await migrateGate(database.url);
     await rows(database.url, `grant keyfare_gate to ${login}`);

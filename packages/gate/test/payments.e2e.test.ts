@@ -1,7 +1,4 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { callRpc } from '@keyfare/devstack/chain';
 import { fundEth, installWallet, mintUsdc, usdcBalance } from '@keyfare/devstack/usdc';
@@ -11,6 +8,7 @@ import { privateKeyToAccount } from 'viem/accounts';
 import { baseSepolia } from 'viem/chains';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
 import { call, rows, settled, signPayment, submitAsStranger, verifiedReceipt } from './requests.js';
+import { spawnGate } from './spawn-gate.js';
 
 describe('payments', () => {
   let ground: Ground;
@@ -273,21 +271,3 @@ describe('payments', () => {
     expect(await paid()).toBe(before + 1_000n);
   });
 });
-
-/** A gate in a process of its own. */
-async function spawnGate(ground: Ground): Promise<{ readonly url: string; kill(): Promise<void> }> {
-  const program = fileURLToPath(new URL('./gate-process.js', import.meta.url));
-  const child = spawn(process.execPath, [program], {
-    env: { ...process.env, ...ground.env, REPLICA_TTL_MS: '500' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const ended = once(child, 'exit');
-  const [first] = (await once(child.stdout, 'data')) as [Buffer];
-  return {
-    url: first.toString().trim(),
-    kill: async () => {
-      child.kill('SIGKILL');
-      await ended;
-    },
-  };
-}

@@ -78,7 +78,7 @@ export async function openReleaseBefore(): Promise<Ground> {
     chain,
     payTo,
     env: {
-      DATABASE_URL: database.url,
+      ...database.env,
       RPC_URL: chain.rpcUrl,
       PAY_TO: payTo,
       NETWORK: 'base-sepolia',

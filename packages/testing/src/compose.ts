@@ -9,6 +9,7 @@ const root = fileURLToPath(new URL('../../../../', import.meta.url));
 export interface ComposeService {
   readonly user?: string;
   readonly image?: string;
+  readonly build?: { readonly context: string; readonly target: string };
   readonly command?: readonly string[];
   readonly healthcheck?: { readonly test: readonly string[] };
   readonly environment?: Readonly<Record<string, string>>;

@@ -34,6 +34,8 @@ export interface TestDatabase {
   readonly url: string;
   /** Superuser, the server's maintenance database. */
   readonly adminUrl: string;
+  /** How a program reaches it: as the superuser, or, where the tests run through a pooler, as the pooler's one login. */
+  readonly env: Readonly<Record<string, string>>;
   /** Ends every connection to the database and removes it. */
   drop(): Promise<void>;
 }
@@ -54,17 +56,42 @@ export async function createTestDatabase(
     name,
     url: databaseUrl(adminUrl, name),
     adminUrl,
+    env: programEnvironment(databaseUrl(adminUrl, name)),
     drop: async () => await dropDatabase(adminUrl, name),
   };
 }
 
+/**
+ * Which server the tests run on: `KEYFARE_TEST_POSTGRES_BIN` is the folder of another PostgreSQL's programs, and
+ * `KEYFARE_TEST_POOLER` the `login@port` of a pooler in transaction mode in front of the server. `scripts/servers.mjs` sets them.
+ */
+const { KEYFARE_TEST_POSTGRES_BIN: binDir = '', KEYFARE_TEST_POOLER: pooler = '' } = process.env;
+
+function programEnvironment(url: string): Readonly<Record<string, string>> {
+  if (pooler === '') return { DATABASE_URL: url };
+  const [login = '', port = ''] = pooler.split('@');
+  const direct = new URL(url);
+  direct.username = login;
+  const pooled = new URL(direct);
+  pooled.port = port;
+  return { DATABASE_URL: pooled.href, DIRECT_DATABASE_URL: direct.href, MIGRATION_DATABASE_URL: url };
+}
+
+/** Where the shared server has its data: each server of another version in a place of its own. */
+function placeServer(): { readonly dataDir: string; readonly password: string; readonly binDir?: string } {
+  const { postgresDir, postgresPassword: password } = openTestHome();
+  if (binDir === '') return { dataDir: postgresDir, password };
+  const version = createHash('sha256').update(binDir).digest('hex').slice(0, 8);
+  return { dataDir: `${postgresDir}-${version}`, password, binDir };
+}
+
 /** The shared server. Tuned for tests: it survives the crash of every process, not of the machine. */
 export async function startTestPostgres(): Promise<PostgresServer> {
-  const home = openTestHome();
+  const place = placeServer();
   for (let attempt = 1; ; attempt += 1) {
     const settings = { port: await choosePort(), fsync: false, maxConnections: 300 };
     try {
-      return await startPostgres({ ...settings, dataDir: home.postgresDir, password: home.postgresPassword });
+      return await startPostgres({ ...settings, ...place });
     } catch (error) {
       if (!(error instanceof PortTaken) || attempt === 5) throw error; // somebody was faster: another port, then
     }
@@ -73,12 +100,12 @@ export async function startTestPostgres(): Promise<PostgresServer> {
 
 /** Stops the shared server, unless another living process still has a database on it; says whether it is stopped. */
 export async function stopTestPostgres(): Promise<boolean> {
-  const home = openTestHome();
-  if (!isPostgresRunning({ dataDir: home.postgresDir })) return true;
+  const { dataDir } = placeServer();
+  if (!isPostgresRunning({ dataDir })) return true;
   const running = await startTestPostgres();
   const others = (await ownedDatabases(running.adminUrl)).filter(({ owner }) => owner === 'other');
   if (others.length > 0) return false;
-  await stopPostgres({ dataDir: home.postgresDir });
+  await stopPostgres({ dataDir });
   return true;
 }
 

@@ -7,6 +7,8 @@ export interface TcpProxy {
   cut(): void;
   /** Takes connections again. */
   mend(): void;
+  /** Leads every connection from now on to another port, as a virtual address goes over to another machine. */
+  leadTo(port: number): void;
   /**
    * Cuts the wire as soon as the server says `text`: just before the client hears it, or just after. Resolves then. With
    * `asked` only on a connection on which the client has said that since, for others say `text` in their own affairs.
@@ -26,6 +28,7 @@ interface Trap {
 export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let isCut = false;
+  let port = targetPort;
   let trap: Trap | undefined;
   const cut = (...spared: readonly Socket[]) => {
     isCut = true;
@@ -36,7 +39,7 @@ export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
       client.destroy();
       return;
     }
-    const target = connect(targetPort, '127.0.0.1');
+    const target = connect(port, '127.0.0.1');
     for (const [one, other] of [
       [client, target],
       [target, client],
@@ -76,6 +79,9 @@ export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
     cut: () => cut(),
     mend: () => {
       isCut = false;
+    },
+    leadTo: (other) => {
+      port = other;
     },
     cutAt: async (text, when, asked) =>
       new Promise((sprung) => {

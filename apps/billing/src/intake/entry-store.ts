@@ -29,6 +29,15 @@ export class EntryStore {
     return new Set(rows.map(({ id }) => id));
   }
 
+  /** The id of the entry that was read at a place; undefined where none was. */
+  async idAt(sql: Sql, place: bigint): Promise<string | undefined> {
+    const [row] = await sql.query<{ id: string }>({
+      text: 'select id from billing.entry where place = $1',
+      values: [place.toString()],
+    });
+    return row?.id;
+  }
+
   /** Stores rows as they were checked, with the payments that they tell of, within the caller's transaction. */
   async store(tx: Sql, checked: readonly CheckedRow[]): Promise<void> {
     if (checked.length === 0) return;

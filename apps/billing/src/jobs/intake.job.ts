@@ -4,7 +4,7 @@ import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { GoodEntry } from '../entry.js';
 import { type CheckedRow, EntryStore } from '../intake/entry-store.js';
-import { type FeedBatch, type FeedGap, findGap, type LogFeed } from '../intake/feed.js';
+import { type FeedBatch, type FeedGap, type FeedRow, findGap, type LogFeed } from '../intake/feed.js';
 import { type CheckedRows, type FeedCursor, IntakeService, type LogMoment } from '../intake/intake.service.js';
 import { paymentOf } from '../intake/payment-of.js';
 import { identificationOf, journalsOfCall, journalsOfRefund, journalsOfTurn } from '../ledger/flows.js';
@@ -42,6 +42,9 @@ export class IntakeJob {
   readonly #logger = new Logger('Intake');
   readonly #serial = new Serial();
   #gapAt: bigint | undefined;
+  /** Whether the log was found to be the one that the cursor is of. */
+  #isSameLog = false;
+  #toldRewound = false;
 
   constructor(
     private readonly sql: SqlPool,
@@ -75,6 +78,8 @@ export class IntakeJob {
     const from = await this.intake.cursor(this.sql);
     const since = this.now();
     const read = await this.feed(from.place, intakeBatchSize);
+    if (!this.#isSameLog || read.head.place < from.place) this.#isSameLog = await this.#isLogOf(from.place, read);
+    if (!this.#isSameLog) return 'waiting';
     const gap = findGap(from.place, read);
     const batch = gap === null ? read : upTo(gap, read);
     const checked = await this.intake.check(batch.rows);
@@ -88,6 +93,27 @@ export class IntakeJob {
       return 'waiting';
     }
     return batch.rows.length === intakeBatchSize ? 'more' : 'idle';
+  }
+
+  /**
+   * Whether the log still has the entry that was read last. An API whose database went back to an earlier moment gives the
+   * places after it anew: entries up to the cursor would never be read, and the books would be called complete. A last entry
+   * that was retired with its month says nothing.
+   */
+  async #isLogOf(place: bigint, { head }: FeedBatch): Promise<boolean> {
+    const [last] = place === 0n || head.place < place ? [] : (await this.feed(place - 1n, 1)).rows;
+    const isSame = last === undefined ? head.place >= place : await this.#wasRead(place, last);
+    if (!isSame && !this.#toldRewound) {
+      this.#logger.error(
+        `the log went back to an earlier moment than place ${place}, which was read; nothing of it is booked: see the runbook restore`,
+      );
+    }
+    this.#toldRewound = !isSame;
+    return isSame;
+  }
+
+  async #wasRead(place: bigint, last: FeedRow): Promise<boolean> {
+    return BigInt(last.place) !== place || (await this.entries.idAt(this.sql, place)) === last.id;
   }
 
   /** Once for each gap, not with every look at it. */

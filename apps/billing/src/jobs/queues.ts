@@ -1,4 +1,6 @@
+import { DatabaseUnavailable } from '@keyfare/db/sql';
 import PgBoss from 'pg-boss';
+import type { DataSource } from 'typeorm';
 import { billingRole, jobsSchema } from '../schema.js';
 
 /** The scheduled jobs, by UTC. Drafts are drawn up every night: what is read late in a month is on them the next morning. */
@@ -9,6 +11,31 @@ export const queues = {
 
 // After this a job counts as lost and is begun again, which harms nothing.
 const longestJobSeconds = 7_200;
+
+/** Whether the schema of the jobs is this release's, with every queue and its schedule: then nothing is laid out. */
+export async function areJobsReady(dataSource: DataSource): Promise<boolean> {
+  const executeSql = async (text: string, values: unknown[] = []): Promise<{ rows: unknown[] }> => ({
+    rows: await dataSource.query<unknown[]>(text, values),
+  });
+  const db = { executeSql };
+  const boss = new PgBoss({ db, schema: jobsSchema, migrate: false, supervise: false, schedule: false });
+  boss.on('error', () => undefined);
+  try {
+    await boss.start();
+    const schedules = await boss.getSchedules();
+    const found = await Promise.all(Object.values(queues).map(async ({ name }) => boss.getQueue(name)));
+    return (
+      found.every((queue) => queue !== null) &&
+      Object.values(queues).every(({ name, cron }) => schedules.some((one) => one.name === name && one.cron === cron))
+    );
+  } catch (error) {
+    // Not laid out, of another release, or not to be read by this login: laying out says what is wrong.
+    if (error instanceof DatabaseUnavailable) throw error;
+    return false;
+  } finally {
+    await boss.stop({ graceful: false });
+  }
+}
 
 /** Lays out pg-boss's schema, its queues and their schedules. The URL is that of a login that may create a schema. */
 export async function migrateJobs(url: string, grant: (statements: readonly string[]) => Promise<void>): Promise<void> {

@@ -34,7 +34,7 @@ export class Scheduler {
     const settings = {
       connectionString: config.databaseUrl,
       application_name: 'keyfare-billing-jobs',
-      options: `-c role=${billingRole}`,
+      ...(config.isPooled ? {} : { options: `-c role=${billingRole}` }),
       schema: jobsSchema,
       max: 2,
       migrate: false,

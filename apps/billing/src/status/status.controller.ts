@@ -25,13 +25,14 @@ export class StatusController {
     return { status: 'ok' };
   }
 
-  /** 503 without the books. Without the API or the chain they are answered from, as of an earlier moment. */
+  /** 503 without the books, and while the process is about to stop. Without the API or the chain they are answered from, as of an earlier moment. */
   @Get('readyz')
   async readyz(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     const parts = await this.health.readiness();
     const degraded = parts.feed === 'down' || parts.chain !== 'up' || parts.standstills.length > 0;
-    const status = parts.database === 'down' ? 'unavailable' : degraded ? 'degraded' : 'ready';
-    reply.status(status === 'unavailable' ? 503 : 200);
+    const found = parts.database === 'down' ? 'unavailable' : degraded ? 'degraded' : 'ready';
+    const status = this.watch.isStopping ? 'stopping' : found;
+    reply.status(status === 'unavailable' || status === 'stopping' ? 503 : 200);
     return this.watch.trusts(request) ? { status, ...parts } : { status };
   }
 

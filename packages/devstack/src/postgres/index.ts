@@ -8,3 +8,4 @@ export {
   startPostgres,
   stopPostgres,
 } from './server.js';
+export { copyForStandby, promoteStandby, untilSynchronous } from './standby.js';

@@ -34,6 +34,10 @@ export interface PostgresOptions {
   readonly fsync?: boolean;
   /** Default 200. */
   readonly maxConnections?: number;
+  /** Where the programs of another PostgreSQL are: `/usr/lib/postgresql/15/bin`. Default: those that npm installed. */
+  readonly binDir?: string;
+  /** Further settings of the server, by name. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** A server that answers. */
@@ -67,7 +71,8 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   try {
     const running = await findReadyServer(options);
     if (running !== null) return running;
-    const context = { ...options, account, bin: prepareBinaries({ account, cacheDir: join(home, 'postgres-bin') }) };
+    const bin = options.binDir ?? prepareBinaries({ account, cacheDir: join(home, 'postgres-bin') });
+    const context = { ...options, account, bin };
     if (!existsSync(join(options.dataDir, 'PG_VERSION'))) await initialise(context);
     await launch(context);
     return await verify(options, options.port, true);
@@ -182,6 +187,7 @@ async function launch(context: Context): Promise<void> {
     unix_socket_directories: '',
     max_connections: String(context.maxConnections ?? 200),
     ...(context.fsync === false && { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' }),
+    ...context.settings,
   };
   const flags = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
   const deadline = performance.now() + startTimeoutMs;

@@ -127,6 +127,9 @@ try
   # what finance sees
   curl -H 'Authorization: Bearer ${ready.adminToken}' '${ready.billing}/reports/revenue'
 
+  # the same from a terminal: docs/cli.md
+  KEYFARE_BILLING_URL=${ready.billing} KEYFARE_OPERATOR_TOKEN=${ready.adminToken} npx keyfare reconcile
+
 Ctrl-C stops everything.`;
 }
 

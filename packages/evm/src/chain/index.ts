@@ -8,6 +8,7 @@ export type { CurrentFees, Fees } from './fees.js';
 export type { Standing } from './finality.js';
 export type { Head } from './head.js';
 export type { BalanceQuestion, PayerQuestion, PayerState } from './payer.js';
+export { hasCode, type NodeProbe, type ProbeOptions, probeNode, readDomainSeparator } from './probe.js';
 export type { TransactionOutcome } from './receipts.js';
 export type { Rpc } from './rpc.js';
 export type { Simulation, SimulationQuestion } from './simulate.js';

@@ -5,6 +5,7 @@ import type { ReplicaId } from '../replica-id.js';
 import { gateRole } from '../schema.js';
 
 export interface HeartbeatSettings {
+  /** Of the server itself: no pooler keeps a beat waiting. */
   readonly database: Place;
   /** When a process that shows no sign of life counts as dead. */
   readonly ttlMs: number;

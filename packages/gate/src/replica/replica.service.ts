@@ -42,7 +42,7 @@ export class ReplicaService {
     private readonly replica: ReplicaId,
   ) {
     this.#heartbeat = new Heartbeat({
-      database: config.ownConnections,
+      database: config.directConnections,
       ttlMs: config.replicaTtlMs,
       replica,
       onRenamed: () => {
@@ -65,7 +65,7 @@ export class ReplicaService {
   async open(): Promise<void> {
     await this.#heartbeat.open();
     this.#listener = new Listener({
-      ...this.config.ownConnections,
+      ...this.config.directConnections,
       applicationName: 'keyfare-listener',
       channels: [...new Set(this.#works.flatMap(({ hears }) => Object.keys(hears ?? {})))],
       onNotification: (channel, payload) => this.#hear(channel, payload),

@@ -31,6 +31,14 @@ export interface AdapterSettings {
   readonly trustedProxies?: readonly string[];
 }
 
+const servers = new WeakMap<FastifyInstance, { isClosing: boolean }>();
+
+/** From now on each answer ends its connection, so that callers have left before the server closes. */
+export function announceClosing(fastify: FastifyInstance): void {
+  const server = servers.get(fastify);
+  if (server !== undefined) server.isClosing = true;
+}
+
 /**
  * A Fastify adapter with a server's manners: bounded bodies and headers, and a problem with CORS headers and an access line
  * for every request that is refused, also for those that never reach a route or a hook.
@@ -67,6 +75,7 @@ export function createAdapter(settings: AdapterSettings): FastifyAdapter {
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => refusals.unreadable(error, socket),
   });
   const instance = adapter.getInstance<FastifyInstance>();
+  servers.set(instance, server);
   instance.server.on('connect', ({ headers }: IncomingMessage, socket: Duplex) => {
     refusals.tunnel(socket, headers.origin);
   });

@@ -10,4 +10,4 @@ export { ProblemFilter } from './problem.filter.js';
 export { RouteTable } from './route-table.js';
 export { main, type ServerSettings, startServer } from './run.js';
 export { proxyEnvironment } from './trusted-proxies.js';
-export { atMostTwiceASecond, Watch, watchEnvironment } from './watch.js';
+export { atMostTwiceASecond, readWatch, Watch, type WatchSettings, watchEnvironment } from './watch.js';

@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Problem } from '@keyfare/core/problem';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -12,21 +13,55 @@ export const watchEnvironment = {
   WATCH_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   /** They are told to whoever shows this as a bearer token. */
   WATCH_TOKEN: z.string().min(32, 'must have at least 32 characters').optional(),
+  /** For so long a process that is told to stop says so at /readyz and serves on. Empty: 5 seconds in production, else none. */
+  DRAIN_MS: z.coerce.number().int().min(0).max(300_000).optional(),
 };
 
 export interface WatchSettings {
   readonly port?: number | undefined;
   readonly token?: string | undefined;
+  /** See `DRAIN_MS`. @default 0 */
+  readonly drainMs?: number | undefined;
+}
+
+/** The settings of `Watch` from parsed values of `watchEnvironment`. */
+export function readWatch(
+  values: { readonly [Name in keyof typeof watchEnvironment]?: z.infer<(typeof watchEnvironment)[Name]> },
+  { isProduction }: { readonly isProduction: boolean },
+): WatchSettings {
+  return {
+    port: values.WATCH_PORT,
+    token: values.WATCH_TOKEN,
+    drainMs: values.DRAIN_MS ?? (isProduction ? 5_000 : 0),
+  };
 }
 
 const paths: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
 
-/** Tells those who watch the process from strangers. */
+/** Tells those who watch the process from strangers, and tells them that it is about to stop. */
 export class Watch {
+  readonly #hurry = new AbortController();
   #port: number | undefined;
   #server: Server | undefined;
+  #isStopping = false;
 
   constructor(private readonly settings: WatchSettings) {}
+
+  /** Whether the process was told to stop: a balancer is to send it nothing more. */
+  get isStopping(): boolean {
+    return this.#isStopping;
+  }
+
+  /** Says at /readyz that the process stops, and resolves when a balancer has had the time to see it. */
+  async drain(): Promise<void> {
+    this.#isStopping = true;
+    await delay(this.settings.drainMs ?? 0, undefined, { signal: this.#hurry.signal }).catch(() => undefined);
+  }
+
+  /** Ends the wait of `drain`: the process was told to stop again. */
+  hurry(): void {
+    this.#hurry.abort();
+  }
 
   /** Whether the request may see metrics and the details of readiness. */
   trusts(request: FastifyRequest): boolean {

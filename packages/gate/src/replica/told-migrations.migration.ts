@@ -1,7 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** A gate that does not migrate by itself may see whether others did. */
-export class ShowMigrations1797000000400 implements MigrationInterface {
+/** A running gate sees that nothing is pending, so it starts without a login that may migrate. */
+export class TellMigrations1797000034000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query('grant select on keyfare.migration to keyfare_gate');
   }

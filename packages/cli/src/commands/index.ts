@@ -1,0 +1,40 @@
+import type { CommandSpec } from '../command.js';
+import { accounts } from './accounts.js';
+import { books } from './books.js';
+import { doctor } from './doctor.js';
+import { invoices } from './invoices.js';
+import { keys } from './keys.js';
+import { migrate } from './migrate.js';
+import { operators } from './operators.js';
+import { payments } from './payments.js';
+import { plans } from './plans.js';
+import { receipts } from './receipts.js';
+import { reports } from './reports.js';
+
+/** Every command, in the order of the help and of docs/cli.md. */
+export const commands: readonly CommandSpec[] = [
+  ...plans,
+  ...accounts,
+  ...keys,
+  ...payments,
+  ...receipts,
+  ...operators,
+  ...invoices,
+  ...books,
+  ...reports,
+  ...doctor,
+  ...migrate,
+];
+
+/** What the first words are about. */
+export const groups: Readonly<Record<string, string>> = {
+  plans: 'What customers agree on: units, prices, and what becomes of calls beyond them.',
+  accounts: 'Customers under contract.',
+  keys: 'API keys of accounts.',
+  payments: 'x402 payments, and what became of each.',
+  receipts: 'Signed receipts of calls.',
+  operators: 'Those who run the service.',
+  audit: 'Who changed what.',
+  invoices: 'What customers owe, by month.',
+  breaks: 'What the reconciliation found not to agree.',
+};
