@@ -152,6 +152,10 @@ export const settingTexts: Readonly<Record<keyof typeof gateEnvironment.shape, S
 
 /** The settings of every server: who may see metrics and the details of readiness. */
 export const watchTexts: Readonly<Record<keyof typeof watchEnvironment, SettingText>> = {
+  DRAIN_MS: {
+    absent: '5000 in production, else 0',
+    text: 'How long a process that gets SIGTERM says 503 at `/readyz` and serves on, while balancers turn away from it.',
+  },
   WATCH_PORT: {
     absent: 'the port of all routes',
     text: 'A port of their own for `/metrics` and the details of `/readyz`.',
