@@ -26,7 +26,7 @@ describe('the code in the papers', () => {
       '',
       '```ts',
       '',
-      "Priced({ sku: 'a', price: 1 });",
+      'const sku: string = Priced;',
       '```',
       '```ts',
       "import { none } from '@keyfare/gate/tariff';",
