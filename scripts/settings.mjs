@@ -9,7 +9,9 @@ import { isDeepStrictEqual, parseArgs } from 'node:util';
 const { values } = parseArgs({ options: { check: { type: 'boolean' } } });
 const page = fileURLToPath(new URL('../docs/settings.md', import.meta.url));
 
-const { networkSettings, secretSettings } = await import('../packages/gate/dist/src/server/index.js');
+const { networkSettings, programTexts, secretSettings, watchTexts } = await import(
+  '../packages/gate/dist/src/server/index.js'
+);
 const { apiEnvironment } = await import('../apps/api/dist/src/config.js');
 const { apiSettingTexts } = await import('../apps/api/dist/src/setting-texts.js');
 const { billingEnvironment } = await import('../apps/billing/dist/src/config.js');
@@ -39,8 +41,8 @@ ${table(
 
 ## API
 
-All but \`BOOTSTRAP_TOKEN\` are the gate's, so a service of your own has them too, with what both programs share but \`HOST\`,
-\`PORT\`, \`LOG_LEVEL\`, \`WATCH_PORT\` and \`WATCH_TOKEN\`.
+All but \`BOOTSTRAP_TOKEN\` are the gate's, so a service of your own has them too, and of those that both programs share all but
+\`${[...Object.keys(programTexts), ...Object.keys(watchTexts)].join('\`, \`')}\`.
 
 ${table(
   [...api.keys()].filter((name) => !billing.has(name)),
