@@ -20,6 +20,7 @@ const checks = [
   ['PostgreSQL features', ['node', 'scripts/postgres-features.mjs', '--check']],
   ['dead code', ['npx', '--no-install', 'knip']],
   ['problem pages', ['node', 'scripts/problems.mjs', '--check']],
+  ['settings page', ['node', 'scripts/settings.mjs', '--check']],
   ['page of the command line', ['node', 'scripts/cli-page.mjs', '--check']],
   ['links', ['node', 'scripts/links.mjs']],
   ['names in runbooks', ['node', 'scripts/names.mjs']],

@@ -64,8 +64,8 @@ const billingMain = fileURLToPath(new URL('../../../billing/dist/src/main.js', i
 
 /** A running billing process. */
 export interface Billing {
-  readonly service: Service;
   readonly url: string;
+  readonly service: Service;
   /** A reconciliation, now. */
   reconcile(): Promise<Reconciliation>;
   /** A POST as the operator. */
