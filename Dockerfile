@@ -11,18 +11,22 @@ RUN npm ci --no-audit --no-fund && npx --no-install turbo run build --filter=@ke
 RUN rm -rf apps/*/dist/test && find apps/*/dist packages/*/dist -name '*.test.*' -delete
 
 # Production dependencies. Without the workspaces of tests and tools npm leaves their dependencies out too, and still checks
-# every version against the lock file. TypeScript is only for the compiler plugin of @nestjs/swagger.
+# every version against the lock file. TypeScript is only for the compiler plugin of @nestjs/swagger. That one is the API's
+# (npm lays it nowhere else, for its peer TypeScript is of another major version), and the gate, whose peer it is, finds it there.
 FROM node AS dependencies
 COPY package.json package-lock.json .npmrc ./
 COPY apps/api/package.json apps/api/
 COPY apps/billing/package.json apps/billing/
 COPY packages/core/package.json packages/core/
 COPY packages/db/package.json packages/db/
+COPY packages/docs/package.json packages/docs/
 COPY packages/evm/package.json packages/evm/
 COPY packages/gate/package.json packages/gate/
-RUN npm pkg set --json 'workspaces=["apps/api","apps/billing","packages/core","packages/db","packages/evm","packages/gate"]' \
+RUN npm pkg set --json 'workspaces=["apps/api","apps/billing","packages/core","packages/db","packages/docs","packages/evm","packages/gate"]' \
   && npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
-  && rm -rf node_modules/typescript node_modules/@typescript
+  && rm -rf node_modules/typescript node_modules/@typescript \
+  && mkdir -p packages/gate/node_modules/@nestjs \
+  && ln -s ../../../../apps/api/node_modules/@nestjs/swagger packages/gate/node_modules/@nestjs/swagger
 
 # A local chain with test USDC: for docker-compose.yml, never for production.
 FROM node AS chain
@@ -43,6 +47,7 @@ ENV NODE_ENV=production HOST=0.0.0.0
 COPY --from=dependencies /keyfare .
 COPY --from=build /keyfare/packages/core/dist packages/core/dist
 COPY --from=build /keyfare/packages/db/dist packages/db/dist
+COPY --from=build /keyfare/packages/docs/dist/site packages/docs/dist/site
 COPY --from=build /keyfare/packages/evm/dist packages/evm/dist
 COPY --from=build /keyfare/packages/gate/dist packages/gate/dist
 COPY --from=build /keyfare/apps/api/dist apps/api/dist

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { createLogger, main, startServer, Watch } from '@keyfare/gate/server';
 import { ApiModule } from './api.module.js';
 import { readApiConfig } from './config.js';
+import { serveDocs } from './docs.js';
 import { serveOpenApi } from './openapi.js';
 
 await main(async () => {
@@ -15,6 +16,9 @@ await main(async () => {
     host: config.host,
     port: config.port,
     trustedProxies: config.trustedProxies,
-    prepare: serveOpenApi,
+    prepare: (app) => {
+      serveOpenApi(app);
+      serveDocs(app);
+    },
   });
 });

@@ -9,6 +9,8 @@ import { GateMetrics } from '../metrics.js';
 import { AccessLog } from '../server/access-log.js';
 import { allowOrigins } from '../server/cors.js';
 import { takeRefusal } from '../server/raw-refusals.js';
+import { parseTraceParent } from '../trace-parent.js';
+import { Tracing } from '../tracing.js';
 import { Exchange, exchangeOf, newExchangeId } from './exchange.js';
 import { readsBody } from './sellable.js';
 import { WayOut } from './way-out.js';
@@ -25,6 +27,7 @@ export class ExchangeHooks {
     host: HttpAdapterHost,
     private readonly config: GateConfig,
     private readonly metrics: GateMetrics,
+    private readonly tracing: Tracing,
     private readonly wayOut: WayOut,
   ) {
     const fastify = fastifyOf(host);
@@ -33,9 +36,18 @@ export class ExchangeHooks {
     this.#accessLog = new AccessLog(fastify.log);
     fastify.decorateRequest('keyfare', null);
     fastify.addHook('onRequest', (request, reply, done) => {
-      this.#open(request, reply);
-      done();
+      const { trace } = this.#open(request, reply);
+      if (trace === undefined) done();
+      else trace.run(done);
     });
+    // A body is read in the context of its socket: what comes after it is put into the call's again.
+    if (tracing.isOn) {
+      fastify.addHook('preHandler', (request, _reply, done) => {
+        const { trace } = exchangeOf(request);
+        if (trace === undefined) done();
+        else trace.run(done);
+      });
+    }
     const digest: preParsingHookHandler = (request, _reply, payload, done) => {
       done(null, readsBody(request) ? payload.pipe(this.#digest(request)) : payload);
     };
@@ -63,10 +75,22 @@ export class ExchangeHooks {
     this.wayOut.enter.call(request.server, request, reply, payload, done);
   };
 
-  #open(request: FastifyRequest, reply: FastifyReply): void {
+  #open(request: FastifyRequest, reply: FastifyReply): Exchange {
     const openedAt = this.config.clock();
-    request.keyfare = new Exchange(newExchangeId(openedAt), openedAt, performance.now());
+    const exchange = new Exchange(newExchangeId(openedAt), openedAt, performance.now());
+    request.keyfare = exchange;
     reply.raw.on('close', () => this.#close(request, reply));
+    const { traceparent } = request.headers;
+    if (traceparent !== undefined || this.tracing.isOn) this.#trace(exchange, request, reply);
+    return exchange;
+  }
+
+  #trace(exchange: Exchange, request: FastifyRequest, reply: FastifyReply): void {
+    const parent = parseTraceParent(request.headers['traceparent']);
+    exchange.trace = this.tracing.open(request, exchange.id, parent);
+    exchange.traceId = exchange.trace?.traceId ?? parent?.traceId;
+    // Only for who takes part in tracing.
+    if (parent !== null && exchange.trace !== undefined) reply.header('traceresponse', exchange.trace.response);
   }
 
   #digest(request: FastifyRequest): Transform & { receivedEncodedLength: number } {
@@ -95,6 +119,7 @@ export class ExchangeHooks {
     const { statusCode, writableFinished } = reply.raw;
     // Node calls a response finished also when its last write failed. After a whole one the socket still stands here.
     const finished = writableFinished && !request.raw.socket.destroyed;
+    exchange.leave();
     this.wayOut.close(exchange, finished);
     // Refused before its body was read: what is left of it would stand in front of the connection's next request.
     if (!request.raw.complete) request.raw.unpipe().resume();
@@ -104,8 +129,14 @@ export class ExchangeHooks {
     if (unread !== undefined) request.problemCode = unread.code;
     const route = request.routeOptions.url ?? 'unmatched';
     const durationMs = performance.now() - exchange.openedAtMs;
-    const { rail } = exchange;
+    const { rail, receiptId: receipt, trace, traceId } = exchange;
+    const sku = exchange.quote?.sku;
     this.metrics.observeCall({ route, rail, status, seconds: durationMs / 1_000 });
+    if (exchange.quote !== undefined) this.metrics.observeStages(rail, exchange.spentMs);
+    if (trace !== undefined) {
+      trace.end({ status, rail, sku, problem: request.problemCode, receipt });
+      this.tracing.forget(exchange.id);
+    }
     if (request.problemCode !== undefined) this.metrics.refusals.inc({ code: request.problemCode });
     this.#accessLog.write({
       exchange: exchange.id,
@@ -113,10 +144,11 @@ export class ExchangeHooks {
       route,
       status,
       rail,
-      sku: exchange.quote?.sku,
+      sku,
       principal: exchange.principal,
       problem: request.problemCode,
-      receipt: exchange.receiptId,
+      receipt,
+      trace: traceId,
       aborted: !finished,
       durationMs,
     });
