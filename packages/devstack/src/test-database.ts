@@ -90,6 +90,11 @@ function placeServer(home: SharedHome): {
   return { dataDir: `${postgresDir}-${version}`, password, binDir };
 }
 
+/** The data directory of the shared server. */
+export function testServerDir(home: SharedHome = openTestHome()): string {
+  return placeServer(home).dataDir;
+}
+
 /** The shared server. Tuned for tests: it survives the crash of every process, not of the machine. */
 export async function startTestPostgres(home: SharedHome = openTestHome()): Promise<PostgresServer> {
   const place = placeServer(home);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { choosePort } from '@keyfare/devstack/ports';
+import { isPostgresRunning } from '@keyfare/devstack/postgres';
 import { type Service, spawnService } from '@keyfare/devstack/processes';
 import { startTestGate, type TestGate } from '../src/gate.js';
 import { TeamModule } from './team.module.js';
@@ -18,7 +19,13 @@ beforeAll(() => {
   chmodSync(area, 0o711); // when root runs the tests, another account runs PostgreSQL in it
   for (const name of packages) npm(['pack', '--silent', '--pack-destination', area], join(root, 'packages', name));
 }, 60_000);
-afterAll(() => rmSync(area, { recursive: true, force: true }));
+afterAll(async () => {
+  for (const example of ['minimal-service', 'vitest-service']) {
+    const dataDir = join(area, example, 'node_modules/.keyfare/kit/postgres');
+    while (isPostgresRunning({ dataDir })) await new Promise((wake) => setTimeout(wake, 50));
+  }
+  rmSync(area, { recursive: true, force: true });
+}, 60_000);
 
 function npm(args: readonly string[], cwd: string): string {
   // Another team's shell: none of the settings of the tests that run this.

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { SharedHome } from '@keyfare/devstack/home';
 import { identify } from '@keyfare/devstack/identity';
-import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
+import { createTestDatabase, type TestDatabase, testServerDir } from '@keyfare/devstack/test-database';
 import { openTestHome } from '@keyfare/devstack/test-home';
 import { gateMigrations, migrateGate } from '@keyfare/gate/database';
 import { addUser, findKeeper, lockUsers, recordKeeper } from './users.js';
@@ -16,10 +16,11 @@ import { addUser, findKeeper, lockUsers, recordKeeper } from './users.js';
  */
 export async function createGateDatabase(): Promise<TestDatabase> {
   const home = openTestHome('kit');
-  if (!existsSync(join(home.postgresDir, 'PG_VERSION'))) {
-    process.stderr.write(`@keyfare/testing: first start, makes a PostgreSQL in ${home.postgresDir}\n`);
+  const dataDir = testServerDir(home);
+  if (!existsSync(join(dataDir, 'PG_VERSION'))) {
+    process.stderr.write(`@keyfare/testing: first start, makes a PostgreSQL in ${dataDir}\n`);
   }
-  await useServer(home);
+  await useServer(home, dataDir);
   const template = {
     name: 'kit',
     version: gateMigrations.join(),
@@ -29,13 +30,13 @@ export async function createGateDatabase(): Promise<TestDatabase> {
 }
 
 /** From here on the keeper does not stop the server while this process runs; one is started where none is at work. */
-async function useServer(home: SharedHome): Promise<void> {
+async function useServer(home: SharedHome, dataDir: string): Promise<void> {
   const lock = await lockUsers(home);
   try {
     addUser(home);
     if (findKeeper(home) !== null) return;
     const program = fileURLToPath(new URL('keeper.js', import.meta.url));
-    const child = spawn(process.execPath, [program, home.path, home.postgresDir], {
+    const child = spawn(process.execPath, [program, home.path, dataDir], {
       detached: true, // a Ctrl-C in the terminal is for the runner, whom it outlives
       stdio: 'ignore',
       cwd: '/',

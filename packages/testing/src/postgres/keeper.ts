@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stopPostgres } from '@keyfare/devstack/postgres';
 import { forgetKeeper, hasUsers, lockUsers } from './users.js';
@@ -15,6 +16,8 @@ const home = { path };
 let usedAtMs = performance.now();
 for (;;) {
   await delay(pauseMs);
+  // Somebody removed the folder: PostgreSQL notices within a minute and ends by itself.
+  if (!existsSync(path)) break;
   if (hasUsers(home)) usedAtMs = performance.now();
   else if (performance.now() - usedAtMs > lingerMs && (await stopUnused())) break;
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { replaceFile } from '@keyfare/devstack/drafts';
 import type { SharedHome } from '@keyfare/devstack/home';
@@ -20,6 +20,7 @@ export function addUser({ path }: Pick<SharedHome, 'path'>): void {
 
 /** Whether a process that uses the server is running. Forgets those that have ended. */
 export function hasUsers({ path }: Pick<SharedHome, 'path'>): boolean {
+  if (!existsSync(join(path, 'users'))) return false;
   const files = readdirSync(join(path, 'users')).filter((name) => name.endsWith('.json'));
   const ended = files.filter((name) => !isRunning(readIdentity(join(path, 'users', name))));
   for (const name of ended) rmSync(join(path, 'users', name), { force: true });
