@@ -82,8 +82,17 @@ function isLoader(root: RootModule): root is () => Promise<Type | DynamicModule>
   return typeof root === 'function' && (root as { readonly prototype?: unknown }).prototype === undefined;
 }
 
-/** Runs `work` with the settings of the test and none of the shell's that are a gate's. */
+let turn: Promise<unknown> = Promise.resolve();
+
+/** One after the other: two at once would each put back what the other had set. */
 async function withEnvironment<T>(env: Readonly<Record<string, string>>, work: () => Promise<T>): Promise<T> {
+  const mine = turn.then(async () => await changeEnvironment(env, work));
+  turn = mine.catch(() => undefined);
+  return await mine;
+}
+
+/** Runs `work` with the settings of the test and none of the shell's that are a gate's. */
+async function changeEnvironment<T>(env: Readonly<Record<string, string>>, work: () => Promise<T>): Promise<T> {
   const names = [...Object.keys(process.env).filter(isGateVariable), ...Object.keys(env)];
   const before = names.map((name) => [name, process.env[name]] as const);
   for (const name of names) delete process.env[name];

@@ -78,6 +78,18 @@ describe('what a gate under test takes from whom', () => {
     }
   });
 
+  it('applications that start at once leave the environment as it was', async () => {
+    const before = { ...process.env };
+    const first = gate.listen(load);
+    const second = gate.listen(async () => {
+      await first;
+      return await load();
+    });
+    const started = await Promise.all([first, second]);
+    expect({ ...process.env }).toEqual(before);
+    for (const { close } of started) await close();
+  });
+
   it('a module with a pool of its own is refused: the kit cannot tell where that leads', async () => {
     const pool = { options: {}, query: () => undefined } as unknown as HostPool;
     @Module({ imports: [GateModule.forRootAsync({ useFactory: () => ({ pool }) })] })
