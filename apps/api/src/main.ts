@@ -2,7 +2,6 @@ import 'reflect-metadata';
 import { createLogger, main, startServer, Watch } from '@keyfare/gate/server';
 import { ApiModule } from './api.module.js';
 import { readApiConfig } from './config.js';
-import { serveOpenApi } from './openapi.js';
 
 await main(async () => {
   const config = readApiConfig(process.env);
@@ -15,6 +14,5 @@ await main(async () => {
     host: config.host,
     port: config.port,
     trustedProxies: config.trustedProxies,
-    prepare: serveOpenApi,
   });
 });

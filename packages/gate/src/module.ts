@@ -51,6 +51,7 @@ import { RouteAudit } from './server/route-audit.js';
 import { RouteTable } from './server/route-table.js';
 import { SettlementService } from './settlement/settlement.service.js';
 import { PaymentLedger, Settlements } from './settling.js';
+import { SoldRoutes } from './sold-routes.js';
 import { Strangers } from './strangers.js';
 import { TariffAudit } from './tariff-audit.js';
 import { AccountService } from './terms/account.service.js';
@@ -118,6 +119,7 @@ const parts: Provider[] = [
   PaidEntry,
   FreeEntry,
   PricedRoutes,
+  SoldRoutes,
   WayOut,
   ReplicaService,
   AgreementService,
@@ -145,6 +147,7 @@ const services = [
   GateMetrics,
   GateHealth,
   RouteAudit,
+  SoldRoutes,
   AgreementService,
   AccountService,
   TermsService,

@@ -28,6 +28,14 @@ export class PricedRoutes {
     });
   }
 
+  /** Each priced route of the application, once for each of its methods; HEAD and OPTIONS are not sold. */
+  list(): readonly { readonly method: string; readonly url: string; readonly tariff: PricedTariff }[] {
+    return this.#routes.flatMap(({ route, tariff }) => {
+      const methods = [route.method].flat().filter((method) => method !== 'HEAD' && method !== 'OPTIONS');
+      return methods.map((method) => ({ method, url: route.url, tariff }));
+    });
+  }
+
   /**
    * Adds the hooks. Fastify reads a route's hooks when it gets ready, so call this once all routes are registered, with the
    * hooks that plugins add to them, and before that.
