@@ -5,17 +5,18 @@ import { getMoonIllumination, getPosition, getTimes } from 'suncalc';
 import { z } from 'zod';
 
 /** Degrees in plain digits: an empty text is no zero, and 1e1 no ten. */
-const degrees = (most: number) =>
+const degrees = (most: number, meta: { readonly description: string; readonly examples: string[] }) =>
   z
     .string()
     .regex(/^-?\d{1,3}(?:\.\d{1,15})?$/, 'must be degrees in plain digits')
+    .meta(meta)
     .transform(Number)
     .pipe(z.number().min(-most).max(most));
 
 const forecastQuery = z
   .strictObject({
-    latitude: degrees(90).meta({ description: 'Degrees north', examples: ['52.52'] }),
-    longitude: degrees(180).meta({ description: 'Degrees east', examples: ['13.4'] }),
+    latitude: degrees(90, { description: 'Degrees north', examples: ['52.52'] }),
+    longitude: degrees(180, { description: 'Degrees east', examples: ['13.4'] }),
     date: z.iso.date().meta({ description: 'The day, UTC', examples: ['2026-11-21'] }),
     granularity: z
       .enum(['daily', 'hourly'])
