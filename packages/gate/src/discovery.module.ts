@@ -10,10 +10,14 @@ import {
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { describeAdmin } from './admin/swagger.js';
 import { GateConfig } from './config.js';
-import { createDocument, type OwnPage, type ServiceInfo } from './discovery/document.js';
+import { describeRoute } from './discovery/bazaar.js';
+import { createDocument, type OwnPage, operationsOf, type ServiceInfo } from './discovery/document.js';
+import { writeLlmsText } from './discovery/llms-text.js';
 import { querySchemas } from './discovery/query-schemas.js';
 import { servePage } from './discovery/serve-page.js';
+import { writeWellKnown } from './discovery/well-known.js';
 import { fastifyOf } from './fastify-of.js';
+import { RouteDescriptions } from './route-descriptions.js';
 import { SoldRoutes } from './sold-routes.js';
 
 /** What a service says of itself. */
@@ -41,6 +45,7 @@ export class Discovery implements OnModuleInit, OnApplicationBootstrap {
     private readonly scanner: MetadataScanner,
     private readonly config: GateConfig,
     private readonly routes: SoldRoutes,
+    private readonly descriptions: RouteDescriptions,
   ) {}
 
   /** The OpenAPI document. Throws before the application has started. */
@@ -55,6 +60,12 @@ export class Discovery implements OnModuleInit, OnApplicationBootstrap {
     const json = 'application/json; charset=utf-8';
     for (const mount of new Set(['', this.config.mountPath])) {
       servePage(fastify, { path: `${mount}/openapi.json`, mimeType: json, text: () => JSON.stringify(this.document) });
+      servePage(fastify, { path: `${mount}/.well-known/x402`, mimeType: json, text: () => this.#wellKnown() });
+      servePage(fastify, {
+        path: `${mount}/llms.txt`,
+        mimeType: 'text/plain; charset=utf-8',
+        text: () => this.#llms(),
+      });
     }
   }
 
@@ -69,7 +80,28 @@ export class Discovery implements OnModuleInit, OnApplicationBootstrap {
     };
     const { publicUrl } = this.config;
     const sold = this.routes.list();
-    this.#document = createDocument(parts, { info: this.service.info, publicUrl, sold, pages: ownPages(publicUrl) });
+    const document = createDocument(parts, { info: this.service.info, publicUrl, sold, pages: ownPages(publicUrl) });
+    this.#document = document;
+    const link = linksTo(publicUrl);
+    for (const { path, method: name, operation } of operationsOf(document)) {
+      const method = name.toUpperCase();
+      const route = sold.find((one) => one.path === path && one.method === method);
+      if (route !== undefined)
+        this.descriptions.describe(route, describeRoute(operation, { path, method, document, link }));
+    }
+  }
+
+  #llms(): string {
+    const { paths } = this.document;
+    const { publicUrl } = this.config;
+    return writeLlmsText(this.routes.list(), { publicUrl, ...this.service.info }, ({ path, method }) => {
+      return paths[path]?.[method.toLowerCase() as 'get']?.summary;
+    });
+  }
+
+  #wellKnown(): string {
+    const { publicUrl } = this.config;
+    return JSON.stringify(writeWellKnown(this.routes.list(), { publicUrl, ...this.service.info }));
   }
 }
 
@@ -92,11 +124,19 @@ export class DiscoveryModule {
   }
 }
 
+/** RFC 8631: the description for machines, and the documentation. */
+function linksTo(publicUrl: string): string {
+  const base = new URL(publicUrl).pathname.replace(/\/$/, '');
+  return `<${base}/openapi.json>; rel="service-desc"; type="application/json", <${base}/llms.txt>; rel="service-doc"; type="text/plain"`;
+}
+
 /** The pages that are the gate's own, as callers find them. */
 function ownPages(publicUrl: string): readonly OwnPage[] {
   const wellKnown = new URL(publicUrl).pathname === '/' ? '/.well-known' : '';
   const json = 'application/json';
   return [
+    { path: '/llms.txt', summary: 'How to call and to pay, for language models.', mimeType: 'text/plain' },
+    { path: '/.well-known/x402', summary: 'All that is sold, for crawlers of x402.', mimeType: json },
     { path: '/.well-known/jwks.json', summary: 'The keys that receipts verify against (RFC 7517).', mimeType: json },
     { path: `${wellKnown}/did.json`, summary: 'The same keys as a did:web document.', mimeType: json },
     { path: '/receipts/{id}', summary: 'A receipt as it was signed: a compact JWS.', mimeType: 'application/jose' },

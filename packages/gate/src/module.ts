@@ -44,6 +44,7 @@ import { GateHealth } from './replica/health.js';
 import { GateLifecycle } from './replica/lifecycle.js';
 import { ReplicaService } from './replica/replica.service.js';
 import { ReplicaId } from './replica-id.js';
+import { RouteDescriptions } from './route-descriptions.js';
 import { gateRole } from './schema.js';
 import { ProblemFilter } from './server/problem.filter.js';
 import { ProblemPages } from './server/problem-pages.js';
@@ -120,6 +121,7 @@ const parts: Provider[] = [
   FreeEntry,
   PricedRoutes,
   SoldRoutes,
+  RouteDescriptions,
   WayOut,
   ReplicaService,
   AgreementService,
@@ -148,6 +150,7 @@ const services = [
   GateHealth,
   RouteAudit,
   SoldRoutes,
+  RouteDescriptions,
   AgreementService,
   AccountService,
   TermsService,

@@ -7,6 +7,7 @@ import { AnswerService, ownerOf } from '../answer/answer.service.js';
 import type { KnownPayment, PaymentHold } from '../payment/call.js';
 import { requestFingerprint } from '../payment/fingerprint.js';
 import { PaymentService } from '../payment/payment.service.js';
+import { RouteDescriptions } from '../route-descriptions.js';
 import { Strangers } from '../strangers.js';
 import { attachReceipt } from './attach.js';
 import type { Entering, Exchange } from './exchange.js';
@@ -27,13 +28,15 @@ export class PaidEntry {
     private readonly receipts: ExchangeReceipts,
     private readonly answers: AnswerService,
     private readonly strangers: Strangers,
+    private readonly descriptions: RouteDescriptions,
   ) {}
 
   /** What the caller may pay with. */
   offers({ tariff, quote, resource }: Exchange): readonly PaymentTerms[] {
     if (quote === undefined || resource === undefined) throw new Error('the exchange has no quote');
     const mimeType = tariff?.mimeType ?? 'application/json';
-    return this.payments.offers(quote, { url: resource.url, description: quote.sku, mimeType });
+    const about = this.descriptions.of(tariff, resource.method);
+    return this.payments.offers(quote, { url: resource.url, description: quote.sku, mimeType, about });
   }
 
   challenge(offers: readonly PaymentTerms[], code: ProblemCode, detail?: string): Problem {

@@ -2,7 +2,13 @@ import type { Quote, TariffOffer } from '@keyfare/core/metering';
 import { money } from '@keyfare/core/money';
 import type { PayerPrincipal } from '@keyfare/core/principal';
 import { Problem, type ProblemCode } from '@keyfare/core/problem';
-import { findNetwork, matchOffer, type PaymentTerms, type SignatureVerifier } from '@keyfare/core/x402';
+import {
+  findNetwork,
+  matchOffer,
+  type PaymentTerms,
+  type ResourceDescription,
+  type SignatureVerifier,
+} from '@keyfare/core/x402';
 import { asProblem, DatabaseUnavailable, type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { GateConfig, paymentMarginSeconds } from '../config.js';
@@ -40,6 +46,8 @@ export interface Sold {
   readonly description: string;
   /** RFC 6838, as the answer's `Content-Type` will have it. */
   readonly mimeType: string;
+  /** What the route takes and answers, where that is declared. */
+  readonly about?: ResourceDescription | undefined;
 }
 
 /** For so long after it ran out a payment is looked up when it is presented again: its answer may still be owed. */
@@ -89,7 +97,7 @@ export class PaymentService {
   }
 
   /** What a payer is asked for: every offer of the route, the preferred one first. */
-  offers(quote: Quote, { url, description, mimeType }: Sold): readonly PaymentTerms[] {
+  offers(quote: Quote, { url, description, mimeType, about }: Sold): readonly PaymentTerms[] {
     const offers: readonly TariffOffer[] = quote.offers ?? [{}];
     return offers.map((offer) => {
       const caip2 = offer.network === undefined ? this.config.network.caip2 : findNetwork(offer.network)?.caip2;
@@ -105,6 +113,7 @@ export class PaymentService {
         resourceUrl: url,
         description,
         mimeType,
+        about,
       };
     });
   }
