@@ -1,3 +1,4 @@
+import type { Problem } from '@keyfare/core/problem';
 import { type DynamicModule, Injectable, Module, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common';
 import {
   ApplicationConfig,
@@ -8,11 +9,14 @@ import {
   DiscoveryModule as NestDiscoveryModule,
 } from '@nestjs/core';
 import type { OpenAPIObject } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
 import { describeAdmin } from './admin/swagger.js';
 import { GateConfig } from './config.js';
+import { showsCredential } from './credential/extract.js';
 import { describeRoute } from './discovery/bazaar.js';
 import { createDocument, type OwnPage, operationsOf, type ServiceInfo } from './discovery/document.js';
 import { writeLlmsText } from './discovery/llms-text.js';
+import { prefersHtml, writePaymentPage } from './discovery/payment-page.js';
 import { querySchemas } from './discovery/query-schemas.js';
 import { servePage } from './discovery/serve-page.js';
 import { writeWellKnown } from './discovery/well-known.js';
@@ -58,6 +62,12 @@ export class Discovery implements OnModuleInit, OnApplicationBootstrap {
   onModuleInit(): void {
     const fastify = fastifyOf(this.host);
     const json = 'application/json; charset=utf-8';
+    fastify.decorate('refusalPage', (problem: Problem, request: FastifyRequest) => {
+      const isForPeople =
+        problem.code === 'payment/required' && request.method === 'GET' && prefersHtml(request.headers.accept);
+      if (!isForPeople || showsCredential(request)) return undefined;
+      return writePaymentPage(problem, { ...this.service.info, base: pathOf(this.config.publicUrl) });
+    });
     for (const mount of new Set(['', this.config.mountPath])) {
       servePage(fastify, { path: `${mount}/openapi.json`, mimeType: json, text: () => JSON.stringify(this.document) });
       servePage(fastify, { path: `${mount}/.well-known/x402`, mimeType: json, text: () => this.#wellKnown() });
@@ -78,9 +88,15 @@ export class Discovery implements OnModuleInit, OnApplicationBootstrap {
       host: this.host,
       querySchemas: querySchemas(this.discovery, this.scanner),
     };
-    const { publicUrl } = this.config;
+    const { publicUrl, mountPath } = this.config;
     const sold = this.routes.list();
-    const document = createDocument(parts, { info: this.service.info, publicUrl, sold, pages: ownPages(publicUrl) });
+    const document = createDocument(parts, {
+      info: this.service.info,
+      publicUrl,
+      mountPath,
+      sold,
+      pages: ownPages(publicUrl),
+    });
     this.#document = document;
     const link = linksTo(publicUrl);
     for (const { path, method: name, operation } of operationsOf(document)) {
@@ -126,8 +142,13 @@ export class DiscoveryModule {
 
 /** RFC 8631: the description for machines, and the documentation. */
 function linksTo(publicUrl: string): string {
-  const base = new URL(publicUrl).pathname.replace(/\/$/, '');
+  const base = pathOf(publicUrl);
   return `<${base}/openapi.json>; rel="service-desc"; type="application/json", <${base}/llms.txt>; rel="service-doc"; type="text/plain"`;
+}
+
+/** The path of the public URL, without a slash at its end. */
+function pathOf(publicUrl: string): string {
+  return new URL(publicUrl).pathname.replace(/\/$/, '');
 }
 
 /** The pages that are the gate's own, as callers find them. */

@@ -134,11 +134,15 @@ function boundsOf<T>({ min, max }: { min: T; max: T }, format: (value: T) => str
   return { min: format(min), max: format(max) };
 }
 
-/** The path that callers use for a route of Fastify: without the path that a proxy adds, parameters in braces. */
+/** The path of a route of Fastify as callers use it, its parameters in braces. */
 function soldPath(url: string, mountPath: string): string {
-  const isMounted = mountPath !== '' && (url === mountPath || url.startsWith(`${mountPath}/`));
-  const path = isMounted ? url.slice(mountPath.length) : url;
   // Fastify writes `:name`, with a pattern in parentheses where the route has one.
-  const braced = path.replaceAll(/:(\w+)(?:\([^)]*\))?/g, '{$1}');
-  return braced === '' ? '/' : braced;
+  return withoutMount(url, mountPath).replaceAll(/:(\w+)(?:\([^)]*\))?/g, '{$1}');
+}
+
+/** The path without the one that a proxy adds in front of it. */
+export function withoutMount(path: string, mountPath: string): string {
+  const isMounted = mountPath !== '' && (path === mountPath || path.startsWith(`${mountPath}/`));
+  const own = isMounted ? path.slice(mountPath.length) : path;
+  return own === '' ? '/' : own;
 }

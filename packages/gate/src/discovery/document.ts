@@ -1,7 +1,7 @@
 import type { INestApplication } from '@nestjs/common';
 import type { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
-import type { SoldRoute } from '../sold-routes.js';
+import { type SoldRoute, withoutMount } from '../sold-routes.js';
 import { exampleOf, writeSchema } from './json-schema.js';
 import { paymentInfo } from './payment-info.js';
 import { problemResponses, problemSchemas, refusals, securitySchemes } from './responses.js';
@@ -36,6 +36,8 @@ export interface OwnPage {
 interface Described {
   readonly info: ServiceInfo;
   readonly publicUrl: string;
+  /** The path that a proxy adds, which callers do not know. */
+  readonly mountPath: string;
   readonly sold: readonly SoldRoute[];
   readonly pages: readonly OwnPage[];
 }
@@ -44,7 +46,10 @@ type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 const methods = ['get', 'put', 'post', 'delete', 'patch', 'options', 'head', 'trace'] as const;
 
 /** The OpenAPI 3.1 document of an application: its routes and their schemas, and what each of them costs. */
-export function createDocument(parts: ApplicationParts, { info, publicUrl, sold, pages }: Described): OpenAPIObject {
+export function createDocument(
+  parts: ApplicationParts,
+  { info, publicUrl, mountPath, sold, pages }: Described,
+): OpenAPIObject {
   const { title, description, version = '1.0.0', contact } = info;
   const builder = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
@@ -58,6 +63,8 @@ export function createDocument(parts: ApplicationParts, { info, publicUrl, sold,
     standardSchemaConverter: (schema, { schemaType }) =>
       convert(schema, { schemaType, isWhole: parts.querySchemas.has(schema) }),
   });
+  const paths = Object.entries(document.paths).map(([path, item]) => [withoutMount(path, mountPath), item] as const);
+  document.paths = Object.fromEntries(paths);
   const bySale = new Map(sold.map((route) => [`${route.method} ${route.path}`, route]));
   for (const { path, method, operation } of operationsOf(document)) {
     const route = bySale.get(`${method.toUpperCase()} ${path}`);
