@@ -20,6 +20,7 @@ import { prefersHtml, writePaymentPage } from './discovery/payment-page.js';
 import { querySchemas } from './discovery/query-schemas.js';
 import { servePage } from './discovery/serve-page.js';
 import { writeWellKnown } from './discovery/well-known.js';
+import { Preflight } from './exchange/preflight.js';
 import { fastifyOf } from './fastify-of.js';
 import { RouteDescriptions } from './route-descriptions.js';
 import { SoldRoutes } from './sold-routes.js';
@@ -50,6 +51,7 @@ export class Discovery implements OnModuleInit, OnApplicationBootstrap {
     private readonly config: GateConfig,
     private readonly routes: SoldRoutes,
     private readonly descriptions: RouteDescriptions,
+    private readonly preflight: Preflight,
   ) {}
 
   /** The OpenAPI document. Throws before the application has started. */
@@ -69,6 +71,7 @@ export class Discovery implements OnModuleInit, OnApplicationBootstrap {
       return writePaymentPage(problem, { ...this.service.info, base: pathOf(this.config.publicUrl) });
     });
     for (const mount of new Set(['', this.config.mountPath])) {
+      this.preflight.serve(`${mount}/preflight`);
       servePage(fastify, { path: `${mount}/openapi.json`, mimeType: json, text: () => JSON.stringify(this.document) });
       servePage(fastify, { path: `${mount}/.well-known/x402`, mimeType: json, text: () => this.#wellKnown() });
       servePage(fastify, {

@@ -10,6 +10,7 @@ import { ApiKeyStrategy } from './credential/api-key.strategy.js';
 import { GatePassport } from './credential/gate-passport.js';
 import { X402Strategy } from './credential/x402.strategy.js';
 import { AccessGuard } from './exchange/access.guard.js';
+import { DryRuns } from './exchange/dry-run.js';
 import { FreeEntry } from './exchange/free-entry.js';
 import { FreePosts } from './exchange/free-posts.js';
 import { Holds } from './exchange/holds.js';
@@ -20,6 +21,7 @@ import { Offers } from './exchange/offers.js';
 import { PaidEntry } from './exchange/paid-entry.js';
 import { PaidPosts } from './exchange/paid-posts.js';
 import { PostOffice } from './exchange/post.js';
+import { Preflight } from './exchange/preflight.js';
 import { PricedRoutes } from './exchange/priced-routes.js';
 import { Quoting } from './exchange/quoting.js';
 import { ExchangeReceipts } from './exchange/receipts.js';
@@ -122,6 +124,8 @@ const parts: Provider[] = [
   PricedRoutes,
   SoldRoutes,
   RouteDescriptions,
+  DryRuns,
+  Preflight,
   WayOut,
   ReplicaService,
   AgreementService,
@@ -151,6 +155,7 @@ const services = [
   RouteAudit,
   SoldRoutes,
   RouteDescriptions,
+  Preflight,
   AgreementService,
   AccountService,
   TermsService,

@@ -13,6 +13,10 @@ declare module 'fastify' {
     /** The page in the place of a refusal's document, for people who opened the URL; undefined for everybody else. */
     refusalPage?: (problem: Problem, request: FastifyRequest) => RefusalPage | undefined;
   }
+  interface FastifyContextConfig {
+    /** Of a route whose handler is priced: the guard stands in front of it. */
+    isPriced?: true;
+  }
   interface FastifyRequest {
     /** The exchange that the gate opened for the request; `exchangeOf` gives it its full type. */
     keyfare: { readonly id: string; readonly isLeaving: boolean } | null;

@@ -9,6 +9,7 @@ import type { FreeAllowance, FreeHold } from '../free/hold.js';
 import type { KeyHold } from '../meter/hold.js';
 import type { PaymentHold } from '../payment/call.js';
 import type { AnswerBytes } from './answer-bytes.js';
+import type { DryRun } from './dry-run.js';
 
 /** What is set aside for a call: units of an account, a free call, or a claimed payment. Whoever takes it posts or voids it, once. */
 export type Hold = KeyHold | FreeHold | PaymentHold;
@@ -26,6 +27,8 @@ export interface Sealed {
 export class Exchange {
   /** SHA-256 of the request body (RFC 9530 form), once it was read. */
   requestDigest: string | undefined;
+  /** The call is only asked about: nothing may be taken for it, and no handler may run. */
+  dryRun: DryRun | undefined;
   tariff: PricedTariff | undefined;
   quote: Quote | undefined;
   principal: Principal | undefined;

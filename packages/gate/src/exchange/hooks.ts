@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Transform } from 'node:stream';
+import { Problem } from '@keyfare/core/problem';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest, onSendHookHandler, preParsingHookHandler } from 'fastify';
@@ -9,6 +10,7 @@ import { GateMetrics } from '../metrics.js';
 import { AccessLog } from '../server/access-log.js';
 import { allowOrigins } from '../server/cors.js';
 import { takeRefusal } from '../server/raw-refusals.js';
+import { DryRuns } from './dry-run.js';
 import { Exchange, exchangeOf, newExchangeId } from './exchange.js';
 import { readsBody } from './sellable.js';
 import { WayOut } from './way-out.js';
@@ -26,6 +28,7 @@ export class ExchangeHooks {
     private readonly config: GateConfig,
     private readonly metrics: GateMetrics,
     private readonly wayOut: WayOut,
+    private readonly dryRuns: DryRuns,
   ) {
     const fastify = fastifyOf(host);
     allowOrigins(host.httpAdapter, config.corsOrigins, config.operatorCorsOrigins);
@@ -33,8 +36,16 @@ export class ExchangeHooks {
     this.#accessLog = new AccessLog(fastify.log);
     fastify.decorateRequest('keyfare', null);
     fastify.addHook('onRequest', (request, reply, done) => {
-      this.#open(request, reply);
-      done();
+      const exchange = this.#open(request, reply);
+      const dryRun = this.dryRuns.take(request);
+      if (dryRun === undefined) done();
+      else if (request.routeOptions.config.isPriced === true) {
+        exchange.dryRun = dryRun;
+        dryRun.exchange = exchange;
+        done();
+      } else if (request.is404) done();
+      // No guard of ours stands in front of that handler, so it must not be reached.
+      else done(new Problem('request/not-found', 'Nothing is sold at this address.'));
     });
     const digest: preParsingHookHandler = (request, _reply, payload, done) => {
       done(null, readsBody(request) ? payload.pipe(this.#digest(request)) : payload);
@@ -63,10 +74,12 @@ export class ExchangeHooks {
     this.wayOut.enter.call(request.server, request, reply, payload, done);
   };
 
-  #open(request: FastifyRequest, reply: FastifyReply): void {
+  #open(request: FastifyRequest, reply: FastifyReply): Exchange {
     const openedAt = this.config.clock();
-    request.keyfare = new Exchange(newExchangeId(openedAt), openedAt, performance.now());
+    const exchange = new Exchange(newExchangeId(openedAt), openedAt, performance.now());
+    request.keyfare = exchange;
     reply.raw.on('close', () => this.#close(request, reply));
+    return exchange;
   }
 
   #digest(request: FastifyRequest): Transform & { receivedEncodedLength: number } {
@@ -92,6 +105,8 @@ export class ExchangeHooks {
   /** One line for each request, with what may be known and nothing that may not: no header, no body, no query. */
   #close(request: FastifyRequest, reply: FastifyReply): void {
     const exchange = exchangeOf(request);
+    // Whoever asked has a line of its own.
+    if (exchange.dryRun !== undefined) return;
     const { statusCode, writableFinished } = reply.raw;
     // Node calls a response finished also when its last write failed. After a whole one the socket still stands here.
     const finished = writableFinished && !request.raw.socket.destroyed;

@@ -24,7 +24,9 @@ export class PricedRoutes {
     fastifyOf(host);
     watchHandedRoutes(host.httpAdapter, (route, handler) => {
       const tariff = tariffOf(handler, handler);
-      if (tariff?.kind === 'priced') this.#routes.push({ route, tariff });
+      if (tariff?.kind !== 'priced') return;
+      route.config = { ...route.config, isPriced: true };
+      this.#routes.push({ route, tariff });
     });
   }
 
