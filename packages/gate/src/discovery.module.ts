@@ -1,5 +1,12 @@
 import type { Problem } from '@keyfare/core/problem';
-import { type DynamicModule, Injectable, Module, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common';
+import {
+  type DynamicModule,
+  Injectable,
+  Logger,
+  Module,
+  type OnApplicationBootstrap,
+  type OnModuleInit,
+} from '@nestjs/common';
 import {
   ApplicationConfig,
   DiscoveryService,
@@ -17,11 +24,15 @@ import { describeRoute } from './discovery/bazaar.js';
 import { createDocument, type OwnPage, operationsOf, type ServiceInfo } from './discovery/document.js';
 import { writeLlmsText } from './discovery/llms-text.js';
 import { prefersHtml, writePaymentPage } from './discovery/payment-page.js';
+import { writePriceList } from './discovery/price-list.js';
+import { servePrices } from './discovery/price-pages.js';
 import { querySchemas } from './discovery/query-schemas.js';
 import { servePage } from './discovery/serve-page.js';
 import { writeWellKnown } from './discovery/well-known.js';
-import { Preflight } from './exchange/preflight.js';
+import { Preflight, preflightRequest, preflightVerdict } from './exchange/preflight.js';
 import { fastifyOf } from './fastify-of.js';
+import { PriceService } from './price/price.service.js';
+import { priceTerms } from './price-terms.js';
 import { RouteDescriptions } from './route-descriptions.js';
 import { SoldRoutes } from './sold-routes.js';
 
@@ -39,6 +50,7 @@ class Service {
 /** Writes the documents once all routes are there, and serves them as they were written. */
 @Injectable()
 export class Discovery implements OnModuleInit, OnApplicationBootstrap {
+  readonly #logger = new Logger('Discovery');
   #document: OpenAPIObject | undefined;
 
   constructor(
@@ -52,6 +64,7 @@ export class Discovery implements OnModuleInit, OnApplicationBootstrap {
     private readonly routes: SoldRoutes,
     private readonly descriptions: RouteDescriptions,
     private readonly preflight: Preflight,
+    private readonly prices: PriceService,
   ) {}
 
   /** The OpenAPI document. Throws before the application has started. */
@@ -72,6 +85,7 @@ export class Discovery implements OnModuleInit, OnApplicationBootstrap {
     });
     for (const mount of new Set(['', this.config.mountPath])) {
       this.preflight.serve(`${mount}/preflight`);
+      servePrices(fastify, { mount, records: this.prices, list: () => this.#priceList() });
       servePage(fastify, { path: `${mount}/openapi.json`, mimeType: json, text: () => JSON.stringify(this.document) });
       servePage(fastify, { path: `${mount}/.well-known/x402`, mimeType: json, text: () => this.#wellKnown() });
       servePage(fastify, {
@@ -83,7 +97,7 @@ export class Discovery implements OnModuleInit, OnApplicationBootstrap {
   }
 
   /** Nest has registered its routes. */
-  onApplicationBootstrap(): void {
+  async onApplicationBootstrap(): Promise<void> {
     describeAdmin();
     const parts = {
       modules: this.modules,
@@ -108,6 +122,18 @@ export class Discovery implements OnModuleInit, OnApplicationBootstrap {
       if (route !== undefined)
         this.descriptions.describe(route, describeRoute(operation, { path, method, document, link }));
     }
+    // No call needs it: whoever asks for the list first tries again.
+    await this.#record().catch((error: unknown) => this.#logger.warn(error));
+  }
+
+  /** When each price on offer was first seen. */
+  async #record(): Promise<ReadonlyMap<string, Date>> {
+    const products = this.routes.list().flatMap((route) => route.products);
+    return this.prices.record(products.map(priceTerms));
+  }
+
+  async #priceList(): Promise<string> {
+    return JSON.stringify(writePriceList(this.routes.list(), await this.#record()));
   }
 
   #llms(): string {
@@ -160,6 +186,15 @@ function ownPages(publicUrl: string): readonly OwnPage[] {
   const json = 'application/json';
   return [
     { path: '/llms.txt', summary: 'How to call and to pay, for language models.', mimeType: 'text/plain' },
+    {
+      path: '/preflight',
+      summary: 'What would become of a call, with the credential of this request; for nothing.',
+      mimeType: json,
+      post: { takes: preflightRequest, answers: preflightVerdict },
+    },
+    { path: '/prices', summary: 'Each price that is on offer, by its id.', mimeType: json },
+    { path: '/prices/{id}', summary: 'A price that is or was on offer.', mimeType: json },
+    { path: '/prices/skus/{sku}', summary: 'The prices that a product has had.', mimeType: json },
     { path: '/.well-known/x402', summary: 'All that is sold, for crawlers of x402.', mimeType: json },
     { path: '/.well-known/jwks.json', summary: 'The keys that receipts verify against (RFC 7517).', mimeType: json },
     { path: `${wellKnown}/did.json`, summary: 'The same keys as a did:web document.', mimeType: json },

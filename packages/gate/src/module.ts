@@ -40,6 +40,7 @@ import { PaymentLedgerService } from './payment/ledger.js';
 import { PaymentResolver } from './payment/payment.resolver.js';
 import { PaymentService } from './payment/payment.service.js';
 import { PaymentHistory } from './payment-history.js';
+import { PriceService } from './price/price.service.js';
 import { ReceiptService } from './receipt/receipt.service.js';
 import { ReceiptPages } from './receipt/receipt-pages.js';
 import { GateHealth } from './replica/health.js';
@@ -126,6 +127,7 @@ const parts: Provider[] = [
   RouteDescriptions,
   DryRuns,
   Preflight,
+  PriceService,
   WayOut,
   ReplicaService,
   AgreementService,
@@ -156,6 +158,7 @@ const services = [
   SoldRoutes,
   RouteDescriptions,
   Preflight,
+  PriceService,
   AgreementService,
   AccountService,
   TermsService,

@@ -1,16 +1,11 @@
-import type { FreeCalls, PricedTariff, Product, TariffChoice } from '@keyfare/core/metering';
+import type { PricedTariff, Product, TariffChoice } from '@keyfare/core/metering';
 import { formatMoney, type Money, money } from '@keyfare/core/money';
 import type { PaymentTerms } from '@keyfare/core/x402';
 import { Injectable } from '@nestjs/common';
 import { GateConfig } from './config.js';
 import { PricedRoutes } from './exchange/priced-routes.js';
 import { PaymentService } from './payment/payment.service.js';
-
-/** The least and the most of a figure, as text in decimals; the same where nothing varies. */
-export interface Bounds {
-  readonly min: string;
-  readonly max: string;
-}
+import { type Bounds, type PricedProduct, priceTerms } from './price-terms.js';
 
 /** One way to pay for a product by wallet, with what the gate's settings add to the tariff. */
 export interface SoldOffer {
@@ -30,14 +25,9 @@ export interface SoldOffer {
 }
 
 /** What is sold under one name, and all ways to pay for it. */
-export interface SoldProduct {
-  readonly sku: string;
-  readonly scope: string | undefined;
-  /** US dollars. */
-  readonly price: Bounds;
-  readonly units: Bounds;
-  /** A function tells the price, or the units, of each request. */
-  readonly isVariable: boolean;
+export interface SoldProduct extends PricedProduct {
+  /** The id of the price, which is in `/prices`; of all that stands here. */
+  readonly priceId: string;
   readonly accepts: readonly SoldOffer[];
 }
 
@@ -52,7 +42,7 @@ export interface SoldRoute {
   readonly price: Bounds;
   /** How a request chooses among them; undefined where it does not, or where a function chooses. */
   readonly choice: TariffChoice | undefined;
-  readonly free: FreeCalls | undefined;
+  readonly free: PricedTariff['free'];
   readonly mimeType: string;
   /** The tariff itself, which the guard quotes by. */
   readonly tariff: PricedTariff;
@@ -70,7 +60,7 @@ export class SoldRoutes {
   /** Each priced route with each of its methods; complete once the application has registered its routes. */
   list(): readonly SoldRoute[] {
     return this.routes.list().map(({ method, url, tariff }) => {
-      const products = tariff.products.map((product) => this.#sold(product));
+      const products = tariff.products.map((product) => this.#sold(product, tariff.free));
       return {
         method,
         path: soldPath(url, this.config.mountPath),
@@ -84,18 +74,20 @@ export class SoldRoutes {
     });
   }
 
-  #sold(product: Product): SoldProduct {
+  #sold(product: Product, free: PricedTariff['free']): SoldProduct {
     const least = this.#offers(product, 'min');
     const most = this.#offers(product, 'max');
     const figures = [product.price, product.units, ...(product.offers ?? []).map(({ price }) => price)];
-    return {
+    const sold = {
       sku: product.sku,
       scope: product.scope,
       price: boundsOf(product.price, formatMoney),
       units: boundsOf(product.units, String),
       isVariable: figures.some((figure) => figure?.of !== undefined),
+      free,
       accepts: most.map((terms, index) => soldOffer(least[index] ?? terms, terms)),
     };
+    return { priceId: priceTerms(sold).id, ...sold };
   }
 
   /** The offers of a 402, as the guard would make them for a request at this end of the bounds. */

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { fundedPayer, type TestPayer, testPayer } from '@keyfare/testing/payers';
 import { Controller, Get, Post } from '@nestjs/common';
 import { DiscoveryModule } from '../src/discovery.module.js';
+import { preflightVerdict } from '../src/exchange/preflight.js';
 import { KeyService } from '../src/services.js';
 import { Free, Priced } from '../src/tariff.js';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
@@ -88,7 +89,7 @@ describe('a preflight', () => {
       body: JSON.stringify({ url, ...more }),
     });
     expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'no-store']);
-    return answer.body as unknown as Verdict;
+    return preflightVerdict.parse(answer.body) as Verdict;
   };
 
   /** Asks, sees that nothing was taken, makes the call and compares. */

@@ -31,6 +31,8 @@ export interface OwnPage {
   readonly path: string;
   readonly summary: string;
   readonly mimeType: string;
+  /** Of a page that takes a POST: what it takes and answers, and who may show a credential there. */
+  readonly post?: { readonly takes: unknown; readonly answers: unknown };
 }
 
 interface Described {
@@ -73,7 +75,9 @@ export function createDocument(
     operation.security ??= [];
     showExamples(operation);
   }
-  for (const page of pages) document.paths[page.path] = { get: describePage(page) };
+  for (const page of pages) {
+    document.paths[page.path] = page.post === undefined ? { get: describePage(page) } : { post: describePost(page) };
+  }
   document.components = {
     ...document.components,
     securitySchemes: { ...document.components?.securitySchemes, ...securitySchemes },
@@ -120,6 +124,22 @@ function describePage({ path, summary, mimeType }: OwnPage): Operation {
     security: [],
     parameters: names.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } }) as const),
     responses: { 200: { description: summary, content: { [mimeType]: {} } } },
+  };
+}
+
+function describePost({ post, ...page }: OwnPage): Operation {
+  const { takes, answers } = post ?? {};
+  const json = (schema: unknown, side: 'input' | 'output') => {
+    return { 'application/json': { schema: convert(schema, { schemaType: side, isWhole: true })?.schema ?? {} } };
+  };
+  return {
+    ...describePage(page),
+    security: [{ bearer: [] }, {}],
+    requestBody: { required: true, content: json(takes, 'input') },
+    responses: {
+      200: { description: page.summary, content: json(answers, 'output') },
+      400: { $ref: '#/components/responses/Malformed' },
+    },
   };
 }
 

@@ -6,8 +6,8 @@ export interface Page {
   readonly path: string;
   /** With its charset. */
   readonly mimeType: string;
-  /** Called once, for the first request. */
-  readonly text: () => string;
+  /** Called for the first request, and again only where it fails. */
+  readonly text: () => string | Promise<string>;
 }
 
 /**
@@ -16,9 +16,9 @@ export interface Page {
  */
 export function servePage(fastify: FastifyInstance, { path, mimeType, text }: Page): void {
   let written: { readonly body: string; readonly etag: string } | undefined;
-  fastify.get(path, (request, reply) => {
+  fastify.get(path, async (request, reply) => {
     if (written === undefined) {
-      const body = text();
+      const body = await text();
       written = { body, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"` };
     }
     const { body, etag } = written;

@@ -19,30 +19,35 @@ export const preflightRequest = z.strictObject({
 });
 
 /** What becomes of a call, before it is made. */
-export interface PreflightVerdict {
-  readonly wouldSucceed: boolean;
-  /** How the call would be paid; null where it would not be served. */
-  readonly rail: 'key' | 'x402' | 'free' | null;
-  /** A stored answer would be sent again, and nothing be charged. */
-  readonly isReplay?: true;
-  readonly sku?: string;
-  readonly units?: string;
-  /** US dollars; what a wallet would be asked for. */
-  readonly price?: string;
-  /** Why the call would be refused, and what to do. */
-  readonly problem?: {
-    /** Undefined for a refusal that is the host's own. */
-    readonly code?: string;
-    readonly status: number;
-    readonly title: string;
-    readonly detail?: string;
-    readonly remedy?: string;
-  };
-  readonly resetAt?: string;
-  /** What could be paid with, where payment is asked for: the offers of x402 version 2. */
-  readonly accepts?: unknown;
-  readonly retryAfterSeconds?: number;
-}
+export const preflightVerdict = z.strictObject({
+  wouldSucceed: z.boolean(),
+  rail: z
+    .enum(['key', 'x402', 'free'])
+    .nullable()
+    .meta({ description: 'How it would be paid; null where it would be refused' }),
+  isReplay: z
+    .literal(true)
+    .optional()
+    .meta({ description: 'The stored answer would be sent again, and nothing charged' }),
+  sku: z.string().optional(),
+  units: z.string().optional(),
+  price: z.string().optional().meta({ description: 'US dollars: what a wallet is asked for' }),
+  problem: z
+    .strictObject({
+      code: z.string().optional().meta({ description: 'Left out where the refusal is the host’s own' }),
+      status: z.number().int(),
+      title: z.string(),
+      detail: z.string().optional(),
+      remedy: z.string().optional(),
+    })
+    .optional()
+    .meta({ description: 'Why it would be refused, and what to do' }),
+  accepts: z.array(z.unknown()).optional().meta({ description: 'What could be paid with: offers of x402 version 2' }),
+  retryAfterSeconds: z.number().optional(),
+  resetAt: z.iso.datetime().optional().meta({ description: 'When the allowance is whole again' }),
+});
+
+export type PreflightVerdict = z.infer<typeof preflightVerdict>;
 
 /** What came of the injected request. */
 interface Answer {
@@ -151,8 +156,8 @@ function refused(problem: Problem): PreflightVerdict {
   };
 }
 
-function offersIn(challenge: string): unknown {
-  return (JSON.parse(Buffer.from(challenge, 'base64').toString()) as { accepts: unknown }).accepts;
+function offersIn(challenge: string): unknown[] {
+  return (JSON.parse(Buffer.from(challenge, 'base64').toString()) as { accepts: unknown[] }).accepts;
 }
 
 /** A refusal of the server layer, or of the host, that came before the guard. */
