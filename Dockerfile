@@ -18,9 +18,10 @@ COPY apps/api/package.json apps/api/
 COPY apps/billing/package.json apps/billing/
 COPY packages/core/package.json packages/core/
 COPY packages/db/package.json packages/db/
+COPY packages/docs/package.json packages/docs/
 COPY packages/evm/package.json packages/evm/
 COPY packages/gate/package.json packages/gate/
-RUN npm pkg set --json 'workspaces=["apps/api","apps/billing","packages/core","packages/db","packages/evm","packages/gate"]' \
+RUN npm pkg set --json 'workspaces=["apps/api","apps/billing","packages/core","packages/db","packages/docs","packages/evm","packages/gate"]' \
   && npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
   && rm -rf node_modules/typescript node_modules/@typescript
 
@@ -43,6 +44,7 @@ ENV NODE_ENV=production HOST=0.0.0.0
 COPY --from=dependencies /keyfare .
 COPY --from=build /keyfare/packages/core/dist packages/core/dist
 COPY --from=build /keyfare/packages/db/dist packages/db/dist
+COPY --from=build /keyfare/packages/docs/dist/site packages/docs/dist/site
 COPY --from=build /keyfare/packages/evm/dist packages/evm/dist
 COPY --from=build /keyfare/packages/gate/dist packages/gate/dist
 COPY --from=build /keyfare/apps/api/dist apps/api/dist

@@ -20,9 +20,12 @@ const checks = [
   ['PostgreSQL features', ['node', 'scripts/postgres-features.mjs', '--check']],
   ['dead code', ['npx', '--no-install', 'knip']],
   ['problem pages', ['node', 'scripts/problems.mjs', '--check']],
+  ['settings page', ['node', 'scripts/settings.mjs', '--check']],
   ['page of the command line', ['node', 'scripts/cli-page.mjs', '--check']],
   ['links', ['node', 'scripts/links.mjs']],
   ['names in runbooks', ['node', 'scripts/names.mjs']],
+  // Debian's packages are installed for these where they are missing, which a machine of a developer's may not let them.
+  ...(process.argv.includes('--soak') ? [['alerts', ['node', 'scripts/promtool.mjs']]] : []),
   ...(process.argv.includes('--soak') ? [['soak', ['node', 'scripts/soak.mjs']]] : []),
   ...(process.argv.includes('--servers') ? [['servers', ['node', 'scripts/servers.mjs']]] : []),
 ];

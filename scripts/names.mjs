@@ -29,7 +29,7 @@ const words = new Set(code.match(/[a-z]+(?:-[a-z]+)+/g));
 /** `GET /receipts/:id` and so on, from the decorators of the controllers, and of the routes that the gate itself has. */
 const routes = new Set(
   texts.flatMap((text) => {
-    const plain = [...text.matchAll(/fastify\.(get|post)(?:<[^(]*>)?\('([^']+)'/g)];
+    const plain = [...text.matchAll(/fastify\.(get|post)(?:<[^(]*>)?\(['`](?:\$\{\w+\})?([^'`]+)['`]/g)];
     const [, base] = /@(?:Controller|Admin)\(['"`]?([^'"`)]*)/.exec(text) ?? [];
     if (base === undefined) return plain.map(([, method, path]) => `${method.toUpperCase()} ${shape(path)}`);
     return [...text.matchAll(/@(Get|Post|Patch|Delete)\(([^)]*)\)/g)].flatMap(([, method, rest]) =>

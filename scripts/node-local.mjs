@@ -1,5 +1,6 @@
 // `node scripts/node-local.mjs`: statements that only one PostgreSQL node understands (advisory locks, LISTEN and NOTIFY,
-// transaction ids, snapshots, names of backends and rows), and those that need a session, stand in packages/db/src/node-local and nowhere else in what ships.
+// transaction ids, snapshots, names of backends and rows), and those that need a session, stand in
+// packages/db/src/node-local and nowhere else in what ships.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

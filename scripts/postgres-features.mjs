@@ -52,7 +52,7 @@ const seen = new Set();
 const after = before.replace(/^\| ([^|]+) \|[^|]*\|(.*)$/gm, (row, name, rest) => {
   if (!found.has(name)) return row;
   seen.add(name);
-  return `| ${name} | ${[...found.get(name)].toSorted().join(', ')} |${rest}`;
+  return `| ${name} | ${[...found.get(name)].toSorted((a, b) => (a < b ? -1 : 1)).join(', ')} |${rest}`;
 });
 const missing = Object.keys(features).filter((name) => !seen.has(name));
 for (const name of missing) console.error(`docs/postgres-features.md has no row for ${name}`);

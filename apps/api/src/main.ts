@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { createLogger, main, startServer, Watch } from '@keyfare/gate/server';
 import { ApiModule } from './api.module.js';
 import { readApiConfig } from './config.js';
+import { serveDocs } from './docs.js';
 
 await main(async () => {
   const config = readApiConfig(process.env);
@@ -14,5 +15,6 @@ await main(async () => {
     host: config.host,
     port: config.port,
     trustedProxies: config.trustedProxies,
+    prepare: serveDocs,
   });
 });

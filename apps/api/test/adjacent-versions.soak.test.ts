@@ -29,7 +29,7 @@ describe('the release before and this one on one database', () => {
   /** As an operator takes a process out: the balancer first, for the release before does not tell it. */
   const stop = async (load: SteadyCallers, api: Api): Promise<void> => {
     balancer.remove(api.url);
-    await load.more(2);
+    await load.underWay();
     running.splice(running.indexOf(api), 1);
     expect(await api.service.stop()).toEqual({ code: 0, signal: null });
   };
@@ -81,11 +81,6 @@ describe('the release before and this one on one database', () => {
     expect((await billing.reconcile()).breaks).toEqual([]);
     await Promise.all(running.splice(0).map(({ service }) => service.stop()));
     const places = { databaseUrl: ground.database.url, rpcUrl: ground.chain.rpcUrl, asset: usdcAddress, jwks };
-    const held = load.served.map(({ receiptId: id, jws, nonce }) => ({
-      id,
-      jws,
-      ...(nonce !== undefined && { nonce }),
-    }));
-    expect(await countIndependently({ ...places, payTo: ground.payTo }, held)).toEqual([]);
+    expect(await countIndependently({ ...places, payTo: ground.payTo }, load.served)).toEqual([]);
   }, 300_000);
 });

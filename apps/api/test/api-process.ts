@@ -64,6 +64,7 @@ const billingMain = fileURLToPath(new URL('../../../billing/dist/src/main.js', i
 
 /** A running billing process. */
 export interface Billing {
+  readonly url: string;
   readonly service: Service;
   /** A reconciliation, now. */
   reconcile(): Promise<Reconciliation>;
@@ -120,7 +121,7 @@ export async function startBilling(ground: Ground, api: Api): Promise<Billing> {
     });
     return (await response.json()) as T;
   };
-  return { service, post, reconcile: async () => post<Reconciliation>('/reconciliations', {}) };
+  return { service, url, post, reconcile: async () => post<Reconciliation>('/reconciliations', {}) };
 }
 
 /** A running API process. */

@@ -78,8 +78,14 @@ describe('a priced URL that a person opens', () => {
       return [response.status, response.headers.get('content-type')];
     };
     expect(await ask(target, { authorization: `Bearer ${secret}` })).toEqual([200, 'application/json; charset=utf-8']);
-    expect(await ask(target, { authorization: 'Bearer kf_test_none' })).toEqual([401, 'application/problem+json; charset=utf-8']);
-    expect(await ask(target, { 'payment-signature': 'e30=' })).toEqual([400, 'application/problem+json; charset=utf-8']);
+    expect(await ask(target, { authorization: 'Bearer kf_test_none' })).toEqual([
+      401,
+      'application/problem+json; charset=utf-8',
+    ]);
+    expect(await ask(target, { 'payment-signature': 'e30=' })).toEqual([
+      400,
+      'application/problem+json; charset=utf-8',
+    ]);
     expect(await ask('/v1/nothing', {})).toEqual([404, 'application/problem+json; charset=utf-8']);
   });
 });

@@ -18,7 +18,7 @@ describe('two API processes that are replaced one after the other', () => {
   const apis: Api[] = [];
 
   const start = async (): Promise<Api> => {
-    const env = { PUBLIC_URL: publicUrl, DRAIN_MS: '1000', DEFERRED_AGE_SECONDS: '1', LOG_LEVEL: 'warn' };
+    const env = { PUBLIC_URL: publicUrl, DRAIN_MS: '60000', DEFERRED_AGE_SECONDS: '1', LOG_LEVEL: 'warn' };
     const api = await startApi(ground, env, main);
     apis.push(api);
     await balancer.add(api.url);
@@ -31,7 +31,7 @@ describe('two API processes that are replaced one after the other', () => {
   }, 60_000);
   afterAll(async () => {
     await billing?.service.stop();
-    await Promise.all(apis.map(({ service }) => service.stop()));
+    await Promise.all(apis.splice(0).map(async ({ service }) => end(service)));
     await balancer.close();
     await ground.close();
   }, 60_000);
@@ -52,29 +52,36 @@ describe('two API processes that are replaced one after the other', () => {
     });
     load.start();
     await load.more(3);
-    for (const old of [...apis]) {
+    for (const old of apis.slice()) {
       await start();
+      process.kill(old.service.pid, 'SIGTERM');
+      // Not after a time: the balancer has seen the 503 at /readyz, and what it sent before is answered.
+      await balancer.untilLeft(old.url);
+      await load.underWay();
+      // The second signal ends the wait.
       expect(await old.service.stop()).toEqual({ code: 0, signal: null });
       balancer.remove(old.url);
+      apis.splice(apis.indexOf(old), 1);
       await load.more(3);
     }
     await load.stop();
     expect(load.failed).toEqual([]);
-    const [, , third] = apis as [Api, Api, Api];
+    const [third] = apis as [Api, Api];
     expect(new Set(load.served.map(({ kind }) => kind)).size).toBe(4);
     await ended(ground.database.url);
     const jwks = (await (await fetch(`${third.url}/.well-known/jwks.json`)).json()) as Places['jwks'];
     expect((await billing.reconcile()).breaks).toEqual([]);
-    await Promise.all(apis.map(({ service }) => service.stop()));
+    await Promise.all(apis.splice(0).map(async ({ service }) => end(service)));
     const places = { databaseUrl: ground.database.url, rpcUrl: ground.chain.rpcUrl, asset: usdcAddress, jwks };
-    const held = load.served.map(({ receiptId: id, jws, nonce }) => ({
-      id,
-      jws,
-      ...(nonce !== undefined && { nonce }),
-    }));
-    expect(await countIndependently({ ...places, payTo: ground.payTo }, held)).toEqual([]);
+    expect(await countIndependently({ ...places, payTo: ground.payTo }, load.served)).toEqual([]);
   }, 120_000);
 });
+
+/** Two signals: the second ends the time in which a balancer would turn away. */
+async function end(service: Api['service']): Promise<void> {
+  process.kill(service.pid, 'SIGTERM');
+  await service.stop();
+}
 
 /** Resolves when no payment is on its way any more. */
 async function ended(url: string): Promise<void> {

@@ -116,10 +116,11 @@ const connections: Provider[] = [
   { provide: logFeed, inject: [feedPool], useFactory: sqlFeed },
   {
     provide: evmChain,
-    inject: [BillingConfig],
+    inject: [BillingConfig, BillingMetrics],
     // A node that does not answer stops nothing: no answer of it counts before its chain id was right.
-    useFactory: async ({ rpcUrl, network, rpcTimeoutMs, isProduction }: BillingConfig) => {
-      const chain = openChain({ rpcUrl, chainId: network.chainId, timeoutMs: rpcTimeoutMs });
+    useFactory: async (config: BillingConfig, { rpc }: BillingMetrics) => {
+      const { rpcUrl, network, rpcTimeoutMs: timeoutMs, isProduction } = config;
+      const chain = openChain({ rpcUrl, chainId: network.chainId, timeoutMs, observer: rpc.observer(network.caip2) });
       if (!isProduction || !(await servesOtherChain(chain))) return chain;
       chain.close();
       throw new ConfigurationError([otherChainFault('RPC_URL', network)]);

@@ -14,7 +14,7 @@ export type DataSourceSettings = Place & {
   // oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for entity classes
   readonly entities: readonly (Function | EntitySchema)[];
   readonly migrations: readonly (new () => MigrationInterface)[];
-  /** Shown in `pg_stat_activity`. */
+  /** What the server lists its sessions under. */
   readonly applicationName: string;
   /** A role that each connection takes on at its start, with fewer rights than the login. */
   readonly role?: string;

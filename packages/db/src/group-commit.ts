@@ -22,14 +22,15 @@ export interface GroupCommitSettings<Item, Result> {
    * @default 10000
    */
   readonly maxWaiting?: number;
-  /** Called for each transaction, for metrics. */
-  readonly onWritten?: (items: number) => void;
+  /** Called for each transaction, for metrics: with its items, and how long the first of them had waited for it. */
+  readonly onWritten?: (items: number, waitedMs: number) => void;
 }
 
 interface Waiting<Item, Result> {
   readonly item: Item;
   readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
+  readonly sinceMs: number;
 }
 
 const firstPauseMs = 20;
@@ -69,9 +70,14 @@ export class GroupCommit<Item, Result> {
       return Promise.reject(new Problem('service/overloaded', undefined, { headers: { 'retry-after': '1' } }));
     }
     return new Promise<Result>((resolve, reject) => {
-      this.#waiting.push({ item, resolve, reject });
+      this.#waiting.push({ item, resolve, reject, sinceMs: performance.now() });
       this.#running ??= this.#run();
     });
+  }
+
+  /** How many items wait for a transaction. */
+  get waiting(): number {
+    return this.#waiting.length;
   }
 
   /** Whether a transaction of unknown outcome is being settled: new items are refused meanwhile. */
@@ -115,9 +121,10 @@ export class GroupCommit<Item, Result> {
   }
 
   async #write(group: readonly Waiting<Item, Result>[]): Promise<void> {
+    const waitedMs = performance.now() - (group[0]?.sinceMs ?? 0);
     try {
       const results = await this.#writeUntilKnown(group.map(({ item }) => item));
-      this.#settings.onWritten?.(group.length);
+      this.#settings.onWritten?.(group.length, waitedMs);
       for (const [index, { resolve }] of group.entries()) resolve(results[index] as Result);
     } catch (error) {
       const [only] = group;

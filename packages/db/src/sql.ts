@@ -2,6 +2,7 @@ import { Problem } from '@keyfare/core/problem';
 import { Pool, type PoolClient } from 'pg';
 import { connectionOf } from './connection.js';
 import type { HostPool, Place } from './host-pool.js';
+import type { PoolState, SqlObserver } from './sql-observer.js';
 
 /** One statement. With a `name` it is prepared once for each connection. */
 export interface Statement {
@@ -45,6 +46,7 @@ export class SqlPool implements Sql {
   /** It belongs to a host, which closes it. */
   readonly #isBorrowed: boolean;
   readonly #maxWaiting: number;
+  #observer: SqlObserver | undefined;
   readonly #connectTimeoutMs: number;
   /** Of a host's pool each statement brings its own limit. */
   readonly #limits: Limits;
@@ -71,6 +73,17 @@ export class SqlPool implements Sql {
     if (!this.#isBorrowed) this.#pool.on('connect', (client) => client.on('error', ignore));
   }
 
+  /** From now on `observer` hears what this pool does. */
+  observe(observer: SqlObserver): void {
+    this.#observer = observer;
+  }
+
+  /** The connections of the moment. */
+  get state(): PoolState {
+    const { totalCount, idleCount, waitingCount } = this.#pool;
+    return { busy: totalCount - idleCount, idle: idleCount, waiting: waitingCount };
+  }
+
   async query<Row>(statement: Statement): Promise<readonly Row[]> {
     if (this.#begin !== 'begin') {
       return await this.transaction((tx) => tx.query<Row>(statement)).catch((error: unknown) => {
@@ -80,8 +93,7 @@ export class SqlPool implements Sql {
     const client = await this.#connect();
     let lost: DatabaseUnavailable | undefined;
     try {
-      const { rows } = await client.query(this.#forDriver(statement));
-      return rows as readonly Row[];
+      return await this.#onClient(client).query<Row>(statement);
     } catch (error) {
       // SQLSTATE 57014: it took longer than this pool's statements may.
       if (errorCode(error) === '57014') throw tooSlow(error);
@@ -105,7 +117,7 @@ export class SqlPool implements Sql {
       await client.query({ text: this.#begin, ...this.#limits });
       const result = await work(this.#onClient(client));
       committing = true;
-      await client.query({ text: 'commit', ...this.#limits });
+      await this.#run(client, { text: 'commit' }, 'commit');
       return result;
     } catch (error) {
       if (!isConnectionLost(error)) {
@@ -139,11 +151,21 @@ export class SqlPool implements Sql {
 
   #onClient(client: PoolClient): Sql {
     return {
-      query: async <Row>(statement: Statement) => {
-        const { rows } = await client.query(this.#forDriver(statement));
-        return rows as readonly Row[];
-      },
+      query: async <Row>(statement: Statement) => this.#run<Row>(client, statement, statement.name ?? 'unnamed'),
     };
+  }
+
+  /** `name` is what an observer hears. */
+  async #run<Row>(client: PoolClient, statement: Statement, name: string): Promise<readonly Row[]> {
+    const ended = this.#observer?.began(name);
+    try {
+      const { rows } = await client.query(this.#forDriver(statement));
+      ended?.('ok');
+      return rows as readonly Row[];
+    } catch (error) {
+      ended?.(isConnectionLost(error) ? 'lost' : 'failed');
+      throw error;
+    }
   }
 
   /** Whatever keeps a connection from being made, nothing was sent, so nothing is in doubt. */
@@ -151,10 +173,13 @@ export class SqlPool implements Sql {
     if (this.#pool.waitingCount >= this.#maxWaiting) {
       throw new Problem('service/overloaded', undefined, { headers: { 'retry-after': '1' } });
     }
+    const begunAtMs = this.#observer === undefined ? 0 : performance.now();
     try {
       return await (this.#isBorrowed ? this.#borrow() : this.#pool.connect());
     } catch (error) {
       throw new DatabaseUnavailable(error, { inDoubt: false });
+    } finally {
+      this.#observer?.connected((performance.now() - begunAtMs) / 1_000);
     }
   }
 

@@ -10,8 +10,8 @@ describe('behind pgbouncer in transaction mode', () => {
 
   beforeAll(async () => {
     database = await createTestDatabase();
-    expect(database.env['DIRECT_DATABASE_URL']).toBeDefined();
-    const url = database.env['DATABASE_URL'] ?? '';
+    const { DATABASE_URL: url = '', DIRECT_DATABASE_URL: direct = url } = database.env;
+    if (url === direct) throw new Error('KEYFARE_TEST_POOLER names no pooler');
     sql = new SqlPool({ url, applicationName: 'pooled', role: 'keyfare_gate', isPooled: true, poolSize: 16 });
   });
   afterAll(async () => {

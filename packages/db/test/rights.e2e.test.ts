@@ -66,26 +66,26 @@ afterAll(async () => {
 });
 
 it('a login that may not migrate is told each right that it lacks with the statement that gives it, and with those it migrates', async () => {
-  const said = await sentences(as(owner, (it) => migrate(it, schema, [role])));
+  const said = await sentences(as(owner, (source) => migrate(source, schema, [role])));
   expect(said).toEqual([
     'A migration of the schema rights is pending from MakeTable1797000000000 on, and the login of MIGRATION_DATABASE_URL (or else DATABASE_URL) may not run it.',
     `The role ${role} is missing and the login ${owner} has no CREATEROLE: run \`create role ${role} nologin;\` as an administrator.`,
     `The schema rights is to be made and the login ${owner} has no CREATE on the database ${database.name}: run \`create schema rights authorization ${owner};\` as an administrator.`,
   ]);
   for (const statement of said.flatMap((text) => /`(.*)`/.exec(text)?.[1] ?? [])) await admin(statement);
-  expect(await as(owner, (it) => pendingMigrations(it, schema))).toEqual(['MakeTable1797000000000']);
-  expect(await as(owner, (it) => migrate(it, schema, [role]))).toEqual(['MakeTable1797000000000']);
-  expect(await as(owner, (it) => migrate(it, schema, [role]))).toEqual([]);
+  expect(await as(owner, (source) => pendingMigrations(source, schema))).toEqual(['MakeTable1797000000000']);
+  expect(await as(owner, (source) => migrate(source, schema, [role]))).toEqual(['MakeTable1797000000000']);
+  expect(await as(owner, (source) => migrate(source, schema, [role]))).toEqual([]);
 });
 
 it('a login that owns nothing starts while nothing is pending, and is told whose schema it is once something is', async () => {
-  expect(await sentences(as(other, (it) => migrate(it, schema)))).toEqual([
+  expect(await sentences(as(other, (source) => migrate(source, schema)))).toEqual([
     expect.stringContaining(`The login ${other} may not read rights.migration`),
   ]);
   await admin(`grant usage on schema rights to ${other}; grant select on rights.migration to ${other}`);
-  expect(await as(other, (it) => migrate(it, schema))).toEqual([]);
+  expect(await as(other, (source) => migrate(source, schema))).toEqual([]);
   await admin('delete from rights.migration');
-  expect(await sentences(as(other, (it) => migrate(it, schema)))).toEqual([
+  expect(await sentences(as(other, (source) => migrate(source, schema)))).toEqual([
     expect.stringContaining('A migration of the schema rights is pending'),
     `The schema rights, or a part of it, belongs to ${owner} and not to the login ${other}: migrate as ${owner}, or run \`grant ${owner} to ${other};\` as an administrator.`,
   ]);

@@ -78,6 +78,8 @@ export abstract class GateConfig {
   abstract readonly replicaTtlMs: number;
   /** Refused payments of payers that are not known, each second, whose claims and questions are paid for. */
   abstract readonly refusedPayments: { readonly perAddress: number; readonly total: number };
+  /** With gas for fewer settlements than this a settler counts as low. */
+  abstract readonly settlerLowSettlements: number;
   abstract readonly clock: Clock;
   /** A fault in the words of who set it: by the name of an option where it came from one. */
   abstract readonly inOptionNames: (fault: string) => string;
@@ -184,6 +186,7 @@ export const gateEnvironment = z.object({
   REPLICA_TTL_MS: milliseconds.default(5_000),
   REFUSED_PAYMENTS_PER_ADDRESS: z.coerce.number().int().min(1).max(10_000).default(50),
   REFUSED_PAYMENTS_TOTAL: z.coerce.number().int().min(1).max(100_000).default(200),
+  SETTLER_LOW_SETTLEMENTS: z.coerce.number().int().min(1).max(1_000_000).default(500),
 });
 
 /** The gate's configuration from options and environment. Throws a `ConfigurationError` that names every fault. */
@@ -277,6 +280,7 @@ function configOf({ values, networks, all, pool, clock, inOptionNames: inNames }
     keyCacheMaxAgeMs: values.KEY_CACHE_MAX_AGE_MS,
     replicaTtlMs: values.REPLICA_TTL_MS,
     refusedPayments: { perAddress: values.REFUSED_PAYMENTS_PER_ADDRESS, total: values.REFUSED_PAYMENTS_TOTAL },
+    settlerLowSettlements: values.SETTLER_LOW_SETTLEMENTS,
     clock: clock ?? systemClock,
     inOptionNames: inNames,
   });

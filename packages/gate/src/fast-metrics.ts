@@ -38,53 +38,74 @@ export class FastCounter {
   }
 }
 
-interface Series {
+/** What a histogram counted under one combination of labels. Kept by who observes often. */
+export class Series {
   readonly counts: number[];
-  sum: number;
+  sum = 0;
+
+  constructor(
+    readonly labels: Readonly<Record<string, string>>,
+    private readonly buckets: readonly number[],
+  ) {
+    this.counts = Array.from({ length: buckets.length + 1 }, () => 0);
+  }
+
+  observe(value: number): void {
+    const { buckets, counts } = this;
+    let index = 0;
+    while (index < buckets.length && value > (buckets[index] ?? 0)) index += 1;
+    counts[index] = (counts[index] ?? 0) + 1;
+    this.sum += value;
+  }
 }
 
-/** A histogram of one label for the hot path: one array of counts for each value of the label. */
+/** A histogram of one or two labels for the hot path: one array of counts for each combination of their values. */
 export class FastHistogram {
   readonly #buckets: readonly number[];
-  readonly #series = new Map<string, Series>();
+  readonly #labelNames: readonly [string, string?];
+  readonly #series = new Map<string, Map<string, Series>>();
 
   constructor(
     registry: Registry,
-    { name, help, labelName, buckets }: { name: string; help: string; labelName: string; buckets: readonly number[] },
-  ) {
-    this.#buckets = buckets;
-    const histogram = new Histogram({
+    {
       name,
       help,
-      labelNames: [labelName],
-      buckets: [...buckets],
-      registers: [registry],
-    });
+      labelNames,
+      buckets,
+    }: { name: string; help: string; labelNames: readonly [string, string?]; buckets: readonly number[] },
+  ) {
+    this.#buckets = buckets;
+    this.#labelNames = labelNames;
+    const known = labelNames.filter((label) => label !== undefined);
+    const histogram = new Histogram({ name, help, labelNames: known, buckets: [...buckets], registers: [registry] });
     const read = async () => ({
       name,
       help,
       type: 'histogram',
       aggregator: 'sum',
-      values: [...this.#series].flatMap(([label, series]) => this.#values(name, { [labelName]: label }, series)),
+      values: [...this.#series.values()].flatMap((bySecond) =>
+        [...bySecond.values()].flatMap((series) => this.#values(name, series)),
+      ),
     });
     // The registry asks for the text's form first, which prom-client makes from its own counts; without it, for this.
     Object.assign(histogram, { get: read, getForPromString: undefined });
   }
 
-  observe(label: string, value: number): void {
-    let series = this.#series.get(label);
+  /** The series of these labels, to be observed again and again. */
+  series(first: string, second = ''): Series {
+    let bySecond = this.#series.get(first);
+    if (bySecond === undefined) this.#series.set(first, (bySecond = new Map()));
+    let series = bySecond.get(second);
     if (series === undefined) {
-      series = { counts: Array.from({ length: this.#buckets.length + 1 }, () => 0), sum: 0 };
-      this.#series.set(label, series);
+      const [one, two] = this.#labelNames;
+      series = new Series({ [one]: first, ...(two !== undefined && { [two]: second }) }, this.#buckets);
+      bySecond.set(second, series);
     }
-    let index = 0;
-    while (index < this.#buckets.length && value > (this.#buckets[index] ?? 0)) index += 1;
-    series.counts[index] = (series.counts[index] ?? 0) + 1;
-    series.sum += value;
+    return series;
   }
 
   /** Prometheus counts cumulatively: each bucket has all values up to its bound. */
-  #values(name: string, labels: Record<string, string>, { counts, sum }: Series) {
+  #values(name: string, { counts, sum, labels }: Series) {
     let total = 0;
     const values = counts.map((count, index) => {
       total += count;

@@ -45,6 +45,8 @@ import { ReceiptService } from './receipt/receipt.service.js';
 import { ReceiptPages } from './receipt/receipt-pages.js';
 import { GateHealth } from './replica/health.js';
 import { GateLifecycle } from './replica/lifecycle.js';
+import { RailMetrics } from './replica/rail-metrics.js';
+import { RailWatch } from './replica/rail-watch.js';
 import { ReplicaService } from './replica/replica.service.js';
 import { ReplicaId } from './replica-id.js';
 import { RouteDescriptions } from './route-descriptions.js';
@@ -62,6 +64,7 @@ import { AccountService } from './terms/account.service.js';
 import { PlanService } from './terms/plan.service.js';
 import { TermsService } from './terms/terms.service.js';
 import { signatureVerifier } from './tokens.js';
+import { Tracing } from './tracing.js';
 
 /** What the gate is made of, from the bottom up. */
 const parts: Provider[] = [
@@ -79,7 +82,12 @@ const parts: Provider[] = [
         statementTimeoutMs: 5_000,
       }),
   },
-  { provide: Networks, inject: [GateConfig], useFactory: openNetworks },
+  {
+    provide: Networks,
+    inject: [GateConfig, GateMetrics, Tracing],
+    useFactory: (config: GateConfig, metrics: GateMetrics, tracing: Tracing) =>
+      openNetworks(config, (network) => metrics.rpc.observer(network, tracing)),
+  },
   { provide: signatureVerifier, useFactory: () => loadSignatureVerifier() },
   {
     provide: ApiKeyStrategy,
@@ -94,6 +102,7 @@ const parts: Provider[] = [
   GatePassport,
   ReplicaId,
   GateMetrics,
+  Tracing,
   MetadataScanner,
   KeyResolver,
   KeyService,
@@ -131,7 +140,9 @@ const parts: Provider[] = [
   WayOut,
   ReplicaService,
   AgreementService,
+  RailWatch,
   GateHealth,
+  RailMetrics,
   RouteTable,
   Quoting,
   RouteAudit,

@@ -1,9 +1,12 @@
 import type { Address } from '@keyfare/core/x402';
-import { type Chain, openChain } from '@keyfare/evm/chain';
+import { type Chain, openChain, type RpcObserver } from '@keyfare/evm/chain';
 import { createSettlerWallet, type SettlerWallet } from '@keyfare/evm/settler';
 import { ConfigurationError, type GateConfig, type NetworkSettings } from './config.js';
 import { otherChainFault, servesOtherChain } from './other-chain.js';
 import { suffixOf } from './production-config.js';
+
+/** Gas that a settlement of one payment uses, more or less: its limit is well above. */
+export const transferGas = 90_000n;
 
 /** A network that payments are taken on: its settings, a node, and the wallet that settles there. */
 export interface NetworkAccess {
@@ -44,12 +47,13 @@ export class Networks {
  * Opens every configured network, and asks each node once which chain it serves. In production one of another chain is a
  * `ConfigurationError`; one that does not answer in time stops nothing, for no answer of it will count before that is right.
  */
-export async function openNetworks(config: GateConfig): Promise<Networks> {
+export async function openNetworks(config: GateConfig, observe: (network: string) => RpcObserver): Promise<Networks> {
   const all = await Promise.all(
     config.networks.map(async (settings) => {
       const { network, rpcUrl, settlerKey, previousSettlerKeys, gasLimit } = settings;
       const { rpcTimeoutMs: timeoutMs, rpcBatchCalls: maxBatchCalls } = config;
-      const chain = openChain({ rpcUrl, chainId: network.chainId, timeoutMs, maxBatchCalls });
+      const observer = observe(network.caip2);
+      const chain = openChain({ rpcUrl, chainId: network.chainId, timeoutMs, maxBatchCalls, observer });
       const open = async (privateKey: `0x${string}`): Promise<SettlerWallet> =>
         createSettlerWallet({ privateKey, chain, gasLimit });
       const [wallet, ...previousWallets] = await Promise.all([open(settlerKey), ...previousSettlerKeys.map(open)]);

@@ -54,6 +54,7 @@ const values: Required<Omit<SettingOptions, 'networks'>> = {
   replicaTtlMs: 7_000,
   refusedPaymentsPerAddress: 3,
   refusedPaymentsTotal: 4,
+  settlerLowSettlements: 5,
   deferredTimeoutSeconds: 3_000,
   deferredMarginSeconds: 200,
   deferredCount: 11,

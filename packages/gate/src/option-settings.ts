@@ -71,6 +71,7 @@ export const settingOptions: {
   replicaTtlMs: number,
   refusedPaymentsPerAddress: number,
   refusedPaymentsTotal: number,
+  settlerLowSettlements: number,
   deferredTimeoutSeconds: number,
   deferredMarginSeconds: number,
   deferredCount: number,

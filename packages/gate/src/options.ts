@@ -102,6 +102,8 @@ export interface SettingOptions extends Omit<NetworkOptions, 'network'> {
   readonly refusedPaymentsPerAddress?: number;
   /** The same, in total. `REFUSED_PAYMENTS_TOTAL` @default 200 */
   readonly refusedPaymentsTotal?: number;
+  /** With gas for fewer settlements than this a settler counts as low. `SETTLER_LOW_SETTLEMENTS` @default 500 */
+  readonly settlerLowSettlements?: number;
   /** How long a deferred payment is asked to be valid. `DEFERRED_TIMEOUT_SECONDS` @default 3_600 */
   readonly deferredTimeoutSeconds?: number;
   /** How long before its end a deferred payment is collected at the latest. `DEFERRED_MARGIN_SECONDS` @default 300 */

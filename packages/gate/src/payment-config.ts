@@ -128,6 +128,8 @@ export function readDeferred(values: z.infer<z.ZodObject<typeof paymentEnvironme
 }
 
 const shape = z.object({ PAY_TO: address, RPC_URL: httpUrl, SETTLER_PRIVATE_KEY: secretKey, ...perNetwork });
+/** The settings that may have the name of a network at their end. */
+export const networkSettings: readonly string[] = Object.keys(shape.shape);
 
 /**
  * Every network that payments are taken on: `NETWORK`, then those of `NETWORKS`. Of each but the first, every setting may

@@ -1,6 +1,7 @@
 import type { Hex } from '@keyfare/core/encoding';
 import type { Address } from '@keyfare/core/x402';
 import type { Sql } from '@keyfare/db/sql';
+import type { MinedSettlement } from './settlement-metrics.js';
 
 /** What a settlement must know of a payment in order to move it, whether or not a call was served for it. */
 export interface Movement {
@@ -137,6 +138,28 @@ export interface SettlementEvents {
   dropped(exchangeId: string, dropped: Hex, outcome: PaymentOutcome): void;
   /** A transaction of ours was mined and did not move this payment. */
   reverted(payer: Address): void;
+  /** A transaction of ours came into a block; told once for each. */
+  mined(settlement: MinedSettlement): void;
+  /** This process learned the outcome of a payment that it followed. */
+  concluded(network: string, outcome: PaymentOutcome['kind']): void;
+}
+
+/** What settles on a network in this process, at the moment. */
+export interface SettlerState {
+  /** CAIP-2. */
+  readonly network: string;
+  /** Submissions that wait to be signed and stored. */
+  readonly queued: number;
+  /** Submitted payments whose outcome is not known. */
+  readonly underWay: number;
+  /** For how many seconds the oldest of them has waited to be mined; 0 where none waits. */
+  readonly oldestSeconds: number;
+  /** The node refuses a transaction of the settler. */
+  readonly refused: boolean;
+  /** When this process last saw a settlement in a block; null when it has seen none. */
+  readonly lastMinedAt: Date | null;
+  /** Deferred payments that waited to be collected when that was last looked at. */
+  readonly collectable: Pick<Waiting, 'count' | 'amount'>;
 }
 
 /** What payments ask of the room that settles them. */

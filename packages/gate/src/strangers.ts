@@ -2,6 +2,7 @@ import type { PayerPrincipal } from '@keyfare/core/principal';
 import { isProblem, Problem, type ProblemCode } from '@keyfare/core/problem';
 import { Injectable } from '@nestjs/common';
 import { GateConfig } from './config.js';
+import { GateMetrics } from './metrics.js';
 import { Throttle } from './throttle.js';
 
 const mostKnown = 10_000;
@@ -21,7 +22,10 @@ export class Strangers {
   readonly #again: Throttle;
   readonly #known = new Set<string>();
 
-  constructor({ refusedPayments: { perAddress, total } }: GateConfig) {
+  constructor(
+    { refusedPayments: { perAddress, total } }: GateConfig,
+    private readonly metrics: GateMetrics,
+  ) {
     this.#byAddress = new Throttle({ burst: 2 * perAddress, perSecond: perAddress, nowMs });
     this.#again = new Throttle({ burst: 8 * perAddress, perSecond: 4 * perAddress, nowMs });
     this.#inTotal = new Throttle({ burst: 2 * total, perSecond: total, nowMs, maxAddresses: 1 });
@@ -34,9 +38,14 @@ export class Strangers {
   admit(address: string, payer: PayerPrincipal): void {
     const isKnown = this.#isKnown(payer);
     const waitSeconds = (isKnown ? this.#again : this.#byAddress).peek(address);
-    if (waitSeconds > 0) throw comeBack('payment/throttled', waitSeconds);
+    if (waitSeconds > 0) {
+      this.metrics.throttled.inc({ limit: isKnown ? 'again' : 'address' });
+      throw comeBack('payment/throttled', waitSeconds);
+    }
     const waitForAll = this.#inTotal.peek(everyone);
-    if (!isKnown && waitForAll > 0) throw comeBack('service/overloaded', waitForAll);
+    if (isKnown || waitForAll === 0) return;
+    this.metrics.throttled.inc({ limit: 'total' });
+    throw comeBack('service/overloaded', waitForAll);
   }
 
   /** A payment of the payer was refused after the database or the node was asked. */

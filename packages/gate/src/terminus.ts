@@ -16,13 +16,13 @@ export class GateHealthIndicator {
     private readonly indicators: HealthIndicatorService,
   ) {}
 
-  /** Down when no call can be served; degraded while payments cannot be taken, or changes of keys are not heard at once. */
+  /** Down when no call can be served; degraded for every other reason of `GateHealth`, such as a settler without gas money. */
   async isReady<Key extends string>(key: Key): Promise<HealthIndicatorResult<Key>> {
-    const { database, chain, listener } = await this.health.readiness();
+    const { status, reasons, database, chain, listener } = await this.health.readiness();
     const session = this.indicators.check(key);
-    if (database === 'down') return session.down({ database, chain, listener });
-    const isWhole = chain === 'up' && listener === 'up';
-    return isWhole ? session.up({ database, chain, listener }) : session.degraded({ database, chain, listener });
+    const told = { database, chain, listener, reasons: [...reasons] };
+    if (status === 'unavailable') return session.down(told);
+    return status === 'ready' ? session.up(told) : session.degraded(told);
   }
 
   /** Down when the database cannot be reached: no call is served. */

@@ -15,6 +15,7 @@ import { MeterService } from '../src/meter/meter.service.js';
 import { GateMetrics } from '../src/metrics.js';
 import { ReplicaId } from '../src/replica-id.js';
 import { gateRole } from '../src/schema.js';
+import { Tracing } from '../src/tracing.js';
 import { rows } from './requests.js';
 
 /** One step of one of three processes; `size` is how many units, or which of its holds. */
@@ -96,7 +97,7 @@ class Process {
       throw new DatabaseUnavailable(new Error('the connection broke'), { inDoubt: true });
     };
     this.meter = new MeterService({ clock: () => at } as GateConfig, this.sql, this.replica);
-    this.post = new PostOffice(this.sql, this.replica, new GateMetrics());
+    this.post = new PostOffice(this.sql, this.replica, new GateMetrics(), new Tracing());
     this.replica.onFenced(async () => {
       const id = randomUUID();
       await register(url, id);

@@ -83,7 +83,7 @@ describe('the price list', () => {
         paths: Record<string, { get: { 'x-payment-info': { skus: { priceId: string }[] } } }>;
       };
       expect(document.paths['/map']?.get['x-payment-info'].skus[0]?.priceId).toBe(second?.id);
-      for (const path of ['price_0', `price_${'0'.repeat(32)}`, '%00']) {
+      for (const path of ['price_0', `price_${'0'.repeat(32)}`]) {
         expect([path, (await call(later, `/prices/${path}`)).status]).toEqual([path, 404]);
       }
       for (const sku of ['nothing', '%00', 'Map']) expect(await pricesOf(later, `/prices/skus/${sku}`)).toEqual([]);

@@ -108,9 +108,9 @@ export async function raw(gate: { url: string }, text: string): Promise<string> 
 /** Rows of a query as the superuser. */
 export { adminQuery as rows } from '@keyfare/devstack/postgres';
 
-/** The value, as soon as it is what was expected; the last one seen when it does not become so in ten seconds. */
-export async function settled<T>(read: () => Promise<T>, expected: T): Promise<T> {
-  const deadline = Date.now() + 10_000;
+/** The value, as soon as it is what was expected; the last one seen when it does not become so in time. */
+export async function settled<T>(read: () => Promise<T>, expected: T, timeoutMs = 10_000): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
   for (;;) {
     const value = await read();
     if (value === expected || Date.now() > deadline) return value;

@@ -1,4 +1,12 @@
-import { Agent, createServer, get, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import {
+  Agent,
+  createServer,
+  get,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** A load balancer as deployments have one: in turns, to backends whose /readyz says 200, over kept-alive connections. */
@@ -6,6 +14,8 @@ export interface Balancer {
   readonly url: string;
   /** Adds a backend; resolves when it is ready, and gets its share of the calls. */
   add(url: string): Promise<void>;
+  /** Resolves when a backend says that it is not ready, and gets no more calls. */
+  untilLeft(url: string): Promise<void>;
   /** Forgets a backend. */
   remove(url: string): void;
   close(): Promise<void>;
@@ -33,10 +43,7 @@ export async function openBalancer(): Promise<Balancer> {
   });
   const asking = setInterval(() => {
     for (const backend of backends.values()) {
-      void isReady(backend.url).then((ready) => {
-        backend.isReady = ready;
-        if (ready) waiting.get(backend.url)?.();
-      });
+      void look(backend, waiting);
     }
   }, askEveryMs);
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
@@ -47,6 +54,9 @@ export async function openBalancer(): Promise<Balancer> {
         waiting.set(url, resolve);
         backends.set(url, { url, isReady: false });
       }),
+    untilLeft: async (url) => {
+      while (backends.get(url)?.isReady === true) await new Promise((wake) => setTimeout(wake, askEveryMs));
+    },
     remove: (url) => void backends.delete(url),
     close: async () => {
       clearInterval(asking);
@@ -57,7 +67,12 @@ export async function openBalancer(): Promise<Balancer> {
   };
 }
 
-async function isReady(url: string): Promise<boolean> {
+async function look(backend: Backend, waiting: ReadonlyMap<string, () => void>): Promise<void> {
+  backend.isReady = await saysReady(backend.url);
+  if (backend.isReady) waiting.get(backend.url)?.();
+}
+
+async function saysReady(url: string): Promise<boolean> {
   return await new Promise((resolve) => {
     get(`${url}/readyz`, { agent: false }, (response) => {
       response.resume();
@@ -79,14 +94,19 @@ function forward(
     fail('no backend is ready');
     return;
   }
-  const { host, connection, ...headers } = incoming.headers;
+  const headers = withoutHop(incoming.headers);
   const onward = request(`${url}${incoming.url ?? '/'}`, { agent, headers, method: incoming.method });
   onward.on('error', (error) => fail(`${url}: ${error.message}`));
   onward.on('response', (answer) => {
-    const { connection: hop, 'keep-alive': hopToo, ...rest } = answer.headers;
-    response.writeHead(answer.statusCode ?? 502, rest);
+    response.writeHead(answer.statusCode ?? 502, withoutHop(answer.headers));
     answer.on('error', (error) => fail(`${url}: ${error.message}`));
     answer.pipe(response);
   });
   incoming.pipe(onward);
+}
+
+/** What belongs to one connection does not go on to the next (RFC 9110 §7.6.1). */
+function withoutHop(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const hop = new Set(['connection', 'keep-alive', 'host']);
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !hop.has(name)));
 }

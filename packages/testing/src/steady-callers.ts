@@ -4,11 +4,18 @@ import { paymentHeaderV2, signAuthorization, type TestPayer, usdcRequirements } 
 export interface SteadyCall {
   /** The place in `paths`, or `key`. */
   readonly kind: string;
-  readonly receiptId: string;
+  /** Of the receipt. */
+  readonly id: string;
   readonly jws: string;
   /** Of the payment; undefined for a call by key. */
   readonly nonce?: string;
   readonly durationMs: number;
+}
+
+interface Call {
+  readonly kind: string;
+  readonly path: string;
+  readonly nonce?: string;
 }
 
 /** Callers who call one after the other and repeat nothing. */
@@ -26,6 +33,7 @@ export interface SteadySettings {
 export class SteadyCallers {
   readonly served: SteadyCall[] = [];
   readonly failed: string[] = [];
+  readonly #calls = new Set<Promise<void>>();
   #stopping = false;
   #callers: readonly Promise<void>[] = [];
 
@@ -45,6 +53,11 @@ export class SteadyCallers {
     while (this.failed.length === 0 && kinds.some((kind) => countOf(kind) < (wanted.get(kind) ?? 0))) {
       await new Promise((wake) => setTimeout(wake, 10));
     }
+  }
+
+  /** Resolves when every call that is under way now has ended. */
+  async underWay(): Promise<void> {
+    await Promise.all(this.#calls);
   }
 
   /** Lets each caller end the call that it has begun. */
@@ -68,22 +81,25 @@ export class SteadyCallers {
     }
   }
 
-  async #call(
-    { path, ...call }: { readonly kind: string; readonly path: string; readonly nonce?: string },
-    headers: Readonly<Record<string, string>>,
-  ): Promise<void> {
+  async #call(call: Call, headers: Readonly<Record<string, string>>): Promise<void> {
+    const calling = this.#send(call, headers);
+    this.#calls.add(calling);
+    await calling.finally(() => this.#calls.delete(calling));
+    const { pauseMs = 0 } = this.settings;
+    if (pauseMs > 0) await new Promise((wake) => setTimeout(wake, pauseMs));
+  }
+
+  async #send({ path, ...call }: Call, headers: Readonly<Record<string, string>>): Promise<void> {
     const begunMs = performance.now();
     try {
       const response = await fetch(`${this.settings.url}${path}`, { headers });
       const text = await response.text();
-      const receiptId = response.headers.get('receipt-id') ?? '';
+      const id = response.headers.get('receipt-id') ?? '';
       const jws = response.headers.get('keyfare-receipt') ?? '';
       if (response.status !== 200) this.failed.push(`${call.kind}: ${response.status} ${text}`);
-      else this.served.push({ ...call, receiptId, jws, durationMs: performance.now() - begunMs });
+      else this.served.push({ ...call, id, jws, durationMs: performance.now() - begunMs });
     } catch (error) {
       this.failed.push(`${call.kind}: ${String((error as Error).cause ?? error)}`);
     }
-    const { pauseMs = 0 } = this.settings;
-    if (pauseMs > 0) await new Promise((wake) => setTimeout(wake, pauseMs));
   }
 }

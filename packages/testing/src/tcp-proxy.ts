@@ -5,7 +5,9 @@ export interface TcpProxy {
   readonly port: number;
   /** Breaks every connection and takes no new one. */
   cut(): void;
-  /** Takes connections again. */
+  /** Passes nothing on any more, and breaks nothing: as a network that loses every packet. */
+  hang(): void;
+  /** Takes connections again; those that hung are broken. */
   mend(): void;
   /** Leads every connection from now on to another port, as a virtual address goes over to another machine. */
   leadTo(port: number): void;
@@ -29,6 +31,7 @@ export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let isCut = false;
   let port = targetPort;
+  let isHung = false;
   let trap: Trap | undefined;
   const cut = (...spared: readonly Socket[]) => {
     isCut = true;
@@ -37,6 +40,12 @@ export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
   const server = createServer((client) => {
     if (isCut) {
       client.destroy();
+      return;
+    }
+    if (isHung) {
+      sockets.add(client);
+      client.on('error', () => undefined).on('close', () => sockets.delete(client));
+      client.pause();
       return;
     }
     const target = connect(port, '127.0.0.1');
@@ -77,7 +86,13 @@ export async function openTcpProxy(targetPort: number): Promise<TcpProxy> {
   return {
     port: await listen(server),
     cut: () => cut(),
+    hang: () => {
+      isHung = true;
+      for (const socket of sockets) socket.pause();
+    },
     mend: () => {
+      if (isHung) for (const socket of sockets) socket.destroy();
+      isHung = false;
       isCut = false;
     },
     leadTo: (other) => {

@@ -21,13 +21,12 @@ export class StatusController {
     return { status: 'ok' };
   }
 
-  /** 503 when no call can be served, and while the process is about to stop. Without the chain, or with a node of another one, the key rail serves on, so that alone is only told. */
+  /** 503 when no call can be served, and while the process is about to stop. What is wrong besides, such as an empty settler, is told as `degraded` and why. */
   @Get('readyz')
   async readyz(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     const parts = await this.health.readiness();
-    const found = parts.database === 'down' ? 'unavailable' : parts.chain === 'up' ? 'ready' : 'degraded';
-    const status = this.watch.isStopping ? 'stopping' : found;
+    const status = this.watch.isStopping ? 'stopping' : parts.status;
     reply.status(status === 'unavailable' || status === 'stopping' ? 503 : 200);
-    return this.watch.trusts(request) ? { status, ...parts } : { status };
+    return this.watch.trusts(request) ? { ...parts, status } : { status };
   }
 }

@@ -35,6 +35,8 @@ export class BillingLifecycle implements OnApplicationBootstrap, OnApplicationSh
     private readonly changes: Changes,
     @Inject(evmChain) private readonly evm: Chain,
   ) {
+    const pools = { books: sql, feed: feedSql, reports: reportSql, changes: changeSql, operators: operatorSql };
+    for (const [name, pool] of Object.entries(pools)) metrics.sql.watch(name, pool);
     this.#loops = [
       this.#loop('intake', { step: async () => (await intake.step()) === 'more', intervalMs: intakeIntervalMs }),
       this.#loop('chain', { step: async () => (await chain.step()) === 'more', intervalMs: chainIntervalMs }),

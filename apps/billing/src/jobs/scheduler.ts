@@ -96,6 +96,7 @@ export class Scheduler {
     try {
       await run();
     } catch (error) {
+      this.metrics.jobFailures.inc({ queue });
       this.#logger.error({ err: error, msg: `the job ${queue} failed` });
       await this.#boss.fail(queue, job.id, { message: String(error) });
       return true;

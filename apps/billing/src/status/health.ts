@@ -1,13 +1,16 @@
 import type { Clock } from '@keyfare/core/time';
 import { SqlPool } from '@keyfare/db/sql';
 import type { Chain } from '@keyfare/evm/chain';
-import { atMostTwiceASecond, type ChainState, chainState } from '@keyfare/gate/server';
+import { atMostTwiceASecond, type ChainState, chainState, withTimeout } from '@keyfare/gate/server';
 import { Inject, Injectable } from '@nestjs/common';
 import { BillingConfig } from '../config.js';
 import { type Standstill, Standstills, standstillClasses } from '../standstills.js';
 import { clock, evmChain, feedPool } from '../tokens.js';
 import { watchOf } from '../watch.js';
 import { BillingMetrics } from './metrics.js';
+
+/** A scrape waits for the database and the node so long at most. */
+const scrapeWaitMs = 1_000;
 
 /** Whether what billing works with can be reached. */
 export interface BillingReadiness {
@@ -47,20 +50,51 @@ export class BillingHealth {
     return { database: found === null ? 'down' : 'up', feed, chain, standstills };
   }
 
-  /** The text for Prometheus. What cannot be asked now keeps the figure it had. */
+  /** The text for Prometheus. What cannot be asked now, or not in a second, keeps the figure it had. */
   async prometheus(): Promise<string> {
-    await this.#measured().catch(() => undefined);
+    const asked = [this.#measured(), this.#feedMeasured(), this.readiness().then((parts) => this.#tellParts(parts))];
+    const settled = Promise.allSettled(asked);
+    await withTimeout(settled, scrapeWaitMs, () => new Error('late')).catch(() => undefined);
     return this.metrics.registry.metrics();
   }
 
   readonly #measured = atMostTwiceASecond(() => this.#measure());
+  readonly #feedMeasured = atMostTwiceASecond(() => this.#measureFeed());
+
+  #tellParts({ database, feed, chain }: BillingReadiness): void {
+    for (const [part, state] of Object.entries({ database, feed, chain })) {
+      this.metrics.up.set({ part }, state === 'up' ? 1 : 0);
+    }
+  }
+
+  /** How far the books have read the log. */
+  async #measureFeed(): Promise<void> {
+    const [read] = await this.sql.query<{ place: string }>({
+      name: 'billing_watch_place',
+      text: `select place from billing.feed_cursor where feed = 'api'`,
+    });
+    const place = Number(read?.place ?? 0);
+    this.metrics.lastPlace.set(place);
+    const [head] = await this.feedSql.query<{ place: string }>({
+      name: 'billing_watch_head',
+      text: 'select place from keyfare.log_head',
+    });
+    this.metrics.intakeLagEntries.set(Math.max(0, Number(head?.place ?? 0) - place));
+  }
 
   async #measure(): Promise<void> {
     const [cursor] = await this.sql.query<{ head_number: string; block_number: string }>({
+      name: 'billing_watch_chain',
       text: 'select head_number, block_number from billing.chain_cursor where watch = $1',
       values: [watchOf(this.config.network, this.config.payTo)],
     });
+    const [reconciled] = await this.sql.query<{ at: Date | null }>({
+      name: 'billing_watch_reconciled',
+      text: 'select max(finished_at) as at from billing.reconciliation',
+    });
+    this.metrics.lastReconciliation.set((reconciled?.at?.getTime() ?? 0) / 1_000);
     const breaks = await this.sql.query<{ class: string; count: number }>({
+      name: 'billing_watch_breaks',
       text: `select class, count(*)::int as count from billing.break where status = 'open' group by class`,
     });
     const { intakeLag, chainHead, chainLagBlocks, chainLagSeconds, openBreaks, standstill } = this.metrics;

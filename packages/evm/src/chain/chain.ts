@@ -15,6 +15,7 @@ import { readBlockNumber } from './logs.js';
 import { type BalanceQuestion, type PayerQuestion, type PayerState, readBalance, readPayer } from './payer.js';
 import { readReceipts, type TransactionOutcome } from './receipts.js';
 import { createRpc, type Rpc } from './rpc.js';
+import type { RpcObserver } from './rpc-observer.js';
 import { type Simulation, type SimulationQuestion, simulateTransfer } from './simulate.js';
 import { type BatchQuestion, simulateBatch } from './simulate-batch.js';
 
@@ -39,6 +40,8 @@ export interface ChainOptions {
   readonly feesTtlMs?: number;
   /** Blocks in one eth_getLogs; default 2000. Larger ranges are split, and too large ones halved. */
   readonly maxLogRange?: number;
+  /** Hears of every call to the node. */
+  readonly observer?: RpcObserver;
 }
 
 /**
@@ -95,8 +98,9 @@ export interface Chain {
 /** Opens a chain without speaking to it: the first call does. Throws `TypeError` for a URL that is none. */
 export function openChain(options: ChainOptions): Chain {
   const { rpcUrl, chainId, headers, timeoutMs = 5000, maxBatchCalls = 300, maxConnections = 8 } = options;
-  const { feesTtlMs = 3000, maxLogRange = 2000 } = options;
-  const rpc = createRpc({ rpcUrl, chainId, timeoutMs, maxBatchCalls, maxConnections, ...(headers && { headers }) });
+  const { feesTtlMs = 3000, maxLogRange = 2000, observer } = options;
+  const optional = { ...(headers && { headers }), ...(observer && { observer }) };
+  const rpc = createRpc({ rpcUrl, chainId, timeoutMs, maxBatchCalls, maxConnections, ...optional });
   const fees = cached(async () => await readFees(rpc), feesTtlMs);
   return {
     chainId,

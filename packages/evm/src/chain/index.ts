@@ -11,6 +11,7 @@ export type { BalanceQuestion, PayerQuestion, PayerState } from './payer.js';
 export { hasCode, type NodeProbe, type ProbeOptions, probeNode, readDomainSeparator } from './probe.js';
 export type { TransactionOutcome } from './receipts.js';
 export type { Rpc } from './rpc.js';
+export type { RpcObserver, RpcOutcome } from './rpc-observer.js';
 export type { Simulation, SimulationQuestion } from './simulate.js';
 export type { BatchQuestion } from './simulate-batch.js';
 export type { TokenTransfer } from './transfers.js';

@@ -11,6 +11,7 @@ import {
   encodeLone,
   type Question,
 } from './rpc-messages.js';
+import { outcomeOf, type RpcObserver } from './rpc-observer.js';
 
 /** JSON-RPC to one node of one chain. */
 export interface Rpc {
@@ -30,6 +31,7 @@ export interface Rpc {
 export interface RpcOptions extends Endpoint {
   readonly chainId: number;
   readonly maxBatchCalls: number;
+  readonly observer?: RpcObserver;
 }
 
 interface Call extends Question {
@@ -63,6 +65,7 @@ class BatchingRpc implements Rpc {
   readonly #size: BatchSize;
   readonly #maxConnections: number;
   readonly #timeoutMs: number;
+  readonly #observer: RpcObserver | undefined;
   #waiting = new Map<string, Call>();
   #inFlight = 0;
   #scheduled = false;
@@ -76,6 +79,7 @@ class BatchingRpc implements Rpc {
     this.#size = createBatchSize(Math.max(1, options.maxBatchCalls));
     this.#maxConnections = options.maxConnections;
     this.#timeoutMs = options.timeoutMs;
+    this.#observer = options.observer;
   }
 
   call(method: string, params: string): Promise<unknown> {
@@ -86,6 +90,7 @@ class BatchingRpc implements Rpc {
       return Promise.reject(new ChainUnavailable('too many calls wait for the node'));
     const call = createCall(method, params);
     this.#waiting.set(key, call);
+    if (this.#observer !== undefined) observeCall(call, this.#observer);
     this.#schedule();
     return call.promise;
   }
@@ -135,6 +140,7 @@ class BatchingRpc implements Rpc {
   async #exchange(calls: readonly Call[]): Promise<void> {
     const [first] = calls;
     const lone = first !== undefined && calls.length === 1 && (first.alone || this.#size.current === 1);
+    this.#observer?.sent(calls.length);
     try {
       if (lone) await this.#askAlone(first);
       else await this.#askTogether(calls);
@@ -209,6 +215,15 @@ class BatchingRpc implements Rpc {
 
 function closed(): ChainUnavailable {
   return new ChainUnavailable('the connection to the node was closed');
+}
+
+/** The observer hears the end of the call, whoever waits for it. */
+function observeCall({ method, promise }: Call, observer: RpcObserver): void {
+  const ended = observer.began(method);
+  promise.then(
+    () => ended('ok'),
+    (error: unknown) => ended(outcomeOf(error)),
+  );
 }
 
 function createCall(method: string, params: string): Call {

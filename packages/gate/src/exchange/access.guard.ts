@@ -61,6 +61,7 @@ export class AccessGuard implements CanActivate {
   #enter(entering: Entering, tariff: PricedTariff): boolean | Promise<boolean> {
     const { exchange, request } = entering;
     this.quoting.quote(exchange, request, tariff);
+    exchange.enter('credential');
     const account = prove(this.apiKey, request) as AccountPrincipal | null | Promise<AccountPrincipal | null>;
     return account instanceof Promise
       ? account.then((proven) => this.#proven(entering, proven))
@@ -70,6 +71,7 @@ export class AccessGuard implements CanActivate {
   #proven(entering: Entering, account: AccountPrincipal | null): boolean | Promise<boolean> {
     if (account === null) return this.#enterByPayment(entering);
     entering.exchange.principal = account;
+    entering.exchange.enter('policy');
     const terms = this.terms.of(account.accountId);
     return terms instanceof Promise
       ? terms.then((agreed) => this.#enterByKey(entering, account, agreed))
@@ -82,6 +84,7 @@ export class AccessGuard implements CanActivate {
     exchange.terms = terms;
     exchange.rail = 'key';
     admit(account, terms, quote, exchange.openedAt);
+    exchange.enter('hold');
     const hold = this.meter.hold(terms, quote.units, exchange.openedAt);
     if (!(hold instanceof Promise)) return this.#begin(entering, hold);
     return hold.then((held): boolean | Promise<boolean> => {
@@ -99,7 +102,9 @@ export class AccessGuard implements CanActivate {
   async #enterByPayment(entering: Entering): Promise<boolean> {
     const { exchange, request } = entering;
     const offers = this.paid.offers(exchange);
+    exchange.enter('credential');
     const payer = await this.#provePayer(request, (code, detail) => this.paid.challenge(offers, code, detail));
+    exchange.enter('hold');
     const given = exchange.tariff?.free === undefined ? null : await this.free.hold(entering, payer, offers);
     if (payer !== null) exchange.principal = payer;
     if (given === 'left') return this.#endDryRun(entering, { rail: 'free', isReplay: false });

@@ -5,9 +5,11 @@ import type { Principal } from '@keyfare/core/principal';
 import type { Problem } from '@keyfare/core/problem';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import '../request-slots.js';
+import type { CallTrace } from '../call-trace.js';
 import type { FreeAllowance, FreeHold } from '../free/hold.js';
 import type { KeyHold } from '../meter/hold.js';
 import type { PaymentHold } from '../payment/call.js';
+import { type Stage, stageIndex } from '../stages.js';
 import type { AnswerBytes } from './answer-bytes.js';
 import type { DryRun } from './dry-run.js';
 
@@ -67,6 +69,14 @@ export class Exchange {
   /** The response has closed. */
   isClosed = false;
   receiptId: string | undefined;
+  /** The trace that the call belongs to, by the caller's `traceparent` or our own span. */
+  traceId: string | undefined;
+  /** The spans of the call; undefined where no SDK is registered. */
+  trace: CallTrace | undefined;
+  /** Milliseconds in each stage, in their order; below 0 where it was not entered. Not whole, so that V8 keeps plain doubles. */
+  readonly spentMs = [-0.5, -0.5, -0.5, -0.5, -0.5, -0.5, -0.5];
+  #stage = -1;
+  #stageAtMs = 0;
   #handlerTimer: NodeJS.Timeout | undefined;
   #hold: Hold | undefined;
 
@@ -76,6 +86,35 @@ export class Exchange {
     readonly openedAt: Date,
     readonly openedAtMs: number,
   ) {}
+
+  /** The stage before ends, and this one begins. A stage may be entered again: its times are added. */
+  enter(stage: Stage): void {
+    const index = stageIndex[stage];
+    if (index === this.#stage) return;
+    const nowMs = performance.now();
+    this.#count(nowMs);
+    this.#stage = index;
+    this.#stageAtMs = nowMs;
+    this.trace?.enter(stage);
+  }
+
+  /** The stage ends. */
+  leave(): void {
+    if (this.#stage < 0) return;
+    this.#count(performance.now());
+    this.#stage = -1;
+    this.trace?.leave();
+  }
+
+  /** Runs work of the call in its trace: what called back may have lost it. */
+  run<T>(work: () => T): T {
+    return this.trace === undefined ? work() : this.trace.run(work);
+  }
+
+  #count(nowMs: number): void {
+    if (this.#stage < 0) return;
+    this.spentMs[this.#stage] = Math.max(0, this.spentMs[this.#stage] ?? 0) + nowMs - this.#stageAtMs;
+  }
 
   /** Keeps the hold until somebody takes it. */
   keep(hold: Hold): void {

@@ -10,6 +10,8 @@ import { GateMetrics } from '../metrics.js';
 import { AccessLog } from '../server/access-log.js';
 import { allowOrigins } from '../server/cors.js';
 import { takeRefusal } from '../server/raw-refusals.js';
+import { parseTraceParent } from '../trace-parent.js';
+import { Tracing } from '../tracing.js';
 import { DryRuns } from './dry-run.js';
 import { Exchange, exchangeOf, newExchangeId } from './exchange.js';
 import { readsBody } from './sellable.js';
@@ -27,6 +29,7 @@ export class ExchangeHooks {
     host: HttpAdapterHost,
     private readonly config: GateConfig,
     private readonly metrics: GateMetrics,
+    private readonly tracing: Tracing,
     private readonly wayOut: WayOut,
     private readonly dryRuns: DryRuns,
   ) {
@@ -37,16 +40,19 @@ export class ExchangeHooks {
     fastify.decorateRequest('keyfare', null);
     fastify.addHook('onRequest', (request, reply, done) => {
       const exchange = this.#open(request, reply);
-      const dryRun = this.dryRuns.take(request);
-      if (dryRun === undefined) done();
-      else if (request.routeOptions.config.isPriced === true) {
-        exchange.dryRun = dryRun;
-        dryRun.exchange = exchange;
-        done();
-      } else if (request.is404) done();
-      // No guard of ours stands in front of that handler, so it must not be reached.
-      else done(new Problem('request/not-found', 'Nothing is sold at this address.'));
+      const refusal = this.#enterDryRun(exchange, request);
+      if (refusal !== null) done(refusal);
+      else if (exchange.trace === undefined) done();
+      else exchange.trace.run(done);
     });
+    // A body is read in the context of its socket: what comes after it is put into the call's again.
+    if (tracing.isOn) {
+      fastify.addHook('preHandler', (request, _reply, done) => {
+        const { trace } = exchangeOf(request);
+        if (trace === undefined) done();
+        else trace.run(done);
+      });
+    }
     const digest: preParsingHookHandler = (request, _reply, payload, done) => {
       done(null, readsBody(request) ? payload.pipe(this.#digest(request)) : payload);
     };
@@ -79,7 +85,30 @@ export class ExchangeHooks {
     const exchange = new Exchange(newExchangeId(openedAt), openedAt, performance.now());
     request.keyfare = exchange;
     reply.raw.on('close', () => this.#close(request, reply));
+    const { traceparent } = request.headers;
+    if (traceparent !== undefined || this.tracing.isOn) this.#trace(exchange, request, reply);
     return exchange;
+  }
+
+  /** Marks the exchange of a dry run. Answers why it must go no further: no guard of ours stands in front of that handler. */
+  #enterDryRun(exchange: Exchange, request: FastifyRequest): Problem | null {
+    const dryRun = this.dryRuns.take(request);
+    if (dryRun === undefined) return null;
+    exchange.dryRun = dryRun;
+    if (request.is404) return null;
+    if (request.routeOptions.config.isPriced !== true) {
+      return new Problem('request/not-found', 'Nothing is sold at this address.');
+    }
+    dryRun.exchange = exchange;
+    return null;
+  }
+
+  #trace(exchange: Exchange, request: FastifyRequest, reply: FastifyReply): void {
+    const parent = parseTraceParent(request.headers['traceparent']);
+    exchange.trace = this.tracing.open(request, exchange.id, parent);
+    exchange.traceId = exchange.trace?.traceId ?? parent?.traceId;
+    // Only for who takes part in tracing.
+    if (parent !== null && exchange.trace !== undefined) reply.header('traceresponse', exchange.trace.response);
   }
 
   #digest(request: FastifyRequest): Transform & { receivedEncodedLength: number } {
@@ -105,11 +134,10 @@ export class ExchangeHooks {
   /** One line for each request, with what may be known and nothing that may not: no header, no body, no query. */
   #close(request: FastifyRequest, reply: FastifyReply): void {
     const exchange = exchangeOf(request);
-    // Whoever asked has a line of its own.
-    if (exchange.dryRun !== undefined) return;
     const { statusCode, writableFinished } = reply.raw;
     // Node calls a response finished also when its last write failed. After a whole one the socket still stands here.
     const finished = writableFinished && !request.raw.socket.destroyed;
+    exchange.leave();
     this.wayOut.close(exchange, finished);
     // Refused before its body was read: what is left of it would stand in front of the connection's next request.
     if (!request.raw.complete) request.raw.unpipe().resume();
@@ -119,8 +147,16 @@ export class ExchangeHooks {
     if (unread !== undefined) request.problemCode = unread.code;
     const route = request.routeOptions.url ?? 'unmatched';
     const durationMs = performance.now() - exchange.openedAtMs;
-    const { rail } = exchange;
+    const { rail, receiptId: receipt, trace, traceId } = exchange;
+    const sku = exchange.quote?.sku;
+    if (trace !== undefined) {
+      trace.end({ status, rail, sku, problem: request.problemCode, receipt });
+      this.tracing.forget(exchange.id);
+    }
+    // No call: whoever asked is counted, and has a line.
+    if (exchange.dryRun !== undefined) return;
     this.metrics.observeCall({ route, rail, status, seconds: durationMs / 1_000 });
+    if (exchange.quote !== undefined) this.metrics.observeStages(rail, exchange.spentMs);
     if (request.problemCode !== undefined) this.metrics.refusals.inc({ code: request.problemCode });
     this.#accessLog.write({
       exchange: exchange.id,
@@ -128,10 +164,11 @@ export class ExchangeHooks {
       route,
       status,
       rail,
-      sku: exchange.quote?.sku,
+      sku,
       principal: exchange.principal,
       problem: request.problemCode,
-      receipt: exchange.receiptId,
+      receipt,
+      trace: traceId,
       aborted: !finished,
       durationMs,
     });

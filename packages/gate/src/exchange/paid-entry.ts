@@ -101,6 +101,7 @@ export class PaidEntry {
   }
 
   async #settleUpfront(exchange: Exchange, hold: PaymentHold): Promise<void> {
+    exchange.enter('settle');
     const outcome = await this.payments.settleUpfront(hold);
     await this.later.settleSilently(hold, outcome).catch((error: unknown) => {
       throw this.payments.postLater(hold.exchangeId, outcome, error);

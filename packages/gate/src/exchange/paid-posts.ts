@@ -8,7 +8,7 @@ import type { PaidCall, PaymentHold, PaymentOutcome } from '../payment/call.js';
 import { PaymentService } from '../payment/payment.service.js';
 import { withTimeout } from '../with-timeout.js';
 import { attachReceipt } from './attach.js';
-import type { Leaving } from './exchange.js';
+import type { Exchange, Leaving } from './exchange.js';
 import { Holds } from './holds.js';
 import { ExchangeReceipts, type PaidReceipt } from './receipts.js';
 
@@ -30,7 +30,7 @@ export class PaidPosts {
       await this.holds.void(exchange, hold, 'not-posted');
       throw asProblem(error);
     });
-    const receipt = 'jws' in served ? served : await this.#settle(hold, served);
+    const receipt = 'jws' in served ? served : await this.#settle(exchange, hold, served);
     attachReceipt(call.reply, exchange, receipt);
     if (answer === null) call.reply.header('answer-stored', 'false');
     else exchange.answerOf = exchange.id;
@@ -58,8 +58,9 @@ export class PaidPosts {
     return this.answers.prepare({ exchangeId, owners, status: answer.status, headers, body: answer.sent });
   }
 
-  async #settle(hold: PaymentHold, paid: PaidCall): Promise<PaidReceipt> {
+  async #settle(exchange: Exchange, hold: PaymentHold, paid: PaidCall): Promise<PaidReceipt> {
     const outcome = await this.payments.settle(hold, { call: paid });
+    exchange.enter('post');
     const later = (cause?: unknown): Problem => this.payments.postLater(hold.exchangeId, outcome, cause);
     const posting = this.receipts.postOutcome(hold, paid, outcome).catch((error: unknown) => {
       throw later(error);

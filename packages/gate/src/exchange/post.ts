@@ -1,9 +1,10 @@
-import { GroupCommit } from '@keyfare/db/group-commit';
+import { GroupCommit, type GroupCommitSettings } from '@keyfare/db/group-commit';
 import { SqlPool } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
 import { bytesInOneStatement } from '../answer/keep.sql.js';
 import { GateMetrics } from '../metrics.js';
 import { fencedState, ReplicaId } from '../replica-id.js';
+import { Tracing } from '../tracing.js';
 import { freeCallRows, postFreeCalls } from './free-posts.sql.js';
 import {
   keyCallValues,
@@ -31,20 +32,31 @@ export class PostOffice {
   constructor(
     private readonly sql: SqlPool,
     private readonly replica: ReplicaId,
-    metrics: GateMetrics,
+    private readonly metrics: GateMetrics,
+    private readonly tracing: Tracing,
   ) {
-    const onWritten = (items: number): void => metrics.groupSize.observe(items);
-    this.#keyCalls = new GroupCommit({ write: (items) => this.#writeKeyCalls(items), onWritten });
-    this.#paidCalls = new GroupCommit({ write: (items) => this.#writePaidCalls(items), onWritten });
-    this.#unpaidCalls = new GroupCommit({ write: (items) => this.#writeUnpaidCalls(items) });
-    this.#freeCalls = new GroupCommit({ write: (items) => this.#writeFreeCalls(items), onWritten });
     const withAnswers = {
       weigh: ({ answer }: ServedCallPost) => answer?.body.length ?? 0,
       maxWeight: bytesInOneStatement,
-      onWritten,
     };
-    this.#deferredCalls = new GroupCommit({ write: (items) => this.#writeDeferredCalls(items), ...withAnswers });
-    this.#upfrontCalls = new GroupCommit({ write: (items) => this.#writeUpfrontCalls(items), ...withAnswers });
+    this.#keyCalls = this.#group('key', (items) => this.#writeKeyCalls(items));
+    this.#paidCalls = this.#group('paid', (items) => this.#writePaidCalls(items));
+    this.#unpaidCalls = this.#group('unpaid', (items) => this.#writeUnpaidCalls(items));
+    this.#deferredCalls = this.#group('deferred', (items) => this.#writeDeferredCalls(items), withAnswers);
+    this.#upfrontCalls = this.#group('upfront', (items) => this.#writeUpfrontCalls(items), withAnswers);
+    this.#freeCalls = this.#group('free', (items) => this.#writeFreeCalls(items));
+  }
+
+  /** How many posts of each kind wait for a transaction. */
+  get waiting(): Readonly<Record<string, number>> {
+    return {
+      key: this.#keyCalls.waiting,
+      paid: this.#paidCalls.waiting,
+      unpaid: this.#unpaidCalls.waiting,
+      deferred: this.#deferredCalls.waiting,
+      upfront: this.#upfrontCalls.waiting,
+      free: this.#freeCalls.waiting,
+    };
   }
 
   /**
@@ -102,6 +114,23 @@ export class PostOffice {
       this.#upfrontCalls,
       this.#freeCalls,
     ];
+  }
+
+  /** The statement of a group is traced as the first call's: one span cannot have many parents. */
+  #group<Item extends { readonly id: string }, Result>(
+    name: string,
+    write: (items: readonly Item[]) => Promise<readonly Result[]>,
+    settings: Pick<GroupCommitSettings<Item, Result>, 'weigh' | 'maxWeight'> = {},
+  ): GroupCommit<Item, Result> {
+    const wait = this.metrics.groupWait.series(name);
+    return new GroupCommit({
+      ...settings,
+      write: (items) => this.tracing.runFor(items[0]?.id, () => write(items)),
+      onWritten: (items, waitedMs) => {
+        this.metrics.groupSize.observe(items);
+        wait.observe(waitedMs / 1_000);
+      },
+    });
   }
 
   async #writeDeferredCalls(items: readonly ServedCallPost[]): Promise<readonly boolean[]> {

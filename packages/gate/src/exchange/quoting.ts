@@ -26,6 +26,7 @@ export class Quoting {
    * sold, and what the tariff throws for a request that has no price.
    */
   quote(exchange: Exchange, request: FastifyRequest, tariff: PricedTariff): void {
+    exchange.enter('quote');
     exchange.tariff = tariff;
     exchange.quote = tariff.quote;
     checkSellable(request, () => this.routes.methodsAt(request.raw.url ?? '/'));

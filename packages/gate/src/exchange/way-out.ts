@@ -43,6 +43,7 @@ export class WayOut {
   begin(exchange: Exchange, request: FastifyRequest, reply: FastifyReply): void {
     exchange.headersBefore = reply.getHeaders();
     exchange.begunAtMs = performance.now();
+    exchange.enter('handler');
     exchange.limit(this.config.handlerTimeoutMs, () => this.#endLate(exchange, request, reply));
     lockRaw(reply, exchange, () => this.#endRaw(exchange, request, reply));
   }
@@ -62,6 +63,7 @@ export class WayOut {
     // A second answer to one request: the first one's fate is decided, and this one goes nowhere.
     if (exchange.isLeaving) return;
     exchange.isLeaving = true;
+    exchange.leave();
     const hold = exchange.take();
     const pass = done;
     if (exchange.again !== undefined && exchange.sealed !== undefined) {
@@ -135,7 +137,9 @@ export class WayOut {
     { hold, pass, refuse }: { hold: Hold; pass: Done; refuse: (error: unknown) => void },
   ): Promise<void> {
     try {
-      await this.#post(call, hold);
+      // The answer of a payment that is settled last is stored before: that is a part of settling.
+      call.exchange.enter(hold.rail === 'x402' && hold.flow === 'authorization' ? 'settle' : 'post');
+      await call.exchange.run(() => this.#post(call, hold));
     } catch (error) {
       refuse(error);
       return;
@@ -151,6 +155,7 @@ export class WayOut {
 
   /** The answer was posted. What Node refuses to write even so must not end the process: the connection breaks. */
   #send({ exchange, reply }: Entering, answer: AnswerBytes, pass: Done): void {
+    exchange.leave();
     exchange.mayLeave = true;
     this.#endConnection(reply);
     try {
@@ -204,6 +209,7 @@ export class WayOut {
     if (problem.status >= 500) {
       this.#logger.error({ err: problem.cause ?? problem, code: problem.code, exchange: exchange.id });
     }
+    exchange.leave();
     discard(payload);
     restoreHeaders(reply, exchange.headersBefore ?? headersOfPlugins(reply));
     const { status, headers, body } = answerProblem(problem, request);

@@ -59,6 +59,16 @@ export class MeterService {
     this.#openings = new GroupCommit({ write: (months) => this.#openMonths(months), waitsInDoubt: false });
   }
 
+  /** What this process has leased: open leases, and their units that calls hold and that are free. */
+  get leases(): { readonly open: number; readonly held: bigint; readonly free: bigint } {
+    const open = [...this.#buckets.values()].filter(({ isOpen }) => isOpen);
+    return {
+      open: open.length,
+      held: open.reduce((sum, { held }) => sum + held, 0n),
+      free: open.reduce((sum, { free }) => sum + free, 0n),
+    };
+  }
+
   /** Sets `units` aside, the most that the call will use, or says why it cannot. 503 when the database cannot be asked. */
   hold(
     { accountId, plan }: Pick<TermsRecord, 'accountId' | 'plan'>,

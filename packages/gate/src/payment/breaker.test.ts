@@ -28,4 +28,14 @@ describe('the breaker', () => {
     for (const payer of ['a', 'b', 'c', 'd', 'e']) breaker.reverted(payer);
     expect(breaker.isOpen('z')).toBe('all');
   });
+
+  it('tells whether it is open, to how many payers, and how often it has opened', () => {
+    let nowMs = 0;
+    const breaker = new Breaker(() => nowMs, settings);
+    expect(breaker.state).toEqual({ isOpen: false, openPayers: 0, trips: { payer: 0, all: 0 } });
+    for (const payer of ['a', 'a', 'a', 'b', 'c']) breaker.reverted(payer);
+    expect(breaker.state).toEqual({ isOpen: true, openPayers: 1, trips: { payer: 1, all: 1 } });
+    nowMs = 10_001;
+    expect(breaker.state).toEqual({ isOpen: false, openPayers: 0, trips: { payer: 1, all: 1 } });
+  });
 });

@@ -6,6 +6,13 @@ export interface BreakerSettings {
   readonly openMs: number;
 }
 
+/** Who is refused at the moment because of reverts, and how often that began since the process did. */
+export interface BreakerState {
+  readonly isOpen: boolean;
+  readonly openPayers: number;
+  readonly trips: { readonly payer: number; readonly all: number };
+}
+
 const defaults: BreakerSettings = { perPayer: 3, total: 50, windowMs: 60_000, openMs: 60_000 };
 const mostPayers = 10_000;
 
@@ -16,6 +23,7 @@ const mostPayers = 10_000;
 export class Breaker {
   readonly #payers = new Map<string, { count: number; sinceMs: number; openUntilMs: number }>();
   readonly #all = { count: 0, sinceMs: 0, openUntilMs: 0 };
+  readonly #trips = { payer: 0, all: 0 };
 
   constructor(
     private readonly nowMs: () => number = () => performance.now(),
@@ -27,8 +35,8 @@ export class Breaker {
     const known = this.#payers.get(payer) ?? { count: 0, sinceMs: this.nowMs(), openUntilMs: 0 };
     this.#payers.delete(payer);
     this.#payers.set(payer, known);
-    this.#count(known, this.settings.perPayer);
-    this.#count(this.#all, this.settings.total);
+    if (this.#count(known, this.settings.perPayer)) this.#trips.payer += 1;
+    if (this.#count(this.#all, this.settings.total)) this.#trips.all += 1;
     const [oldest] = this.#payers.keys();
     if (this.#payers.size > mostPayers && oldest !== undefined) this.#payers.delete(oldest);
   }
@@ -40,10 +48,19 @@ export class Breaker {
     return (this.#payers.get(payer)?.openUntilMs ?? 0) > nowMs ? 'payer' : null;
   }
 
-  #count(state: { count: number; sinceMs: number; openUntilMs: number }, most: number): void {
+  get state(): BreakerState {
+    const nowMs = this.nowMs();
+    const openPayers = [...this.#payers.values()].filter(({ openUntilMs }) => openUntilMs > nowMs).length;
+    return { isOpen: this.#all.openUntilMs > nowMs, openPayers, trips: { ...this.#trips } };
+  }
+
+  /** Whether this one was one too many. */
+  #count(state: { count: number; sinceMs: number; openUntilMs: number }, most: number): boolean {
     const nowMs = this.nowMs();
     if (nowMs - state.sinceMs > this.settings.windowMs) Object.assign(state, { count: 0, sinceMs: nowMs });
     state.count += 1;
-    if (state.count >= most) Object.assign(state, { count: 0, openUntilMs: nowMs + this.settings.openMs });
+    if (state.count < most) return false;
+    Object.assign(state, { count: 0, openUntilMs: nowMs + this.settings.openMs });
+    return true;
   }
 }

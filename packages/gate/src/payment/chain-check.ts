@@ -2,7 +2,7 @@ import type { ProblemCode } from '@keyfare/core/problem';
 import type { PaymentTerms } from '@keyfare/core/x402';
 import { costInAsset, estimateCost } from '@keyfare/evm/chain';
 import { batchGasLimit } from '@keyfare/evm/settler';
-import type { NetworkAccess } from '../networks.js';
+import { type NetworkAccess, transferGas } from '../networks.js';
 import { challenge, comeBack } from './answers.js';
 import type { PaymentHold } from './call.js';
 import type { Scheme } from './scheme.js';
@@ -58,9 +58,6 @@ export class ChainCheck {
 }
 
 const fine = { authorizationUsed: false, hasCode: false };
-
-/** What a transfer by a key uses, more or less: its limit is well above. */
-const transferGas = 90_000n;
 
 function codeOf({ kind, reason }: { kind: 'reverted' | 'out-of-gas'; reason: string }, hasCode: boolean): ProblemCode {
   if (kind === 'out-of-gas') return 'payment/gas-limit';

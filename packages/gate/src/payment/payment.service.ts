@@ -16,10 +16,11 @@ import { Networks } from '../networks.js';
 import { ReplicaId } from '../replica-id.js';
 import { Settlements, type Watch } from '../settling.js';
 import { signatureVerifier } from '../tokens.js';
+import { Tracing } from '../tracing.js';
 import { withTimeout } from '../with-timeout.js';
 import { answerKnown, challenge, comeBack, inProgress, outcomeUnknown, toProblem } from './answers.js';
 import { BlockList } from './block-list.js';
-import { Breaker } from './breaker.js';
+import { Breaker, type BreakerState } from './breaker.js';
 import type { KnownPayment, PaidCall, PaymentHold, PaymentOutcome } from './call.js';
 import { ChainCheck } from './chain-check.js';
 import { type Claim, Claims, type Open } from './claims.js';
@@ -62,6 +63,7 @@ export class PaymentService {
     private readonly settlements: Settlements,
     @Inject(signatureVerifier) verifier: SignatureVerifier,
     replica: ReplicaId,
+    private readonly tracing: Tracing,
   ) {
     this.#claims = new Claims(sql, replica, config.clock);
     this.blockList = new BlockList(sql, config.clock);
@@ -83,6 +85,11 @@ export class PaymentService {
   /** A settlement did not move this payer's payment, and its gas is spent. */
   reverted(payer: string): void {
     this.#breaker.reverted(payer);
+  }
+
+  /** Who is refused at the moment because of reverts. */
+  get breaker(): BreakerState {
+    return this.#breaker.state;
   }
 
   /** What a payer is asked for: every offer of the route, the preferred one first. */
@@ -333,7 +340,10 @@ export class PaymentService {
   async #examine(hold: PaymentHold, open: Open, terms: readonly PaymentTerms[]): Promise<PaymentHold> {
     try {
       if (hold.flow === 'deferred') this.#limitExposure(open);
-      return await this.#check.verify(hold, { open: open.byPayer, terms, access: this.networks.get(hold.network) });
+      const access = this.networks.get(hold.network);
+      return await this.tracing.within('chain check', async () =>
+        this.#check.verify(hold, { open: open.byPayer, terms, access }),
+      );
     } catch (error) {
       throw toProblem(error);
     }

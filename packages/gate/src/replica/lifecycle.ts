@@ -82,6 +82,8 @@ export class GateLifecycle
       ended: (exchangeId, outcome) => this.payments.end(exchangeId, outcome),
       dropped: (exchangeId, dropped, outcome) => void this.later.drop(exchangeId, dropped, outcome),
       reverted: (payer) => this.payments.reverted(payer),
+      mined: (settlement) => this.metrics.settlements.mined(settlement),
+      concluded: (network, outcome) => this.metrics.settlements.ended(network, outcome),
     });
     this.#registerRooms();
     this.metrics.countSettling = () => this.settlements.underWay;

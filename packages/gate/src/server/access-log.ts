@@ -14,6 +14,8 @@ export interface AccessLine {
   readonly principal: Principal | undefined;
   readonly problem: string | undefined;
   readonly receipt: string | undefined;
+  /** The trace that the call belongs to: 32 hex digits. */
+  readonly trace: string | undefined;
   /** The connection closed before the response was whole. */
   readonly aborted: boolean;
   readonly durationMs: number;
@@ -96,7 +98,7 @@ function constantOf({ route, method, status, rail, sku }: AccessLine): string {
   return text;
 }
 
-function variableOf({ principal, problem, receipt, aborted, durationMs }: AccessLine): string {
+function variableOf({ principal, problem, receipt, trace, aborted, durationMs }: AccessLine): string {
   let text = '';
   if (principal !== undefined) {
     text +=
@@ -106,6 +108,7 @@ function variableOf({ principal, problem, receipt, aborted, durationMs }: Access
   }
   if (problem !== undefined) text += `,"problem":"${problem}"`;
   if (receipt !== undefined) text += `,"receipt":"${receipt}"`;
+  if (trace !== undefined) text += `,"trace":"${trace}"`;
   if (aborted) text += ',"aborted":true';
   const microseconds = Math.max(0, Math.round(durationMs * 1_000));
   const fraction = thousandths[microseconds % 1_000] ?? '000';

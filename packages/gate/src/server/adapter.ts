@@ -16,6 +16,7 @@ import {
 import type { Logger } from 'pino';
 import '../request-slots.js';
 import { type OperatorPaths, operatorPathsOf } from '../operator-paths.js';
+import { parseTraceParent } from '../trace-parent.js';
 import { AccessLog } from './access-log.js';
 import { rawCorsHeaders } from './cors.js';
 import { responsesOf } from './gated-response.js';
@@ -141,6 +142,7 @@ function writeWithoutExchange(accessLog: AccessLog, request: FastifyRequest, rep
     principal: undefined,
     problem: request.problemCode,
     receipt: undefined,
+    trace: parseTraceParent(request.headers['traceparent'])?.traceId,
     aborted: !reply.raw.writableFinished,
     durationMs: reply.elapsedTime,
   });

@@ -1,7 +1,12 @@
 export { ConfigurationError, gateEnvironment, type Peppers, parseGateEnvironment } from '../config.js';
 export { attempt, parseEnvironment, withSecretFiles } from '../environment.js';
 export { type ChainState, chainState, otherChainFault, servesOtherChain } from '../other-chain.js';
-export { isProduction, productionFaults } from '../production-config.js';
+export { networkSettings } from '../payment-config.js';
+export { isProduction, productionFaults, secretSettings } from '../production-config.js';
+export { RpcMetrics } from '../rpc-metrics.js';
+export { programTexts, type SettingText, settingTexts, watchTexts } from '../setting-texts.js';
+export { SqlMetrics } from '../sql-metrics.js';
+export { withTimeout } from '../with-timeout.js';
 export { type AdapterSettings, createAdapter } from './adapter.js';
 export { createLogger, droppedLines, NestLogger } from './logger.js';
 export { ProblemFilter } from './problem.filter.js';

@@ -73,6 +73,7 @@ export class RawRefusals {
         principal: undefined,
         problem: named.code,
         receipt: undefined,
+        trace: undefined,
         aborted: false,
         durationMs: 0,
       });

@@ -1,6 +1,6 @@
 import type { Address } from '@keyfare/core/x402';
 import type { GateConfig } from '../config.js';
-import type { DeferredQuestion, Movement, PaymentLedger, SettlementEvents } from '../settling.js';
+import type { DeferredQuestion, Movement, PaymentLedger, SettlementEvents, Waiting } from '../settling.js';
 import type { Settler } from './settler.js';
 import { simulate, toSettle } from './signed.js';
 
@@ -41,6 +41,8 @@ export class Collector {
   #watchedAtMs = 0;
   #short: ReadonlySet<Address> = new Set();
   #closed = false;
+  /** What waited to be collected when that was last looked at. */
+  seen: Pick<Waiting, 'count' | 'amount'> = { count: 0, amount: 0n };
 
   constructor(context: CollectorContext) {
     this.#context = context;
@@ -92,6 +94,7 @@ export class Collector {
     const { config, ledger } = this.#context;
     const { count, amount, ageMs, marginSeconds } = config.deferred;
     const waiting = await ledger.waiting(this.#question());
+    this.seen = waiting;
     const { oldest, validBefore } = waiting;
     if (oldest === null || validBefore === null) return false;
     const now = config.clock().getTime();

@@ -7,14 +7,23 @@ import {
   type Resumed,
   type SettlementEvents,
   type Settlements,
+  type SettlerState,
   type Submission,
   type Submitted,
 } from '../settling.js';
+import { Tracing } from '../tracing.js';
 import { Collector } from './collector.js';
 import { Settler } from './settler.js';
 
 const idleCheckMs = 10_000;
-const nobody: SettlementEvents = { ended: () => undefined, dropped: () => undefined, reverted: () => undefined };
+const nothing = (): void => undefined;
+const nobody: SettlementEvents = {
+  ended: nothing,
+  dropped: nothing,
+  reverted: nothing,
+  mined: nothing,
+  concluded: nothing,
+};
 
 /**
  * Settles payments on every configured network: one settler wallet and one watcher each. What is under way in a wallet of
@@ -25,7 +34,7 @@ export class SettlementService implements Settlements {
   readonly #settlers: ReadonlyMap<string, Settler>;
   /** Those of wallets of before, too. */
   readonly #all: readonly Settler[];
-  readonly #collectors: readonly Collector[];
+  readonly #collectors: ReadonlyMap<string, Collector>;
   readonly #logger = new Logger('Settlement');
   #events: SettlementEvents = nobody;
   #checkedAtMs = performance.now();
@@ -35,9 +44,10 @@ export class SettlementService implements Settlements {
     sql: SqlPool,
     private readonly ledger: PaymentLedger,
     networks: Networks,
+    tracing: Tracing,
   ) {
     const onTrouble = (error: unknown): void => this.#logger.warn(error);
-    const context = { config, sql, ledger, onTrouble, events: () => this.#events };
+    const context = { config, sql, ledger, onTrouble, events: () => this.#events, tracing };
     this.#settlers = new Map(
       networks.all.map((access) => [access.settings.network.caip2, new Settler({ ...context, access })]),
     );
@@ -45,11 +55,30 @@ export class SettlementService implements Settlements {
       access.previousWallets.map((wallet) => new Settler({ ...context, access: { ...access, wallet } })),
     );
     this.#all = [...this.#settlers.values(), ...previous];
-    this.#collectors = [...this.#settlers.values()].map((settler) => new Collector({ ...context, settler }));
+    this.#collectors = new Map(
+      [...this.#settlers].map(([network, settler]) => [network, new Collector({ ...context, settler })]),
+    );
   }
 
   get underWay(): number {
-    return this.#all.reduce((sum, { watcher }) => sum + watcher.size, 0);
+    return sum(this.#all.map(({ watcher }) => watcher.size));
+  }
+
+  /** What settles in this process, by network; wallets of before count to their network's. */
+  get state(): readonly SettlerState[] {
+    return [...this.#collectors].map(([network, { seen }]) => {
+      const all = this.#all.filter(({ access }) => access.settings.network.caip2 === network);
+      const mined = all.flatMap(({ lastMinedAt }) => (lastMinedAt === null ? [] : [lastMinedAt.getTime()]));
+      return {
+        network,
+        queued: sum(all.map(({ submissions }) => submissions.waiting)),
+        underWay: sum(all.map(({ watcher }) => watcher.size)),
+        oldestSeconds: Math.max(...all.map(({ watcher }) => watcher.oldestSeconds)),
+        refused: this.refuses(network),
+        lastMinedAt: mined.length === 0 ? null : new Date(Math.max(...mined)),
+        collectable: { count: seen.count, amount: seen.amount },
+      };
+    });
   }
 
   listen(events: SettlementEvents): void {
@@ -83,7 +112,7 @@ export class SettlementService implements Settlements {
    * where a chain is away: then the first settlement there does it.
    */
   async open(): Promise<void> {
-    for (const collector of this.#collectors) collector.start();
+    for (const collector of this.#collectors.values()) collector.start();
     await Promise.all(this.#all.map(({ submissions }) => submissions.open()));
   }
 
@@ -94,7 +123,7 @@ export class SettlementService implements Settlements {
 
   /** Bounded, though database and chain be away: what is left under way is in the database, for a peer. */
   async close(): Promise<void> {
-    await Promise.all(this.#collectors.map((collector) => collector.close()));
+    await Promise.all([...this.#collectors.values()].map((collector) => collector.close()));
     await Promise.all(this.#all.map((settler) => settler.close()));
   }
 
@@ -120,4 +149,8 @@ export class SettlementService implements Settlements {
     if (settler === undefined) throw new Error(`payments on ${network} are not configured`);
     return settler;
   }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }

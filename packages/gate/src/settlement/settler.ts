@@ -2,6 +2,7 @@ import type { SqlPool } from '@keyfare/db/sql';
 import type { GateConfig } from '../config.js';
 import type { NetworkAccess } from '../networks.js';
 import type { PaymentLedger, Resumed, SettlementEvents, Submission, Submitted, Watch } from '../settling.js';
+import type { Tracing } from '../tracing.js';
 import { Judge } from './judge.js';
 import { simulate } from './signed.js';
 import { Submissions } from './submissions.js';
@@ -16,6 +17,7 @@ export interface SettlerContext {
   readonly access: NetworkAccess;
   readonly events: () => SettlementEvents;
   readonly onTrouble: (error: unknown) => void;
+  readonly tracing: Tracing;
 }
 
 /** One network's wallet, its submissions and its watcher. */
@@ -24,19 +26,23 @@ export class Settler {
   readonly submissions: Submissions;
   readonly watcher: Watcher;
   readonly judge: Judge;
+  readonly #verdicts: Verdicts;
 
-  constructor({ config, sql, ledger, access, events, onTrouble }: SettlerContext) {
+  constructor({ config, sql, ledger, access, events, onTrouble, tracing }: SettlerContext) {
     this.access = access;
-    this.submissions = new Submissions({ sql, access, ledger, now: config.clock });
+    this.submissions = new Submissions({ sql, access, ledger, now: config.clock, tracing });
     this.judge = new Judge(access.chain, access.wallet.address);
     const { confirmations, network } = access.settings;
+    const { caip2 } = network;
+    const now = config.clock;
+    this.#verdicts = new Verdicts({ judge: this.judge, ledger, events, confirmations, network: caip2, now });
     this.watcher = new Watcher({
       chain: access.chain,
-      network: network.caip2,
+      network: caip2,
       submissions: this.submissions,
       judge: this.judge,
       simulate: (movement) => simulate(access, movement),
-      verdicts: new Verdicts({ judge: this.judge, ledger, events, confirmations }),
+      verdicts: this.#verdicts,
       ledger,
       shortestPollMs: 5,
       longestPollMs: 1_000,
@@ -44,7 +50,13 @@ export class Settler {
       retryAfterMs: 1_000,
       replaceAfterMs: config.replaceAfterMs,
       onTrouble,
+      apart: (work) => tracing.runApart(work),
     });
+  }
+
+  /** When this process last saw a settlement of this wallet in a block. */
+  get lastMinedAt(): Date | null {
+    return this.#verdicts.lastMinedAt;
   }
 
   /** Signs, stores, broadcasts and follows. */

@@ -34,6 +34,10 @@ export interface Slot {
   notBeforeMs: number;
   /** Its transaction that is in a block, until the chain loses it. */
   mined: TransactionOutcome | undefined;
+  /** The hash of the transaction that was last told as mined. */
+  told: Hex | undefined;
+  /** When its first transaction was stored, as far as this process knows. */
+  readonly sinceMs: number;
 }
 
 /** Before every moment: what was sent then is due. */
@@ -53,6 +57,8 @@ export function newSlot({ nonce, transactions }: Placed): Slot {
     failures: 0,
     notBeforeMs: never,
     mined: undefined,
+    told: undefined,
+    sinceMs: performance.now(),
   };
 }
 

@@ -4,6 +4,7 @@ import type { Fees } from '@keyfare/evm/chain';
 import type { SignedTransaction } from '@keyfare/evm/settler';
 import type { NetworkAccess } from '../networks.js';
 import type { Movement, Numbered, PaymentLedger, Submission } from '../settling.js';
+import type { Tracing } from '../tracing.js';
 import { hasExpired, type StoredRow, toSettle, transactionOf } from './signed.js';
 import {
   lockWallet,
@@ -30,6 +31,7 @@ export interface SubmissionContext {
   readonly access: NetworkAccess;
   readonly ledger: PaymentLedger;
   readonly now: () => Date;
+  readonly tracing: Tracing;
 }
 
 /**
@@ -45,7 +47,7 @@ export class Submissions {
   constructor(context: SubmissionContext) {
     this.#context = context;
     this.#group = new GroupCommit({
-      write: (items) => this.#write(items),
+      write: (items) => context.tracing.runFor(items[0]?.movement.exchangeId, () => this.#write(items)),
       maxItems: context.access.settings.batchSize,
     });
   }
@@ -53,6 +55,11 @@ export class Submissions {
   /** The wallet that pays the gas. */
   get address(): `0x${string}` {
     return this.#context.access.wallet.address;
+  }
+
+  /** Submissions that wait to be stored. */
+  get waiting(): number {
+    return this.#group.waiting;
   }
 
   /** Stores a payment's transaction. The chain is asked before the group is entered: no item waits for another's answer. */

@@ -11,6 +11,9 @@ export interface VerdictContext {
   readonly judge: Judge;
   readonly ledger: PaymentLedger;
   readonly events: () => SettlementEvents;
+  /** CAIP-2. */
+  readonly network: string;
+  readonly now: () => Date;
   /** Blocks on top of a settlement's after which it is final. */
   readonly confirmations: number;
 }
@@ -20,6 +23,9 @@ export interface VerdictContext {
  * of the others.
  */
 export class Verdicts {
+  /** When a settlement was last seen in a block. */
+  lastMinedAt: Date | null = null;
+
   constructor(private readonly context: VerdictContext) {}
 
   /** A transaction of the slot is in a block, for the first time or again. */
@@ -27,6 +33,7 @@ export class Verdicts {
     slot.mined = mined;
     slot.refused = false;
     slot.nonceTaken = false;
+    this.#tell(slot, mined);
     for (const item of slot.items.values()) {
       if (hasMoved(mined, item.movement)) this.#settle(item, mined.hash);
       else if (!this.#isSettledElsewhere(slot, item)) this.#open(item, mined);
@@ -62,7 +69,7 @@ export class Verdicts {
       this.#settle(item, outcome.transaction);
       return false;
     }
-    if (item.transaction === null) item.end(outcome);
+    if (item.transaction === null) this.#end(item, outcome);
     else this.context.events().dropped(item.movement.exchangeId, item.transaction, outcome);
     return true;
   }
@@ -79,6 +86,14 @@ export class Verdicts {
     if (this.context.confirmations > 0 && !(await this.#areThere(slot, moved, head))) return;
     const ids = moved.map(({ movement }) => movement.exchangeId);
     for (const id of await this.context.ledger.finalize(ids)) items.delete(id);
+  }
+
+  #tell(slot: Slot, outcome: TransactionOutcome): void {
+    if (slot.told === outcome.hash) return;
+    slot.told = outcome.hash;
+    this.lastMinedAt = this.context.now();
+    const unmoved = [...slot.items.values()].filter(({ movement }) => !hasMoved(outcome, movement)).length;
+    this.context.events().mined({ network: this.context.network, outcome, unmoved });
   }
 
   /** The chain has lost the slot's transaction, or never had it: it is sent again at once. */
@@ -108,10 +123,15 @@ export class Verdicts {
     const before = item.transaction;
     item.open = undefined;
     item.transaction = transaction;
-    if (before === null) item.end({ kind: 'settled', transaction });
+    if (before === null) this.#end(item, { kind: 'settled', transaction });
     else if (before !== transaction) {
       this.context.events().dropped(item.movement.exchangeId, before, { kind: 'settled', transaction });
     }
+  }
+
+  #end(item: Item, outcome: PaymentOutcome): void {
+    this.context.events().concluded(this.context.network, outcome.kind);
+    item.end(outcome);
   }
 
   #open(item: Item, mined: TransactionOutcome): void {

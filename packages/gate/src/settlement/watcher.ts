@@ -24,6 +24,8 @@ export interface WatcherSettings {
   /** Higher fees are offered after so long without a receipt. */
   readonly replaceAfterMs: number;
   readonly onTrouble: (error: unknown) => void;
+  /** Runs what is done for all payments apart from the call that it was begun for. */
+  readonly apart: <T>(work: () => T) => T;
 }
 
 const longestPauseMs = 30_000;
@@ -64,6 +66,12 @@ export class Watcher {
    */
   get refused(): boolean {
     return this.#all().some(({ refused, mined }) => refused && mined === undefined);
+  }
+
+  /** For how many seconds the oldest settlement has waited to be mined; 0 where none waits. */
+  get oldestSeconds(): number {
+    const since = Math.min(...this.#unmined().map(({ sinceMs }) => sinceMs));
+    return Number.isFinite(since) ? (performance.now() - since) / 1_000 : 0;
   }
 
   has(exchangeId: string): boolean {
@@ -112,7 +120,7 @@ export class Watcher {
 
   #start(): void {
     this.#wake?.();
-    this.#loop ??= this.#run();
+    this.#loop ??= this.#settings.apart(() => this.#run());
   }
 
   async #run(): Promise<void> {

@@ -1,0 +1,191 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { choosePort } from '@keyfare/devstack/ports';
+import { type Api, type Billing, type Ground, openAccount, openGround, startApi, startBilling } from './api-process.js';
+import { openMute } from './mute.js';
+
+const root = fileURLToPath(new URL('../../../../', import.meta.url));
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+interface Metric {
+  readonly name: string;
+  readonly type: string;
+  readonly help: string;
+}
+
+/** What a scrape exports, by its HELP and TYPE lines: a metric that nothing has happened to yet has no others. */
+function metricsOf(text: string): readonly Metric[] {
+  const types = new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => [name, type]));
+  return [...text.matchAll(/^# HELP (\S+) ?(.*)$/gm)].map(([, name = '', help = '']) => ({
+    name,
+    help,
+    type: types.get(name) ?? 'untyped',
+  }));
+}
+
+const names = /\b(?:keyfare|nodejs|process)_[a-z0-9_]+\b/g;
+
+/** Roles and logins of the database in the papers, which are named alike. */
+const roles = new Set(['keyfare_gate', 'keyfare_billing', 'keyfare_billing_reader', 'keyfare_owner', 'keyfare_api']);
+
+/** The names of metrics in a text that is about them. */
+function namesIn(text: string): readonly string[] {
+  return [...new Set(text.match(names) ?? [])].filter((name) => !roles.has(name));
+}
+
+describe('who watches the API and billing', () => {
+  let ground: Ground;
+  let api: Api;
+  let billing: Billing;
+  let exported: ReadonlyMap<string, Metric>;
+  let texts: readonly string[];
+
+  beforeAll(async () => {
+    ground = await openGround();
+    api = await startApi(ground);
+    billing = await startBilling(ground, api);
+    const { secret } = await openAccount(ground, api, { includedUnits: 100, overage: 'reject' });
+    const path = '/v1/forecast?latitude=52.52&longitude=13.4&date=2026-11-21';
+    // One that is served and one that is asked to pay: their figures are looked at below.
+    await fetch(api.url + path, { headers: { authorization: `Bearer ${secret}` } });
+    await fetch(api.url + path);
+    await billing.reconcile();
+    texts = await Promise.all([api.url, billing.url].map(async (url) => (await fetch(`${url}/metrics`)).text()));
+    exported = new Map(texts.flatMap(metricsOf).map((metric) => [metric.name, metric]));
+  }, 90_000);
+  afterAll(async () => {
+    await billing?.service.stop();
+    await api?.service.stop();
+    await ground.close();
+  }, 30_000);
+
+  /** Whether a query may ask for the name: a histogram is asked for by its parts. */
+  const isExported = (name: string): boolean => {
+    const parts = /^(.*)_(?:bucket|sum|count)$/.exec(name)?.[1];
+    const whole = exported.get(parts ?? name);
+    if (parts !== undefined && whole !== undefined) return whole.type === 'histogram' || whole.type === 'summary';
+    const metric = exported.get(name);
+    return metric !== undefined && metric.type !== 'histogram' && metric.type !== 'summary';
+  };
+
+  it.each([
+    ['the dashboard', ['deploy/grafana/keyfare.json']],
+    ['the alerts', ['deploy/prometheus/rules.yml']],
+    ['the tests of the alerts', ['deploy/prometheus/rules.test.yml']],
+  ])('finds every metric that %s ask for in what the programs export', (_what, paths) => {
+    const asked = paths.flatMap((path) => namesIn(read(path)));
+    expect(asked.length).toBeGreaterThan(10);
+    expect(asked.filter((name) => !isExported(name))).toEqual([]);
+  });
+
+  it('finds every metric that the runbooks name', () => {
+    const folder = 'docs/runbooks';
+    const asked = readdirSync(join(root, folder)).flatMap((file) =>
+      [...read(`${folder}/${file}`).matchAll(/`([^`\n]+)`/g)].flatMap(([, code = '']) => namesIn(code)),
+    );
+    expect(asked.length).toBeGreaterThan(10);
+    expect(asked.filter((name) => !exported.has(name))).toEqual([]);
+  });
+
+  it('finds every alert with a runbook that is there and names it', () => {
+    const rules = read('deploy/prometheus/rules.yml');
+    const alerts = [...rules.matchAll(/- alert: (\w+)[\s\S]*?runbook_url: (\S+)/g)];
+    expect(alerts).toHaveLength(rules.match(/- alert:/g)?.length ?? 0);
+    for (const [, , runbook = ''] of alerts) expect(read(runbook)).toMatch(/^# /);
+  });
+
+  it('finds every metric of ours in docs/watching.md, with its type and its help, and none that is gone', () => {
+    const ours = [...exported.values()].filter(({ name }) => name.startsWith('keyfare_'));
+    const rows = [...read('docs/watching.md').matchAll(/^\| `(keyfare_\w+)` \| (\w+) \| (.+?) \|$/gm)];
+    const told = rows.map(([, name = '', type = '', help = '']) => ({ name, type, help }));
+    const byName = (one: Metric, other: Metric): number => one.name.localeCompare(other.name);
+    expect(told.toSorted(byName)).toEqual(ours.toSorted(byName));
+    for (const { help } of ours) expect(help).not.toBe('');
+  });
+
+  it('sees figures of the rail: gas for settlements, places, pools, stages, statements and questions to the node', () => {
+    const [ofApi = '', ofBilling = ''] = texts;
+    const network = 'network="eip155:84532"';
+    for (const line of [
+      `keyfare_settler_funds{${network}} 2`,
+      'keyfare_up{part="database"} 1',
+      'keyfare_up{part="listener"} 1',
+      'keyfare_up{part="chain"} 1',
+      'keyfare_breaker_open 0',
+      'keyfare_stage_duration_seconds_count{rail="key",stage="handler"} 1',
+      'keyfare_stage_duration_seconds_count{rail="none",stage="quote"} 1',
+      'keyfare_sql_duration_seconds_count{statement="keyfare_post_key_calls"} 1',
+      'keyfare_refusals_total{code="payment/required"} 1',
+    ]) {
+      expect(ofApi.split('\n')).toContain(line);
+    }
+    expect(ofApi).toMatch(new RegExp(`^keyfare_settler_settlements_left\\{${network}\\} [1-9]`, 'm'));
+    expect(ofApi).toMatch(/^keyfare_sequencer_lag_seconds \d/m);
+    expect(ofApi).toMatch(
+      new RegExp(`^keyfare_rpc_duration_seconds_count\\{${network},method="eth_getBalance"\\} [1-9]`, 'm'),
+    );
+    expect(ofApi).toMatch(/^nodejs_eventloop_lag_p99_seconds /m);
+    for (const line of ['keyfare_billing_up{part="feed"} 1', 'keyfare_billing_intake_lag_entries 0']) {
+      expect(ofBilling.split('\n')).toContain(line);
+    }
+    expect(ofBilling).toMatch(/^keyfare_billing_last_place [1-9]/m);
+    expect(ofBilling).toMatch(/^keyfare_billing_reconciliation_last_timestamp_seconds 1\.?\d/m);
+  });
+
+  it('is told the rail by /readyz', async () => {
+    const answer = (await (await fetch(`${api.url}/readyz`)).json()) as Record<string, unknown>;
+    expect(answer).toMatchObject({
+      status: 'ready',
+      reasons: [],
+      database: 'up',
+      listener: 'up',
+      chain: 'up',
+      rail: {
+        settlers: {
+          'eip155:84532': { funds: 'ok', settlementsLeft: expect.any(Number), queued: 0, underWay: 0, toCollect: 0 },
+        },
+        breaker: { open: false, payers: 0 },
+        sequencer: { lagSeconds: expect.any(Number), unplaced: expect.any(Number) },
+        posts: { key: 0, paid: 0 },
+      },
+    });
+  });
+});
+
+describe('who watches an API whose parts do not answer', () => {
+  let ground: Ground;
+  beforeAll(async () => {
+    ground = await openGround();
+  }, 60_000);
+  afterAll(async () => ground.close(), 30_000);
+
+  it('gets its figures from a process whose node takes questions and never answers', async () => {
+    const mute = await openMute();
+    const api = await startApi(ground, { RPC_URL: mute.url, RPC_TIMEOUT_MS: '2000' });
+    const text = await (await fetch(`${api.url}/metrics`)).text();
+    expect(text).toContain('keyfare_up{part="database"} 1');
+    // It is not known, and so it is not shown.
+    expect(text).not.toMatch(/^keyfare_settler_funds\{/m);
+    expect(text).not.toMatch(/^keyfare_settler_settlements_left\{/m);
+    const ready = await fetch(`${api.url}/readyz`);
+    expect(ready.status).toBe(200);
+    expect(await ready.json()).toMatchObject({ status: 'degraded', reasons: ['chain-down'] });
+    await api.service.stop();
+    await mute.close();
+  }, 60_000);
+
+  it('is told settler-low below SETTLER_LOW_SETTLEMENTS', async () => {
+    const port = await choosePort();
+    const api = await startApi(ground, { SETTLER_LOW_SETTLEMENTS: '1000000', PORT: String(port) });
+    expect(await (await fetch(`${api.url}/readyz`)).json()).toMatchObject({
+      status: 'degraded',
+      reasons: ['settler-low'],
+    });
+    expect(await (await fetch(`${api.url}/metrics`)).text()).toContain(
+      'keyfare_settler_funds{network="eip155:84532"} 1',
+    );
+    await api.service.stop();
+  }, 60_000);
+});

@@ -1,0 +1,48 @@
+import { programTexts, type SettingText, settingTexts, watchTexts } from '@keyfare/gate/server';
+import type { billingEnvironment } from './config.js';
+
+const { PAY_TO, NETWORK, DATABASE_URL, DIRECT_DATABASE_URL, MIGRATION_DATABASE_URL, RPC_URL, RPC_TIMEOUT_MS } =
+  settingTexts;
+
+/** What the page of settings says of each setting of this program. One without a line here does not compile. */
+export const billingSettingTexts: Readonly<Record<keyof typeof billingEnvironment.shape, SettingText>> = {
+  PAY_TO,
+  NETWORK,
+  DATABASE_URL,
+  DIRECT_DATABASE_URL,
+  MIGRATION_DATABASE_URL,
+  RPC_URL,
+  RPC_TIMEOUT_MS,
+  ...watchTexts,
+  ...programTexts,
+  FEED_DATABASE_URL: {
+    shape: 'postgres:// URL',
+    absent: '`DATABASE_URL`',
+    text: 'The API’s database, of which five views are read and nothing else.',
+  },
+  API_JWKS_URL: { shape: 'http or https URL', text: 'Where the API publishes the keys that sign its receipts.' },
+  FURTHER_PAYEES: {
+    shape: 'addresses with commas',
+    text: 'Further wallets that payments go to, on routes with a payee of their own.',
+  },
+  INTAKE_INTERVAL_MS: { text: 'How often the log is read. Less than `STALLED_AFTER_SECONDS`.' },
+  CHAIN_INTERVAL_MS: { text: 'How often the chain is read. Less than `STALLED_AFTER_SECONDS`.' },
+  CHAIN_START_BLOCK: {
+    shape: 'number of a block',
+    fallback: '0',
+    text: 'The first block whose transfers count. What the wallet held before it is its opening balance.',
+  },
+  CHAIN_CONFIRMATIONS: {
+    shape: 'number of blocks',
+    absent: 'the chain says what is final',
+    text: 'After so many blocks a transfer counts as final.',
+  },
+  CHAIN_DOUBT_SECONDS: { text: 'How long a node must show other blocks for final ones before that is a break.' },
+  CHAIN_MAY_LOSE_BLOCKS: { text: '`true` for a local chain only: it loses its newest blocks when it is killed.' },
+  STALLED_AFTER_SECONDS: { text: 'How long the books may be behind the log or the chain before that is a break.' },
+  RECONCILE_WAIT_SECONDS: {
+    text: 'How long a reconciliation waits for the log and the chain to come up to the present.',
+  },
+  RECONCILE_GRACE_SECONDS: { text: 'How long one side may know of a payment before the other does.' },
+  RECEIPT_KEY_GRACE_SECONDS: { text: 'How long the API may take to publish a key that it signs with already.' },
+};
