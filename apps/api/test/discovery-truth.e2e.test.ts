@@ -129,7 +129,9 @@ describe('what the documents say of every priced route', () => {
       expect([url, paid.status]).toEqual([url, 200]);
       const taken = (await usdcBalance(ground.chain.rpcUrl, ground.payTo)) - before;
       expect(taken).toBe(BigInt(asked.accepts[0]?.amount ?? 0));
-      const byKey = await fetch(url, { ...init, headers: { ...init.headers, authorization: `Bearer ${secret}` } });
+      const headers = new Headers(init.headers);
+      headers.set('authorization', `Bearer ${secret}`);
+      const byKey = await fetch(url, { ...init, headers });
       expect([url, byKey.status]).toEqual([url, 200]);
     }
   }, 60_000);

@@ -14,7 +14,6 @@ export { ReceiptService } from './receipt/receipt.service.js';
 export { GateHealth } from './replica/health.js';
 export { type Handler, RouteAudit } from './server/route-audit.js';
 export { type SoldOffer, type SoldProduct, type SoldRoute, SoldRoutes } from './sold-routes.js';
-export { type ProductSummary, summarizeTariff, type TariffSummary } from './tariff-summary.js';
 export { type Account, AccountService, type AccountStatus } from './terms/account.service.js';
 export { type NewPlan, type PlanChoice, PlanService } from './terms/plan.service.js';
 export { TermsService } from './terms/terms.service.js';

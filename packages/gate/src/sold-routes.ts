@@ -92,11 +92,15 @@ export class SoldRoutes {
 
   /** The offers of a 402, as the guard would make them for a request at this end of the bounds. */
   #offers({ sku, scope, price, units, offers }: Product, end: 'min' | 'max'): readonly PaymentTerms[] {
-    const inUsdc = (amount: Money) => money('USDC', amount.atomic);
     const given = offers?.map(({ price: own, ...offer }) => ({ ...offer, price: own && inUsdc(own[end]) }));
     const quote = { sku, scope, units: units[end], price: inUsdc(price[end]), ...(given && { offers: given }) };
     return this.payments.offers(quote, { url: this.config.publicUrl, description: sku, mimeType: '' });
   }
+}
+
+/** One USDC is taken for one US dollar, unit for unit. */
+function inUsdc(amount: Money): Money {
+  return money('USDC', amount.atomic);
 }
 
 function soldOffer(least: PaymentTerms, most: PaymentTerms): SoldOffer {

@@ -129,18 +129,19 @@ function describePage({ path, summary, mimeType }: OwnPage): Operation {
 
 function describePost({ post, ...page }: OwnPage): Operation {
   const { takes, answers } = post ?? {};
-  const json = (schema: unknown, side: 'input' | 'output') => {
-    return { 'application/json': { schema: convert(schema, { schemaType: side, isWhole: true })?.schema ?? {} } };
-  };
   return {
     ...describePage(page),
     security: [{ bearer: [] }, {}],
-    requestBody: { required: true, content: json(takes, 'input') },
+    requestBody: { required: true, content: jsonOf(takes, 'input') },
     responses: {
-      200: { description: page.summary, content: json(answers, 'output') },
+      200: { description: page.summary, content: jsonOf(answers, 'output') },
       400: { $ref: '#/components/responses/Malformed' },
     },
   };
+}
+
+function jsonOf(schema: unknown, schemaType: 'input' | 'output') {
+  return { 'application/json': { schema: convert(schema, { schemaType, isWhole: true })?.schema ?? {} } };
 }
 
 /**

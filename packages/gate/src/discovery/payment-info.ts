@@ -13,7 +13,7 @@ export function paymentInfo({ products, price, choice, free }: SoldRoute): objec
   return {
     price: asked,
     protocols: [{ x402: {} }],
-    skus: products.map(({ isVariable: _, free: _free, ...product }) => product),
+    skus: products.map(({ isVariable: _isVariable, free: _free, ...product }) => product),
     ...(choice && { choice }),
     ...(free && { free }),
   };

@@ -6,20 +6,21 @@ import type { SoldRoute } from '../sold-routes.js';
  */
 export function writePriceList(sold: readonly SoldRoute[], firstSeen: ReadonlyMap<string, Date>): object {
   const entries = sold.flatMap((route) => route.products.map((product) => ({ product, route })));
-  const ids = [...new Set(entries.map(({ product }) => product.priceId))];
-  const prices = ids.flatMap((id) => {
-    const own = entries.filter(({ product }) => product.priceId === id);
-    const [first] = own;
-    if (first === undefined) return [];
-    const { priceId: _, isVariable, ...product } = first.product;
-    return {
-      id,
-      ...product,
-      currency: 'USD',
-      mode: isVariable ? 'dynamic' : 'fixed',
-      routes: own.map(({ route: { method, path } }) => ({ method, path })),
-      firstSeenAt: firstSeen.get(id)?.toISOString(),
-    };
-  });
+  const byId = new Map(entries.map(({ product }) => [product.priceId, product]));
+  const prices = [...byId].map(([id, { sku, scope, price, units, isVariable, free, accepts }]) => ({
+    id,
+    sku,
+    scope,
+    currency: 'USD',
+    mode: isVariable ? 'dynamic' : 'fixed',
+    price,
+    units,
+    free,
+    accepts,
+    routes: entries
+      .filter(({ product }) => product.priceId === id)
+      .map(({ route: { method, path } }) => ({ method, path })),
+    firstSeenAt: firstSeen.get(id)?.toISOString(),
+  }));
   return { prices };
 }

@@ -1,6 +1,8 @@
 import { ROUTE_ARGS_METADATA, RouteParamtypes } from '@nestjs/common/internal';
 import type { DiscoveryService, MetadataScanner } from '@nestjs/core';
 
+const queryParameter: number = RouteParamtypes.QUERY;
+
 /**
  * The schemas of `@Query({ schema })`. `@nestjs/swagger` makes a parameter of each member of such a schema, unless the
  * schema has a name of its own: then it finds a reference and drops it without a word.
@@ -13,9 +15,7 @@ export function querySchemas(discovery: DiscoveryService, scanner: MetadataScann
       const parameters = (Reflect.getMetadata(ROUTE_ARGS_METADATA, metatype, name) ?? {}) as Readonly<
         Record<string, { readonly schema?: unknown }>
       >;
-      const queries = Object.entries(parameters).filter(
-        ([key]) => Number(key.split(':')[0]) === Number(RouteParamtypes.QUERY),
-      );
+      const queries = Object.entries(parameters).filter(([key]) => Number(key.split(':')[0]) === queryParameter);
       return queries.map(([, { schema }]) => schema);
     });
   });

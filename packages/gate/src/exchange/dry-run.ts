@@ -1,20 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { Problem } from '@keyfare/core/problem';
 import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import type { Exchange } from './exchange.js';
-
-/** A request that goes the way in of a call and no further, to find out what would become of the call. */
-export class DryRun {
-  /** Opened when the request reached a priced route; undefined where nothing is sold. */
-  exchange: Exchange | undefined;
-  /** Where the handler would have run, or a stored answer would have left: how the call would be paid. */
-  passed: { readonly rail: 'key' | 'x402' | 'free'; readonly isReplay: boolean } | undefined;
-
-  get refusal(): Problem | undefined {
-    return this.exchange?.refusal;
-  }
-}
+import type { DryRun } from './exchange.js';
 
 /** Carries the name of a dry run into the application; nobody outside can guess one. */
 const nameHeader = 'keyfare-dry-run';
@@ -27,7 +14,7 @@ export class DryRuns {
   /** Makes a dry run for as long as `work` takes; `headers` mark its request. */
   async run<T>(work: (dryRun: DryRun, headers: Readonly<Record<string, string>>) => Promise<T>): Promise<T> {
     const name = randomBytes(24).toString('base64url');
-    const dryRun = new DryRun();
+    const dryRun: DryRun = { exchange: undefined, passed: undefined };
     this.#running.set(name, dryRun);
     try {
       return await work(dryRun, { [nameHeader]: name });

@@ -11,7 +11,6 @@ import type { KeyHold } from '../meter/hold.js';
 import type { PaymentHold } from '../payment/call.js';
 import { type Stage, stageIndex } from '../stages.js';
 import type { AnswerBytes } from './answer-bytes.js';
-import type { DryRun } from './dry-run.js';
 
 /** What is set aside for a call: units of an account, a free call, or a claimed payment. Whoever takes it posts or voids it, once. */
 export type Hold = KeyHold | FreeHold | PaymentHold;
@@ -134,6 +133,14 @@ export class Exchange {
     this.#handlerTimer = undefined;
     return hold;
   }
+}
+
+/** What a dry run found: a request that goes the way in of a call and no further. */
+export interface DryRun {
+  /** Opened when the request reached a priced route; undefined where nothing is sold. */
+  exchange: Exchange | undefined;
+  /** Where the handler would have run, or a stored answer would have left: how the call would be paid. */
+  passed: { readonly rail: 'key' | 'x402' | 'free'; readonly isReplay: boolean } | undefined;
 }
 
 /** A request and its reply on the way in. */

@@ -7,7 +7,8 @@ import { z } from 'zod';
 import { GateConfig } from '../config.js';
 import { extractKey } from '../credential/extract.js';
 import { fastifyOf } from '../fastify-of.js';
-import { type DryRun, DryRuns } from './dry-run.js';
+import { DryRuns } from './dry-run.js';
+import type { DryRun } from './exchange.js';
 
 /** The call that is asked about. The credentials are those of the request that asks. */
 export const preflightRequest = z.strictObject({
@@ -47,7 +48,7 @@ export const preflightVerdict = z.strictObject({
   resetAt: z.iso.datetime().optional().meta({ description: 'When the allowance is whole again' }),
 });
 
-export type PreflightVerdict = z.infer<typeof preflightVerdict>;
+type PreflightVerdict = z.infer<typeof preflightVerdict>;
 
 /** What came of the injected request. */
 interface Answer {
@@ -137,7 +138,7 @@ function verdictOf(dryRun: DryRun, answer: Answer): PreflightVerdict {
     const { rail, isReplay } = dryRun.passed;
     return { wouldSucceed: true, rail, ...(isReplay && { isReplay }), ...cost };
   }
-  const { refusal } = dryRun;
+  const refusal = dryRun.exchange?.refusal;
   return { ...(refusal === undefined ? refusedBefore(answer) : refused(refusal)), ...cost };
 }
 
