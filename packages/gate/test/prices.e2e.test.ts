@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller, Get, type Type } from '@nestjs/common';
 import { DiscoveryModule } from '../src/discovery.module.js';
+import { PriceService } from '../src/price/price.service.js';
 import { Priced } from '../src/tariff.js';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
 import { call, rows } from './requests.js';
@@ -58,6 +59,11 @@ describe('the price list', () => {
 
   it('names a price by what it is: the same on every replica and after a start; a changed one is new and the old stays readable', async () => {
     const [one, two] = await Promise.all([start(Before), start(Before)]);
+    // However many record the same at once, each learns the date.
+    const terms = [{ id: `price_${'a'.repeat(32)}`, sku: 'race', text: '{}' }];
+    const dates = await Promise.all(Array.from({ length: 20 }, () => one.app.get(PriceService).record(terms)));
+    expect(new Set(dates.map((found) => found.get(terms[0]?.id ?? '')?.toISOString())).size).toBe(1);
+    expect(dates[0]?.size).toBe(1);
     const [first, ...others] = await pricesOf(one);
     expect(others).toEqual([]);
     expect(first).toMatchObject({ sku: 'map', price: { max: '0.001000' } });

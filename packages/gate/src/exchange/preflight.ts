@@ -56,6 +56,9 @@ interface Answer {
   readonly body: string;
 }
 
+/** A body is read twice here, which must not make the question dearer than the call. */
+const bodyLimitBytes = 65_536;
+
 /** Headers of the asking request that show who would pay. */
 const credentials = ['authorization', 'x-api-key', 'payment-signature', 'x-payment', 'idempotency-key'] as const;
 
@@ -74,7 +77,7 @@ export class Preflight {
 
   /** Registers `POST <path>`: a route of Fastify, which a host's prefix, pipes and interceptors do not move or change. */
   serve(path: string): void {
-    fastifyOf(this.host).post(path, async (request, reply) => {
+    fastifyOf(this.host).post(path, { bodyLimit: bodyLimitBytes }, async (request, reply) => {
       const asked = preflightRequest.safeParse(request.body);
       if (!asked.success) {
         const errors = asked.error.issues.map(({ path: member, message }) => `${member.join('.')}: ${message}`);

@@ -43,8 +43,14 @@ export class PriceService implements OnModuleDestroy {
     await Promise.all([this.#finds.close(), this.#histories.close()]);
   }
 
-  /** Records those that are new, in one statement; the first to do so gives the date. Answers when each was first on offer. */
+  /** Records those that are new; the first process to do so gives the date. Answers when each was first on offer. */
   async record(prices: readonly PriceTerms[]): Promise<ReadonlyMap<string, Date>> {
+    const first = await this.#record(prices);
+    // A row that another process adds at this moment is neither added here nor seen by the same statement.
+    return prices.every(({ id }) => first.has(id)) ? first : this.#record(prices);
+  }
+
+  async #record(prices: readonly PriceTerms[]): Promise<ReadonlyMap<string, Date>> {
     const ids = prices.map(({ id }) => id);
     const rows = await this.#query(
       `with added as (
