@@ -1,3 +1,4 @@
+import { getWarningsFor402Body } from '@agentcash/discovery';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { usdcBalance } from '@keyfare/devstack/usdc';
 import { fundedPayer } from '@keyfare/testing/payers';
@@ -101,11 +102,14 @@ describe('what the documents say of every priced route', () => {
       const { bazaar } = challenge.extensions;
       expect(validateDiscoveryExtension(bazaar)).toEqual({ valid: true });
       expect(validateDiscoveryExtensionSpec(bazaar as never)).toEqual({ valid: true });
+      expect(getWarningsFor402Body(challenge).filter(({ severity }) => severity === 'error')).toEqual([]);
       const { accepts } = (await response.json()) as { accepts: Parameters<typeof extractDiscoveryInfoV1>[0][] };
       expect(extractDiscoveryInfoV1(accepts[0] as never)).toMatchObject({ input: { method: init.method } });
       const [offer] = challenge.accepts;
       const item = known.items.find((one) => one.resource === api.url + path && one.method === init.method);
       expect(item?.accepts[0]).toMatchObject({ network: offer?.network, asset: offer?.asset, payTo: ground.payTo });
+      const listed = item?.accepts.map(({ minAmount, amount }) => ({ min: minAmount ?? amount, max: amount }));
+      expect(listed).toEqual(info.skus.flatMap((sku) => sku.accepts.map(({ amount }) => amount)));
       const bounds = info.skus.flatMap((sku) => sku.accepts.map(({ amount }) => amount));
       expect(
         bounds.some(

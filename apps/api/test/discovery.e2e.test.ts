@@ -1,4 +1,13 @@
-import { checkEndpointSchema, discoverOriginSchema } from '@agentcash/discovery';
+import {
+  checkEndpointSchema,
+  checkL2ForOpenAPI,
+  discoverOriginSchema,
+  getL3ForOpenAPI,
+  getOpenAPI,
+  getWarningsForL2,
+  getWarningsForL3,
+  getWarningsForOpenAPI,
+} from '@agentcash/discovery';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { type Api, type Ground, openGround, startApi } from './api-process.js';
@@ -18,7 +27,7 @@ afterAll(async () => {
 const sold = [
   { method: 'GET', path: '/v1/forecast', price: '0.001000-0.004000 USD' },
   { method: 'POST', path: '/v1/distances', price: '0.002000-0.020000 USD' },
-];
+] as const;
 
 describe('the OpenAPI document', () => {
   it('is valid OpenAPI 3.1', async () => {
@@ -69,6 +78,23 @@ describe('the OpenAPI document', () => {
       parameters: [{ name: 'id', in: 'path', required: true }],
     });
     expect(Object.keys(paths)).toEqual(expect.arrayContaining(['/admin/plans', '/.well-known/jwks.json']));
+  });
+
+  it('gives a public crawler nothing to complain of at a priced route; of the service, only that it names nobody to write to', async () => {
+    const found = await getOpenAPI(api.url);
+    const document = found._unsafeUnwrap();
+    if (document === null || 'parseFailure' in document) throw new Error('the crawler cannot read the document');
+    const all = checkL2ForOpenAPI(document);
+    const routes = getWarningsForL2({
+      ...all,
+      routes: all.routes.filter(({ path, method }) => sold.some((own) => own.path === path && own.method === method)),
+    });
+    const details = sold.flatMap(({ path, method }) => {
+      const detail = getL3ForOpenAPI(document, path, method);
+      return detail === null ? [{ code: `no ${path}` }] : getWarningsForL3(detail);
+    });
+    const codes = [...getWarningsForOpenAPI(document), ...routes, ...details].map(({ code }) => code);
+    expect(codes).toEqual(['OPENAPI_CONTACT_MISSING']);
   });
 
   it('shows a public crawler price, protocol and inputs of every priced route', async () => {

@@ -146,10 +146,19 @@ describe('a host of its own, with a prefix, a version in the path, a path that a
     expect(routeTemplate).toBe(path.includes('{') ? '/api/v2/items/by-size/:size' : undefined);
   });
 
-  it('leaves the answer out of a 402 whose head would be too long with it, and keeps the inputs', async () => {
+  it('says of a large answer no more than its type in a 402 whose head would be too long, and keeps the inputs', async () => {
     const asked = await call(host, '/inner/api/v2/items/wide?name=a');
-    const { bazaar } = decodeHeader(asked.headers, 'payment-required')['extensions'] as { bazaar: { info: object } };
-    expect(bazaar.info).toEqual({ input: { type: 'http', method: 'GET' } });
+    const { bazaar } = decodeHeader(asked.headers, 'payment-required')['extensions'] as {
+      bazaar: { info: object; schema: object };
+    };
+    expect(bazaar.info).toEqual({ input: { type: 'http', method: 'GET' }, output: { type: 'json' } });
+    expect(bazaar.schema).toMatchObject({
+      properties: {
+        input: { properties: { queryParams: { properties: { name: { type: 'string' } } } } },
+        output: { properties: { example: { type: 'object' } } },
+      },
+    });
+    expect(JSON.stringify(bazaar)).not.toContain('member-0');
     expect(asked.body['accepts']).toMatchObject([{ outputSchema: { output: { properties: { 'member-89': {} } } } }]);
   });
 

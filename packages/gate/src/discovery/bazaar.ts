@@ -17,16 +17,17 @@ interface Shape {
 
 /**
  * What the 402 of a route says of its inputs and its answer: the extension `bazaar` of version 2 (x402,
- * specs/extensions/bazaar.md), whole and without the answer, and the `outputSchema` of version 1.
+ * specs/extensions/bazaar.md), the fullest first, and the `outputSchema` of version 1.
  */
 export function describeRoute(
   operation: Operation,
   { path, method, document, link }: { path: string; method: string; document: OpenAPIObject; link: string },
 ): ResourceDescription {
   const shape = shapeOf(operation, { path, method, document });
-  const whole = bazaar(shape);
-  const lean = bazaar({ ...shape, answer: undefined });
-  return describeResource([{ bazaar: whole }, { bazaar: lean }], { outputSchema: outputSchema(shape), link });
+  const { answer } = shape;
+  const answers = answer === undefined ? [undefined] : [answer, outlineOf(answer), bareOf(answer), undefined];
+  const extensions = answers.map((one) => ({ bazaar: bazaar({ ...shape, answer: one }) }));
+  return describeResource(extensions, { outputSchema: outputSchema(shape), link });
 }
 
 function bazaar({ method, template, query, path, body, answer }: Shape): object {
@@ -69,6 +70,18 @@ function bazaar({ method, template, query, path, body, answer }: Shape): object 
       required: ['input'],
     },
   };
+}
+
+/** The types of an answer's members, without what is in them. */
+function outlineOf(answer: JsonSchema): JsonSchema {
+  const { properties, required } = answer;
+  const members = Object.entries(properties ?? {}).map(([name, own]) => [name, bareOf(own)] as const);
+  return { ...bareOf(answer), ...(required && { required }), properties: Object.fromEntries(members) };
+}
+
+/** That there is an answer, and of which type: crawlers call a 402 faulty that says nothing of it. */
+function bareOf({ type }: JsonSchema): JsonSchema {
+  return type === undefined ? {} : { type };
 }
 
 /** As crawlers of version 1 read it: each input a field with its type, and whether it is needed. */
