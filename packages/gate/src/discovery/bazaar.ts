@@ -148,11 +148,15 @@ function examplesOf(schema: JsonSchema | undefined): object | undefined {
   return isWhole ? Object.fromEntries(examples) : undefined;
 }
 
-function withoutExamples(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutExamples);
+/** The schema without its examples. Members of an object may be called as keywords are: they are kept. */
+function withoutExamples(value: unknown, areMembers = false): unknown {
+  if (Array.isArray(value)) return value.map((item) => withoutExamples(item));
   if (typeof value !== 'object' || value === null) return value;
-  const kept = Object.entries(value).filter(([keyword]) => keyword !== 'examples' && keyword !== 'example');
-  return Object.fromEntries(kept.map(([keyword, inner]) => [keyword, withoutExamples(inner)]));
+  const kept = Object.entries(value).filter(
+    ([keyword]) => areMembers || (keyword !== 'examples' && keyword !== 'example'),
+  );
+  const inner = kept.map(([keyword, own]) => [keyword, withoutExamples(own, !areMembers && keyword === 'properties')]);
+  return Object.fromEntries(inner) as unknown;
 }
 
 function defined(members: Readonly<Record<string, unknown>>): object {

@@ -47,6 +47,8 @@ function inline(value: unknown, seen: { definitions: Readonly<Record<string, unk
     if (target === undefined || seen.open.includes(name)) return rest;
     return inline({ ...(target as JsonSchema), ...rest }, { ...seen, open: [...seen.open, name] });
   }
-  const kept = Object.entries(value).filter(([keyword]) => keyword !== 'pattern' || !('format' in value));
+  const kept = Object.entries(value).filter(
+    ([keyword]) => keyword !== 'pattern' || typeof (value as JsonSchema)['format'] !== 'string',
+  );
   return Object.fromEntries(kept.map(([keyword, inner]) => [keyword, inline(inner, seen)]));
 }
