@@ -11,7 +11,8 @@ RUN npm ci --no-audit --no-fund && npx --no-install turbo run build --filter=@ke
 RUN rm -rf apps/*/dist/test && find apps/*/dist packages/*/dist -name '*.test.*' -delete
 
 # Production dependencies. Without the workspaces of tests and tools npm leaves their dependencies out too, and still checks
-# every version against the lock file. TypeScript is only for the compiler plugin of @nestjs/swagger.
+# every version against the lock file. TypeScript is only for the compiler plugin of @nestjs/swagger. That one is the API's
+# (npm lays it nowhere else, for its peer TypeScript is of another major version), and the gate, whose peer it is, finds it there.
 FROM node AS dependencies
 COPY package.json package-lock.json .npmrc ./
 COPY apps/api/package.json apps/api/
@@ -23,7 +24,9 @@ COPY packages/evm/package.json packages/evm/
 COPY packages/gate/package.json packages/gate/
 RUN npm pkg set --json 'workspaces=["apps/api","apps/billing","packages/core","packages/db","packages/docs","packages/evm","packages/gate"]' \
   && npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
-  && rm -rf node_modules/typescript node_modules/@typescript
+  && rm -rf node_modules/typescript node_modules/@typescript \
+  && mkdir -p packages/gate/node_modules/@nestjs \
+  && ln -s ../../../../apps/api/node_modules/@nestjs/swagger packages/gate/node_modules/@nestjs/swagger
 
 # A local chain with test USDC: for docker-compose.yml, never for production.
 FROM node AS chain

@@ -126,6 +126,7 @@ describe('the image, on a read-only file system, against a bare PostgreSQL and a
       'billing',
       'core',
       'db',
+      'docs',
       'evm',
       'gate',
     ]);
