@@ -60,9 +60,9 @@ describe('the price list', () => {
   it('names a price by what it is: the same on every replica and after a start; a changed one is new and the old stays readable', async () => {
     const [one, two] = await Promise.all([start(Before), start(Before)]);
     // However many record the same at once, each learns the date.
-    const terms = [{ id: `price_${'a'.repeat(32)}`, sku: 'race', text: '{}' }];
-    const dates = await Promise.all(Array.from({ length: 20 }, () => one.app.get(PriceService).record(terms)));
-    expect(new Set(dates.map((found) => found.get(terms[0]?.id ?? '')?.toISOString())).size).toBe(1);
+    const same = [{ id: `price_${'a'.repeat(32)}`, sku: 'race', text: '{}' }];
+    const dates = await Promise.all(Array.from({ length: 20 }, () => one.app.get(PriceService).record(same)));
+    expect(new Set(dates.map((found) => found.get(same[0]?.id ?? '')?.toISOString())).size).toBe(1);
     expect(dates[0]?.size).toBe(1);
     const [first, ...others] = await pricesOf(one);
     expect(others).toEqual([]);

@@ -27,10 +27,10 @@ test('members that are called as keywords of schemas are kept, and examples and 
       schema: { properties: { input: { required: ['type', 'method', 'bodyType', 'body'] } } },
     },
   });
-  const { bazaar } = extensions[0]?.members as {
-    bazaar: { schema: { properties: { input: { properties: { body: object } } } } };
+  const written = extensions[0]?.members['bazaar'] as {
+    schema: { properties: { input: { properties: { body: object } } } };
   };
-  expect(bazaar.schema.properties.input.properties.body).toEqual({
+  expect(written.schema.properties.input.properties.body).toEqual({
     type: 'object',
     properties: {
       example: { type: 'string' },
