@@ -17,7 +17,7 @@ export class ApiModule {
   static forRoot({
     watch,
     ...config
-  }: Pick<ApiConfig, 'bootstrapToken' | 'corsOrigins'> & { readonly watch: Watch }): DynamicModule {
+  }: Pick<ApiConfig, 'bootstrapToken' | 'contactEmail' | 'corsOrigins'> & { readonly watch: Watch }): DynamicModule {
     return {
       module: ApiModule,
       imports: [
@@ -29,6 +29,7 @@ export class ApiModule {
           description:
             'Where the sun and the moon are, and how far it is. Call with an API key, or without one and pay by x402: the first answer then is a 402 with the price.',
           version: '0.1.0',
+          ...(config.contactEmail !== undefined && { contact: { email: config.contactEmail } }),
         }),
       ],
       controllers: [ForecastController, DistancesController, UsageController, StatusController],
