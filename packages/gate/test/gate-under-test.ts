@@ -10,6 +10,7 @@ import { fundEth } from '@keyfare/devstack/usdc';
 import {
   Body,
   Controller,
+  type DynamicModule,
   Get,
   HttpCode,
   Module,
@@ -161,6 +162,8 @@ export async function startGate(
   options: {
     controllers?: Type[];
     providers?: Provider[];
+    /** Modules beside the gate's. */
+    imports?: DynamicModule[];
     env?: Readonly<Record<string, string>>;
     /** The clock of this process. */
     clock?: Clock;
@@ -173,6 +176,7 @@ export async function startGate(
       withEnvironment({ ...ground.env, PUBLIC_URL: 'http://api.test', ...options.env }, () =>
         GateModule.forRoot(options.clock === undefined ? {} : { clock: options.clock }),
       ),
+      ...(options.imports ?? []),
     ],
     controllers: options.controllers ?? [TestController],
     providers: [{ provide: APP_PIPE, useClass: StandardSchemaValidationPipe }, ...(options.providers ?? [])],

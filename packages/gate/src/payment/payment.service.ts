@@ -2,7 +2,13 @@ import type { Quote, TariffOffer } from '@keyfare/core/metering';
 import { money } from '@keyfare/core/money';
 import type { PayerPrincipal } from '@keyfare/core/principal';
 import { Problem, type ProblemCode } from '@keyfare/core/problem';
-import { findNetwork, matchOffer, type PaymentTerms, type SignatureVerifier } from '@keyfare/core/x402';
+import {
+  findNetwork,
+  matchOffer,
+  type PaymentTerms,
+  type ResourceDescription,
+  type SignatureVerifier,
+} from '@keyfare/core/x402';
 import { asProblem, DatabaseUnavailable, type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { GateConfig, paymentMarginSeconds } from '../config.js';
@@ -12,28 +18,17 @@ import { Settlements, type Watch } from '../settling.js';
 import { signatureVerifier } from '../tokens.js';
 import { Tracing } from '../tracing.js';
 import { withTimeout } from '../with-timeout.js';
-import { answerKnown, challenge, comeBack, inProgress, outcomeUnknown, type Presented, toProblem } from './answers.js';
+import { answerKnown, challenge, comeBack, inProgress, outcomeUnknown, toProblem } from './answers.js';
 import { BlockList } from './block-list.js';
 import { Breaker, type BreakerState } from './breaker.js';
 import type { KnownPayment, PaidCall, PaymentHold, PaymentOutcome } from './call.js';
 import { ChainCheck } from './chain-check.js';
-import { Claims, type Open } from './claims.js';
+import { type Claim, Claims, type Open } from './claims.js';
 import { CodeReads } from './code-reads.js';
 import { Endings, type EndPayment } from './endings.js';
 import { exactScheme } from './exact.scheme.js';
+import { type PaidRequest, toHold } from './paid-request.js';
 import { holdOf, type PaymentRow } from './payment-row.js';
-
-/** The request that a payment is presented with. */
-export interface PaidRequest extends Presented {
-  readonly exchangeId: string;
-  readonly sku: string;
-  /** Where an account pays beyond its plan. */
-  readonly account: { readonly accountId: string; readonly keyId: string } | null;
-  /** The price of the same request may have been another before: the payment may be for that one, and served. */
-  readonly mayBeRepriced: boolean;
-  /** Called before the database or the node is asked for the payment. */
-  readonly onAsk: () => void;
-}
 
 /** What an offer says of the answer. */
 export interface Sold {
@@ -41,6 +36,8 @@ export interface Sold {
   readonly description: string;
   /** RFC 6838, as the answer's `Content-Type` will have it. */
   readonly mimeType: string;
+  /** What the route takes and answers, where that is declared. */
+  readonly about?: ResourceDescription | undefined;
 }
 
 /** For so long after it ran out a payment is looked up when it is presented again: its answer may still be owed. */
@@ -96,7 +93,7 @@ export class PaymentService {
   }
 
   /** What a payer is asked for: every offer of the route, the preferred one first. */
-  offers(quote: Quote, { url, description, mimeType }: Sold): readonly PaymentTerms[] {
+  offers(quote: Quote, { url, description, mimeType, about }: Sold): readonly PaymentTerms[] {
     const offers: readonly TariffOffer[] = quote.offers ?? [{}];
     return offers.map((offer) => {
       const caip2 = offer.network === undefined ? this.config.network.caip2 : findNetwork(offer.network)?.caip2;
@@ -112,6 +109,7 @@ export class PaymentService {
         resourceUrl: url,
         description,
         mimeType,
+        about,
       };
     });
   }
@@ -131,6 +129,29 @@ export class PaymentService {
    * is checked first. Refuses with a 402 challenge, 409, or 503. After any refusal nothing is claimed.
    */
   async hold(payer: PayerPrincipal, request: PaidRequest): Promise<PaymentHold | KnownPayment> {
+    return this.#present(payer, request, (hold) => this.#claim(payer, hold, request));
+  }
+
+  /** What `hold` would answer now, as `fresh` where it would claim the payment; nothing is claimed. Refuses as `hold`. */
+  async rehearse(payer: PayerPrincipal, request: PaidRequest): Promise<'fresh' | KnownPayment> {
+    return this.#present(payer, request, async (hold) => {
+      const claim = await this.#claims.rehearse(hold).catch((error: unknown) => {
+        throw asProblem(error);
+      });
+      if (claim.won) {
+        await this.#examine(hold, claim, request.terms);
+        return 'fresh' as const;
+      }
+      return (await this.#lost(payer, hold, { request, claim })) ?? Promise.reject(inProgress(1));
+    });
+  }
+
+  /** Checks all that needs no claim, and lets `go` do the rest. */
+  async #present<T>(
+    payer: PayerPrincipal,
+    request: PaidRequest,
+    go: (hold: PaymentHold) => Promise<T>,
+  ): Promise<T | KnownPayment> {
     const now = this.config.clock();
     const { authorization, accepted } = payer.payment;
     const match = matchOffer({ authorization, network: payer.network, accepted, now }, request.terms);
@@ -159,7 +180,7 @@ export class PaymentService {
       return answerKnown(row, request);
     }
     request.onAsk();
-    return this.#claim(payer, hold, request);
+    return go(hold);
   }
 
   /** Gives a hold up: the payment was not used and may be presented again. */
@@ -270,14 +291,24 @@ export class PaymentService {
         throw asProblem(error);
       });
       if (claim.won) return this.#verify(hold, claim, request.terms);
-      if (claim.blocked === true) throw new Problem('payment/payer-blocked');
-      const row = await this.#recall(payer, hold);
-      if (row === undefined && attempt < 3) continue;
-      if (row === undefined) throw inProgress(1);
-      if (row.state !== 'claimed' || row.owner_alive) return answerKnown(row, request);
-      // Its process died before anything was submitted: the next sweep frees it.
-      throw inProgress(2);
+      const known = await this.#lost(payer, hold, { request, claim });
+      if (known !== undefined) return known;
+      if (attempt === 3) throw inProgress(1);
     }
+  }
+
+  /** What became of a payment that another exchange has; undefined where that has just given it up. */
+  async #lost(
+    payer: PayerPrincipal,
+    hold: PaymentHold,
+    { request, claim }: { request: PaidRequest; claim: Claim },
+  ): Promise<KnownPayment | undefined> {
+    if ('blocked' in claim) throw new Problem('payment/payer-blocked');
+    const row = await this.#recall(payer, hold);
+    if (row === undefined) return undefined;
+    if (row.state !== 'claimed' || row.owner_alive) return answerKnown(row, request);
+    // Its process died before anything was submitted: the next sweep frees it.
+    throw inProgress(2);
   }
 
   /** The row of a payment that was presented before. Where code must prove the signature, the bytes must be the same. */
@@ -299,13 +330,21 @@ export class PaymentService {
 
   async #verify(hold: PaymentHold, open: Open, terms: readonly PaymentTerms[]): Promise<PaymentHold> {
     try {
+      return await this.#examine(hold, open, terms);
+    } catch (error) {
+      this.void(hold);
+      throw error;
+    }
+  }
+
+  async #examine(hold: PaymentHold, open: Open, terms: readonly PaymentTerms[]): Promise<PaymentHold> {
+    try {
       if (hold.flow === 'deferred') this.#limitExposure(open);
       const access = this.networks.get(hold.network);
       return await this.tracing.within('chain check', async () =>
         this.#check.verify(hold, { open: open.byPayer, terms, access }),
       );
     } catch (error) {
-      this.void(hold);
       throw toProblem(error);
     }
   }
@@ -357,35 +396,4 @@ export class PaymentService {
       .then(async ({ ended }) => this.#endings.end(exchangeId, await ended))
       .catch((error: unknown) => this.#logger.warn(error));
   }
-}
-
-function toHold(
-  { payer, network, payment }: PayerPrincipal,
-  request: PaidRequest,
-  { terms, now }: { terms: PaymentTerms; now: Date },
-): PaymentHold {
-  const { authorization, signature, asset, x402Version } = payment;
-  return {
-    rail: 'x402',
-    flow: terms.flow,
-    sku: request.sku,
-    exchangeId: request.exchangeId,
-    network,
-    asset: asset.address,
-    payer,
-    nonce: authorization.nonce,
-    amount: authorization.value,
-    payTo: authorization.to,
-    validAfter: authorization.validAfter,
-    validBefore: authorization.validBefore,
-    signature,
-    accountId: request.account?.accountId ?? null,
-    keyId: request.account?.keyId ?? null,
-    fingerprint: request.fingerprint,
-    claimedAt: now,
-    unusedAtBlock: 0n,
-    x402Version,
-    isProvenByCode: payment.proof === 'code',
-    offers: request.terms,
-  };
 }

@@ -1,0 +1,48 @@
+import type { SoldRoute } from '../sold-routes.js';
+
+/** The summary of an operation, by method and path. */
+type SummaryOf = (route: SoldRoute) => string | undefined;
+
+interface Service {
+  readonly publicUrl: string;
+  readonly title: string;
+  readonly description: string;
+}
+
+/** `/llms.txt` in the shape of llmstxt.org: a title, what the service is, and links in lists, for readers with little room. */
+export function writeLlmsText(
+  sold: readonly SoldRoute[],
+  { publicUrl, title, description }: Service,
+  summaryOf: SummaryOf,
+): string {
+  const routes = sold.map((route) => {
+    const { method, path, price, products } = route;
+    const cost = price.min === price.max ? `$${price.max}` : `$${price.min} to $${price.max}`;
+    const skus = products.map(({ sku }) => sku).join(', ');
+    return `- [${method} ${path}](${publicUrl}${path}): ${oneLine(summaryOf(route) ?? skus)}. ${cost} a call (${skus}).`;
+  });
+  return [
+    `# ${oneLine(title)}`,
+    `> ${oneLine(description)}`,
+    [
+      'Every priced route takes one of two: an API key (`Authorization: Bearer …` or `X-API-Key`), or a payment of x402',
+      '(versions 1 and 2, scheme `exact`, USDC). Without either, the answer is a 402 with the exact price of the request in its',
+      '`PAYMENT-REQUIRED` header and its body; sign one of its offers, and send the same request again with it. An answer of 400',
+      'or more costs nothing. Each answer carries a signed receipt in `Keyfare-Receipt`.',
+    ].join('\n'),
+    `## Priced routes\n\n${routes.join('\n')}`,
+    [
+      '## Documents',
+      '',
+      `- [OpenAPI](${publicUrl}/openapi.json): every route with its schemas, examples and price.`,
+      `- [x402](${publicUrl}/.well-known/x402): all offers in one list.`,
+      `- [Receipt keys](${publicUrl}/.well-known/jwks.json): what receipts verify against.`,
+    ].join('\n'),
+    '',
+  ].join('\n\n');
+}
+
+/** What a host writes must not begin a heading or a list of its own. */
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, ' ').trim().replace(/\.$/, '');
+}
