@@ -7,8 +7,10 @@ import { z } from 'zod';
 import { GateConfig } from '../config.js';
 import { extractKey } from '../credential/extract.js';
 import { fastifyOf } from '../fastify-of.js';
-import { DryRuns } from './dry-run.js';
+import { RouteTable } from '../server/route-table.js';
+import { DryRuns, nothingSold } from './dry-run.js';
 import type { DryRun } from './exchange.js';
+import { PricedRoutes } from './priced-routes.js';
 
 /** The call that is asked about. The credentials are those of the request that asks. */
 export const preflightRequest = z.strictObject({
@@ -73,6 +75,8 @@ export class Preflight {
     private readonly host: HttpAdapterHost,
     private readonly config: GateConfig,
     private readonly dryRuns: DryRuns,
+    private readonly priced: PricedRoutes,
+    private readonly routes: RouteTable,
   ) {}
 
   /** Registers `POST <path>`: a route of Fastify, which a host's prefix, pipes and interceptors do not move or change. */
@@ -98,6 +102,8 @@ export class Preflight {
       throw error;
     }
     const target = this.#targetOf(url);
+    const unsold = this.#unsold(method, target);
+    if (unsold !== null) return refused(unsold);
     const fastify: FastifyInstance = fastifyOf(this.host);
     return this.dryRuns.run(async (dryRun, mark) => {
       const shown = credentials.flatMap((name) => {
@@ -121,7 +127,23 @@ export class Preflight {
     });
   }
 
-  /** The target that a proxy would send here. Throws 400 `request/invalid` for a URL of another service. */
+  /**
+   * Why nothing is sold there; null where something may be. Such a request is not injected: middleware of the host runs before
+   * any hook of ours, and would do and tell there whatever it does for a caller whom no proxy keeps away from it.
+   */
+  #unsold(method: string, target: string): Problem | null {
+    const sold = this.priced.methodsAt(target);
+    if (sold.includes(method)) return null;
+    if (sold.length > 0 && !this.routes.methodsAt(target).includes(method)) {
+      return new Problem('request/method-not-allowed', undefined, { headers: { allow: sold.join(', ') } });
+    }
+    return nothingSold();
+  }
+
+  /**
+   * The target that a proxy would send here, written as clients write URLs (WHATWG URL, "URL serializing"): dots in it do not
+   * leave the mount. Throws 400 `request/invalid` for a URL of another service.
+   */
   #targetOf(url: string): string {
     const { publicUrl, mountPath } = this.config;
     const path = url.startsWith(`${publicUrl}/`) ? url.slice(publicUrl.length) : url;
@@ -130,7 +152,8 @@ export class Preflight {
         extensions: { errors: [`url: must begin with / or ${publicUrl}/`] },
       });
     }
-    return `${mountPath}${path}`;
+    const { pathname, search } = new URL(`http://localhost${path}`);
+    return `${mountPath}${pathname}${search}`;
   }
 }
 
