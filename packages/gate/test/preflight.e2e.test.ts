@@ -245,46 +245,50 @@ describe('a preflight', () => {
     expect([TestController.work.runs, MoreController.frees]).toEqual([0, 0]);
   });
 
-  it('never reaches what a host has at other addresses, however the address is written', async () => {
-    const reached: string[] = [];
-    const host = await startGate(ground, {
-      controllers: [TestController, MoreController],
-      imports: [discovery()],
-      prepare: (app) =>
-        app.use((request: { originalUrl: string }, _response: unknown, next: () => void) => {
-          reached.push(request.originalUrl);
-          next();
-        }),
-    });
-    const judge = async (url: string, method = 'GET'): Promise<Verdict> => {
-      const body = JSON.stringify({ url, method });
-      const headers = { 'content-type': 'application/json' };
-      const answer = await call(host, '/preflight', { method: 'POST', headers, body });
-      expect([url, answer.status]).toEqual([url, 200]);
-      return answer.body as unknown as Verdict;
-    };
-    try {
-      const inside = [
-        '/inside',
-        '/fail/../inside',
-        '/fail/%2e%2e/inside',
-        String.raw`/\inside`,
-        '/./inside',
-        '/ping/../nothing-sold',
-      ];
-      for (const url of [...inside, String.raw`/\[`, '/in\nside', '/%', '/']) {
-        for (const method of ['GET', 'DELETE']) {
-          expect([url, (await judge(url, method)).problem?.code]).toEqual([url, 'request/not-found']);
+  it.each(['', '/inner'])(
+    'never reaches what a host has at other addresses, however they are written, with the mount "%s"',
+    async (mount) => {
+      const reached: string[] = [];
+      const host = await startGate(ground, {
+        controllers: [TestController, MoreController],
+        imports: [discovery()],
+        env: { MOUNT_PATH: mount },
+        prepare: (app) =>
+          app.use((request: { originalUrl: string }, _response: unknown, next: () => void) => {
+            reached.push(request.originalUrl);
+            next();
+          }),
+      });
+      const judge = async (url: string, method = 'GET'): Promise<Verdict> => {
+        const body = JSON.stringify({ url, method });
+        const headers = { 'content-type': 'application/json' };
+        const answer = await call(host, '/preflight', { method: 'POST', headers, body });
+        expect([url, answer.status]).toEqual([url, 200]);
+        return answer.body as unknown as Verdict;
+      };
+      try {
+        const inside = [
+          '/inside',
+          '/fail/../inside',
+          '/fail/%2e%2e/inside',
+          String.raw`/\inside`,
+          '/./inside',
+          '/ping/../nothing-sold',
+        ];
+        for (const url of [...inside, String.raw`/\[`, '/in\nside', '/%', '/']) {
+          for (const method of ['GET', 'DELETE']) {
+            expect([url, (await judge(url, method)).problem?.code]).toEqual([url, 'request/not-found']);
+          }
         }
+        expect(reached.filter((url) => url !== '/preflight')).toEqual([]);
+        // As clients write it.
+        expect((await judge('/inside/../ping#part')).sku).toBe('ping');
+        expect(reached.filter((url) => url !== '/preflight')).toEqual(['/ping']);
+      } finally {
+        await host.close();
       }
-      expect(reached.filter((url) => url !== '/preflight')).toEqual([]);
-      // As clients write it.
-      expect((await judge('/inside/../ping#part')).sku).toBe('ping');
-      expect(reached.filter((url) => url !== '/preflight')).toEqual(['/ping']);
-    } finally {
-      await host.close();
-    }
-  });
+    },
+  );
 
   it('is refused with 400 for what is no question, and a name that somebody made up makes no call a dry run', async () => {
     for (const body of [

@@ -153,7 +153,11 @@ export class Preflight {
       });
     }
     const { pathname, search } = new URL(`http://localhost${path}`);
-    return `${mountPath}${pathname}${search}`;
+    const target = `${pathname}${search}`;
+    const mounted = `${mountPath}${target}`;
+    // A host may have routes that are not below the mount.
+    const isElsewhere = this.priced.methodsAt(mounted).length === 0 && this.priced.methodsAt(target).length > 0;
+    return isElsewhere ? target : mounted;
   }
 }
 
