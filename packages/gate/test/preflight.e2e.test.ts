@@ -290,18 +290,44 @@ describe('a preflight', () => {
     },
   );
 
+  it('tells the status where a host refuses before the gate, whatever it says', async () => {
+    let said = '';
+    const host = await startGate(ground, {
+      imports: [discovery()],
+      prepare: (app) =>
+        app.use('/other', (_request: unknown, response: { statusCode: number; end: (text: string) => void }) => {
+          response.statusCode = 503;
+          response.end(said);
+        }),
+    });
+    try {
+      for (said of ['null', '"no"', '[]', '{"title":{},"detail":1,"code":"no/such"}', 'not JSON', '']) {
+        const headers = { 'content-type': 'application/json' };
+        const answer = await call(host, '/preflight', { method: 'POST', headers, body: '{"url":"/other"}' });
+        expect([said, answer.status, answer.body]).toEqual([
+          said,
+          200,
+          { wouldSucceed: false, rail: null, problem: { status: 503, title: 'Refused' } },
+        ]);
+      }
+    } finally {
+      await host.close();
+    }
+  });
+
   it('is refused with 400 for what is no question, and a name that somebody made up makes no call a dry run', async () => {
     for (const body of [
       '{}',
       '{"url":"https://elsewhere.test/ping"}',
       '{"url":"//x/ping"}',
       '{"url":"/ping","headers":{}}',
+      `{"url":"/echo","method":"POST","body":${'['.repeat(9_000)}${']'.repeat(9_000)}}`,
       '[]',
       '{',
     ]) {
       const headers = { 'content-type': 'application/json' };
       const answer = await call(gate, '/preflight', { method: 'POST', headers, body });
-      expect([body, answer.status]).toEqual([body, 400]);
+      expect([body.slice(0, 99), answer.status]).toEqual([body.slice(0, 99), 400]);
     }
     const { secret } = await gate.issueKey();
     const headers = { ...withKey(secret).headers, 'keyfare-dry-run': 'a'.repeat(32) };

@@ -110,7 +110,7 @@ export class Preflight {
         const value = request.headers[name];
         return typeof value === 'string' ? [[name, value] as const] : [];
       });
-      const hasBody = body !== undefined;
+      const payload = body === undefined ? undefined : written(body);
       const response = await fastify.inject({
         method,
         url: target,
@@ -118,10 +118,10 @@ export class Preflight {
         headers: {
           ...Object.fromEntries(shown),
           host: new URL(this.config.publicUrl).host,
-          ...(hasBody && { 'content-type': 'application/json' }),
+          ...(payload !== undefined && { 'content-type': 'application/json' }),
           ...mark,
         },
-        ...(hasBody && { payload: JSON.stringify(body) }),
+        ...(payload !== undefined && { payload }),
       });
       return verdictOf(dryRun, response);
     });
@@ -191,15 +191,29 @@ function offersIn(challenge: string): unknown[] {
   return (JSON.parse(Buffer.from(challenge, 'base64').toString()) as { accepts: unknown[] }).accepts;
 }
 
-/** A refusal of the server layer, or of the host, that came before the guard. */
-function refusedBefore({ statusCode: status, body }: Answer): PreflightVerdict {
-  let document: Partial<Record<'code' | 'title' | 'detail', string>> = {};
+/** Throws 400 for a body that can be read, and is nested too deeply to be written again. */
+function written(body: unknown): string {
   try {
-    document = JSON.parse(body) as typeof document;
-  } catch {
-    // A host may refuse with anything: its status says enough.
+    return JSON.stringify(body);
+  } catch (cause) {
+    throw new Problem('request/invalid', undefined, { cause, extensions: { errors: ['body: is nested too deeply'] } });
   }
-  const { code, title = 'Refused', detail } = document;
+}
+
+const said = z.string().optional().catch(undefined);
+const refusalDocument = z.object({ code: said, title: said, detail: said }).catch({});
+
+/** A refusal of the server layer, or of the host, that came before the guard. A host may refuse with anything. */
+function refusedBefore({ statusCode: status, body }: Answer): PreflightVerdict {
+  const { code, title = 'Refused', detail } = refusalDocument.parse(readJson(body));
   if (code !== undefined && isProblemCode(code)) return refused(new Problem(code, detail));
   return { wouldSucceed: false, rail: null, problem: { status, title, ...(detail !== undefined && { detail }) } };
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
