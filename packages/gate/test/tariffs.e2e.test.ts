@@ -242,3 +242,32 @@ it('the start stops in production at a route that pays to nobody, or to the sett
     await ground.close();
   }
 });
+
+@Controller('resolved')
+class Resolved {
+  @Priced({ sku: 'ping', price: '$1', accepts: [{ network: 'base' }] })
+  @Get('unset')
+  unset(): void {}
+
+  @Priced({ sku: 'ping', price: '$1', accepts: [{}, { network: 'base-sepolia', flow: 'upfront' }] })
+  @Get('alike')
+  alike(): void {}
+
+  @Priced({ sku: 'ping', price: '$1', accepts: [{}, { network: 'base-sepolia', price: '$2' }] })
+  @Get('apart')
+  apart(): void {}
+}
+
+it('the start stops at an offer of a network that no setting names, and at two that only the settings make alike', async () => {
+  const ground = await openGround();
+  try {
+    const refused = await startGate(ground, { controllers: [Resolved] }).catch((error: unknown) => error);
+    const faults = refused instanceof ConfigurationError ? refused.faults : [String(refused)];
+    expect(faults).toEqual([
+      'GET /resolved/unset (Resolved.unset): accepts names base, and NETWORK and NETWORKS do not',
+      'GET /resolved/alike (Resolved.alike): accepts has two offers that a payment cannot tell apart',
+    ]);
+  } finally {
+    await ground.close();
+  }
+});
