@@ -1,8 +1,15 @@
-import type { Quote, TariffOffer } from '@keyfare/core/metering';
-import { money } from '@keyfare/core/money';
+import { priceOfOffer, type Quote, type TariffOffer } from '@keyfare/core/metering';
 import type { PayerPrincipal } from '@keyfare/core/principal';
 import { Problem, type ProblemCode } from '@keyfare/core/problem';
-import { findNetwork, matchOffer, type PaymentTerms, type SignatureVerifier } from '@keyfare/core/x402';
+import {
+  findNetwork,
+  findToken,
+  matchOffer,
+  type PaymentTerms,
+  type SignatureVerifier,
+  type Token,
+  tokenBySymbol,
+} from '@keyfare/core/x402';
 import { asProblem, DatabaseUnavailable, type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { GateConfig, paymentMarginSeconds } from '../config.js';
@@ -12,7 +19,7 @@ import { Settlements, type Watch } from '../settling.js';
 import { signatureVerifier } from '../tokens.js';
 import { Tracing } from '../tracing.js';
 import { withTimeout } from '../with-timeout.js';
-import { answerKnown, challenge, comeBack, inProgress, outcomeUnknown, type Presented, toProblem } from './answers.js';
+import { answerKnown, challenge, comeBack, inProgress, outcomeUnknown, toProblem } from './answers.js';
 import { BlockList } from './block-list.js';
 import { Breaker, type BreakerState } from './breaker.js';
 import type { KnownPayment, PaidCall, PaymentHold, PaymentOutcome } from './call.js';
@@ -21,19 +28,8 @@ import { Claims, type Open } from './claims.js';
 import { CodeReads } from './code-reads.js';
 import { Endings, type EndPayment } from './endings.js';
 import { exactScheme } from './exact.scheme.js';
+import { type PaidRequest, toHold } from './new-hold.js';
 import { holdOf, type PaymentRow } from './payment-row.js';
-
-/** The request that a payment is presented with. */
-export interface PaidRequest extends Presented {
-  readonly exchangeId: string;
-  readonly sku: string;
-  /** Where an account pays beyond its plan. */
-  readonly account: { readonly accountId: string; readonly keyId: string } | null;
-  /** The price of the same request may have been another before: the payment may be for that one, and served. */
-  readonly mayBeRepriced: boolean;
-  /** Called before the database or the node is asked for the payment. */
-  readonly onAsk: () => void;
-}
 
 /** What an offer says of the answer. */
 export interface Sold {
@@ -102,12 +98,14 @@ export class PaymentService {
       const caip2 = offer.network === undefined ? this.config.network.caip2 : findNetwork(offer.network)?.caip2;
       const { settings } = this.networks.get(caip2 ?? String(offer.network));
       const flow = offer.flow ?? 'authorization';
+      const asset = tokenBySymbol(settings.network, offer.asset ?? 'USDC');
+      if (asset === null) throw new Error(`${settings.network.name} has no ${offer.asset}`);
       return {
         flow,
         network: settings.network,
-        asset: settings.network.usdc,
+        asset,
         payTo: (offer.payTo ?? settings.payTo) as `0x${string}`,
-        amount: (offer.price ?? money('USDC', quote.price.atomic)).atomic,
+        amount: priceOfOffer(quote, offer).atomic,
         maxTimeoutSeconds: flow === 'deferred' ? this.config.deferred.timeoutSeconds : this.config.maxTimeoutSeconds,
         resourceUrl: url,
         description,
@@ -132,8 +130,9 @@ export class PaymentService {
    */
   async hold(payer: PayerPrincipal, request: PaidRequest): Promise<PaymentHold | KnownPayment> {
     const now = this.config.clock();
-    const { authorization, accepted } = payer.payment;
-    const match = matchOffer({ authorization, network: payer.network, accepted, now }, request.terms);
+    const { authorization, accepted, asset } = payer.payment;
+    const question = { authorization, network: payer.network, asset: asset?.address, accepted, now };
+    const match = matchOffer(question, request.terms);
     const hold = toHold(payer, request, { terms: match.terms, now });
     const refusal = match.ok
       ? this.#refuseTime(hold, now)
@@ -299,8 +298,8 @@ export class PaymentService {
 
   async #verify(hold: PaymentHold, open: Open, terms: readonly PaymentTerms[]): Promise<PaymentHold> {
     try {
-      if (hold.flow === 'deferred') this.#limitExposure(open);
       const access = this.networks.get(hold.network);
+      if (hold.flow === 'deferred') this.#limitExposure(open, findToken(access.settings.network, hold.asset));
       return await this.tracing.within('chain check', async () =>
         this.#check.verify(hold, { open: open.byPayer, terms, access }),
       );
@@ -310,12 +309,12 @@ export class PaymentService {
     }
   }
 
-  #limitExposure({ byPayer, byAll }: Open): void {
-    const { maxPerPayer, maxTotal } = this.config.deferred;
-    if (byPayer > maxPerPayer) {
+  #limitExposure({ byPayer, byAll }: Open, asset: Token | null): void {
+    const { maxPerPayer = null, maxTotal = null } = asset === null ? {} : this.config.deferred.limits[asset.symbol];
+    if (maxPerPayer === null || byPayer > maxPerPayer) {
       throw comeBack('payment/exposure-exceeded', 'This payer has too much open; it is collected shortly.', 30);
     }
-    if (byAll > maxTotal) {
+    if (maxTotal === null || byAll > maxTotal) {
       throw comeBack('payment/exposure-exceeded', 'Too much is open altogether; it is collected shortly.', 30);
     }
   }
@@ -357,35 +356,4 @@ export class PaymentService {
       .then(async ({ ended }) => this.#endings.end(exchangeId, await ended))
       .catch((error: unknown) => this.#logger.warn(error));
   }
-}
-
-function toHold(
-  { payer, network, payment }: PayerPrincipal,
-  request: PaidRequest,
-  { terms, now }: { terms: PaymentTerms; now: Date },
-): PaymentHold {
-  const { authorization, signature, asset, x402Version } = payment;
-  return {
-    rail: 'x402',
-    flow: terms.flow,
-    sku: request.sku,
-    exchangeId: request.exchangeId,
-    network,
-    asset: asset.address,
-    payer,
-    nonce: authorization.nonce,
-    amount: authorization.value,
-    payTo: authorization.to,
-    validAfter: authorization.validAfter,
-    validBefore: authorization.validBefore,
-    signature,
-    accountId: request.account?.accountId ?? null,
-    keyId: request.account?.keyId ?? null,
-    fingerprint: request.fingerprint,
-    claimedAt: now,
-    unusedAtBlock: 0n,
-    x402Version,
-    isProvenByCode: payment.proof === 'code',
-    offers: request.terms,
-  };
 }
