@@ -1,6 +1,6 @@
 import type { Hex } from '@keyfare/core/encoding';
 import type { Clock } from '@keyfare/core/time';
-import type { Network } from '@keyfare/core/x402';
+import type { Token } from '@keyfare/core/x402';
 import { type Chain, ChainError } from '@keyfare/evm/chain';
 import { type BlockHeader, createIndexer, type Head, type IndexedTransfer, type Indexer } from '@keyfare/evm/indexer';
 
@@ -61,9 +61,8 @@ export class ChainDiverged extends Error {
 
 export interface ReaderSettings {
   readonly chain: Chain;
-  readonly network: Network;
+  readonly token: Token;
   readonly payTo: Hex;
-  readonly startBlock: bigint;
   readonly confirmations: bigint | null;
   readonly clock: Clock;
 }
@@ -90,10 +89,17 @@ export class ChainReader {
     this.#indexer = createIndexer(settings.chain);
   }
 
-  /** The next step from a position; from the start when there is none. */
-  async next(position: ChainPosition | null, checkpoints: Checkpoints): Promise<Step> {
+  /** Where the reading begins. */
+  async open(startBlock: bigint): Promise<Step & { readonly kind: 'open' }> {
     const end = await this.#end();
-    if (position === null) return this.#open(end);
+    if (startBlock === 0n) return { kind: 'open', end, before: null, opening: 0n };
+    const before = await this.#checkpoint(startBlock - 1n);
+    return { kind: 'open', end, before, opening: await this.balanceAt(before.number) };
+  }
+
+  /** The next step from a position. */
+  async next(position: ChainPosition, checkpoints: Checkpoints): Promise<Step> {
+    const end = await this.#end();
     const { blockNumber, blockHash } = position;
     if (end.head.number < blockNumber) return this.#behind(end, position, checkpoints);
     if (end.head.number > blockNumber) return this.#extend(end, position, checkpoints);
@@ -103,9 +109,9 @@ export class ChainReader {
 
   /** What the wallet held after a block; null when the node cannot tell. */
   async balanceAt(blockNumber: bigint): Promise<bigint | null> {
-    const { network, payTo } = this.settings;
+    const { token, payTo } = this.settings;
     try {
-      return await this.#indexer.balanceOf(network.usdc.address, payTo, blockNumber);
+      return await this.#indexer.balanceOf(token.address, payTo, blockNumber);
     } catch (error) {
       if (error instanceof ChainError && error.kind === 'not-a-token') return 0n;
       if (error instanceof ChainError && ['state-unavailable', 'unknown-block'].includes(error.kind)) return null;
@@ -126,13 +132,6 @@ export class ChainReader {
     return { head: checkpointOf(latest), finalizedNumber: confirmed > 0n ? confirmed : 0n, readAt };
   }
 
-  async #open(end: ChainEnd): Promise<Step> {
-    const { startBlock } = this.settings;
-    if (startBlock === 0n) return { kind: 'open', end, before: null, opening: 0n };
-    const before = await this.#checkpoint(startBlock - 1n);
-    return { kind: 'open', end, before, opening: await this.balanceAt(before.number) };
-  }
-
   async #behind(end: ChainEnd, position: ChainPosition, checkpoints: Checkpoints): Promise<Step> {
     const [at] = await checkpoints(end.head.number, 1);
     const same = at !== undefined && (await this.hashAt(at.number)) === at.hash;
@@ -140,7 +139,7 @@ export class ChainReader {
   }
 
   async #extend(end: ChainEnd, position: ChainPosition, checkpoints: Checkpoints): Promise<Step> {
-    const { chain, network, payTo } = this.settings;
+    const { chain, token, payTo } = this.settings;
     const from = position.blockNumber + 1n;
     const settled = smaller(end.finalizedNumber, end.head.number - recentBlocks);
     const dense = from > settled;
@@ -157,7 +156,7 @@ export class ChainReader {
     if (position.blockHash !== null && first.parentHash !== position.blockHash) {
       return this.#rollback(end, position, checkpoints);
     }
-    const asked = { asset: network.usdc.address, payTo, fromBlock: from, toBlock: to };
+    const asked = { asset: token.address, payTo, fromBlock: from, toBlock: to };
     const transfers = await this.#time(await this.#indexer.readTransfers(asked), headers);
     if ((await this.hashAt(to)) !== last.hash) throw reorganized(to);
     this.#adapt(transfers.length, BigInt(chain.maxLogRange));

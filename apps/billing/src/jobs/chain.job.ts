@@ -46,7 +46,7 @@ export class ChainJob {
   step(): Promise<ChainProgress> {
     return this.#serial.run(async () => {
       const found = new Set<ChainProgress>();
-      for (const wallet of await this.wallets.followed(this.sql)) found.add(await this.#step(wallet));
+      for (const wallet of await this.#inOrder()) found.add(await this.#step(wallet));
       return outcomes.find((outcome) => found.has(outcome)) ?? 'idle';
     });
   }
@@ -63,6 +63,14 @@ export class ChainJob {
     }
   }
 
+  /** Those first that were not read before: where one begins is told by where its wallet stands in USDC. */
+  async #inOrder(): Promise<readonly Wallet[]> {
+    const wallets = await this.wallets.followed(this.sql);
+    const opened = await Promise.all(wallets.map(async ({ store }) => (await store.cursor(this.sql)) !== null));
+    const [fresh, known] = [false, true].map((isOpen) => wallets.filter((_wallet, index) => opened[index] === isOpen));
+    return [...(fresh ?? []), ...(known ?? [])];
+  }
+
   async #step(wallet: Wallet): Promise<ChainProgress> {
     const { store } = wallet;
     const cursor = await store.cursor(this.sql);
@@ -77,7 +85,9 @@ export class ChainJob {
   }
 
   /** A chain that shares nothing with the books goes no further than this; that it was seen is noted. */
-  async #look({ reader, store }: Wallet, cursor: ChainCursor | null): Promise<Step> {
+  async #look(wallet: Wallet, cursor: ChainCursor | null): Promise<Step> {
+    const { reader, store } = wallet;
+    if (cursor === null) return reader.open(await this.wallets.startOf(this.sql, wallet));
     try {
       return await reader.next(cursor, (atOrBelow, limit) => store.checkpoints(this.sql, atOrBelow, limit));
     } catch (error) {
@@ -86,14 +96,15 @@ export class ChainJob {
     }
   }
 
-  async #open(tx: Sql, { payTo, store }: Wallet, step: Step): Promise<ChainProgress> {
+  async #open(tx: Sql, { payTo, token, store }: Wallet, step: Step): Promise<ChainProgress> {
     if (step.kind !== 'open') return 'more';
-    const { network, chainStartBlock: startBlock } = this.config;
+    const { network } = this.config;
     const { before, opening, end } = step;
+    const startBlock = before === null ? 0n : before.number + 1n;
     await store.open(tx, { before, opening, startBlock, end });
     if (before !== null && opening !== null) {
-      const journals = journalsOfOpening({ network: network.caip2, payTo, balance: opening, at: before.time });
-      await this.ledger.post(tx, journals);
+      const place = { network: network.caip2, asset: token.symbol, payTo };
+      await this.ledger.post(tx, journalsOfOpening({ ...place, balance: opening, at: before.time }));
     }
     return 'more';
   }
@@ -159,7 +170,7 @@ export class ChainJob {
     this.#logger.warn(`the chain was reorganized after block ${to.number}: ${orphaned} transfers are orphaned`);
   }
 
-  async #bookTransfers(tx: Sql, { payTo }: Wallet, transfers: readonly StoredTransfer[]): Promise<void> {
+  async #bookTransfers(tx: Sql, { payTo, token }: Wallet, transfers: readonly StoredTransfer[]): Promise<void> {
     const network = this.config.network.caip2;
     const paid = transfers.flatMap(({ authorization, asset }) =>
       authorization === null ? [] : [{ network, asset, payer: authorization.authorizer, nonce: authorization.nonce }],
@@ -170,6 +181,7 @@ export class ChainJob {
       return journalsOfTransfer({
         id,
         network,
+        asset: token.symbol,
         payTo,
         from,
         to,

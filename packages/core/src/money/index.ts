@@ -19,4 +19,5 @@ export {
   parsePrice,
   signOf,
   type TokenCode,
+  tokenCodes,
 } from './money.js';

@@ -1,13 +1,16 @@
 import { Problem } from '../problem/index.js';
 
 /** The tokens that payers pay in, by their symbols. */
-export type TokenCode = 'USDC' | 'EURC';
+export const tokenCodes = ['USDC', 'EURC'] as const;
+
+/** A token that payers pay in. */
+export type TokenCode = (typeof tokenCodes)[number];
 
 /** The assets we count: `USD` in micro-dollars, tokens in their own decimals. */
-export type AssetCode = 'USD' | TokenCode;
+export const assetCodes = ['USD', ...tokenCodes] as const;
 
-/** Every asset. */
-export const assetCodes = ['USD', 'USDC', 'EURC'] as const satisfies readonly AssetCode[];
+/** An asset that we count. */
+export type AssetCode = (typeof assetCodes)[number];
 
 /** A count of the asset's smallest unit. It never becomes a `number`; negative only as a difference or a credit. */
 export interface Money {
