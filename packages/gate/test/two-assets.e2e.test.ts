@@ -135,6 +135,9 @@ describe('a route that is paid in USDC or in EURC', () => {
       if (found === undefined) throw new Error('EURC is not offered');
       return found;
     }).register('eip155:*', new ExactEvmScheme(toClientEvmSigner(payer.account, chain)));
+    // The official client pays in what it was told to pay in, beside the default asset of a network.
+    const allowed = { network: 'eip155:84532', asset: eurcAddress, maxAmountPerPayment: '10000' } as const;
+    select.setSpendControls({ allowedAssets: [allowed] });
     const moved = await gained(async () => {
       const response = await wrapFetchWithPayment(fetch, select)(`${at.url}/book`);
       expect(decodeHeader(response.headers, 'payment-response')).toMatchObject({ success: true });

@@ -52,7 +52,7 @@ export function checkCharges(): Check {
         left join billing.price_book b on b.id = c.price_book_id)
       select case when found is null then 'posting-without-entry' else 'ledger-mismatch' end as class,
         'charge:' || entry_id as subject, jsonb_build_object('entry', entry_id, 'product', sku) as keys,
-        asset, amount, 'ledger' as side,
+        coalesce(paid_in, asset) as asset, amount, 'ledger' as side,
         case when found is null then 'The charge comes from no entry.'
           else 'The charge is not what the entry and its terms or payment come to.' end as detail
       from rated
