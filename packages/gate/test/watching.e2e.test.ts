@@ -64,7 +64,9 @@ describe('the figures of a gate', () => {
       expect((await call(gate, '/deferred', { headers: v2 })).status).toBe(200);
     }
     expect(await settled(async () => sample(gate, `keyfare_collector_waiting_payments{${network}}`), 2)).toBe(2);
-    expect(await sample(gate, `keyfare_collector_waiting_amount{${network}}`)).toBe(2_000);
+    expect(
+      await sample(gate, `keyfare_collector_waiting_amount{${network},asset="${usdcAddress.toLowerCase()}"}`),
+    ).toBe(2_000);
     const labels = `{${network},asset="${usdcAddress.toLowerCase()}",state="served"}`;
     expect(await settled(async () => sample(gate, `keyfare_payments${labels}`), 2)).toBe(2);
     expect(await sample(gate, `keyfare_payments_amount${labels}`)).toBe(2_000);

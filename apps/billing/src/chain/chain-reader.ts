@@ -19,6 +19,13 @@ export interface ChainPosition {
   readonly blockHash: string | null;
 }
 
+/** Where the reading of a wallet's transfers shall begin. */
+export interface ChainStart {
+  readonly startBlock: bigint;
+  /** Whether transfers of before are of no account, so that it may begin at a later block too. */
+  readonly mayBeLater: boolean;
+}
+
 /** Where the chain ends, and until where it is final. */
 export interface ChainEnd {
   readonly head: Checkpoint;
@@ -89,12 +96,14 @@ export class ChainReader {
     this.#indexer = createIndexer(settings.chain);
   }
 
-  /** Where the reading begins. */
-  async open(startBlock: bigint): Promise<Step & { readonly kind: 'open' }> {
+  /** Where the reading begins: there, or behind the newest block where it may and the node no longer knows the balance there. */
+  async open({ startBlock, mayBeLater }: ChainStart): Promise<Step & { readonly kind: 'open' }> {
     const end = await this.#end();
     if (startBlock === 0n) return { kind: 'open', end, before: null, opening: 0n };
     const before = await this.#checkpoint(startBlock - 1n);
-    return { kind: 'open', end, before, opening: await this.balanceAt(before.number) };
+    const opening = await this.balanceAt(before.number);
+    if (opening !== null || !mayBeLater) return { kind: 'open', end, before, opening };
+    return { kind: 'open', end, before: end.head, opening: await this.balanceAt(end.head.number) };
   }
 
   /** The next step from a position. */

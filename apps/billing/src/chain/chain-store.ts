@@ -116,6 +116,7 @@ export class ChainStore {
       ],
     });
     if (before !== null) await this.#storeBlocks(tx, [before]);
+    if (this.token !== this.#network.usdc) await this.#knowEarlier(tx, startBlock - 1n);
   }
 
   /** Stores what a step read, and moves the cursor to its last block. */
@@ -203,6 +204,15 @@ export class ChainStore {
     });
     await this.advance(tx, { reached: to, end });
     return orphaned;
+  }
+
+  /** Where USDC was read before, its older blocks are known: a chain may lose more of them than this token has read. */
+  async #knowEarlier(tx: Sql, number: bigint): Promise<void> {
+    await tx.query({
+      text: `insert into billing.chain_block (watch, number, hash, time)
+        select $1, number, hash, time from billing.chain_block where watch = $2 and number < $3`,
+      values: [this.watch, watchOf(this.#network, this.#network.usdc, this.payTo), number.toString()],
+    });
   }
 
   /** How often a transfer was seen at each place before: a block that comes back is another sighting. */

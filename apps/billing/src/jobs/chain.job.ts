@@ -46,7 +46,7 @@ export class ChainJob {
   step(): Promise<ChainProgress> {
     return this.#serial.run(async () => {
       const found = new Set<ChainProgress>();
-      for (const wallet of await this.#inOrder()) found.add(await this.#step(wallet));
+      for (const wallet of await this.wallets.followed(this.sql)) found.add(await this.#step(wallet));
       return outcomes.find((outcome) => found.has(outcome)) ?? 'idle';
     });
   }
@@ -61,14 +61,6 @@ export class ChainJob {
       if (performance.now() >= deadlineMs) return 'behind';
       if (progress !== 'more') await pause(100);
     }
-  }
-
-  /** Those first that were not read before: where one begins is told by where its wallet stands in USDC. */
-  async #inOrder(): Promise<readonly Wallet[]> {
-    const wallets = await this.wallets.followed(this.sql);
-    const opened = await Promise.all(wallets.map(async ({ store }) => (await store.cursor(this.sql)) !== null));
-    const [fresh, known] = [false, true].map((isOpen) => wallets.filter((_wallet, index) => opened[index] === isOpen));
-    return [...(fresh ?? []), ...(known ?? [])];
   }
 
   async #step(wallet: Wallet): Promise<ChainProgress> {
