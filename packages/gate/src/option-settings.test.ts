@@ -166,7 +166,9 @@ describe('the options of a gate', () => {
       'MAX_SETTLEMENT_COST_ETHER',
       'MAX_GAS_PERCENT',
     ];
-    expect(networkOptionNames.map(variableOf).toSorted()).toEqual([...per, ...rest, 'ETHER_PRICE_USD'].toSorted());
+    expect(networkOptionNames.map(variableOf).toSorted()).toEqual(
+      [...per, ...rest, 'ETHER_PRICE_USD', 'ETHER_PRICE_EUR'].toSorted(),
+    );
   });
 
   it.each<[string, object, readonly string[]]>([
