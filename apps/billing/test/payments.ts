@@ -66,7 +66,9 @@ export async function settle(
     receipt = (await callRpc(chain.rpcUrl, 'eth_getTransactionReceipt', [hash])) as { status: Hex } | null;
   }
   if (receipt.status !== '0x1') throw new Error('the settlement reverted');
-  return signed.map(({ target: _target, data: _data, ...payment }) => ({ ...payment, transaction: hash }));
+  return signed.map(({ payer, payTo, nonce, amount, asset }) => {
+    return { payer, payTo, nonce, amount, asset, transaction: hash };
+  });
 }
 
 /** A payment by authorization; `domain` is that of its token. */

@@ -138,10 +138,9 @@ describe('books of two tokens', () => {
       ['forecast', '2', 'USDC', '0.003500'],
     ]);
     const unpaid = await rowsOf(unpaidTable(month));
-    expect(unpaid.map(({ asset, token, amount }) => [asset, token, amount]).toSorted()).toEqual([
-      ['EURC', eurc, '0.000900'],
-      ['USDC', usdc, '0.000900'],
-    ]);
+    expect(new Set(unpaid.map(({ asset, token, amount }) => `${asset} ${token} ${amount}`))).toEqual(
+      new Set([`EURC ${eurc} 0.000900`, `USDC ${usdc} 0.000900`]),
+    );
     const [refund, ...others] = await rowsOf(refundsTable(month));
     expect([refund?.asset, refund?.amount, others]).toEqual(['EURC', '0.000070', []]);
     expect(await openBreaks()).toEqual(['refund-due EURC 70']);

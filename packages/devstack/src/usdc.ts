@@ -87,12 +87,18 @@ function tokenCode(): TokenCode {
 
 /** The code with the other name, its hash, and the other currency. The compiler has put each of them in as it is. */
 function renamed(code: Hex): Hex {
-  const digits = (text: string): string => toHex(text).slice(2);
-  const hash = (text: string): string => keccak256(toHex(text)).slice(2);
   return code
-    .replaceAll(hash('USDC'), hash('EURC'))
+    .replaceAll(hashOf('USDC'), hashOf('EURC'))
     .replaceAll(digits('USDC'), digits('EURC'))
     .replaceAll(`${digits('USD')}00`, `${digits('EUR')}00`) as Hex;
+}
+
+function digits(text: string): string {
+  return toHex(text).slice(2);
+}
+
+function hashOf(text: string): string {
+  return keccak256(toHex(text)).slice(2);
 }
 
 let installed: TokenCode | undefined;

@@ -73,7 +73,7 @@ export interface Numbered {
 }
 
 /** What served payments in one asset come to that wait to be settled in bulk. */
-export interface WaitingAmount {
+interface WaitingAmount {
   readonly asset: Address;
   readonly amount: bigint;
 }

@@ -82,17 +82,17 @@ async function readTokens(tx: Sql, judgement: PaymentJudgement): Promise<TokenRo
 }
 
 /** What the rows say of one token. */
-function tokenFigures(token: TokenCode, { payments, unpaid, refundsDue }: TokenRows): TokenFigures {
-  const sumOf = (rows: readonly SumRow[]): TokenFigures['unpaid'] => {
-    const { count = 0, amount = '0' } = rows.find(({ asset }) => asset === token) ?? {};
+function tokenFigures(token: TokenCode, rows: TokenRows): TokenFigures {
+  const sumOf = (sums: readonly SumRow[]): TokenFigures['unpaid'] => {
+    const { count = 0, amount = '0' } = sums.find(({ asset }) => asset === token) ?? {};
     return { count, amount: decimal(token, amount) };
   };
   return {
-    payments: payments.flatMap(({ asset, status, count, recorded, settled }) =>
+    payments: rows.payments.flatMap(({ asset, status, count, recorded, settled }) =>
       asset === token ? [{ status, count, recorded: decimal(token, recorded), settled: decimal(token, settled) }] : [],
     ),
-    unpaid: sumOf(unpaid),
-    refundsDue: sumOf(refundsDue),
+    unpaid: sumOf(rows.unpaid),
+    refundsDue: sumOf(rows.refundsDue),
   };
 }
 

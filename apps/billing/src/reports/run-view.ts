@@ -141,10 +141,9 @@ export function runRows({ report }: Run): readonly RunRow[] {
     ...tokenRows('USDC', report),
     { section: 'chain', item: 'block', status: chain.state, detail: chain.block },
     ...[chain, ...chain.earlier].flatMap((wallet) => walletRows('USDC', wallet)),
-    ...otherTokens.flatMap((token) => [
-      ...tokenRows(token.asset, token),
-      ...token.wallets.flatMap((wallet) => walletRows(token.asset, wallet)),
-    ]),
+    ...otherTokens.flatMap((token) =>
+      tokenRows(token.asset, token).concat(token.wallets.flatMap((wallet) => walletRows(token.asset, wallet))),
+    ),
     ...ledger.map(({ asset, type, balance }) => {
       const credit = balance.startsWith('-');
       return {

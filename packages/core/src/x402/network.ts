@@ -83,14 +83,14 @@ function network(name: string, chainId: number, tokens: readonly [Token, ...Toke
 }
 
 function usdc(checksumAddress: Address, name: string): Token {
-  return token({ symbol: 'USDC', currency: 'USD', checksumAddress, name });
+  return tokenOf({ symbol: 'USDC', currency: 'USD', checksumAddress, name });
 }
 
 function eurc(checksumAddress: Address, name: string): Token {
-  return token({ symbol: 'EURC', currency: 'EUR', checksumAddress, name });
+  return tokenOf({ symbol: 'EURC', currency: 'EUR', checksumAddress, name });
 }
 
-function token(given: Pick<Token, 'symbol' | 'currency' | 'checksumAddress' | 'name'>): Token {
+function tokenOf(given: Pick<Token, 'symbol' | 'currency' | 'checksumAddress' | 'name'>): Token {
   const address = given.checksumAddress.toLowerCase() as Address;
   return Object.freeze({ ...given, address, version: '2', decimals: decimalsOf[given.symbol] });
 }

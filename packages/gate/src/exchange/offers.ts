@@ -1,4 +1,4 @@
-import { type PlanTerms, periodOf, type Quote, type TermsRecord } from '@keyfare/core/metering';
+import { type PlanTerms, periodOf, type Quote, type TariffOffer, type TermsRecord } from '@keyfare/core/metering';
 import { money } from '@keyfare/core/money';
 import { Problem } from '@keyfare/core/problem';
 import { Injectable } from '@nestjs/common';
@@ -36,7 +36,7 @@ export class Offers {
     const price = plan.overagePrice.atomic * quote.units;
     const inUsdc = quote.offers?.filter(({ asset = 'USDC' }) => asset === 'USDC') ?? [];
     const taken = inUsdc.length > 0 ? inUsdc : quote.offers?.slice(0, 1);
-    const offers = taken?.map((offer) => ({ ...offer, asset: undefined, price: undefined }));
+    const offers = taken?.map(({ network, payTo, flow }): TariffOffer => ({ network, payTo, flow }));
     return { ...quote, price: money('USDC', price), ...(offers && { offers }) };
   }
 
