@@ -1,4 +1,4 @@
-// `npm run check`: types, lint, format, directions, dead code, generated pages, names in runbooks; and then the tests. With
+// `npm run check`: types, lint, format, directions, dead code, generated pages, names in runbooks, packed packages; and then the tests. With
 // `--soak` the long tests come before them and count as one check. With `--servers` so do the suites on other servers, whose
 // counts are added to those of the tests.
 import { spawnSync } from 'node:child_process';
@@ -23,6 +23,7 @@ const checks = [
   ['settings page', ['node', 'scripts/settings.mjs', '--check']],
   ['page of the command line', ['node', 'scripts/cli-page.mjs', '--check']],
   ['links', ['node', 'scripts/links.mjs']],
+  ['packed packages', ['node', 'scripts/packages.mjs']],
   ['names in runbooks', ['node', 'scripts/names.mjs']],
   // Debian's packages are installed for these where they are missing, which a machine of a developer's may not let them.
   ...(process.argv.includes('--soak') ? [['alerts', ['node', 'scripts/promtool.mjs']]] : []),

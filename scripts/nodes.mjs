@@ -18,6 +18,7 @@ const suites = {
   'apps/api': ['processes.e2e', 'start-refused.e2e', 'watch.e2e'],
   'apps/billing': ['scheduler.e2e', 'lifecycle.e2e', 'reconcile.e2e'],
   'packages/devstack': ['start.e2e'],
+  'packages/testing': ['dist/src', 'team.e2e', 'listen.e2e'],
 };
 
 /** The program of a version, from npm. `--ignore-scripts`: the package is the program, and needs none. */

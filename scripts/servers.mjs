@@ -118,12 +118,12 @@ process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
 process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
 
 async function startPooler() {
-  const { startTestPooler } = await import('../packages/testing/dist/src/pooler.js');
+  const { startTestPooler } = await import('../packages/fixtures/dist/src/pooler.js');
   return await startTestPooler();
 }
 
 function stopServer(env) {
-  const text = `import('${root}packages/testing/dist/src/database.js').then((it) => it.stopTestPostgres())`;
+  const text = `import('${root}packages/devstack/dist/src/test-database.js').then((it) => it.stopTestPostgres())`;
   spawnSync(process.execPath, ['-e', text], { stdio: 'inherit', env: { ...process.env, ...env } });
 }
 

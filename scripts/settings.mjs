@@ -41,7 +41,7 @@ ${table(
 
 ## API
 
-All but \`BOOTSTRAP_TOKEN\` are the gate's, so a service of your own has them too, and of those that both programs share all but
+All but \`BOOTSTRAP_TOKEN\` and \`CONTACT_EMAIL\` are the gate's, so a service of your own has them too, and of those that both programs share all but
 \`${[...Object.keys(programTexts), ...Object.keys(watchTexts)].join('`, `')}\`.
 
 ${table(

@@ -15,7 +15,7 @@ rmSync(results, { recursive: true, force: true });
 const args = ['--no-install', 'turbo', 'run', 'test', '--continue', '--concurrency=1', ...process.argv.slice(2)];
 const { status } = spawnSync('npx', args, { cwd: root, stdio: 'inherit' });
 const failedNodes = process.env.KEYFARE_SOAK === '1' ? runNodes() : [];
-const { stopTestPostgres } = await import('../packages/testing/dist/src/database.js');
+const { stopTestPostgres } = await import('../packages/devstack/dist/src/test-database.js');
 await stopTestPostgres();
 
 const counts = existsSync(results)

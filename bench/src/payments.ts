@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { domainSeparator, transferDigest } from '@keyfare/core/x402';
-import { paymentHeaderV2, testPayer, usdcDomain, usdcRequirements } from '@keyfare/testing/payers';
+import { paymentHeaderV2, testPayer, usdcDomain, usdcRequirements } from '@keyfare/devstack/payers';
 import { engine as loadCurve } from 'ox/wasm/Secp256k1';
 
 export const payersCount = 512;

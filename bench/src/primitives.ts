@@ -1,8 +1,8 @@
 import { createHmac, createSecretKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { checkSignature, findNetwork, loadSignatureVerifier, parsePaymentHeader } from '@keyfare/core/x402';
+import { paymentHeaderV2, signAuthorization, testPayer, usdcDomain, usdcRequirements } from '@keyfare/devstack/payers';
 import { openChain } from '@keyfare/evm/chain';
 import { createSettlerWallet } from '@keyfare/evm/settler';
-import { paymentHeaderV2, signAuthorization, testPayer, usdcDomain, usdcRequirements } from '@keyfare/testing/payers';
 import { Client } from 'pg';
 import { verifyTypedData } from 'viem';
 import { cpuMicroseconds } from './cpu.js';

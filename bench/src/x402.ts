@@ -1,6 +1,6 @@
 import { callRpc } from '@keyfare/devstack/chain';
-import { measureBulkGas } from '@keyfare/testing/bulk-gas';
-import { startTestChain } from '@keyfare/testing/chain';
+import { startTestChain } from '@keyfare/devstack/test-chain';
+import { measureBulkGas } from '@keyfare/fixtures/bulk-gas';
 import { cpuMicroseconds } from './cpu.js';
 import { measurePrimitives, type Primitives } from './floor.js';
 import { better, type Figures, underLoad, warmUpCalls } from './load.js';

@@ -1,1 +1,1 @@
-export { preset as default } from '@keyfare/jest-preset';
+export { nestPreset as default } from '@keyfare/jest-preset';

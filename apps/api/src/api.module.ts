@@ -1,4 +1,5 @@
 import { AdminModule } from '@keyfare/gate/admin';
+import { DiscoveryModule } from '@keyfare/gate/discovery';
 import { MetricsModule } from '@keyfare/gate/metrics';
 import { GateModule } from '@keyfare/gate/module';
 import { Watch } from '@keyfare/gate/server';
@@ -16,13 +17,20 @@ export class ApiModule {
   static forRoot({
     watch,
     ...config
-  }: Pick<ApiConfig, 'bootstrapToken' | 'corsOrigins'> & { readonly watch: Watch }): DynamicModule {
+  }: Pick<ApiConfig, 'bootstrapToken' | 'contactEmail' | 'corsOrigins'> & { readonly watch: Watch }): DynamicModule {
     return {
       module: ApiModule,
       imports: [
         GateModule.forRoot({ corsOrigins: config.corsOrigins }),
         AdminModule.forRoot({ bootstrapToken: config.bootstrapToken }),
         MetricsModule.forRoot({ watch }),
+        DiscoveryModule.forRoot({
+          title: 'Keyfare API',
+          description:
+            'Where the sun and the moon are, and how far it is. Call with an API key, or without one and pay by x402: the first answer then is a 402 with the price.',
+          version: '0.1.0',
+          ...(config.contactEmail !== undefined && { contact: { email: config.contactEmail } }),
+        }),
       ],
       controllers: [ForecastController, DistancesController, UsageController, StatusController],
       providers: [

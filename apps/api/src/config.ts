@@ -21,6 +21,7 @@ export const apiEnvironment = gateEnvironment.extend({
   ...watchEnvironment,
   ...proxyEnvironment,
   BOOTSTRAP_TOKEN: z.string().min(32, 'must have at least 32 characters').optional(),
+  CONTACT_EMAIL: z.email('must be an e-mail address').optional(),
 });
 
 export interface ApiConfig {
@@ -29,6 +30,8 @@ export interface ApiConfig {
   readonly logLevel: z.infer<typeof apiEnvironment>['LOG_LEVEL'];
   /** Makes the first operator, once. */
   readonly bootstrapToken: string | undefined;
+  /** Who answers questions about the service, for those who find it. */
+  readonly contactEmail: string | undefined;
   readonly trustedProxies: readonly string[];
   readonly watch: WatchSettings;
   /** As the gate takes it. */
@@ -52,6 +55,7 @@ export function readApiConfig(env: NodeJS.ProcessEnv): ApiConfig {
     port: values.PORT,
     logLevel: values.LOG_LEVEL,
     bootstrapToken: values.BOOTSTRAP_TOKEN,
+    contactEmail: values.CONTACT_EMAIL,
     trustedProxies: values.TRUSTED_PROXIES,
     watch: readWatch(values, { isProduction: isProduction(given) }),
     corsOrigins: values.CORS_ORIGINS ?? 'none',

@@ -3,7 +3,6 @@ import { createLogger, main, startServer, Watch } from '@keyfare/gate/server';
 import { ApiModule } from './api.module.js';
 import { readApiConfig } from './config.js';
 import { serveDocs } from './docs.js';
-import { serveOpenApi } from './openapi.js';
 
 await main(async () => {
   const config = readApiConfig(process.env);
@@ -16,9 +15,6 @@ await main(async () => {
     host: config.host,
     port: config.port,
     trustedProxies: config.trustedProxies,
-    prepare: (app) => {
-      serveOpenApi(app);
-      serveDocs(app);
-    },
+    prepare: serveDocs,
   });
 });

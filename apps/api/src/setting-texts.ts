@@ -11,4 +11,9 @@ export const apiSettingTexts: Readonly<Record<keyof typeof apiEnvironment.shape,
     absent: 'nobody can make a first operator',
     text: 'Makes the first operator, once. Take it out when it was used.',
   },
+  CONTACT_EMAIL: {
+    shape: 'an e-mail address',
+    absent: 'the OpenAPI document names nobody',
+    text: 'Who answers questions about the service; registries of services verify owners by it.',
+  },
 };

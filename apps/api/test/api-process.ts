@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import type { LocalChain } from '@keyfare/devstack/chain';
 import { choosePort } from '@keyfare/devstack/ports';
 import { type Service, spawnService } from '@keyfare/devstack/processes';
+import { startTestChain } from '@keyfare/devstack/test-chain';
+import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
 import { fundEth } from '@keyfare/devstack/usdc';
-import { startTestChain } from '@keyfare/testing/chain';
-import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
 import { privateKeyToAccount } from 'viem/accounts';
 
 const mainPath = fileURLToPath(new URL('../src/main.js', import.meta.url));

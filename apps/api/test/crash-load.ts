@@ -1,4 +1,4 @@
-import { type ExactPayload, paymentHeaderV1, paymentHeaderV2, usdcRequirements } from '@keyfare/testing/payers';
+import { type ExactPayload, paymentHeaderV1, paymentHeaderV2, usdcRequirements } from '@keyfare/devstack/payers';
 
 /** What a caller holds in its hands after a 200 that it read to the end. */
 export interface Served {

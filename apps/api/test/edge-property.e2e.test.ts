@@ -8,7 +8,7 @@ import {
   type Plausible,
   routesOf,
   sendEdge,
-} from '@keyfare/testing/edge-values';
+} from '@keyfare/fixtures/edge-values';
 import * as fc from 'fast-check';
 import { type Api, type Ground, openAccount, openGround, operatorToken, startApi } from './api-process.js';
 import { operating } from './operating.js';

@@ -2,6 +2,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type ExactPayload, fundedPayer, signAuthorization, type TestPayer } from '@keyfare/devstack/payers';
 import { choosePort } from '@keyfare/devstack/ports';
 import {
   adminQuery,
@@ -15,8 +16,7 @@ import {
   untilSynchronous,
 } from '@keyfare/devstack/postgres';
 import { usdcAddress } from '@keyfare/devstack/usdc';
-import { type ExactPayload, fundedPayer, signAuthorization, type TestPayer } from '@keyfare/testing/payers';
-import { openTcpProxy, type TcpProxy } from '@keyfare/testing/tcp-proxy';
+import { openTcpProxy, type TcpProxy } from '@keyfare/fixtures/tcp-proxy';
 import { type Api, type Billing, type Ground, openAccount, openGround, startApi, startBilling } from './api-process.js';
 import { CrashLoad } from './crash-load.js';
 import { countIndependently, type Places } from './independent-count.js';

@@ -6,14 +6,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { LocalChain } from '@keyfare/devstack/chain';
+import { fundedPayer, paymentHeaderV2, signAuthorization, usdcRequirements } from '@keyfare/devstack/payers';
 import { choosePort } from '@keyfare/devstack/ports';
 import { adminQuery, databaseUrl, type PostgresServer, startPostgres, stopPostgres } from '@keyfare/devstack/postgres';
 import { type Service, spawnService } from '@keyfare/devstack/processes';
+import { startTestChain } from '@keyfare/devstack/test-chain';
 import { fundEth } from '@keyfare/devstack/usdc';
-import { startTestChain } from '@keyfare/testing/chain';
-import { buildTarget, environmentOf, wordsOf } from '@keyfare/testing/image';
-import { readRunbookSql, withVariables } from '@keyfare/testing/papers';
-import { fundedPayer, paymentHeaderV2, signAuthorization, usdcRequirements } from '@keyfare/testing/payers';
+import { buildTarget, environmentOf, wordsOf } from '@keyfare/fixtures/image';
+import { readRunbookSql, withVariables } from '@keyfare/fixtures/papers';
 import { privateKeyToAccount } from 'viem/accounts';
 import { readOnlyCommand, writeFaults } from './read-only.js';
 

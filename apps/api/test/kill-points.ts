@@ -1,4 +1,4 @@
-import { openProxy } from '@keyfare/testing/proxy';
+import { openProxy } from '@keyfare/fixtures/proxy';
 import { type Api, type Ground, startApi } from './api-process.js';
 import { openKillWire, type SqlPoint } from './kill-wire.js';
 

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { environmentOf, instructionsOf } from '@keyfare/testing/image';
+import { environmentOf, instructionsOf } from '@keyfare/fixtures/image';
 import {
   findManifest,
   manifestFaults,
@@ -8,7 +8,7 @@ import {
   podOf,
   readManifests,
   secretFiles,
-} from '@keyfare/testing/kubernetes';
+} from '@keyfare/fixtures/kubernetes';
 import { apiEnvironment, readApiConfig } from '../src/config.js';
 
 const api = findManifest('Deployment', 'api');

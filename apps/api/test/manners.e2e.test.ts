@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { readEnvExample } from '@keyfare/testing/compose';
-import { fundedPayer, paymentHeaderV2, signAuthorization, usdcRequirements } from '@keyfare/testing/payers';
+import { fundedPayer, paymentHeaderV2, signAuthorization, usdcRequirements } from '@keyfare/devstack/payers';
+import { readEnvExample } from '@keyfare/fixtures/compose';
 import { apiEnvironment, readApiConfig } from '../src/config.js';
 import {
   type Api,
@@ -89,43 +89,6 @@ describe('the API process', () => {
     expect(metrics).toMatch(/keyfare_calls_total\{route="\/v1\/forecast",rail="key",status="200"\} [1-9]/);
     expect(metrics).toMatch(/keyfare_refusals_total\{code="payment\/required"\} [1-9]/);
     expect(metrics).toContain('process_cpu_seconds_total');
-  });
-
-  it('describes itself in OpenAPI, with schemas, the two ways in, and the prices', async () => {
-    const { body } = await json('/openapi.json');
-    expect(body).toMatchObject({ openapi: expect.stringMatching(/^3\./) });
-    const paths = body['paths'] as Record<string, Record<string, Record<string, unknown>>>;
-    expect(paths['/v1/forecast']?.['get']).toMatchObject({
-      'x-payment-info': {
-        protocols: ['x402'],
-        price: { mode: 'dynamic', currency: 'USD', min: '0.001000', max: '0.004000' },
-        skus: [
-          { sku: 'forecast', price: { min: '0.001000', max: '0.001000' }, units: { min: '1', max: '1' } },
-          { sku: 'forecast.hourly', price: { min: '0.004000', max: '0.004000' }, units: { min: '4', max: '4' } },
-        ],
-        choice: {
-          in: 'query',
-          name: 'granularity',
-          values: { daily: 'forecast', hourly: 'forecast.hourly' },
-          absent: 'forecast',
-        },
-      },
-      security: [{ bearer: [] }, {}],
-    });
-    expect(paths['/v1/distances']?.['post']).toMatchObject({
-      'x-payment-info': {
-        price: { mode: 'dynamic', currency: 'USD', min: '0.002000', max: '0.020000' },
-        skus: [{ sku: 'distances', units: { min: '2', max: '20' } }],
-      },
-    });
-    expect(paths['/v1/forecast']?.['get']?.['responses']).toHaveProperty('402');
-    expect(paths['/v1/distances']?.['post']).toHaveProperty('requestBody');
-    expect(paths['/v1/usage']?.['get']).not.toHaveProperty('x-payment-info');
-    expect(Object.keys(paths)).toEqual(expect.arrayContaining(['/admin/plans', '/admin/accounts/{id}/keys']));
-    expect(paths['/receipts/{id}']?.['get']).toMatchObject({
-      parameters: [{ name: 'id', in: 'path', required: true }],
-    });
-    expect(Object.keys(paths)).toEqual(expect.arrayContaining(['/.well-known/jwks.json', '/.well-known/did.json']));
   });
 
   it('sells what it says: sun and distances', async () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { paymentHeaderV2, signAuthorization, type TestPayer, usdcRequirements } from '@keyfare/testing/payers';
+import { paymentHeaderV2, signAuthorization, type TestPayer, usdcRequirements } from '@keyfare/devstack/payers';
 import type { Held } from './independent-count.js';
 import type { Flow } from './kill-points.js';
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parseJwks, verifyReceipt } from '@keyfare/core/receipt';
+import { fundedPayer, paymentHeaderV2, signAuthorization, usdcRequirements } from '@keyfare/devstack/payers';
 import { choosePort } from '@keyfare/devstack/ports';
 import {
   adminQuery,
@@ -13,7 +14,6 @@ import {
   startPostgres,
   stopPostgres,
 } from '@keyfare/devstack/postgres';
-import { fundedPayer, paymentHeaderV2, signAuthorization, usdcRequirements } from '@keyfare/testing/payers';
 import {
   type Api,
   admin,

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { adminQuery } from '@keyfare/devstack/postgres';
-import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
-import { readRunbookSql } from '@keyfare/testing/papers';
+import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
+import { readRunbookSql } from '@keyfare/fixtures/papers';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 /** Their statements change what the others read, and have tests of their own: image.soak, and retire-month in the gate. */

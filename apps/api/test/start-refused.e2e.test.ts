@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from '@jest/globals';
-import { containerEnvironment, readEnvExample } from '@keyfare/testing/compose';
+import { containerEnvironment, readEnvExample } from '@keyfare/fixtures/compose';
 
 const main = fileURLToPath(new URL('../src/main.js', import.meta.url));
 

@@ -7,7 +7,7 @@ import {
   type Plausible,
   routesOf,
   sendEdge,
-} from '@keyfare/testing/edge-values';
+} from '@keyfare/fixtures/edge-values';
 import * as fc from 'fast-check';
 import { type Service, settled, startService } from './service.js';
 import { openWorld, type World } from './world.js';

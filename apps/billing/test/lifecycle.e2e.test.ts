@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { choosePort } from '@keyfare/devstack/ports';
+import { openProxy } from '@keyfare/fixtures/proxy';
 import { issueToken } from '@keyfare/gate/operators';
-import { openProxy } from '@keyfare/testing/proxy';
 import { makeOperator, type Service, settled, startService } from './service.js';
 import { openWorld, type World } from './world.js';
 

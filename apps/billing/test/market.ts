@@ -1,7 +1,7 @@
 import { type LocalChain } from '@keyfare/devstack/chain';
+import { fundedPayer, type TestPayer, testPayer } from '@keyfare/devstack/payers';
+import { startTestChain } from '@keyfare/devstack/test-chain';
 import { fundEth, transferUsdc } from '@keyfare/devstack/usdc';
-import { startTestChain } from '@keyfare/testing/chain';
-import { fundedPayer, type TestPayer, testPayer } from '@keyfare/testing/payers';
 import type { Run } from '../src/reconcile/reconcile.service.js';
 import { type Settled, settle } from './payments.js';
 import { type Books, type BooksOptions, openBooks, openWorld, type World } from './world.js';

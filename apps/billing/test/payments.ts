@@ -1,7 +1,7 @@
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
+import { signAuthorization, type TestPayer, testPayer, usdcDomain } from '@keyfare/devstack/payers';
 import { paymentBatchAbi, paymentBatchAddress } from '@keyfare/devstack/payment-batch';
 import { fundEth, usdcAbi } from '@keyfare/devstack/usdc';
-import { signAuthorization, type TestPayer, testPayer, usdcDomain } from '@keyfare/testing/payers';
 import { type Address, encodeFunctionData, type Hex, parseSignature } from 'viem';
 import { randomNonce } from './log-documents.js';
 

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '@keyfare/core/time';
 import { SqlPool } from '@keyfare/db/sql';
+import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
 import { type Chain, openChain } from '@keyfare/evm/chain';
+import { type FixedClock, fixedClock } from '@keyfare/fixtures/clock';
 import { migrateGate } from '@keyfare/gate/database';
-import { type FixedClock, fixedClock } from '@keyfare/testing/clock';
-import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
 import { Logger } from '@nestjs/common';
 import { Wallets } from '../src/chain/wallets.js';
 import { type BillingConfig, readBillingConfig } from '../src/config.js';

@@ -7,10 +7,10 @@ import type { LocalChain } from '@keyfare/devstack/chain';
 import { choosePort } from '@keyfare/devstack/ports';
 import { adminQuery } from '@keyfare/devstack/postgres';
 import { type Service, spawnService } from '@keyfare/devstack/processes';
+import { startTestChain } from '@keyfare/devstack/test-chain';
+import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
 import { fundEth } from '@keyfare/devstack/usdc';
 import { migrateGate } from '@keyfare/gate/deployment';
-import { startTestChain } from '@keyfare/testing/chain';
-import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
 import { privateKeyToAccount } from 'viem/accounts';
 
 /** Every name that a test may set, so that the machine's own environment does not reach the program. */

@@ -3,10 +3,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { callRpc } from '@keyfare/devstack/chain';
 import { choosePort } from '@keyfare/devstack/ports';
 import type { Service } from '@keyfare/devstack/processes';
+import { startTestChain } from '@keyfare/devstack/test-chain';
 import { eurcAddress, installEurc, installUsdc, usdcAddress } from '@keyfare/devstack/usdc';
-import { startTestChain } from '@keyfare/testing/chain';
-import { openProxy, type Proxy } from '@keyfare/testing/proxy';
-import { openTcpProxy } from '@keyfare/testing/tcp-proxy';
+import { openProxy, type Proxy } from '@keyfare/fixtures/proxy';
+import { openTcpProxy } from '@keyfare/fixtures/tcp-proxy';
 import type { Finding } from '../src/doctor/finding.js';
 import { gateRights } from '../src/doctor/rights.js';
 import { examineApi } from '../src/doctor/run.js';

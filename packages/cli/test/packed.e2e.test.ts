@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
+import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 let database: TestDatabase;

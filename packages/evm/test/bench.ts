@@ -1,8 +1,8 @@
 import type { Hex } from '@keyfare/core/encoding';
 import type { Address, Authorization } from '@keyfare/core/x402';
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
+import { type AuthorizationRequest, signAuthorization } from '@keyfare/devstack/payers';
 import { usdcAddress } from '@keyfare/devstack/usdc';
-import { type AuthorizationRequest, signAuthorization } from '@keyfare/testing/payers';
 
 /** The test USDC, as the packages write addresses: in lower case. */
 export const usdc = usdcAddress.toLowerCase() as Address;

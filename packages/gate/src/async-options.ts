@@ -2,6 +2,18 @@ import type { DynamicModule, FactoryProvider, Provider, Type } from '@nestjs/com
 import { GateConfig, readGateConfig } from './config.js';
 import type { GateOptions } from './options.js';
 
+/**
+ * Injection token of a function from the options of a gate to those that it shall have: for tests, which give a gate their own
+ * database and node whatever its module says. A global module provides it. The symbol is registered, so that a second copy of
+ * this package reads it too: else its gate would go to the database that the module names.
+ */
+export const gateOverride = Symbol.for('keyfare:gate-override');
+
+/** What `gateOverride` provides. */
+export type GateOverride = (options: GateOptions) => GateOptions;
+
+const optionalOverride = { token: gateOverride, optional: true };
+
 /** Who may inject the gate's services. */
 export interface GateScope {
   /** Whether every module may; otherwise those that import this one. @default true */
@@ -41,24 +53,40 @@ export function configFrom(options: GateOptions): GateConfig {
   return readGateConfig(options, { ...(NODE_ENV === undefined ? {} : { NODE_ENV }), ...(env === false ? {} : env) });
 }
 
+/** The provider of a configuration whose options are known. Its faults are thrown now. */
+export function configProvider(options: GateOptions): Provider {
+  const config = configFrom(options);
+  return {
+    provide: GateConfig,
+    inject: [optionalOverride],
+    useFactory: (override?: GateOverride) => (override === undefined ? config : configFrom(override(options))),
+  };
+}
+
 /** The providers of a configuration whose options come later. */
 export function asyncConfig(source: Omit<GateAsyncOptions, 'isGlobal'> & Partial<Ways>): Provider[] {
   const { useFactory, inject = [], useClass, useExisting } = source;
   const given = [useFactory, useClass, useExisting].filter((way) => way !== undefined);
   if (given.length !== 1) throw new TypeError('forRootAsync needs exactly one of useFactory, useClass and useExisting');
   if (useFactory !== undefined) {
-    const make = async (...injected: unknown[]) => configFrom(await useFactory(...(injected as never[])));
-    return [{ provide: GateConfig, inject, useFactory: make }];
+    const make = async (override: GateOverride | undefined, ...injected: unknown[]) =>
+      overridden(await useFactory(...(injected as never[])), override);
+    return [{ provide: GateConfig, inject: [optionalOverride, ...inject], useFactory: make }];
   }
   const token = useClass ?? useExisting ?? missing();
   return [
     ...(useClass === undefined ? [] : [useClass]),
     {
       provide: GateConfig,
-      inject: [token],
-      useFactory: async (factory: GateOptionsFactory) => configFrom(await factory.createGateOptions()),
+      inject: [token, optionalOverride],
+      useFactory: async (factory: GateOptionsFactory, override?: GateOverride) =>
+        overridden(await factory.createGateOptions(), override),
     },
   ];
+}
+
+function overridden(options: GateOptions, override: GateOverride = (same) => same): GateConfig {
+  return configFrom(override(options));
 }
 
 interface Ways {

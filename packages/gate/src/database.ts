@@ -30,6 +30,8 @@ import { PaymentFlows1796000000300 } from './payment/payment-flows.migration.js'
 import { HotPaymentSteps1796000001000 } from './payment/payment-hot.migration.js';
 import { LeanPaymentIndexes1796000000800 } from './payment/payment-indexes.migration.js';
 import { NamePaymentSku1796000000900 } from './payment/payment-sku.migration.js';
+import { PriceEntity } from './price/price.entity.js';
+import { RecordPrices1798000000390 } from './price/price.migration.js';
 import { CreateReceipt1795000000500 } from './receipt/receipt.migration.js';
 import { ReceiptKeyEntity } from './receipt/receipt-key.entity.js';
 import { ReplicaEntity } from './replica/replica.entity.js';
@@ -73,6 +75,7 @@ const entities = [
   FreeTierEntity,
   FreeCallerEntity,
   FreeHoldEntity,
+  PriceEntity,
 ];
 
 /** In the order in which they run. A merged migration is never edited. */
@@ -100,7 +103,11 @@ const migrations = [
   ShowAccountEnds1797000000200,
   TellMigrations1797000034000,
   CountFreeCalls1798000000320,
+  RecordPrices1798000000390,
 ];
+
+/** Their names, in their order: what changes when the schema does. */
+export const gateMigrations: readonly string[] = migrations.map(({ name }) => name);
 
 /** The roles that the migrations grant to: the running gate's, and that of whoever reads its log. */
 const roles = [gateRole, 'keyfare_billing_reader'];

@@ -4,12 +4,13 @@ import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, DiscoveryModule, MetadataScanner } from '@nestjs/core';
 import { AgreementService } from './agreements.service.js';
 import { AnswerService } from './answer/answer.service.js';
-import { asyncConfig, configFrom, type GateAsyncOptions, type GateScope } from './async-options.js';
+import { asyncConfig, configProvider, type GateAsyncOptions, type GateScope } from './async-options.js';
 import { GateConfig } from './config.js';
 import { ApiKeyStrategy } from './credential/api-key.strategy.js';
 import { GatePassport } from './credential/gate-passport.js';
 import { X402Strategy } from './credential/x402.strategy.js';
 import { AccessGuard } from './exchange/access.guard.js';
+import { DryRuns } from './exchange/dry-run.js';
 import { FreeEntry } from './exchange/free-entry.js';
 import { FreePosts } from './exchange/free-posts.js';
 import { Holds } from './exchange/holds.js';
@@ -20,6 +21,7 @@ import { Offers } from './exchange/offers.js';
 import { PaidEntry } from './exchange/paid-entry.js';
 import { PaidPosts } from './exchange/paid-posts.js';
 import { PostOffice } from './exchange/post.js';
+import { Preflight } from './exchange/preflight.js';
 import { PricedRoutes } from './exchange/priced-routes.js';
 import { Quoting } from './exchange/quoting.js';
 import { ExchangeReceipts } from './exchange/receipts.js';
@@ -38,6 +40,7 @@ import { PaymentLedgerService } from './payment/ledger.js';
 import { PaymentResolver } from './payment/payment.resolver.js';
 import { PaymentService } from './payment/payment.service.js';
 import { PaymentHistory } from './payment-history.js';
+import { PriceService } from './price/price.service.js';
 import { ReceiptService } from './receipt/receipt.service.js';
 import { ReceiptPages } from './receipt/receipt-pages.js';
 import { GateHealth } from './replica/health.js';
@@ -46,6 +49,7 @@ import { RailMetrics } from './replica/rail-metrics.js';
 import { RailWatch } from './replica/rail-watch.js';
 import { ReplicaService } from './replica/replica.service.js';
 import { ReplicaId } from './replica-id.js';
+import { RouteDescriptions } from './route-descriptions.js';
 import { gateRole } from './schema.js';
 import { ProblemFilter } from './server/problem.filter.js';
 import { ProblemPages } from './server/problem-pages.js';
@@ -53,6 +57,7 @@ import { RouteAudit } from './server/route-audit.js';
 import { RouteTable } from './server/route-table.js';
 import { SettlementService } from './settlement/settlement.service.js';
 import { PaymentLedger, Settlements } from './settling.js';
+import { SoldRoutes } from './sold-routes.js';
 import { Strangers } from './strangers.js';
 import { TariffAudit } from './tariff-audit.js';
 import { AccountService } from './terms/account.service.js';
@@ -127,6 +132,11 @@ const parts: Provider[] = [
   PaidEntry,
   FreeEntry,
   PricedRoutes,
+  SoldRoutes,
+  RouteDescriptions,
+  DryRuns,
+  Preflight,
+  PriceService,
   WayOut,
   ReplicaService,
   AgreementService,
@@ -156,6 +166,10 @@ const services = [
   GateMetrics,
   GateHealth,
   RouteAudit,
+  SoldRoutes,
+  RouteDescriptions,
+  Preflight,
+  PriceService,
   AgreementService,
   AccountService,
   TermsService,
@@ -190,7 +204,7 @@ const services = [
 export class GateModule {
   /** Throws a `ConfigurationError` that names every fault of options and environment. */
   static forRoot({ isGlobal, ...options }: GateOptions & GateScope = {}): DynamicModule {
-    return gateModule({ isGlobal, providers: [{ provide: GateConfig, useValue: configFrom(options) }] });
+    return gateModule({ isGlobal, providers: [configProvider(options)] });
   }
 
   /** The options from a factory, a class or another provider. Faults stop the start of the application, as `forRoot`'s do. */
@@ -215,6 +229,12 @@ function gateModule({ isGlobal = true, imports = [], providers }: Definition): D
 }
 
 export type { HostPool } from '@keyfare/db/host-pool';
-export type { GateAsyncOptions, GateOptionsFactory, GateScope } from './async-options.js';
+export {
+  type GateAsyncOptions,
+  type GateOptionsFactory,
+  type GateOverride,
+  type GateScope,
+  gateOverride,
+} from './async-options.js';
 export { ConfigurationError } from './config.js';
 export type { GateOptions, NetworkOptions, PepperOptions, SettingOptions } from './options.js';

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { readEnvExample } from '@keyfare/testing/compose';
+import { readEnvExample } from '@keyfare/fixtures/compose';
 import { ConfigurationError, readGateConfig } from './config.js';
 import { exampleValues, isBurnAddress, isProduction, secretSettings } from './production-config.js';
 

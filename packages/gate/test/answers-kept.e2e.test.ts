@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { callRpc } from '@keyfare/devstack/chain';
-import { fixedClock } from '@keyfare/testing/clock';
-import { fundedPayer, type TestPayer } from '@keyfare/testing/payers';
+import { fundedPayer, type TestPayer } from '@keyfare/devstack/payers';
+import { fixedClock } from '@keyfare/fixtures/clock';
 import {
   answerControllers,
   type Books,

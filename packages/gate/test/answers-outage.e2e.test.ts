@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { SqlPool } from '@keyfare/db/sql';
-import { fundedPayer, type TestPayer } from '@keyfare/testing/payers';
-import { openProxy, type Proxy } from '@keyfare/testing/proxy';
-import { openTcpProxy, type TcpProxy } from '@keyfare/testing/tcp-proxy';
+import { fundedPayer, type TestPayer } from '@keyfare/devstack/payers';
+import { openProxy, type Proxy } from '@keyfare/fixtures/proxy';
+import { openTcpProxy, type TcpProxy } from '@keyfare/fixtures/tcp-proxy';
 import {
   answerControllers,
   type Books,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
+import { paymentHeaderV1, paymentHeaderV2, type TestPayer, usdcRequirements } from '@keyfare/devstack/payers';
 import { usdcBalance } from '@keyfare/devstack/usdc';
-import { paymentHeaderV1, paymentHeaderV2, type TestPayer, usdcRequirements } from '@keyfare/testing/payers';
 import { Controller, Get, Header, HttpCode, Param, Post, Redirect, Res, type Type } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Priced } from '../src/tariff.js';

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { openBrowser } from '@keyfare/testing/browser';
-import { fundedPayer } from '@keyfare/testing/payers';
+import { fundedPayer } from '@keyfare/devstack/payers';
+import { openBrowser } from '@keyfare/fixtures/browser';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
 import { call, signPayment, withKey } from './requests.js';
 

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { callRpc } from '@keyfare/devstack/chain';
-import { installWallet, mintUsdc, usdcBalance } from '@keyfare/devstack/usdc';
 import {
   fundedPayer,
   paymentHeaderV1,
@@ -9,7 +8,8 @@ import {
   type TestPayer,
   testPayer,
   usdcRequirements,
-} from '@keyfare/testing/payers';
+} from '@keyfare/devstack/payers';
+import { installWallet, mintUsdc, usdcBalance } from '@keyfare/devstack/usdc';
 import { Controller, Get, Post } from '@nestjs/common';
 import { concat, decodeFunctionData, parseAbi, toHex } from 'viem';
 import { Priced } from '../src/tariff.js';

@@ -4,12 +4,13 @@ import type { Overage } from '@keyfare/core/metering';
 import { money } from '@keyfare/core/money';
 import type { Clock } from '@keyfare/core/time';
 import type { LocalChain } from '@keyfare/devstack/chain';
+import { startTestChain } from '@keyfare/devstack/test-chain';
+import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
 import { fundEth } from '@keyfare/devstack/usdc';
-import { startTestChain } from '@keyfare/testing/chain';
-import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
 import {
   Body,
   Controller,
+  type DynamicModule,
   Get,
   HttpCode,
   Module,
@@ -161,6 +162,8 @@ export async function startGate(
   options: {
     controllers?: Type[];
     providers?: Provider[];
+    /** Modules beside the gate's. */
+    imports?: DynamicModule[];
     env?: Readonly<Record<string, string>>;
     /** The clock of this process. */
     clock?: Clock;
@@ -173,6 +176,7 @@ export async function startGate(
       withEnvironment({ ...ground.env, PUBLIC_URL: 'http://api.test', ...options.env }, () =>
         GateModule.forRoot(options.clock === undefined ? {} : { clock: options.clock }),
       ),
+      ...(options.imports ?? []),
     ],
     controllers: options.controllers ?? [TestController],
     providers: [{ provide: APP_PIPE, useClass: StandardSchemaValidationPipe }, ...(options.providers ?? [])],

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { fundedPayer, type TestPayer } from '@keyfare/testing/payers';
+import { fundedPayer, type TestPayer } from '@keyfare/devstack/payers';
 import {
   type CanActivate,
   Controller,

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, it } from '@jest/globals';
 import type { PlanTerms } from '@keyfare/core/metering';
 import { money } from '@keyfare/core/money';
 import { DatabaseUnavailable, errorCode, SqlPool, type Statement } from '@keyfare/db/sql';
-import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
+import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
 import * as fc from 'fast-check';
 import type { GateConfig } from '../src/config.js';
 import { migrateGate } from '../src/database.js';

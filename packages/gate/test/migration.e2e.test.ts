@@ -5,7 +5,7 @@ import { thumbprint } from '@keyfare/core/receipt';
 import { createDataSource } from '@keyfare/db/data-source';
 import { migrate } from '@keyfare/db/migrations';
 import { SqlPool } from '@keyfare/db/sql';
-import { createTestDatabase, type TestDatabase } from '@keyfare/testing/database';
+import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
 import { migrateGate, ownerDataSource } from '../src/database.js';
 import { newExchangeId } from '../src/exchange/exchange.js';
 

@@ -2,12 +2,13 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { fundedPayer, type TestPayer } from '@keyfare/devstack/payers';
 import { usdcBalance } from '@keyfare/devstack/usdc';
-import { fundedPayer, type TestPayer } from '@keyfare/testing/payers';
 import { ExactEvmScheme, toClientEvmSigner } from '@x402/evm';
 import { wrapFetchWithPayment, x402Client } from '@x402/fetch';
 import { createPublicClient, http } from 'viem';
 import { baseSepolia } from 'viem/chains';
+import { DiscoveryModule } from '../src/discovery.module.js';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
 import { decodeHeader, verifiedReceipt } from './requests.js';
 
@@ -20,7 +21,8 @@ describe('the official clients', () => {
 
   beforeAll(async () => {
     ground = await openGround();
-    gate = await startGate(ground);
+    // Their 402 says what the route takes and answers, which neither client may stumble over.
+    gate = await startGate(ground, { imports: [DiscoveryModule.forRoot({ title: 'Test', description: 'Tests.' })] });
     payer = await fundedPayer(ground.chain, 1);
   });
   afterAll(async () => {

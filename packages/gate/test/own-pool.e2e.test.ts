@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { createTestDatabase } from '@keyfare/testing/database';
-import { fundedPayer } from '@keyfare/testing/payers';
+import { fundedPayer } from '@keyfare/devstack/payers';
+import { createTestDatabase } from '@keyfare/devstack/test-database';
 import { Pool, type PoolConfig, types } from 'pg';
 import { DataSource } from 'typeorm';
 import { migrateGate } from '../src/database.js';

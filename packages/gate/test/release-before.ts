@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '@keyfare/core/time';
 import { callRpc } from '@keyfare/devstack/chain';
 import { adminQuery } from '@keyfare/devstack/postgres';
-import { startTestChain } from '@keyfare/testing/chain';
-import { createTestDatabase } from '@keyfare/testing/database';
+import { startTestChain } from '@keyfare/devstack/test-chain';
+import { createTestDatabase } from '@keyfare/devstack/test-database';
 import type { Ground } from './gate-under-test.js';
 
 /** A payment that was presented to the release before. */

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { parseJwks, type ReceiptPayload, verifyReceipt } from '@keyfare/core/receipt';
-import { fundEth, usdcAbi, usdcAddress } from '@keyfare/devstack/usdc';
 import {
   type AuthorizationRequest,
   paymentHeaderV1,
@@ -9,7 +8,8 @@ import {
   signAuthorization,
   type TestPayer,
   usdcRequirements,
-} from '@keyfare/testing/payers';
+} from '@keyfare/devstack/payers';
+import { fundEth, usdcAbi, usdcAddress } from '@keyfare/devstack/usdc';
 import { createWalletClient, http, parseSignature } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 import { baseSepolia } from 'viem/chains';

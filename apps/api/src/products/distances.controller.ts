@@ -1,13 +1,14 @@
 import { money } from '@keyfare/core/money';
 import { Priced } from '@keyfare/gate/tariff';
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
-import { ApiOkResponse } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { z } from 'zod';
 
 const point = z.strictObject({ latitude: z.number().min(-90).max(90), longitude: z.number().min(-180).max(180) });
-const distancesRequest = z
-  .strictObject({ from: point, to: z.array(point).min(1).max(100) })
-  .meta({ id: 'DistancesRequest' });
+const distancesRequest = z.strictObject({ from: point, to: z.array(point).min(1).max(100) }).meta({
+  id: 'DistancesRequest',
+  examples: [{ from: { latitude: 52.52, longitude: 13.4 }, to: [{ latitude: 48.86, longitude: 2.35 }] }],
+});
 const distances = z.object({ kilometers: z.array(z.number().nonnegative()) }).meta({ id: 'Distances' });
 
 /** IUGG mean radius of the Earth. */
@@ -31,6 +32,7 @@ export class DistancesController {
   })
   @Post()
   @HttpCode(200)
+  @ApiOperation({ summary: 'Great-circle distances from one place to many' })
   @ApiOkResponse({ standardSchema: distances })
   distances(@Body({ schema: distancesRequest }) body: z.infer<typeof distancesRequest>): z.infer<typeof distances> {
     return { kilometers: body.to.map((to) => greatCircleKm(body.from, to)) };

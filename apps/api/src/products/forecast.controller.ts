@@ -1,22 +1,23 @@
 import { Priced } from '@keyfare/gate/tariff';
 import { Controller, Get, Query } from '@nestjs/common';
-import { ApiOkResponse } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation } from '@nestjs/swagger';
 import { getMoonIllumination, getPosition, getTimes } from 'suncalc';
 import { z } from 'zod';
 
 /** Degrees in plain digits: an empty text is no zero, and 1e1 no ten. */
-const degrees = (most: number) =>
+const degrees = (most: number, meta: { readonly description: string; readonly examples: string[] }) =>
   z
     .string()
     .regex(/^-?\d{1,3}(?:\.\d{1,15})?$/, 'must be degrees in plain digits')
+    .meta(meta)
     .transform(Number)
     .pipe(z.number().min(-most).max(most));
 
 const forecastQuery = z
   .strictObject({
-    latitude: degrees(90).meta({ example: 52.52 }),
-    longitude: degrees(180).meta({ example: 13.4 }),
-    date: z.iso.date().meta({ description: 'The day, UTC', example: '2026-11-21' }),
+    latitude: degrees(90, { description: 'Degrees north', examples: ['52.52'] }),
+    longitude: degrees(180, { description: 'Degrees east', examples: ['13.4'] }),
+    date: z.iso.date().meta({ description: 'The day, UTC', examples: ['2026-11-21'] }),
     granularity: z
       .enum(['daily', 'hourly'])
       .optional()
@@ -50,6 +51,7 @@ export class ForecastController {
     choose: { query: 'granularity', values: { daily: 'forecast', hourly: 'forecast.hourly' }, absent: 'forecast' },
   })
   @Get()
+  @ApiOperation({ summary: 'Where the sun and the moon are on a day, anywhere' })
   @ApiOkResponse({ standardSchema: forecast })
   forecast(@Query({ schema: forecastQuery }) query: z.infer<typeof forecastQuery>): z.infer<typeof forecast> {
     const noon = new Date(`${query.date}T12:00:00Z`);

@@ -11,7 +11,14 @@ export {
   tokenBySymbol,
 } from './network.js';
 export type { Authorization, PaymentFlow, PaymentTerms, PresentedPayment, VerifiedPayment } from './payment.js';
-export { formatPaymentRequired, type OfferV1, type PaymentChallenge, type PaymentRequiredV1 } from './required.js';
+export {
+  formatPaymentRequired,
+  longestExtendedHeader,
+  type OfferV1,
+  type PaymentChallenge,
+  type PaymentRequiredV1,
+} from './required.js';
+export { describeResource, type ResourceDescription } from './resource-description.js';
 export { formatPaymentResponse, type Settlement, type SettlementHeader } from './response.js';
 export { domainSeparator, type Keccak256, type TokenDomain, transferDigest } from './typed-data.js';
 export { loadSignatureVerifier } from './verifier.js';

@@ -1,6 +1,7 @@
 import type { PaymentRequirements } from '@x402/core/types';
 import type { Hex } from '../encoding/index.js';
 import type { Address, Network, Token } from './network.js';
+import type { ResourceDescription } from './resource-description.js';
 
 /** The message of EIP-3009 `TransferWithAuthorization`, as signed by the payer. */
 export interface Authorization {
@@ -53,6 +54,8 @@ export interface PaymentTerms {
   readonly resourceUrl: string;
   readonly description: string;
   readonly mimeType: string;
+  /** What the route takes and answers, where that is declared. */
+  readonly about?: ResourceDescription | undefined;
 }
 
 /** A payment whose signature and terms were verified: what is claimed and, later, settled. */

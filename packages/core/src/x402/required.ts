@@ -1,9 +1,19 @@
 import type { PaymentRequired, PaymentRequirementsV1 } from '@x402/core/types';
 import { encodeBase64, utf8 } from '../encoding/index.js';
 import type { PaymentTerms } from './payment.js';
+import type { ResourceDescription } from './resource-description.js';
 
-/** An offer of version 1. Clients of that version refuse a null, so `outputSchema` is left out. */
-export type OfferV1 = Omit<PaymentRequirementsV1, 'network' | 'outputSchema'> & { readonly network: string };
+/** An offer of version 1. Clients of that version refuse a null: `outputSchema` is left out where the route declares nothing. */
+export type OfferV1 = Omit<PaymentRequirementsV1, 'network' | 'outputSchema'> & {
+  readonly network: string;
+  readonly outputSchema?: Readonly<Record<string, unknown>>;
+};
+
+/**
+ * The longest `PAYMENT-REQUIRED` header that extensions may make, in characters: the buffers of common proxies take a head of
+ * 4 kB. A challenge that is longer without them, by its offers or its URL, stays as it is.
+ */
+export const longestExtendedHeader = 2_816;
 
 /** The members of a 402 body that clients of version 1 read. */
 export interface PaymentRequiredV1 {
@@ -34,8 +44,8 @@ interface ChallengeReason {
 export function formatPaymentRequired(offers: readonly PaymentTerms[], { error }: ChallengeReason): PaymentChallenge {
   const [first] = offers;
   if (first === undefined) throw new RangeError('A 402 has at least one offer.');
-  const { resourceUrl, description, mimeType } = first;
-  const v2: PaymentRequired = {
+  const { resourceUrl, description, mimeType, about } = first;
+  const plain: PaymentRequired = {
     x402Version: 2,
     error,
     resource: { url: resourceUrl, description, mimeType },
@@ -54,10 +64,25 @@ export function formatPaymentRequired(offers: readonly PaymentTerms[], { error }
       resource: terms.resourceUrl,
       description: terms.description,
       mimeType: terms.mimeType,
+      ...(about && { outputSchema: about.outputSchema }),
       ...commonOf(terms),
     }),
   );
-  return { header: encodeBase64(utf8(JSON.stringify(v2))), v2, v1: { x402Version: 1, error, accepts } };
+  return { ...withExtensions(plain, about), v1: { x402Version: 1, error, accepts } };
+}
+
+/** The challenge of version 2 and its header, with the fullest extensions that leave the header within its bound. */
+function withExtensions(
+  plain: PaymentRequired,
+  about: ResourceDescription | undefined,
+): Pick<PaymentChallenge, 'header' | 'v2'> {
+  const text = JSON.stringify(plain);
+  const bytes = utf8(text);
+  const mostBytes = (longestExtendedHeader / 4) * 3 - bytes.length - ',"extensions":'.length;
+  const extension = about?.extensions.find((one) => one.bytes <= mostBytes);
+  if (extension === undefined) return { header: encodeBase64(bytes), v2: plain };
+  const extended = `${text.slice(0, -1)},"extensions":${extension.text}}`;
+  return { header: encodeBase64(utf8(extended)), v2: { ...plain, extensions: extension.members } };
 }
 
 function commonOf({ payTo, maxTimeoutSeconds, asset }: PaymentTerms) {

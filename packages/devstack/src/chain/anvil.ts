@@ -29,10 +29,21 @@ const startTimeoutMs = 20_000;
 
 /** The program of this platform's npm package. */
 function anvilProgram(): string {
-  const require = createRequire(import.meta.url);
-  const beside = createRequire(require.resolve('@foundry-rs/anvil/package.json'));
+  const beside = createRequire(placeOfAnvil());
   const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
   return beside.resolve(`@foundry-rs/anvil-${process.platform}-${architecture}/bin/anvil`);
+}
+
+/** An optional peer: who starts no chain needs none of its 43 MB. */
+function placeOfAnvil(): string {
+  const require = createRequire(import.meta.url);
+  try {
+    return require.resolve('@foundry-rs/anvil/package.json');
+  } catch (cause) {
+    throw new Error('a local chain needs the package @foundry-rs/anvil: install it beside @keyfare/devstack', {
+      cause,
+    });
+  }
 }
 
 /**

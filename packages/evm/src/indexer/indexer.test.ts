@@ -5,12 +5,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import type { Hex } from '@keyfare/core/encoding';
 import type { Address } from '@keyfare/core/x402';
 import { callRpc, type LocalChain, startChain } from '@keyfare/devstack/chain';
+import { fundedPayer, type TestPayer, testPayer } from '@keyfare/devstack/payers';
 import { paymentBatchAbi, paymentBatchAddress } from '@keyfare/devstack/payment-batch';
 import { choosePort } from '@keyfare/devstack/ports';
+import { startTestChain } from '@keyfare/devstack/test-chain';
 import { fundEth, installUsdc, mintUsdc, transferUsdc, usdcBalance } from '@keyfare/devstack/usdc';
-import { startTestChain } from '@keyfare/testing/chain';
-import { fundedPayer, type TestPayer, testPayer } from '@keyfare/testing/payers';
-import { openProxy, type Proxy } from '@keyfare/testing/proxy';
+import { openProxy, type Proxy } from '@keyfare/fixtures/proxy';
 import { encodeFunctionData, parseAbi } from 'viem';
 import { authorize, untilMined, usdc } from '../../test/bench.js';
 import { encodeTransferWithAuthorization } from '../chain/calldata.js';

@@ -10,7 +10,7 @@ import { MeterService } from '../meter/meter.service.js';
 import { admit } from '../policy/admit.js';
 import { tariffOf } from '../route-tariff.js';
 import { TermsService } from '../terms/terms.service.js';
-import { type Entering, exchangeOf, type Hold } from './exchange.js';
+import { type DryRun, type Entering, exchangeOf, type Hold } from './exchange.js';
 import { FreeEntry } from './free-entry.js';
 import { Holds } from './holds.js';
 import { Offers } from './offers.js';
@@ -106,12 +106,17 @@ export class AccessGuard implements CanActivate {
     exchange.enter('hold');
     const given = exchange.tariff?.free === undefined ? null : await this.free.hold(entering, payer, offers);
     if (payer !== null) exchange.principal = payer;
+    if (given === 'left') return this.#endDryRun(entering, { rail: 'free', isReplay: false });
     if (given !== null) {
       exchange.rail = 'free';
       return this.#begin(entering, given);
     }
     if (payer === null) throw this.free.required(exchange, offers);
     exchange.rail = 'x402';
+    if (exchange.dryRun !== undefined) {
+      const found = await this.paid.rehearse(entering, payer, offers);
+      return this.#endDryRun(entering, { rail: 'x402', isReplay: found === 'again' });
+    }
     const hold = await this.paid.hold(entering, payer, offers);
     // The gate gives a stored answer and the handler must not run: Nest waits for a promise that nobody keeps.
     if (hold === 'answered') return new Promise<boolean>(() => undefined);
@@ -131,7 +136,12 @@ export class AccessGuard implements CanActivate {
   }
 
   /** The handler may run: from here the hold is the way out's to end. */
-  #begin({ exchange, request, reply }: Entering, hold: Hold): boolean {
+  #begin(entering: Entering, hold: Hold): boolean | Promise<boolean> {
+    const { exchange, request, reply } = entering;
+    if (exchange.dryRun !== undefined) {
+      void this.holds.void(exchange, hold, 'caller-gone');
+      return this.#endDryRun(entering, { rail: hold.rail, isReplay: false });
+    }
     if (exchange.isClosed) {
       void this.holds.void(exchange, hold, 'caller-gone');
       throw new Problem('request/malformed', 'The connection closed before the call began.');
@@ -139,6 +149,15 @@ export class AccessGuard implements CanActivate {
     exchange.keep(hold);
     this.wayOut.begin(exchange, request, reply);
     return true;
+  }
+
+  /** The call would be served. The gate answers by itself and the handler must not run: Nest waits for a promise that nobody keeps. */
+  #endDryRun({ exchange, reply }: Entering, passed: NonNullable<DryRun['passed']>): Promise<boolean> {
+    if (exchange.dryRun !== undefined) exchange.dryRun.passed = passed;
+    exchange.again = '';
+    exchange.sealed = { status: 204, headers: reply.getHeaders() };
+    void reply.status(204).send('');
+    return new Promise<boolean>(() => undefined);
   }
 }
 

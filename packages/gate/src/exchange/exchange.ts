@@ -28,6 +28,8 @@ export interface Sealed {
 export class Exchange {
   /** SHA-256 of the request body (RFC 9530 form), once it was read. */
   requestDigest: string | undefined;
+  /** The call is only asked about: nothing may be taken for it, and no handler may run. */
+  dryRun: DryRun | undefined;
   tariff: PricedTariff | undefined;
   quote: Quote | undefined;
   principal: Principal | undefined;
@@ -131,6 +133,14 @@ export class Exchange {
     this.#handlerTimer = undefined;
     return hold;
   }
+}
+
+/** What a dry run found: a request that goes the way in of a call and no further. */
+export interface DryRun {
+  /** Opened when the request reached a priced route; undefined where nothing is sold. */
+  exchange: Exchange | undefined;
+  /** Where the handler would have run, or a stored answer would have left: how the call would be paid. */
+  passed: { readonly rail: 'key' | 'x402' | 'free'; readonly isReplay: boolean } | undefined;
 }
 
 /** A request and its reply on the way in. */

@@ -24,13 +24,13 @@ export class FreeEntry {
 
   /**
    * A free call for a caller without a key; null where the call must be paid for. A wallet proves itself by a payment that
-   * it could make and that is not used. 503 when the call cannot be counted, or the wallet not be looked at.
+   * it could make and that is not used. 503 when the call cannot be counted, or the wallet not be looked at. Of a dry run nothing is held: `left` where there would be.
    */
   async hold(
     { exchange, request }: Entering,
     payer: PayerPrincipal | null,
     offers: readonly PaymentTerms[],
-  ): Promise<FreeHold | null> {
+  ): Promise<FreeHold | 'left' | null> {
     // An account beyond its plan pays by its plan.
     const caller = exchange.account === undefined ? callerOf(exchange, request, payer) : null;
     if (caller === null) return null;
@@ -42,6 +42,7 @@ export class FreeEntry {
       this.strangers.admit(request.ip, payer);
       if (!(await this.fresh.isFresh(payer, offers))) return null;
     }
+    if (exchange.dryRun !== undefined) return (await this.free.isSpent(caller, at)) ? null : 'left';
     return this.free.hold(caller, { exchangeId, at });
   }
 

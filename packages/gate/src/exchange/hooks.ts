@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Transform } from 'node:stream';
+import { Problem } from '@keyfare/core/problem';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest, onSendHookHandler, preParsingHookHandler } from 'fastify';
@@ -11,6 +12,7 @@ import { allowOrigins } from '../server/cors.js';
 import { takeRefusal } from '../server/raw-refusals.js';
 import { parseTraceParent } from '../trace-parent.js';
 import { Tracing } from '../tracing.js';
+import { DryRuns } from './dry-run.js';
 import { Exchange, exchangeOf, newExchangeId } from './exchange.js';
 import { readsBody } from './sellable.js';
 import { WayOut } from './way-out.js';
@@ -29,6 +31,7 @@ export class ExchangeHooks {
     private readonly metrics: GateMetrics,
     private readonly tracing: Tracing,
     private readonly wayOut: WayOut,
+    private readonly dryRuns: DryRuns,
   ) {
     const fastify = fastifyOf(host);
     allowOrigins(host.httpAdapter, config.corsOrigins, config.operatorCorsOrigins);
@@ -36,9 +39,11 @@ export class ExchangeHooks {
     this.#accessLog = new AccessLog(fastify.log);
     fastify.decorateRequest('keyfare', null);
     fastify.addHook('onRequest', (request, reply, done) => {
-      const { trace } = this.#open(request, reply);
-      if (trace === undefined) done();
-      else trace.run(done);
+      const exchange = this.#open(request, reply);
+      const refusal = this.#enterDryRun(exchange, request);
+      if (refusal !== null) done(refusal);
+      else if (exchange.trace === undefined) done();
+      else exchange.trace.run(done);
     });
     // A body is read in the context of its socket: what comes after it is put into the call's again.
     if (tracing.isOn) {
@@ -83,6 +88,19 @@ export class ExchangeHooks {
     const { traceparent } = request.headers;
     if (traceparent !== undefined || this.tracing.isOn) this.#trace(exchange, request, reply);
     return exchange;
+  }
+
+  /** Marks the exchange of a dry run. Answers why it must go no further: no guard of ours stands in front of that handler. */
+  #enterDryRun(exchange: Exchange, request: FastifyRequest): Problem | null {
+    const dryRun = this.dryRuns.take(request);
+    if (dryRun === undefined) return null;
+    exchange.dryRun = dryRun;
+    if (request.is404) return null;
+    if (request.routeOptions.config.isPriced !== true) {
+      return new Problem('request/not-found', 'Nothing is sold at this address.');
+    }
+    dryRun.exchange = exchange;
+    return null;
   }
 
   #trace(exchange: Exchange, request: FastifyRequest, reply: FastifyReply): void {
@@ -131,12 +149,14 @@ export class ExchangeHooks {
     const durationMs = performance.now() - exchange.openedAtMs;
     const { rail, receiptId: receipt, trace, traceId } = exchange;
     const sku = exchange.quote?.sku;
-    this.metrics.observeCall({ route, rail, status, seconds: durationMs / 1_000 });
-    if (exchange.quote !== undefined) this.metrics.observeStages(rail, exchange.spentMs);
     if (trace !== undefined) {
       trace.end({ status, rail, sku, problem: request.problemCode, receipt });
       this.tracing.forget(exchange.id);
     }
+    // No call: whoever asked is counted, and has a line.
+    if (exchange.dryRun !== undefined) return;
+    this.metrics.observeCall({ route, rail, status, seconds: durationMs / 1_000 });
+    if (exchange.quote !== undefined) this.metrics.observeStages(rail, exchange.spentMs);
     if (request.problemCode !== undefined) this.metrics.refusals.inc({ code: request.problemCode });
     this.#accessLog.write({
       exchange: exchange.id,

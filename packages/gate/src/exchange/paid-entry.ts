@@ -6,7 +6,9 @@ import type { FastifyRequest } from 'fastify';
 import { AnswerService, ownerOf } from '../answer/answer.service.js';
 import type { KnownPayment, PaymentHold } from '../payment/call.js';
 import { requestFingerprint } from '../payment/fingerprint.js';
+import type { PaidRequest } from '../payment/paid-request.js';
 import { PaymentService } from '../payment/payment.service.js';
+import { RouteDescriptions } from '../route-descriptions.js';
 import { Strangers } from '../strangers.js';
 import { attachReceipt } from './attach.js';
 import type { Entering, Exchange } from './exchange.js';
@@ -27,13 +29,15 @@ export class PaidEntry {
     private readonly receipts: ExchangeReceipts,
     private readonly answers: AnswerService,
     private readonly strangers: Strangers,
+    private readonly descriptions: RouteDescriptions,
   ) {}
 
   /** What the caller may pay with. */
   offers({ tariff, quote, resource }: Exchange): readonly PaymentTerms[] {
     if (quote === undefined || resource === undefined) throw new Error('the exchange has no quote');
     const mimeType = tariff?.mimeType ?? 'application/json';
-    return this.payments.offers(quote, { url: resource.url, description: quote.sku, mimeType });
+    const about = this.descriptions.of(tariff, resource.method);
+    return this.payments.offers(quote, { url: resource.url, description: quote.sku, mimeType, about });
   }
 
   challenge(offers: readonly PaymentTerms[], code: ProblemCode, detail?: string): Problem {
@@ -51,24 +55,14 @@ export class PaidEntry {
     offers: readonly PaymentTerms[],
   ): Promise<PaymentHold | 'answered'> {
     const { exchange, request } = entering;
-    if (exchange.quote === undefined) throw new Error('the exchange has no quote');
     exchange.owners = ownersOf(request, payer);
     // Who has a key is no stranger.
     const isStranger = exchange.account === undefined;
     if (isStranger) this.strangers.admit(request.ip, payer);
     let isAsked = false;
-    const presented = {
-      exchangeId: exchange.id,
-      sku: exchange.quote.sku,
-      terms: offers,
-      fingerprint: requestFingerprint(request.method, request.raw.url ?? '/', exchange.requestDigest),
-      account: exchange.account ?? null,
-      // What an account pays beyond its plan changes with the plan.
-      mayBeRepriced: exchange.tariff?.quote === undefined || exchange.account !== undefined,
-      onAsk: () => {
-        isAsked = true;
-      },
-    };
+    const presented = presentedIn(entering, offers, () => {
+      isAsked = true;
+    });
     const refused = (error: unknown): never => {
       if (isStranger && isAsked) this.strangers.refused(request.ip, payer, error);
       throw error;
@@ -81,6 +75,29 @@ export class PaidEntry {
     this.strangers.learn(payer);
     if (held.flow === 'upfront') await this.#settleUpfront(exchange, held);
     return held;
+  }
+
+  /**
+   * What `hold` would do: `fresh` where it would claim the payment, `again` where the stored answer would go out. Nothing is
+   * claimed or settled. It counts as a refused payment whatever comes of it, for nobody pays for the questions.
+   */
+  async rehearse(
+    { exchange, request, reply }: Entering,
+    payer: PayerPrincipal,
+    offers: readonly PaymentTerms[],
+  ): Promise<'fresh' | 'again'> {
+    exchange.owners = ownersOf(request, payer);
+    this.strangers.admit(request.ip, payer);
+    let isCounted = false;
+    const presented = presentedIn({ exchange, request, reply }, offers, () => {
+      if (isCounted) return;
+      isCounted = true;
+      this.strangers.refused(request.ip, payer, new Problem('payment/required'));
+    });
+    const found = await this.payments.rehearse(payer, presented);
+    if (found === 'fresh') return found;
+    if ((await this.answers.find(found.exchangeId, exchange.owners)) === null) throw new Problem('payment/served');
+    return 'again';
   }
 
   async #settleUpfront(exchange: Exchange, hold: PaymentHold): Promise<void> {
@@ -109,6 +126,21 @@ export class PaidEntry {
     exchange.sealed = { status: stored.status, headers: reply.getHeaders() };
     void reply.send(stored.body);
   }
+}
+
+/** The request as the payment is for it. `onAsk` is called before the database or the node is asked. */
+function presentedIn({ exchange, request }: Entering, terms: readonly PaymentTerms[], onAsk: () => void): PaidRequest {
+  if (exchange.quote === undefined) throw new Error('the exchange has no quote');
+  return {
+    exchangeId: exchange.id,
+    sku: exchange.quote.sku,
+    terms,
+    fingerprint: requestFingerprint(request.method, request.raw.url ?? '/', exchange.requestDigest),
+    account: exchange.account ?? null,
+    // What an account pays beyond its plan changes with the plan.
+    mayBeRepriced: exchange.tariff?.quote === undefined || exchange.account !== undefined,
+    onAsk,
+  };
 }
 
 /** The names under which this caller may ask for the answer again (draft-ietf-httpapi-idempotency-key-header; x402 `payment-identifier`). */

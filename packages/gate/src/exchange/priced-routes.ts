@@ -24,7 +24,17 @@ export class PricedRoutes {
     fastifyOf(host);
     watchHandedRoutes(host.httpAdapter, (route, handler) => {
       const tariff = tariffOf(handler, handler);
-      if (tariff?.kind === 'priced') this.#routes.push({ route, tariff });
+      if (tariff?.kind !== 'priced') return;
+      route.config = { ...route.config, isPriced: true };
+      this.#routes.push({ route, tariff });
+    });
+  }
+
+  /** Each priced route of the application, once for each of its methods; HEAD and OPTIONS are not sold. */
+  list(): readonly { readonly method: string; readonly url: string; readonly tariff: PricedTariff }[] {
+    return this.#routes.flatMap(({ route, tariff }) => {
+      const methods = [route.method].flat().filter((method) => method !== 'HEAD' && method !== 'OPTIONS');
+      return methods.map((method) => ({ method, url: route.url, tariff }));
     });
   }
 

@@ -20,9 +20,15 @@ export function challenge(
   { detail, headers }: { readonly detail?: string | undefined; readonly headers?: Record<string, string> } = {},
 ): Problem {
   const { header, v1 } = formatPaymentRequired(terms, { error: detail ?? code });
+  const link = terms[0]?.about?.link;
   return new Problem(code, detail, {
     extensions: { ...v1 },
-    headers: { 'payment-required': header, 'cache-control': 'no-store', ...headers },
+    headers: {
+      'payment-required': header,
+      'cache-control': 'no-store',
+      ...(link !== undefined && { link }),
+      ...headers,
+    },
   });
 }
 

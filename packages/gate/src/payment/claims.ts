@@ -72,6 +72,23 @@ export class Claims {
   }
 
   /**
+   * What `claim` would answer now. The claim is made and undone in one transaction, so nothing of it stays; whoever claims
+   * the same payment meanwhile waits for that and wins.
+   */
+  async rehearse(hold: PaymentHold): Promise<Claim> {
+    const undone = new Error('undone');
+    let found: Claim | undefined;
+    const rehearsed = this.#sql.transaction(async (tx) => {
+      [found] = await this.#write([hold], tx);
+      throw undone;
+    });
+    await rehearsed.catch((error: unknown) => {
+      if (error !== undone) throw error;
+    });
+    return found ?? { won: false };
+  }
+
+  /**
    * Gives the claim up; the authorization may be presented again. Tried until the database has done it or the process
    * ends: then a peer's sweep does it. Never rejects.
    */
@@ -148,9 +165,9 @@ export class Claims {
     }
   }
 
-  async #write(holds: readonly PaymentHold[]): Promise<readonly Claim[]> {
+  async #write(holds: readonly PaymentHold[], sql: Sql = this.#sql): Promise<readonly Claim[]> {
     const now = this.now();
-    const rows = await this.#sql.query<ClaimedRow>({
+    const rows = await sql.query<ClaimedRow>({
       name: 'keyfare_claim_payments',
       text: claimPayments,
       values: [...claimRows.values(holds.map((hold) => ({ ...hold, claimedAt: now }))), this.replica.id],

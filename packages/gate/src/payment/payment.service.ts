@@ -6,6 +6,7 @@ import {
   findToken,
   matchOffer,
   type PaymentTerms,
+  type ResourceDescription,
   type SignatureVerifier,
   type Token,
   tokenBySymbol,
@@ -24,11 +25,11 @@ import { BlockList } from './block-list.js';
 import { Breaker, type BreakerState } from './breaker.js';
 import type { KnownPayment, PaidCall, PaymentHold, PaymentOutcome } from './call.js';
 import { ChainCheck } from './chain-check.js';
-import { Claims, type Open } from './claims.js';
+import { type Claim, Claims, type Open } from './claims.js';
 import { CodeReads } from './code-reads.js';
 import { Endings, type EndPayment } from './endings.js';
 import { exactScheme } from './exact.scheme.js';
-import { type PaidRequest, toHold } from './new-hold.js';
+import { type PaidRequest, toHold } from './paid-request.js';
 import { holdOf, type PaymentRow } from './payment-row.js';
 
 /** What an offer says of the answer. */
@@ -37,6 +38,8 @@ export interface Sold {
   readonly description: string;
   /** RFC 6838, as the answer's `Content-Type` will have it. */
   readonly mimeType: string;
+  /** What the route takes and answers, where that is declared. */
+  readonly about?: ResourceDescription | undefined;
 }
 
 /** For so long after it ran out a payment is looked up when it is presented again: its answer may still be owed. */
@@ -92,7 +95,7 @@ export class PaymentService {
   }
 
   /** What a payer is asked for: every offer of the route, the preferred one first. */
-  offers(quote: Quote, { url, description, mimeType }: Sold): readonly PaymentTerms[] {
+  offers(quote: Quote, { url, description, mimeType, about }: Sold): readonly PaymentTerms[] {
     const offers: readonly TariffOffer[] = quote.offers ?? [{}];
     return offers.map((offer) => {
       const caip2 = offer.network === undefined ? this.config.network.caip2 : findNetwork(offer.network)?.caip2;
@@ -110,6 +113,7 @@ export class PaymentService {
         resourceUrl: url,
         description,
         mimeType,
+        about,
       };
     });
   }
@@ -129,6 +133,29 @@ export class PaymentService {
    * is checked first. Refuses with a 402 challenge, 409, or 503. After any refusal nothing is claimed.
    */
   async hold(payer: PayerPrincipal, request: PaidRequest): Promise<PaymentHold | KnownPayment> {
+    return this.#present(payer, request, (hold) => this.#claim(payer, hold, request));
+  }
+
+  /** What `hold` would answer now, as `fresh` where it would claim the payment; nothing is claimed. Refuses as `hold`. */
+  async rehearse(payer: PayerPrincipal, request: PaidRequest): Promise<'fresh' | KnownPayment> {
+    return this.#present(payer, request, async (hold) => {
+      const claim = await this.#claims.rehearse(hold).catch((error: unknown) => {
+        throw asProblem(error);
+      });
+      if (claim.won) {
+        await this.#examine(hold, claim, request.terms);
+        return 'fresh' as const;
+      }
+      return (await this.#lost(payer, hold, { request, claim })) ?? Promise.reject(inProgress(1));
+    });
+  }
+
+  /** Checks all that needs no claim, and lets `go` do the rest. */
+  async #present<T>(
+    payer: PayerPrincipal,
+    request: PaidRequest,
+    go: (hold: PaymentHold) => Promise<T>,
+  ): Promise<T | KnownPayment> {
     const now = this.config.clock();
     const { authorization, accepted, asset } = payer.payment;
     const question = { authorization, network: payer.network, asset: asset?.address, accepted, now };
@@ -158,7 +185,7 @@ export class PaymentService {
       return answerKnown(row, request);
     }
     request.onAsk();
-    return this.#claim(payer, hold, request);
+    return go(hold);
   }
 
   /** Gives a hold up: the payment was not used and may be presented again. */
@@ -269,14 +296,24 @@ export class PaymentService {
         throw asProblem(error);
       });
       if (claim.won) return this.#verify(hold, claim, request.terms);
-      if (claim.blocked === true) throw new Problem('payment/payer-blocked');
-      const row = await this.#recall(payer, hold);
-      if (row === undefined && attempt < 3) continue;
-      if (row === undefined) throw inProgress(1);
-      if (row.state !== 'claimed' || row.owner_alive) return answerKnown(row, request);
-      // Its process died before anything was submitted: the next sweep frees it.
-      throw inProgress(2);
+      const known = await this.#lost(payer, hold, { request, claim });
+      if (known !== undefined) return known;
+      if (attempt === 3) throw inProgress(1);
     }
+  }
+
+  /** What became of a payment that another exchange has; undefined where that has just given it up. */
+  async #lost(
+    payer: PayerPrincipal,
+    hold: PaymentHold,
+    { request, claim }: { request: PaidRequest; claim: Claim },
+  ): Promise<KnownPayment | undefined> {
+    if ('blocked' in claim) throw new Problem('payment/payer-blocked');
+    const row = await this.#recall(payer, hold);
+    if (row === undefined) return undefined;
+    if (row.state !== 'claimed' || row.owner_alive) return answerKnown(row, request);
+    // Its process died before anything was submitted: the next sweep frees it.
+    throw inProgress(2);
   }
 
   /** The row of a payment that was presented before. Where code must prove the signature, the bytes must be the same. */
@@ -298,13 +335,21 @@ export class PaymentService {
 
   async #verify(hold: PaymentHold, open: Open, terms: readonly PaymentTerms[]): Promise<PaymentHold> {
     try {
+      return await this.#examine(hold, open, terms);
+    } catch (error) {
+      this.void(hold);
+      throw error;
+    }
+  }
+
+  async #examine(hold: PaymentHold, open: Open, terms: readonly PaymentTerms[]): Promise<PaymentHold> {
+    try {
       const access = this.networks.get(hold.network);
       if (hold.flow === 'deferred') this.#limitExposure(open, findToken(access.settings.network, hold.asset));
       return await this.tracing.within('chain check', async () =>
         this.#check.verify(hold, { open: open.byPayer, terms, access }),
       );
     } catch (error) {
-      this.void(hold);
       throw toProblem(error);
     }
   }

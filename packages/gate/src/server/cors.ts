@@ -14,6 +14,7 @@ const exposedHeaders = [
   'Retry-After',
   'WWW-Authenticate',
   'Allow',
+  'Link',
 ];
 
 const day = 86_400;

@@ -26,6 +26,8 @@ export function answerProblem(problem: Problem, request: FastifyRequest): Proble
     instance: instanceOf(request),
   });
   request.problemCode = problem.code;
+  const { refusalPage } = request.server;
+  const page = refusalPage?.(problem, request);
   return {
     status: problem.status,
     headers: {
@@ -33,8 +35,11 @@ export function answerProblem(problem: Problem, request: FastifyRequest): Proble
       // RFC 9110 §15.6.4: what is not to be had now is asked for again, and not at once.
       ...(problem.status === 503 && { 'retry-after': '2' }),
       ...problem.headers,
-      'content-type': 'application/problem+json',
+      // It takes the place of the header that CORS writes.
+      ...(refusalPage !== undefined && problem.status === 402 && { vary: 'Accept, Origin' }),
+      ...page?.headers,
+      'content-type': page === undefined ? 'application/problem+json' : 'text/html; charset=utf-8',
     },
-    body: JSON.stringify(document),
+    body: page?.html ?? JSON.stringify(document),
   };
 }

@@ -1,0 +1,30 @@
+import { createHash } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+
+/** A document that is the same for everybody until the process ends. */
+export interface Page {
+  readonly path: string;
+  /** With its charset. */
+  readonly mimeType: string;
+  /** Called for the first request, and again only where it fails. */
+  readonly text: () => string | Promise<string>;
+}
+
+/**
+ * Serves a document as a route of Fastify, which a host's prefix, interceptors and versions do not move or change. It is
+ * written once; whoever has it already is answered 304 (RFC 9110 §13.1.2).
+ */
+export function servePage(fastify: FastifyInstance, { path, mimeType, text }: Page): void {
+  let written: { readonly body: string; readonly etag: string } | undefined;
+  fastify.get(path, async (request, reply) => {
+    if (written === undefined) {
+      const body = await text();
+      written = { body, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"` };
+    }
+    const { body, etag } = written;
+    void reply.header('etag', etag).header('cache-control', 'public, max-age=300');
+    const known = request.headers['if-none-match']?.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+    if (known?.includes(etag) === true || known?.includes('*') === true) return reply.status(304).send();
+    return reply.type(mimeType).send(body);
+  });
+}
