@@ -64,11 +64,13 @@ export class SoldRoutes {
   list(): readonly SoldRoute[] {
     return this.routes.list().map(({ method, url, tariff }) => {
       const products = tariff.products.map((product) => this.#sold(product, tariff.free));
+      const { price, currency } = priceOver(products.flatMap(({ accepts }) => accepts));
       return {
         method,
         path: soldPath(url, this.config.mountPath),
         products,
-        ...priceOver(products.flatMap(({ accepts }) => accepts)),
+        price,
+        currency,
         choice: tariff.choice,
         free: tariff.free,
         mimeType: tariff.mimeType ?? 'application/json',

@@ -10,6 +10,7 @@ import { ExactEvmScheme, toClientEvmSigner } from '@x402/evm';
 import { wrapFetchWithPayment, x402Client } from '@x402/fetch';
 import { createPublicClient, http } from 'viem';
 import { baseSepolia } from 'viem/chains';
+import { DiscoveryModule } from '../src/discovery.module.js';
 import { PaymentLedger } from '../src/settling.js';
 import { Priced } from '../src/tariff.js';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
@@ -58,6 +59,15 @@ class LibraryController {
   }
 }
 
+@Controller()
+class CinemaController {
+  @Priced({ sku: 'film', price: '$0.01', accepts: [{ asset: 'EURC', price: '€0.009' }] })
+  @Get('film')
+  film(): object {
+    return { film: true };
+  }
+}
+
 describe('a route that is paid in USDC or in EURC', () => {
   let ground: Ground;
   let gate: GateUnderTest | undefined;
@@ -74,7 +84,9 @@ describe('a route that is paid in USDC or in EURC', () => {
   };
 
   const start = async (env: Readonly<Record<string, string>> = {}): Promise<GateUnderTest> => {
-    gate = await startGate(ground, { controllers: [LibraryController], env: { ...limits, ...env } });
+    const controllers = [LibraryController, CinemaController];
+    const imports = [DiscoveryModule.forRoot({ title: 'Library', description: 'Lends.' })];
+    gate = await startGate(ground, { controllers, imports, env: { ...limits, ...env } });
     return gate;
   };
 
@@ -125,6 +137,46 @@ describe('a route that is paid in USDC or in EURC', () => {
       [eurcAddress, '700', { name: 'EURC', version: '2' }],
       [usdcAddress, '7000', { name: 'USDC', version: '2' }],
     ]);
+  });
+
+  it('every document about prices tells the asset of each offer, and adds or compares none with another', async () => {
+    const at = await start();
+    const llms = await (await fetch(`${at.url}/llms.txt`)).text();
+    expect(llms).toContain('scheme `exact`, USDC or EURC');
+    expect(llms).toMatch(/GET \/book\]\S+ book\. \$0\.002000 a call/);
+    expect(llms).toMatch(/GET \/film\]\S+ film\. €0\.009000 a call/);
+    const { items } = (await call(at, '/.well-known/x402')).body as {
+      items: { resource: string; accepts: object[] }[];
+    };
+    expect(items.find(({ resource }) => resource.endsWith('/book'))?.accepts).toMatchObject([
+      { asset: usdcAddress, amount: '2000' },
+      { asset: eurcAddress, amount: '1800', extra: { name: 'EURC', version: '2' } },
+    ]);
+    const { prices } = (await call(at, '/prices')).body as { prices: { sku: string; accepts: object[] }[] };
+    expect(prices.find(({ sku }) => sku === 'book')?.accepts).toMatchObject([
+      { symbol: 'USDC', currency: 'USD', price: { min: '0.002000', max: '0.002000' } },
+      { symbol: 'EURC', currency: 'EUR', price: { min: '0.001800', max: '0.001800' } },
+    ]);
+    const page = await (await fetch(`${at.url}/book`, { headers: { accept: 'text/html' } })).text();
+    expect(page).toContain('$0.002 or €0.0018 a call');
+    expect(page).toContain('€0.0018 in EURC on base-sepolia');
+    const { paths } = (await call(at, '/openapi.json')).body as { paths: Record<string, { get: object }> };
+    expect(paths['/film']?.get).toMatchObject({
+      'x-payment-info': { price: { mode: 'fixed', currency: 'EUR', amount: '0.009000' } },
+    });
+  });
+
+  it('a preflight says what would become of a payment in EURC, and takes nothing', async () => {
+    const at = await start();
+    const ask = async (headers: Record<string, string>): Promise<Answer['body']> => {
+      const init = { method: 'POST', headers: { ...headers, 'content-type': 'application/json' } };
+      return (await call(at, '/preflight', { ...init, body: JSON.stringify({ url: '/book' }) })).body;
+    };
+    const payment = await inEurc(1_800n);
+    const before = await ask(payment.v1);
+    expect(before).toMatchObject({ wouldSucceed: true, rail: 'x402' });
+    expect(await rows(ground.database.url, 'select 1 from keyfare.payment')).toEqual([]);
+    expect((await call(at, '/book', { headers: payment.v1 })).status).toBe(200);
   });
 
   it('the official client of version 2 pays in EURC where it selects EURC: EURC moves, no USDC does', async () => {
