@@ -282,7 +282,10 @@ describe('payments and the books', () => {
     await mintUsdc(deployment.chain.rpcUrl, payTo(), 5_000n);
     await deployment.chain.mine(3);
     const found = await keyfare('reconcile');
-    expect(found).toMatchObject({ code: 1, stdout: expect.stringMatching(/^CLASS +OPEN +AMOUNT\n\S+ +1 /m) });
+    expect(found).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/^CLASS +OPEN +AMOUNT +ASSET\n\S+ +1 +\S+ +USDC$/m),
+    });
     expect((await keyfare('reconcile', '--latest')).stdout).toBe(found.stdout);
     const { items } = await answer('breaks', 'list', '--status', 'open');
     const id = String((items as [Json])[0]['id']);

@@ -34,7 +34,7 @@ export const preflightVerdict = z.strictObject({
     .meta({ description: 'The stored answer would be sent again, and nothing charged' }),
   sku: z.string().optional(),
   units: z.string().optional(),
-  price: z.string().optional().meta({ description: 'US dollars: what a wallet is asked for' }),
+  price: z.string().optional().meta({ description: 'US dollars: what a wallet is asked for, in USDC' }),
   problem: z
     .strictObject({
       code: z.string().optional().meta({ description: 'Left out where the refusal is the host’s own' }),
