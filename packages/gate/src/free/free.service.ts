@@ -2,9 +2,10 @@ import { createHmac, type KeyObject } from 'node:crypto';
 import { freePeriodOf } from '@keyfare/core/metering';
 import { anonymous } from '@keyfare/core/receipt';
 import { GroupCommit } from '@keyfare/db/group-commit';
-import { asProblem, isRefusal, type Sql, SqlPool } from '@keyfare/db/sql';
+import { asProblem, type Sql, SqlPool } from '@keyfare/db/sql';
 import { Injectable, Logger } from '@nestjs/common';
 import { GateConfig } from '../config.js';
+import { Releases } from '../releases.js';
 import { ReplicaId } from '../replica-id.js';
 import {
   type FreeAsk,
@@ -43,15 +44,12 @@ interface Given {
  */
 @Injectable()
 export class FreeService {
-  readonly #logger = new Logger('Free');
   readonly #pepper: KeyObject;
   readonly #spent: Spent;
   readonly #tiers = new Set<string>();
   readonly #holds: GroupCommit<FreeAsk, Given>;
   readonly #reads: GroupCommit<FreeLook, Pick<Given, 'spent' | 'closed'>>;
-  readonly #releases: GroupCommit<string, true>;
-  readonly #releasing = new Set<Promise<void>>();
-  #closed = false;
+  readonly #releases: Releases;
 
   constructor(
     private readonly config: GateConfig,
@@ -64,13 +62,7 @@ export class FreeService {
     this.#spent = new Spent(config.clock);
     this.#holds = new GroupCommit({ write: (asks) => this.#hold(asks), waitsInDoubt: false });
     this.#reads = new GroupCommit({ write: (looks) => this.#readSpent(looks), waitsInDoubt: false });
-    this.#releases = new GroupCommit({
-      write: async (ids) => {
-        await sql.query({ name: 'keyfare_release_free', text: releaseFreeCalls, values: [ids] });
-        return ids.map(() => true as const);
-      },
-      waitsInDoubt: false,
-    });
+    this.#releases = new Releases(sql, { name: 'keyfare_release_free', text: releaseFreeCalls }, new Logger('Free'));
   }
 
   /** What a caller has at `at`; nobody is asked how many are left. */
@@ -89,7 +81,7 @@ export class FreeService {
     const { calls, total } = caller.free;
     const ask = { exchangeId, subject, tier: name, endsAt: period.end, calls, total };
     const given = await this.#holds.commit(ask).catch((error: unknown) => {
-      void this.#release(exchangeId);
+      void this.#releases.release(exchangeId);
       throw asProblem(error);
     });
     if (given.spent) this.#spent.note(known, period.end);
@@ -129,7 +121,7 @@ export class FreeService {
    * when the database cannot do it now, and then it is tried until it has or the process ends. Never rejects.
    */
   async void({ exchangeId }: FreeHold): Promise<void> {
-    await this.#releases.commit(exchangeId).catch(() => void this.#release(exchangeId));
+    await this.#releases.releaseOrGoOn(exchangeId);
   }
 
   /** Within the caller's transaction: gives back what dead processes held, and what this one has lost. */
@@ -146,8 +138,7 @@ export class FreeService {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    await Promise.all([this.#holds.close(), this.#reads.close(), ...this.#releasing]);
+    await Promise.all([this.#holds.close(), this.#reads.close(), this.#releases.stop()]);
     await this.#releases.close();
   }
 
@@ -186,26 +177,5 @@ export class FreeService {
     });
     const found = new Map(rows.map((row) => [row.subject.toString('base64'), row]));
     return looks.map(({ subject }) => found.get(subject.toString('base64')) ?? { spent: false, closed: false });
-  }
-
-  async #release(exchangeId: string): Promise<void> {
-    const releasing = this.#releaseUntilDone(exchangeId);
-    this.#releasing.add(releasing);
-    await releasing;
-    this.#releasing.delete(releasing);
-  }
-
-  async #releaseUntilDone(exchangeId: string): Promise<void> {
-    for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, 1_000)) {
-      try {
-        await this.#releases.commit(exchangeId);
-        return;
-      } catch (error) {
-        // A verdict of the database is the same each time; the sweep is what is left then.
-        if (isRefusal(error)) this.#logger.error(error);
-        if (this.#closed || isRefusal(error)) return;
-        await new Promise((wake) => setTimeout(wake, pauseMs).unref());
-      }
-    }
   }
 }

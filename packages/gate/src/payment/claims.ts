@@ -1,6 +1,7 @@
 import { GroupCommit } from '@keyfare/db/group-commit';
-import { isRefusal, type Sql, type SqlPool } from '@keyfare/db/sql';
+import type { Sql, SqlPool } from '@keyfare/db/sql';
 import { Logger } from '@nestjs/common';
+import { Releases } from '../releases.js';
 import type { PaymentHold } from './call.js';
 import {
   adoptPayments,
@@ -40,12 +41,9 @@ export interface Owned {
 
 /** The claims of this process, in groups. */
 export class Claims {
-  readonly #logger = new Logger('Payment');
   readonly #sql: SqlPool;
   readonly #claims: GroupCommit<PaymentHold, Claim>;
-  readonly #releases: GroupCommit<string, true>;
-  readonly #releasing = new Set<Promise<void>>();
-  #closed = false;
+  readonly #releases: Releases;
 
   constructor(
     sql: SqlPool,
@@ -54,12 +52,7 @@ export class Claims {
   ) {
     this.#sql = sql;
     this.#claims = new GroupCommit({ write: (holds) => this.#write(holds), waitsInDoubt: false });
-    this.#releases = new GroupCommit({
-      write: async (ids) => {
-        await sql.query({ name: 'keyfare_release_claims', text: releaseClaims, values: [ids] });
-        return ids.map(() => true as const);
-      },
-    });
+    this.#releases = new Releases(sql, { name: 'keyfare_release_claims', text: releaseClaims }, new Logger('Payment'));
   }
 
   /**
@@ -93,10 +86,7 @@ export class Claims {
    * ends: then a peer's sweep does it. Never rejects.
    */
   async release(exchangeId: string): Promise<void> {
-    const releasing = this.#release(exchangeId);
-    this.#releasing.add(releasing);
-    await releasing;
-    this.#releasing.delete(releasing);
+    await this.#releases.release(exchangeId);
   }
 
   async find(hold: Pick<PaymentHold, 'network' | 'asset' | 'payer' | 'nonce'>): Promise<PaymentRow | undefined> {
@@ -146,23 +136,8 @@ export class Claims {
 
   /** Lets releases under way finish; while the database is away, only those that are already sent. */
   async close(): Promise<void> {
-    this.#closed = true;
-    await Promise.all([this.#claims.close(), ...this.#releasing]);
+    await Promise.all([this.#claims.close(), this.#releases.stop()]);
     await this.#releases.close();
-  }
-
-  async #release(exchangeId: string): Promise<void> {
-    for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, 1_000)) {
-      try {
-        await this.#releases.commit(exchangeId);
-        return;
-      } catch (error) {
-        // A verdict of the database is the same each time; the sweep of abandoned claims is what is left then.
-        if (isRefusal(error)) this.#logger.error(error);
-        if (this.#closed || isRefusal(error)) return;
-        await new Promise((wake) => setTimeout(wake, pauseMs).unref());
-      }
-    }
   }
 
   async #write(holds: readonly PaymentHold[], sql: Sql = this.#sql): Promise<readonly Claim[]> {
