@@ -2,6 +2,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { format, inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { ConfigurationError, readGateConfig } from './config.js';
 
@@ -65,6 +66,23 @@ describe('the configuration', () => {
     'postgres:///db?host=/var/run/postgresql',
   ])('takes a database URL as the driver does: %s', (url) => {
     expect(readGateConfig({}, { ...good, DATABASE_URL: url }).migrations).toEqual({ url });
+  });
+
+  it('shows none of its secrets to a logger or an inspector, as a whole or in part', () => {
+    const config = readGateConfig({}, { ...good, DATABASE_URL: 'postgres://u:hidden-password@localhost/db' });
+    const { host, ...parts } = { host: { config }, networks: config.networks, config };
+    for (const shown of [host, ...Object.values(parts)]) {
+      const texts = [
+        JSON.stringify(shown),
+        inspect(shown, { depth: 9, showHidden: true }),
+        format('%o %j', shown, shown),
+      ];
+      for (const text of texts) {
+        expect(text).not.toContain('hidden-password');
+        expect(text).not.toContain(good.SETTLER_PRIVATE_KEY.slice(2));
+      }
+    }
+    expect(config.networks[0]?.settlerKey).toBe(good.SETTLER_PRIVATE_KEY);
   });
 
   it('takes several networks, each with settings of its own, and tells the faults of all of them at once', () => {

@@ -17,6 +17,7 @@ import {
 import { isProduction, productionFaults } from './production-config.js';
 import { address, ConfigurationError, httpUrl, postgresUrl, secretKey } from './setting.js';
 import { readSigningKey } from './signing-key.js';
+import { unprintable } from './unprintable.js';
 
 /** Secrets kept outside the database, without which a stolen or altered table of key hashes proves nothing. */
 export interface Peppers {
@@ -246,7 +247,7 @@ function configOf({ values, networks, all, pool, clock, inOptionNames: inNames }
   const urls = { direct: values.DIRECT_DATABASE_URL, owner: values.MIGRATION_DATABASE_URL };
   const directConnections = urls.direct === undefined ? ownConnections : { url: urls.direct };
   const owner = urls.owner === undefined ? directConnections : { url: urls.owner };
-  return Object.freeze({
+  const config: GateConfig = {
     network: values.NETWORK,
     payTo: values.PAY_TO,
     database: pool === undefined ? { url: values.DATABASE_URL } : { pool },
@@ -258,7 +259,7 @@ function configOf({ values, networks, all, pool, clock, inOptionNames: inNames }
     mountPath: values.MOUNT_PATH,
     corsOrigins: values.CORS_ORIGINS,
     operatorCorsOrigins: values.OPERATOR_CORS_ORIGINS,
-    networks,
+    networks: networks.map((settings) => unprintable('settings of a network', { ...settings })),
     deferred: readDeferred(values),
     rpcTimeoutMs: values.RPC_TIMEOUT_MS,
     rpcBatchCalls: values.RPC_BATCH_CALLS,
@@ -282,7 +283,8 @@ function configOf({ values, networks, all, pool, clock, inOptionNames: inNames }
     settlerLowSettlements: values.SETTLER_LOW_SETTLEMENTS,
     clock: clock ?? systemClock,
     inOptionNames: inNames,
-  });
+  };
+  return Object.freeze(unprintable('GateConfig', config));
 }
 
 /**
