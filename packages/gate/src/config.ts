@@ -85,7 +85,14 @@ export abstract class GateConfig {
   abstract readonly inOptionNames: (fault: string) => string;
 }
 
-const postgresUrl = z.string().regex(/^postgres(?:ql)?:\/\//, 'must be a postgres:// URL');
+/** A URL that `pg` can read; it takes one with a login and no host for a socket, which `URL` does not. */
+const postgresUrl = z
+  .string()
+  .regex(/^postgres(?:ql)?:\/\//, 'must be a postgres:// URL')
+  .refine(
+    (text) => URL.canParse(text.replace('@/', '@socket/')),
+    'is no URL that can be read: write %2F for a / in a name or password, %40 for @, %23 for #, %3F for ?',
+  );
 const plainPath = /^(?:\/[A-Za-z0-9._-]+)*$/;
 /** Whether a URL is an origin and a path that stands in a `did:web` as it is. Their length leaves room for the caller's path. */
 function isPublicUrl(text: string): boolean {
