@@ -19,6 +19,7 @@ import { InvoiceEntity } from './invoice/invoice.entity.js';
 import { CreateInvoice1796000000500 } from './invoice/invoice.migration.js';
 import { InvoiceLineEntity } from './invoice/invoice-line.entity.js';
 import { areJobsReady, migrateJobs } from './jobs/queues.js';
+import { CountEurc1798000000400 } from './ledger/eurc.migration.js';
 import { JournalEntity } from './ledger/journal.entity.js';
 import { CreateLedger1796000000300 } from './ledger/ledger.migration.js';
 import { LedgerAccountEntity } from './ledger/ledger-account.entity.js';
@@ -75,6 +76,7 @@ const migrations = [
   EndTerms1797000000200,
   TellBillingMigrations1797000034000,
   ChargeFreeCalls1798000000320,
+  CountEurc1798000000400,
 ];
 
 const jobsLock = 0x6b66_6a62;

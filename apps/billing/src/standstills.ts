@@ -3,7 +3,7 @@ import type { Sql } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
 import { BillingConfig } from './config.js';
 import { clock } from './tokens.js';
-import { watchOf } from './watch.js';
+import { watchesOf, watchOf } from './watch.js';
 
 /** What can keep the books from the present; each is a class of break as well. */
 export const standstillClasses = ['intake-stalled', 'chain-stalled', 'chain-rewritten'] as const;
@@ -26,6 +26,7 @@ interface FeedRow {
 
 interface WalletRow {
   readonly watch: string;
+  readonly asset: string;
   readonly pay_to: string;
   readonly finalized_number: string;
   readonly complete_as_of: Date | null;
@@ -56,17 +57,21 @@ export class Standstills {
     const lateBefore = this.now().getTime() - this.config.stalledAfterMs;
     const doubtBefore = this.now().getTime() - this.config.chainDoubtMs;
     const found = [await this.#intake(sql), ...(await this.#chain(sql))];
-    return found.filter(({ class: name, since }) =>
-      name === 'chain-rewritten' ? since.getTime() <= doubtBefore : since.getTime() < lateBefore,
+    return oneOfEach(
+      found.filter(({ class: name, since }) =>
+        name === 'chain-rewritten' ? since.getTime() <= doubtBefore : since.getTime() < lateBefore,
+      ),
     );
   }
 
   /** Since when the log and the configured wallet's chain are not known to be complete, however short that is. */
   async lags(sql: Sql): Promise<{ readonly intake: Date; readonly chain: Date }> {
     const intake = await this.#intake(sql);
-    const subject = watchOf(this.config.network, this.config.payTo);
-    const wallet = (await this.#wallets(sql)).find(({ watch }) => watch === subject);
-    return { intake: intake.since, chain: wallet?.complete_as_of ?? this.#startedAt };
+    const rows = await this.#wallets(sql);
+    const complete = watchesOf(this.config.network, this.config.payTo).map(
+      (subject) => rows.find(({ watch }) => watch === subject)?.complete_as_of ?? this.#startedAt,
+    );
+    return { intake: intake.since, chain: complete.reduce((oldest, each) => (each < oldest ? each : oldest)) };
   }
 
   async #intake(sql: Sql): Promise<Standstill> {
@@ -82,26 +87,25 @@ export class Standstills {
 
   async #chain(sql: Sql): Promise<readonly Standstill[]> {
     const { network, payTo } = this.config;
-    const watch = watchOf(network, payTo);
     const rows = await this.#wallets(sql);
-    const unopened = {
-      watch,
-      pay_to: payTo,
-      finalized_number: '0',
-      complete_as_of: null,
-      doubt: null,
-      doubted_since: null,
-    };
-    const wallets = rows.some((row) => row.watch === watch) ? rows : [...rows, unopened];
+    const unopened = network.tokens.flatMap((token) => {
+      const watch = watchOf(network, token, payTo);
+      if (rows.some((row) => row.watch === watch)) return [];
+      const never = { finalized_number: '0', complete_as_of: null, doubt: null, doubted_since: null };
+      return [{ watch, asset: token.address, pay_to: payTo, ...never }];
+    });
+    const { address } = network.usdc;
+    const wallets = [...rows, ...unopened].toSorted(
+      (a, b) => Number(b.asset === address) - Number(a.asset === address),
+    );
     return [...wallets.map((row) => this.#stalled(row)), ...wallets.flatMap((row) => this.#rewritten(row))];
   }
 
   async #wallets(sql: Sql): Promise<readonly WalletRow[]> {
-    const { caip2, usdc } = this.config.network;
     return sql.query<WalletRow>({
-      text: `select watch, pay_to, finalized_number, complete_as_of, doubt, doubted_since from billing.chain_cursor
-        where network = $1 and asset = $2 order by watch`,
-      values: [caip2, usdc.address],
+      text: `select watch, asset, pay_to, finalized_number, complete_as_of, doubt, doubted_since from billing.chain_cursor
+        where network = $1 order by watch`,
+      values: [this.config.network.caip2],
     });
   }
 
@@ -121,10 +125,15 @@ export class Standstills {
     return [{ ...this.#walletOf(row), class: 'chain-rewritten', since: row.doubted_since, detail }];
   }
 
-  #walletOf({ watch, pay_to: wallet }: WalletRow): Pick<Standstill, 'subject' | 'keys'> {
-    const { caip2, usdc } = this.config.network;
-    return { subject: watch, keys: { network: caip2, asset: usdc.address, wallet } };
+  #walletOf({ watch, asset, pay_to: wallet }: WalletRow): Pick<Standstill, 'subject' | 'keys'> {
+    return { subject: watch, keys: { network: this.config.network.caip2, asset, wallet } };
   }
+}
+
+/** A wallet that stands still in several tokens does so for one reason: it is told once, of USDC where that is among them. */
+function oneOfEach(found: readonly Standstill[]): readonly Standstill[] {
+  const named = (one: Standstill): string => `${one.class} ${one.keys['wallet'] ?? one.subject}`;
+  return found.filter((one, index) => found.findIndex((other) => named(other) === named(one)) === index);
 }
 
 /** Says nothing that changes while it lasts, so that a break by it stays what it is. */

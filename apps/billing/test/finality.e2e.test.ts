@@ -6,6 +6,7 @@ import { findNetwork } from '@keyfare/core/x402';
 import { callRpc, type LocalChain, startChain } from '@keyfare/devstack/chain';
 import { fundedPayer, testPayer } from '@keyfare/devstack/payers';
 import { choosePort } from '@keyfare/devstack/ports';
+import * as documents from './log-documents.js';
 import { type Market, openMarket, payTo } from './market.js';
 import { settle } from './payments.js';
 import { type Books, balances } from './world.js';
@@ -21,7 +22,7 @@ const hour = 3_600_000;
 const impatient = { RECONCILE_WAIT_SECONDS: '1' };
 
 async function cursor(): Promise<Record<string, unknown>> {
-  return (await market.world.rows('select * from billing.chain_cursor'))[0] ?? {};
+  return (await market.world.rows('select * from billing.chain_cursor where asset = $1', [documents.usdc]))[0] ?? {};
 }
 
 async function live(): Promise<readonly boolean[]> {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { tokenCodes } from '@keyfare/core/money';
 import type { Sql } from '@keyfare/db/sql';
 import * as fc from 'fast-check';
 import { type BookedCall, type BookedTransfer, journalsOfCall, journalsOfTransfer } from '../src/ledger/flows.js';
@@ -47,8 +48,13 @@ async function contentOf(tx: Sql): Promise<unknown> {
 }
 
 const call = fc
-  .record({ number: fc.nat({ max: 6 }), byKey: fc.boolean(), amount: fc.bigInt({ min: 0n, max: 10n ** 40n }) })
-  .map(({ number, byKey, amount }): BookedCall => {
+  .record({
+    number: fc.nat({ max: 6 }),
+    byKey: fc.boolean(),
+    token: fc.constantFrom(...tokenCodes),
+    amount: fc.bigInt({ min: 0n, max: 10n ** 40n }),
+  })
+  .map(({ number, byKey, token, amount }): BookedCall => {
     const rail = byKey ? 'key' : 'x402';
     return {
       entryId: `${rail}-${number}`,
@@ -57,6 +63,7 @@ const call = fc
       network: byKey ? null : network,
       deferred: number % 2 === 0,
       sku: 'forecast',
+      asset: byKey ? 'USD' : token,
       amount,
       occurredAt: at,
     };
@@ -64,13 +71,15 @@ const call = fc
 const transfer = fc
   .record({
     number: fc.nat({ max: 6 }),
+    asset: fc.constantFrom(...tokenCodes),
     claim: fc.constantFrom('settled' as const, 'deferred' as const, 'none' as const),
     value: fc.bigInt({ min: 0n, max: 10n ** 40n }),
   })
   .map(
-    ({ number, claim, value }): BookedTransfer => ({
+    ({ number, asset, claim, value }): BookedTransfer => ({
       id: `t${number}`,
       network,
+      asset,
       payTo,
       from: '0xb',
       to: payTo,
@@ -80,8 +89,26 @@ const transfer = fc
       blockTime: at,
     }),
   );
+const callIn = (asset: 'USDC' | 'EURC') =>
+  ({
+    rail: 'x402',
+    account: null,
+    network,
+    deferred: false,
+    sku: 'forecast',
+    asset,
+    amount: 5n,
+    occurredAt: at,
+  }) as const;
 const keyCall = (entryId: string): Journal => {
-  const common = { rail: 'key', account: 'acct_1', network: null, deferred: false, sku: 'forecast' } as const;
+  const common = {
+    rail: 'key',
+    account: 'acct_1',
+    network: null,
+    deferred: false,
+    sku: 'forecast',
+    asset: 'USD',
+  } as const;
   const [journal] = journalsOfCall({ ...common, entryId, amount: 5n, occurredAt: at });
   if (journal === undefined) throw new Error('no journal');
   return journal;
@@ -139,6 +166,43 @@ describe('the ledger', () => {
     await books.sql.transaction((tx) => ledger.post(tx, [first]));
     await expect(books.sql.transaction((tx) => ledger.post(tx, [other, dearer]))).rejects.toThrow(JournalConflict);
     expect(await world.rows('select id from billing.journal')).toEqual([{ id: first.id }]);
+  });
+
+  it('in the database itself: no journal nets one token against another, no account takes two', async () => {
+    const euros = journalsOfCall({ ...callIn('EURC'), entryId: 'e20' })[0];
+    const coins = journalsOfCall({ ...callIn('USDC'), entryId: 'e21' })[0];
+    if (euros === undefined || coins === undefined) throw new Error('no journal');
+    await books.sql.transaction((tx) => ledger.post(tx, [euros, coins]));
+    const write = (lines: readonly (readonly [account: string, asset: string, amount: number])[]) =>
+      books.sql.transaction(async (tx) => {
+        const id = '00000000-0000-8000-8000-0000000000ee';
+        await tx.query({
+          text: `insert into billing.journal (id, kind, source, occurred_at, lines, digest)
+            values ($1, 'call', 'call:x', now(), $2, '')`,
+          values: [id, lines.length],
+        });
+        for (const [line, [account, asset, amount]] of lines.entries()) {
+          await tx.query({
+            text: `insert into billing.posting (journal_id, line, account, asset, amount) values ($1, $2, $3, $4, $5)`,
+            values: [id, line, account, asset, amount],
+          });
+        }
+      });
+    const [inUsdc, inEurc] = ['revenue:x402:forecast', 'revenue-eurc:x402:forecast'] as const;
+    await expect(
+      write([
+        [inUsdc, 'USDC', 5],
+        [inEurc, 'EURC', -5],
+      ]),
+    ).rejects.toMatchObject({ code: 'KF003' });
+    await expect(
+      write([
+        [inUsdc, 'EURC', 5],
+        [inEurc, 'EURC', -5],
+      ]),
+    ).rejects.toMatchObject({ code: '23503' });
+    const sums = await world.rows('select asset, sum(amount)::int as sum from billing.posting group by 1 order by 1');
+    expect(sums.map((row) => row['sum'])).toEqual(sums.map(() => 0));
   });
 
   it('undoes a journal once: a second reversal under another id is refused by the database', async () => {

@@ -229,14 +229,15 @@ export class LogWriter {
     return this.#money('reversed', { ...this.#moneyOf(payment), ...of }, change);
   }
 
-  #moneyOf({ payer, payTo, nonce = randomNonce(), amount = 1_000n, at = this.clock() }: PaidCall): MoneyFields {
+  #moneyOf(payment: PaidCall): MoneyFields {
+    const { payer, payTo, nonce = randomNonce(), amount = 1_000n, asset = usdc, at = this.clock() } = payment;
     return {
       version: 1,
       id: randomUUID(),
       network,
       payer: payer.toLowerCase(),
       payTo: payTo.toLowerCase(),
-      asset: usdc,
+      asset,
       nonce,
       amount: amount.toString(),
       issuedAt: unixSeconds(at),

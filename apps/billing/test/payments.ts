@@ -1,7 +1,7 @@
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
 import { signAuthorization, type TestPayer, testPayer, usdcDomain } from '@keyfare/devstack/payers';
 import { paymentBatchAbi, paymentBatchAddress } from '@keyfare/devstack/payment-batch';
-import { fundEth, usdcAbi, usdcAddress } from '@keyfare/devstack/usdc';
+import { fundEth, usdcAbi } from '@keyfare/devstack/usdc';
 import { type Address, encodeFunctionData, type Hex, parseSignature } from 'viem';
 import { randomNonce } from './log-documents.js';
 
@@ -13,6 +13,8 @@ export interface Settled {
   readonly payTo: string;
   readonly nonce: Hex;
   readonly amount: bigint;
+  /** The contract of the token, lower-case. */
+  readonly asset: string;
   readonly transaction: Hex;
 }
 
@@ -22,7 +24,13 @@ export interface Settled {
  */
 export async function settle(
   chain: LocalChain,
-  requests: readonly { payer: TestPayer; payTo: string; amount?: bigint; nonce?: Hex }[],
+  requests: readonly {
+    payer: TestPayer;
+    payTo: string;
+    amount?: bigint;
+    nonce?: Hex;
+    domain?: typeof usdcDomain;
+  }[],
   {
     allowFailure = false,
     others = [],
@@ -31,19 +39,21 @@ export async function settle(
   await fundEth(chain.rpcUrl, relayer);
   await callRpc(chain.rpcUrl, 'anvil_impersonateAccount', [relayer]);
   const signed = await Promise.all(
-    requests.map(async ({ payer, payTo, amount = 1_000n, nonce = randomNonce() as Hex }) => ({
+    requests.map(async ({ payer, payTo, amount = 1_000n, nonce = randomNonce() as Hex, domain = usdcDomain }) => ({
       payer: payer.address.toLowerCase(),
       payTo: payTo.toLowerCase(),
       nonce,
       amount,
-      data: await transferData({ payer, payTo: payTo as Address, amount, nonce }),
+      asset: domain.verifyingContract.toLowerCase(),
+      target: domain.verifyingContract,
+      data: await transferData({ payer, payTo: payTo as Address, amount, nonce, domain }),
     })),
   );
   const data = encodeFunctionData({
     abi: paymentBatchAbi,
     functionName: 'aggregate3',
     args: [
-      [...others, ...signed.map(({ data: call }) => ({ target: usdcAddress, data: call }))].map((each) => {
+      [...others, ...signed.map(({ target, data: call }) => ({ target, data: call }))].map((each) => {
         return { target: each.target, allowFailure, callData: each.data };
       }),
     ],
@@ -56,7 +66,9 @@ export async function settle(
     receipt = (await callRpc(chain.rpcUrl, 'eth_getTransactionReceipt', [hash])) as { status: Hex } | null;
   }
   if (receipt.status !== '0x1') throw new Error('the settlement reverted');
-  return signed.map(({ payer, payTo, nonce, amount }) => ({ payer, payTo, nonce, amount, transaction: hash }));
+  return signed.map(({ payer, payTo, nonce, amount, asset }) => {
+    return { payer, payTo, nonce, amount, asset, transaction: hash };
+  });
 }
 
 /** A payment by authorization; `domain` is that of its token. */

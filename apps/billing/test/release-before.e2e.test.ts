@@ -6,10 +6,11 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { thumbprint } from '@keyfare/core/receipt';
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
-import { testPayer } from '@keyfare/devstack/payers';
+import { eurcDomain, testPayer } from '@keyfare/devstack/payers';
 import { adminQuery } from '@keyfare/devstack/postgres';
 import { startTestChain } from '@keyfare/devstack/test-chain';
 import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
+import { eurcAddress, mintUsdc } from '@keyfare/devstack/usdc';
 import { fixedClock } from '@keyfare/fixtures/clock';
 import { migrateGate } from '@keyfare/gate/database';
 import { migrateBilling } from '../src/database.js';
@@ -146,5 +147,29 @@ describe('billing of today on the books of the release before', () => {
       [account],
     );
     expect(charge).toEqual({ overage: '2' });
+  });
+
+  it('books EURC beside it, read from where USDC was final: no account of before has another balance', async () => {
+    const balances = async () =>
+      world.rows(`select account, asset, sum(amount)::text as sum from billing.posting
+        where asset <> 'EURC' group by account, asset order by account`);
+    const before = await balances();
+    const payer = testPayer(1);
+    await mintUsdc(node.rpcUrl, payer.address, 1_000n, eurcAddress);
+    for (const payment of await settle(node, [{ payer, payTo: facts.payTo, amount: 800n, domain: eurcDomain }])) {
+      await world.log.paidCall(payment);
+    }
+    await node.mine(5);
+    await reader.readAll();
+    const { report } = await reader.reconcileJob.run('manual');
+    expect(report).toMatchObject({ entries: { complete: true, bad: 0 }, unchecked: [] });
+    expect(report.otherTokens).toMatchObject([{ asset: 'EURC', wallets: [{ in: '0.000800', balance: '0.000800' }] }]);
+    expect(await open()).toEqual([{ class: 'unknown-inbound', amount: '77000' }]);
+    expect(await balances()).toEqual(before);
+    const [eurc] = await world.rows<{ late: boolean }>(
+      'select start_block > 0 as late from billing.chain_cursor where asset = $1',
+      [eurcAddress.toLowerCase()],
+    );
+    expect(eurc).toEqual({ late: true });
   });
 });

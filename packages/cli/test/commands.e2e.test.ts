@@ -11,6 +11,7 @@ import { choosePort } from '@keyfare/devstack/ports';
 import type { Service } from '@keyfare/devstack/processes';
 import { mintUsdc } from '@keyfare/devstack/usdc';
 import { commands } from '../src/commands/index.js';
+import { exitCodes } from '../src/exit-code.js';
 import { billingEnv, type Deployment, openDeployment, startApi, startBilling } from './deployment.js';
 import { type Ended, runCli } from './run-cli.js';
 
@@ -199,6 +200,11 @@ describe('keys and receipts', () => {
       code: 1,
       stdout: expect.stringMatching(/genuine +false\nreason +bad-signature/),
     });
+    // A file without an end is not read to it.
+    expect(await runCli(['receipts', 'verify', '/dev/zero', '--jwks', jwks], {})).toMatchObject({
+      code: exitCodes.usage,
+      stderr: 'error: the file /dev/zero is too large\n',
+    });
   });
 
   it('are rotated, a waiting secret only when that is asked for, and revoked', async () => {
@@ -276,7 +282,10 @@ describe('payments and the books', () => {
     await mintUsdc(deployment.chain.rpcUrl, payTo(), 5_000n);
     await deployment.chain.mine(3);
     const found = await keyfare('reconcile');
-    expect(found).toMatchObject({ code: 1, stdout: expect.stringMatching(/^CLASS +OPEN +AMOUNT\n\S+ +1 /m) });
+    expect(found).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/^CLASS +OPEN +AMOUNT +ASSET\n\S+ +1 +\S+ +USDC$/m),
+    });
     expect((await keyfare('reconcile', '--latest')).stdout).toBe(found.stdout);
     const { items } = await answer('breaks', 'list', '--status', 'open');
     const id = String((items as [Json])[0]['id']);

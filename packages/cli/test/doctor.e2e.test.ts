@@ -4,7 +4,7 @@ import { callRpc } from '@keyfare/devstack/chain';
 import { choosePort } from '@keyfare/devstack/ports';
 import type { Service } from '@keyfare/devstack/processes';
 import { startTestChain } from '@keyfare/devstack/test-chain';
-import { installUsdc, usdcAddress } from '@keyfare/devstack/usdc';
+import { eurcAddress, installEurc, installUsdc, usdcAddress } from '@keyfare/devstack/usdc';
 import { openProxy, type Proxy } from '@keyfare/fixtures/proxy';
 import { openTcpProxy } from '@keyfare/fixtures/tcp-proxy';
 import type { Finding } from '../src/doctor/finding.js';
@@ -90,6 +90,7 @@ it('finds nothing wrong with a whole healthy deployment, and ends with 0', async
     'network.base-sepolia.head',
     'network.base-sepolia.gas',
     'network.base-sepolia.token',
+    'network.base-sepolia.token-eurc',
     'network.base-sepolia.batch-contract',
     'service.https',
     'service.health',
@@ -464,6 +465,30 @@ describe('a network', () => {
     } finally {
       await callRpc(rpcUrl, 'anvil_setCode', [usdcAddress, code]);
       await installUsdc(rpcUrl);
+    }
+  });
+
+  it('whose EURC has another EIP-712 domain, or is no contract, is told, and its USDC is fine', async () => {
+    const { rpcUrl } = deployment.chain;
+    try {
+      await installUsdc(rpcUrl, eurcAddress);
+      expect(await on({})).toEqual([
+        expect.objectContaining({
+          name: 'network.base-sepolia.token-eurc',
+          status: 'fail',
+          found: expect.stringContaining('another EIP-712 domain than "EURC" version "2"'),
+        }),
+      ]);
+      await callRpc(rpcUrl, 'anvil_setCode', [eurcAddress, '0x']);
+      expect(await on({})).toEqual([
+        expect.objectContaining({
+          name: 'network.base-sepolia.token-eurc',
+          status: 'warn',
+          remedy: expect.stringContaining('offer no EURC'),
+        }),
+      ]);
+    } finally {
+      await installEurc(rpcUrl);
     }
   });
 

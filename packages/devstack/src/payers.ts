@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type Address, type Hex, keccak256, toHex } from 'viem';
 import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts';
 import type { LocalChain } from './chain/index.js';
-import { mintUsdc, usdcAddress } from './usdc.js';
+import { eurcAddress, mintUsdc, usdcAddress } from './usdc.js';
 
 /** A wallet that pays in tests. */
 export interface TestPayer {
@@ -35,6 +35,9 @@ export interface TokenDomain {
 
 /** The test USDC of the local chain. */
 export const usdcDomain: TokenDomain = { name: 'USDC', version: '2', chainId: 84_532, verifyingContract: usdcAddress };
+
+/** The test EURC of the local chain. */
+export const eurcDomain: TokenDomain = { ...usdcDomain, name: 'EURC', verifyingContract: eurcAddress };
 
 /** What to sign. Times are Unix seconds. */
 export interface AuthorizationRequest {
@@ -110,9 +113,9 @@ export interface Requirements {
   readonly extra?: Readonly<Record<string, unknown>>;
 }
 
-/** The requirements that a payment of `amount` USDC on the local chain answers. */
-export function usdcRequirements(payTo: Address, amount: bigint): Requirements {
-  const { name, version, chainId, verifyingContract } = usdcDomain;
+/** The requirements that a payment of `amount` USDC on the local chain answers; of another token with its domain. */
+export function usdcRequirements(payTo: Address, amount: bigint, domain: TokenDomain = usdcDomain): Requirements {
+  const { name, version, chainId, verifyingContract } = domain;
   return {
     scheme: 'exact',
     network: `eip155:${String(chainId)}`,

@@ -1,12 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Address, domainSeparator, encodeFunctionData, type Hex, numberToHex } from 'viem';
+import { type Address, decodeFunctionResult, domainSeparator, encodeFunctionData, type Hex, numberToHex } from 'viem';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 import { abi, callData, domain, payee, relayer, useToken } from '../test/token.js';
 import { callRpc, startChain } from './chain/index.js';
 import { choosePort } from './ports.js';
 import {
+  eurcAddress,
   fundEth,
-  hasUsdc,
+  hasTokens,
   installUsdc,
   installWallet,
   mintUsdc,
@@ -30,6 +31,25 @@ describe('the token', () => {
     await other.kill();
   });
 
+  it('has a second one beside it that calls itself as EURC on Base Sepolia does and keeps balances of its own', async () => {
+    const { rpcUrl } = token.chain;
+    const read = async (functionName: string): Promise<Hex> => {
+      const data = encodeFunctionData({ abi, functionName });
+      return (await callRpc(rpcUrl, 'eth_call', [{ to: eurcAddress, data }, 'latest'])) as Hex;
+    };
+    const eurc = { ...domain, name: 'EURC', verifyingContract: eurcAddress };
+    expect(await read('DOMAIN_SEPARATOR')).toBe(domainSeparator({ domain: eurc }));
+    const texts = await Promise.all(
+      ['name', 'symbol', 'currency'].map(async (functionName) =>
+        decodeFunctionResult({ abi, functionName, data: await read(functionName) }),
+      ),
+    );
+    expect(texts).toEqual(['EURC', 'EURC', 'EUR']);
+    const holder = privateKeyToAccount(generatePrivateKey()).address;
+    await mintUsdc(rpcUrl, holder, 7n, eurcAddress);
+    expect([await usdcBalance(rpcUrl, holder, eurcAddress), await usdcBalance(rpcUrl, holder)]).toEqual([7n, 0n]);
+  });
+
   it('has the type hashes of EIP-3009 and EIP-2612', async () => {
     expect(await token.read('TRANSFER_WITH_AUTHORIZATION_TYPEHASH')).toBe(
       '0x7c7c6cdb67a18743f49ec6fa9b35f50d52ed05cbed4cc592e13b44501c1a2267',
@@ -49,7 +69,7 @@ describe('the token', () => {
     const before = await usdcBalance(token.chain.rpcUrl, token.payer.address);
     await installUsdc(token.chain.rpcUrl);
     expect(await usdcBalance(token.chain.rpcUrl, token.payer.address)).toBe(before);
-    expect(await hasUsdc(token.chain.rpcUrl)).toBe(true);
+    expect(await hasTokens(token.chain.rpcUrl)).toBe(true);
   });
 
   it('moves nothing while it is paused, nor from or to an account on the block list', async () => {

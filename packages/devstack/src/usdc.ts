@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type Address, encodeFunctionData, type Hex, numberToHex, pad, parseAbi } from 'viem';
+import { type Address, encodeFunctionData, type Hex, keccak256, numberToHex, pad, parseAbi, toHex } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 import { readArtifact } from './artifact.js';
 import { callRpc } from './chain/json-rpc.js';
@@ -7,6 +7,9 @@ import { waitForReceipt } from './chain/receipt.js';
 
 /** Where USDC lives on Base Sepolia (chain id 84532), and so where the local chain has its own. */
 export const usdcAddress: Address = '0x036CbD53842c5426634e7929541eC2318f3dCF7e';
+
+/** Where EURC lives on Base Sepolia: the local chain has its own there too. */
+export const eurcAddress: Address = '0x808456652fdb597867f38412077A9182bf77359F';
 
 /** The interface of contracts/TestUSDC.sol, for viem. */
 export const usdcAbi = parseAbi([
@@ -29,6 +32,8 @@ export const usdcAbi = parseAbi([
 
 /** Where the code behind the proxy is. ASCII "keyfare usdc", from the left. */
 const implementationAddress: Address = '0x6b65796661726520757364630000000000000000';
+/** The same for EURC, whose code differs in its name and currency alone. ASCII "keyfare eurc". */
+const eurcImplementationAddress: Address = '0x6b65796661726520657572630000000000000000';
 /** Where USDC's proxy keeps the address of its code: keccak256("org.zeppelinos.proxy.implementation"). */
 const implementationSlot: Hex = '0x7050c9e0f4ca769c69bd3a8ef740bc37934f8e2c036e5a723fd8ee048ed3f8c3';
 /** And that of its admin, whose calls it does not pass on: keccak256("org.zeppelinos.proxy.admin"). */
@@ -39,34 +44,64 @@ const adminSlot: Hex = '0x10d6a54a4754c8869d6886b5f5d7fbfa5b4522237ea5c60d11bc4e
  * what it holds already, balances included, stays.
  */
 export async function installUsdc(rpcUrl: string, asset: Address = usdcAddress): Promise<void> {
-  const code = usdcCode();
-  await callRpc(rpcUrl, 'anvil_setCode', [implementationAddress, code.implementation]);
-  await callRpc(rpcUrl, 'anvil_setStorageAt', [asset, implementationSlot, pad(implementationAddress)]);
+  await install(rpcUrl, { asset, implementation: implementationAddress, code: tokenCode().usdc });
+}
+
+/** As `installUsdc`, for the test EURC: the same code under the name that EURC has in its EIP-712 domain. */
+export async function installEurc(rpcUrl: string, asset: Address = eurcAddress): Promise<void> {
+  await install(rpcUrl, { asset, implementation: eurcImplementationAddress, code: tokenCode().eurc });
+}
+
+/** Whether the chain carries the very code that `installUsdc` and `installEurc` install. */
+export async function hasTokens(rpcUrl: string): Promise<boolean> {
+  const addresses = [usdcAddress, implementationAddress, eurcAddress, eurcImplementationAddress];
+  const found = await Promise.all(addresses.map((address) => callRpc(rpcUrl, 'eth_getCode', [address, 'latest'])));
+  const { proxy, usdc, eurc } = tokenCode();
+  return [proxy, usdc, proxy, eurc].every((code, index) => code === found[index]);
+}
+
+async function install(
+  rpcUrl: string,
+  { asset, implementation, code }: { readonly asset: Address; readonly implementation: Address; readonly code: Hex },
+): Promise<void> {
+  await callRpc(rpcUrl, 'anvil_setCode', [implementation, code]);
+  await callRpc(rpcUrl, 'anvil_setStorageAt', [asset, implementationSlot, pad(implementation)]);
   // Nobody's account: an empty slot would make the sender of an eth_call without one the admin.
-  await callRpc(rpcUrl, 'anvil_setStorageAt', [asset, adminSlot, pad(implementationAddress)]);
-  await callRpc(rpcUrl, 'anvil_setCode', [asset, code.proxy]);
+  await callRpc(rpcUrl, 'anvil_setStorageAt', [asset, adminSlot, pad(implementation)]);
+  await callRpc(rpcUrl, 'anvil_setCode', [asset, tokenCode().proxy]);
 }
 
-/** Whether the chain carries the very code that `installUsdc` installs. */
-export async function hasUsdc(rpcUrl: string): Promise<boolean> {
-  const [proxy, implementation] = await Promise.all(
-    [usdcAddress, implementationAddress].map(
-      async (address) => await callRpc(rpcUrl, 'eth_getCode', [address, 'latest']),
-    ),
-  );
-  const code = usdcCode();
-  return proxy === code.proxy && implementation === code.implementation;
+interface TokenCode {
+  readonly proxy: Hex;
+  readonly usdc: Hex;
+  readonly eurc: Hex;
 }
 
-function usdcCode(): { readonly proxy: Hex; readonly implementation: Hex } {
-  installed ??= {
-    proxy: readArtifact('TestUSDCProxy').runtimeBytecode,
-    implementation: readArtifact('TestUSDC').runtimeBytecode,
-  };
+function tokenCode(): TokenCode {
+  if (installed === undefined) {
+    const usdc = readArtifact('TestUSDC').runtimeBytecode;
+    installed = { proxy: readArtifact('TestUSDCProxy').runtimeBytecode, usdc, eurc: renamed(usdc) };
+  }
   return installed;
 }
 
-let installed: { readonly proxy: Hex; readonly implementation: Hex } | undefined;
+/** The code with the other name, its hash, and the other currency. The compiler has put each of them in as it is. */
+function renamed(code: Hex): Hex {
+  return code
+    .replaceAll(hashOf('USDC'), hashOf('EURC'))
+    .replaceAll(digits('USDC'), digits('EURC'))
+    .replaceAll(`${digits('USD')}00`, `${digits('EUR')}00`) as Hex;
+}
+
+function digits(text: string): string {
+  return toHex(text).slice(2);
+}
+
+function hashOf(text: string): string {
+  return keccak256(toHex(text)).slice(2);
+}
+
+let installed: TokenCode | undefined;
 
 /** Puts an ERC-1271 wallet at `wallet`, whose owner's key signs for it; a check burns `extraGas` beside what it needs. */
 export async function installWallet(rpcUrl: string, wallet: Address, owner: Address, extraGas = 0n): Promise<void> {
@@ -102,7 +137,12 @@ export async function usdcBalance(rpcUrl: string, holder: Address, asset = usdcA
 /** Sends `value` from the key's account to `to`, and returns the transaction's hash when it is mined. */
 export async function transferUsdc(
   rpcUrl: string,
-  { privateKey, to, value }: { readonly privateKey: Hex; readonly to: Address; readonly value: bigint },
+  {
+    privateKey,
+    to,
+    value,
+    asset = usdcAddress,
+  }: { readonly privateKey: Hex; readonly to: Address; readonly value: bigint; readonly asset?: Address },
 ): Promise<Hex> {
   const account = privateKeyToAccount(privateKey);
   const [chainId, nonce] = (await Promise.all([
@@ -116,7 +156,7 @@ export async function transferUsdc(
     gas: 150_000n,
     maxFeePerGas: 10_000_000_000n,
     maxPriorityFeePerGas: 1_000_000_000n,
-    to: usdcAddress,
+    to: asset,
     data: encodeFunctionData({ abi: usdcAbi, functionName: 'transfer', args: [to, value] }),
   });
   return await waitForReceipt(rpcUrl, (await callRpc(rpcUrl, 'eth_sendRawTransaction', [raw])) as Hex);

@@ -1,4 +1,3 @@
-import type { Address } from '@keyfare/core/x402';
 import { type Chain, openChain, type RpcObserver } from '@keyfare/evm/chain';
 import { createSettlerWallet, type SettlerWallet } from '@keyfare/evm/settler';
 import { ConfigurationError, type GateConfig, type NetworkSettings } from './config.js';
@@ -35,11 +34,6 @@ export class Networks {
     const found = this.#byId.get(caip2);
     if (found === undefined) throw new Error(`payments on ${caip2} are not configured`);
     return found;
-  }
-
-  /** The asset's contract on a network, or undefined. */
-  usdcOf(caip2: string): Address | undefined {
-    return this.#byId.get(caip2)?.settings.network.usdc.address;
   }
 }
 

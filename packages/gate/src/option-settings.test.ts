@@ -43,6 +43,7 @@ const values: Required<Omit<SettingOptions, 'networks'>> = {
   maxSettlementCostEther: '0.002',
   maxGasPercent: 9,
   etherPriceUsd: '3000.50',
+  etherPriceEur: '2900',
   maxTimeoutSeconds: 200,
   settleTimeoutMs: 20_000,
   replaceAfterMs: 50_000,
@@ -59,11 +60,14 @@ const values: Required<Omit<SettingOptions, 'networks'>> = {
   deferredMarginSeconds: 200,
   deferredCount: 11,
   deferredAmountUsd: '2.50',
+  deferredAmountEur: '2.25',
   deferredAgeSeconds: 100,
   deferredIntervalMs: 900,
   balanceIntervalMs: 800,
   maxOpenPerPayerUsd: '0.25',
   maxOpenTotalUsd: '12',
+  maxOpenPerPayerEur: '0.20',
+  maxOpenTotalEur: '11',
 };
 
 /** The same, as operators write it. */
@@ -162,7 +166,9 @@ describe('the options of a gate', () => {
       'MAX_SETTLEMENT_COST_ETHER',
       'MAX_GAS_PERCENT',
     ];
-    expect(networkOptionNames.map(variableOf).toSorted()).toEqual([...per, ...rest, 'ETHER_PRICE_USD'].toSorted());
+    expect(networkOptionNames.map(variableOf).toSorted()).toEqual(
+      [...per, ...rest, 'ETHER_PRICE_USD', 'ETHER_PRICE_EUR'].toSorted(),
+    );
   });
 
   it.each<[string, object, readonly string[]]>([

@@ -38,6 +38,7 @@ const perNetwork: {
   maxSettlementCostEther: text,
   maxGasPercent: number,
   etherPriceUsd: text,
+  etherPriceEur: text,
 };
 
 /** Every option that is a setting, but for `networks`; the variable is the same name in capitals. */
@@ -76,11 +77,14 @@ export const settingOptions: {
   deferredMarginSeconds: number,
   deferredCount: number,
   deferredAmountUsd: text,
+  deferredAmountEur: text,
   deferredAgeSeconds: number,
   deferredIntervalMs: number,
   balanceIntervalMs: number,
   maxOpenPerPayerUsd: text,
   maxOpenTotalUsd: text,
+  maxOpenPerPayerEur: text,
+  maxOpenTotalEur: text,
 };
 
 /** The options that are no settings. */

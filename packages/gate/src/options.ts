@@ -30,6 +30,8 @@ export interface NetworkOptions {
   readonly maxGasPercent?: number;
   /** The price of the chain's own coin, a plain decimal. `ETHER_PRICE_USD` @default '4000' */
   readonly etherPriceUsd?: string;
+  /** The same in euros, for payments in EURC. `ETHER_PRICE_EUR` @default '4000' */
+  readonly etherPriceEur?: string;
 }
 
 /** A secret outside the database that API keys are hashed with. */
@@ -112,6 +114,8 @@ export interface SettingOptions extends Omit<NetworkOptions, 'network'> {
   readonly deferredCount?: number;
   /** Or for so much, a plain decimal. `DEFERRED_AMOUNT_USD` @default '10' */
   readonly deferredAmountUsd?: string;
+  /** The same in EURC, a plain decimal. `DEFERRED_AMOUNT_EUR` @default '10' */
+  readonly deferredAmountEur?: string;
   /** Or when one is so old. `DEFERRED_AGE_SECONDS` @default 300 */
   readonly deferredAgeSeconds?: number;
   /** How often that is looked at. `DEFERRED_INTERVAL_MS` @default 1_000 */
@@ -122,6 +126,10 @@ export interface SettingOptions extends Omit<NetworkOptions, 'network'> {
   readonly maxOpenPerPayerUsd?: string;
   /** What all payers may have open together, a plain decimal. `MAX_OPEN_TOTAL_USD` @default '100' */
   readonly maxOpenTotalUsd?: string;
+  /** As `maxOpenPerPayerUsd`, in EURC. `MAX_OPEN_PER_PAYER_EUR` @default none: EURC is not deferred */
+  readonly maxOpenPerPayerEur?: string;
+  /** As `maxOpenTotalUsd`, in EURC. `MAX_OPEN_TOTAL_EUR` @default none: EURC is not deferred */
+  readonly maxOpenTotalEur?: string;
 }
 
 /** What a host says of its gate. A setting that it leaves out comes from the environment; an unknown option is a fault. */

@@ -1,4 +1,5 @@
-import { type Address, findNetwork, type Network } from '@keyfare/core/x402';
+import type { TokenCode } from '@keyfare/core/money';
+import { type Address, findNetwork, type Network, type Token } from '@keyfare/core/x402';
 import { multicall3Address } from '@keyfare/evm/settler';
 import { z } from 'zod';
 import { isTestnet, suffixOf } from './production-config.js';
@@ -26,8 +27,18 @@ export interface NetworkSettings {
   readonly maxSettlementCost: bigint;
   /** How much of a payment gas may take, in percent; 0: it is not asked. */
   readonly maxCostPercent: bigint;
-  /** Atomic units of USDC for one ether, or the chain's own coin. */
-  readonly etherPrice: bigint;
+  /** Atomic units of a token of each currency for one ether, or the chain's own coin. */
+  readonly etherPrice: Readonly<Record<Token['currency'], bigint>>;
+}
+
+/** How much may be open in deferred payments of one asset, in its atomic units. Those of two assets are never one sum. */
+export interface OpenLimits {
+  /** They are collected when they come to so much. */
+  readonly collectAt: bigint;
+  /** What one payer may have open; null: no deferred payment is taken in the asset. */
+  readonly maxPerPayer: bigint | null;
+  /** What all payers may have open together; null as above. */
+  readonly maxTotal: bigint | null;
 }
 
 /** When deferred payments are collected, and how much may be open. */
@@ -36,20 +47,22 @@ export interface DeferredSettings {
   readonly timeoutSeconds: number;
   /** Collected so long before it runs out, at the latest. */
   readonly marginSeconds: number;
-  /** Collected when so many wait, */
+  /** Collected when so many wait, whatever their assets, */
   readonly count: number;
-  /** or when they come to so much, in atomic units of USDC, */
-  readonly amount: bigint;
+  /** or when those in one asset come to so much, */
+  readonly limits: Readonly<Record<TokenCode, OpenLimits>>;
   /** or when one has waited so long. */
   readonly ageMs: number;
   /** How often all of this is looked at. */
   readonly intervalMs: number;
   /** How often the balances of payers with open payments are read. */
   readonly balanceIntervalMs: number;
-  /** What one payer may have open, in atomic units of USDC. */
-  readonly maxPerPayer: bigint;
-  /** What all payers may have open together. */
-  readonly maxTotal: bigint;
+}
+
+/** The dearest call that may be deferred in an asset: what any payer may have open; null where nothing may be. */
+export function dearestDeferred({ maxPerPayer, maxTotal }: OpenLimits): bigint | null {
+  if (maxPerPayer === null || maxTotal === null) return null;
+  return maxPerPayer < maxTotal ? maxPerPayer : maxTotal;
 }
 
 const seconds = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
@@ -63,6 +76,7 @@ const decimal = (decimals: number, what: string) =>
       return BigInt(whole + fraction.padEnd(decimals, '0'));
     });
 const dollars = decimal(6, 'a plain decimal of dollars, such as 2.50');
+const euros = decimal(6, 'a plain decimal of euros, such as 2.50');
 const gwei = decimal(9, 'a plain decimal of gwei, such as 50');
 const ether = decimal(18, 'a plain decimal of ether, such as 0.002');
 
@@ -95,6 +109,7 @@ const perNetwork = {
   MAX_SETTLEMENT_COST_ETHER: ether.optional(),
   MAX_GAS_PERCENT: z.coerce.number().int().min(0).max(10_000).optional(),
   ETHER_PRICE_USD: dollars.default(4_000_000_000n),
+  ETHER_PRICE_EUR: euros.default(4_000_000_000n),
 };
 
 /** The part of the environment that concerns payments; those of a network may have its name at their end. */
@@ -105,11 +120,14 @@ export const paymentEnvironment = {
   DEFERRED_MARGIN_SECONDS: seconds(10, 43_000).default(300),
   DEFERRED_COUNT: z.coerce.number().int().min(1).max(10_000).default(100),
   DEFERRED_AMOUNT_USD: dollars.default(10_000_000n),
+  DEFERRED_AMOUNT_EUR: euros.default(10_000_000n),
   DEFERRED_AGE_SECONDS: seconds(1, 86_000).default(300),
   DEFERRED_INTERVAL_MS: z.coerce.number().int().min(20).max(600_000).default(1_000),
   BALANCE_INTERVAL_MS: z.coerce.number().int().min(20).max(600_000).default(10_000),
   MAX_OPEN_PER_PAYER_USD: dollars.default(1_000_000n),
   MAX_OPEN_TOTAL_USD: dollars.default(100_000_000n),
+  MAX_OPEN_PER_PAYER_EUR: euros.optional(),
+  MAX_OPEN_TOTAL_EUR: euros.optional(),
 };
 
 /** From the parsed environment. */
@@ -118,12 +136,21 @@ export function readDeferred(values: z.infer<z.ZodObject<typeof paymentEnvironme
     timeoutSeconds: values.DEFERRED_TIMEOUT_SECONDS,
     marginSeconds: values.DEFERRED_MARGIN_SECONDS,
     count: values.DEFERRED_COUNT,
-    amount: values.DEFERRED_AMOUNT_USD,
+    limits: {
+      USDC: {
+        collectAt: values.DEFERRED_AMOUNT_USD,
+        maxPerPayer: values.MAX_OPEN_PER_PAYER_USD,
+        maxTotal: values.MAX_OPEN_TOTAL_USD,
+      },
+      EURC: {
+        collectAt: values.DEFERRED_AMOUNT_EUR,
+        maxPerPayer: values.MAX_OPEN_PER_PAYER_EUR ?? null,
+        maxTotal: values.MAX_OPEN_TOTAL_EUR ?? null,
+      },
+    },
     ageMs: values.DEFERRED_AGE_SECONDS * 1_000,
     intervalMs: values.DEFERRED_INTERVAL_MS,
     balanceIntervalMs: values.BALANCE_INTERVAL_MS,
-    maxPerPayer: values.MAX_OPEN_PER_PAYER_USD,
-    maxTotal: values.MAX_OPEN_TOTAL_USD,
   };
 }
 
@@ -183,6 +210,6 @@ function settingsOf(network: Network, values: z.infer<typeof shape>): NetworkSet
     maxFeePerGas: values.MAX_GAS_PRICE_GWEI ?? (isPlay ? 0n : 200_000_000_000n),
     maxSettlementCost: values.MAX_SETTLEMENT_COST_ETHER ?? 0n,
     maxCostPercent: BigInt(values.MAX_GAS_PERCENT ?? (isPlay ? 0 : 100)),
-    etherPrice: values.ETHER_PRICE_USD,
+    etherPrice: { USD: values.ETHER_PRICE_USD, EUR: values.ETHER_PRICE_EUR },
   };
 }

@@ -1,6 +1,6 @@
 import { createECDH } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { type Address, addressOfPublicKey, findNetwork, type Network, networks } from '@keyfare/core/x402';
+import { type Address, addressOfPublicKey, findNetwork, findToken, type Network, networks } from '@keyfare/core/x402';
 import { readSigningKey } from './signing-key.js';
 
 const testnets: ReadonlySet<string> = new Set(['base-sepolia', 'sei-testnet']);
@@ -145,7 +145,7 @@ export function lossOf(name: string, base: string, value: string): readonly stri
   if (!/^0x[0-9a-fA-F]{40}$/.test(value) || BigInt(value) === 0n) return [];
   const wallet = base === 'PAY_TO' ? 'the address of a wallet that you hold' : 'the contract, or none';
   if (isBurnAddress(value)) return [`${name} is an address that nobody has the key of: set ${wallet}`];
-  const isToken = networks.some(({ usdc }) => usdc.address === value.toLowerCase());
+  const isToken = networks.some((network) => findToken(network, value) !== null);
   return isToken ? [`${name} is the contract of the token, which gives nothing back: set ${wallet}`] : [];
 }
 

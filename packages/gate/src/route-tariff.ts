@@ -6,10 +6,12 @@ import {
   quoteProduct,
   type Tariff,
 } from '@keyfare/core/metering';
-import { findNetwork, type PaymentFlow } from '@keyfare/core/x402';
+import { scopeText } from '@keyfare/core/text';
+import type { PaymentFlow } from '@keyfare/core/x402';
 import { applyDecorators, SetMetadata } from '@nestjs/common';
 import { HEADERS_METADATA } from '@nestjs/common/internal';
 import { type FreeOptions, readFree } from './free-options.js';
+import { readAsset } from './offer-asset.js';
 import { address } from './setting.js';
 import { type ChoiceOption, readChoice, showChoice } from './tariff-choice.js';
 import { type PriceOption, readPrice, readUnits, toRefusal, type UnitsOption } from './tariff-figure.js';
@@ -25,11 +27,11 @@ const skuShape = /^[a-z0-9][a-z0-9._:-]{0,63}$/;
 export interface OfferOptions<Request = never> {
   /** Name or CAIP-2 identifier of a configured network. @default the gate's `NETWORK` */
   readonly network?: string;
-  /** Contract of the asset; only USDC is taken so far. @default the network's USDC */
+  /** `'USDC'` or `'EURC'`, or its contract, which names the network too. @default 'USDC' */
   readonly asset?: string;
   /** Who is paid. @default the network's `PAY_TO` */
   readonly payTo?: string;
-  /** In US dollars. @default the sku's price */
+  /** In US dollars, and of EURC in euros: `'€0.001'`. @default the sku's price; EURC has none, for nothing is converted */
   readonly price?: PriceOption<Request>;
   /** @default the route's flow */
   readonly flow?: PaymentFlow;
@@ -171,14 +173,17 @@ function readProduct(
   faults: string[],
 ): readonly Product[] {
   if (!skuShape.test(sku)) faults.push(`"${sku}" is no sku: lower-case letters, digits, ".", "_", ":" and "-"`);
+  if (scope !== undefined && !scopeText.safeParse(scope).success) {
+    faults.push(`scope ${JSON.stringify(scope)} is none that a key can have`);
+  }
   const count = readUnits(units, faults);
   const amount = readPrice(price, faults);
   const offers = accepts.map((offer) => readOffer({ ...(flow && { flow }), ...offer }, faults));
   if (offers.length === 0) faults.push('accepts must name at least one offer, or be left out');
   const figures = offers.map(({ price: own }) => own ?? amount);
-  const keys = offers.map(({ network, payTo }, index) => {
+  const keys = offers.map(({ network, asset = 'USDC', payTo }, index) => {
     const figure = figures[index];
-    return `${network} ${payTo} ${figure?.of === undefined ? figure?.max.atomic : `of ${figures.indexOf(figure)}`}`;
+    return `${network} ${asset} ${payTo} ${figure?.of === undefined ? figure?.max.atomic : `of ${figures.indexOf(figure)}`}`;
   });
   if (new Set(keys).size < keys.length) faults.push('accepts has two offers that a payment cannot tell apart');
   if (amount === undefined || count === undefined) return [];
@@ -209,15 +214,17 @@ export function tariffOf(handler: object, controller: object): Tariff | undefine
 }
 
 function readOffer({ network, asset, payTo, price, flow }: OfferOptions, faults: string[]): ProductOffer {
-  const found = network === undefined ? undefined : findNetwork(network);
-  if (found === null)
-    faults.push(`accepts names the network ${JSON.stringify(network)}, on which no payments are taken`);
+  const paidIn = readAsset({ network, asset }, faults);
   const payee = payTo === undefined ? undefined : address.safeParse(payTo);
   if (payee?.error !== undefined) faults.push(`payTo ${payee.error.issues[0]?.message ?? 'must be an address'}`);
-  const amount = price === undefined ? undefined : readPrice(price, faults);
+  const priceAsset = paidIn.asset === 'USDC' ? 'USD' : paidIn.asset;
+  const amount = price === undefined ? undefined : readPrice(price, faults, priceAsset);
+  if (price === undefined && priceAsset !== 'USD') {
+    faults.push(`accepts asks for ${priceAsset} without a price in it, and no price is converted: say price`);
+  }
   return {
-    network: found?.caip2,
-    asset,
+    network: paidIn.network,
+    ...(priceAsset !== 'USD' && { asset: priceAsset }),
     payTo: payee?.data,
     price: amount,
     ...(flow && { flow }),

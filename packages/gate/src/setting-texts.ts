@@ -103,10 +103,16 @@ export const settingTexts: Readonly<Record<keyof typeof gateEnvironment.shape, S
     fallback: '4000',
     text: 'The price of the chain’s own coin, for `MAX_GAS_PERCENT`.',
   },
+  ETHER_PRICE_EUR: {
+    shape: 'decimal euros',
+    fallback: '4000',
+    text: 'The same for payments in EURC: the two currencies are not converted.',
+  },
   DEFERRED_TIMEOUT_SECONDS: { text: 'How long a deferred payment is asked to be valid.' },
   DEFERRED_MARGIN_SECONDS: { text: 'A deferred payment is collected so long before it runs out, at the latest.' },
   DEFERRED_COUNT: { text: 'Deferred payments are collected when there are so many,' },
   DEFERRED_AMOUNT_USD: { shape: 'decimal dollars', fallback: '10', text: 'or when they come to so much,' },
+  DEFERRED_AMOUNT_EUR: { shape: 'decimal euros', fallback: '10', text: 'or those in EURC come to so much,' },
   DEFERRED_AGE_SECONDS: { text: 'or when one is so old.' },
   DEFERRED_INTERVAL_MS: { text: 'How often that is looked at.' },
   BALANCE_INTERVAL_MS: { text: 'How often the balances of payers with open payments are read.' },
@@ -116,6 +122,16 @@ export const settingTexts: Readonly<Record<keyof typeof gateEnvironment.shape, S
     text: 'What one payer may have open in deferred payments: the most that one payer can take unpaid.',
   },
   MAX_OPEN_TOTAL_USD: { shape: 'decimal dollars', fallback: '100', text: 'What all payers may have open together.' },
+  MAX_OPEN_PER_PAYER_EUR: {
+    shape: 'decimal euros',
+    absent: 'EURC is not deferred',
+    text: 'As `MAX_OPEN_PER_PAYER_USD`, in EURC. Without it no route may defer payments in EURC.',
+  },
+  MAX_OPEN_TOTAL_EUR: {
+    shape: 'decimal euros',
+    absent: 'EURC is not deferred',
+    text: 'As `MAX_OPEN_TOTAL_USD`, in EURC. Without it no route may defer payments in EURC.',
+  },
   RECEIPT_SIGNING_KEY: {
     shape: 'Ed25519 private key, PKCS#8 PEM',
     text: 'Signs receipts. Make one with `openssl genpkey -algorithm ed25519`.',

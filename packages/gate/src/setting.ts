@@ -12,6 +12,26 @@ export const address = z
 /** An http or https URL. */
 export const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
 
+/** Whether the driver can read the parts of a connection URL: it throws its own words for one that it cannot. */
+function isConnectable(text: string): boolean {
+  try {
+    const { username, password, pathname } = new URL(text);
+    for (const part of [username, password, pathname]) decodeURIComponent(part);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Where a database is. */
+export const postgresUrl = z
+  .string()
+  .regex(/^postgres(?:ql)?:\/\//, 'must be a postgres:// URL')
+  .refine(
+    (text) => URL.canParse(text.replace('@/', '@socket/')),
+    'is no URL that can be read: write %2F for a / in a name or password, %40 for @, %23 for #, %3F for ?',
+  );
+
 /** SEC 2 §2.4.1. */
 const curveOrder = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 

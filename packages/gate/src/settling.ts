@@ -72,10 +72,16 @@ export interface Numbered {
   readonly walletNonce: number;
 }
 
-/** Served payments that wait to be settled in bulk, taken together. */
+/** What served payments in one asset come to that wait to be settled in bulk. */
+interface WaitingAmount {
+  readonly asset: Address;
+  readonly amount: bigint;
+}
+
+/** Served payments that wait to be settled in bulk, taken together but for their amounts. */
 export interface Waiting {
   readonly count: number;
-  readonly amount: bigint;
+  readonly amounts: readonly WaitingAmount[];
   /** When the first was served; null when there is none. */
   readonly oldest: Date | null;
   /** Unix seconds; the first to run out. Null when there is none. */
@@ -159,7 +165,7 @@ export interface SettlerState {
   /** When this process last saw a settlement in a block; null when it has seen none. */
   readonly lastMinedAt: Date | null;
   /** Deferred payments that waited to be collected when that was last looked at. */
-  readonly collectable: Pick<Waiting, 'count' | 'amount'>;
+  readonly collectable: Pick<Waiting, 'count' | 'amounts'>;
 }
 
 /** What payments ask of the room that settles them. */

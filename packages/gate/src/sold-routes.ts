@@ -1,6 +1,6 @@
 import type { PricedTariff, Product, TariffChoice } from '@keyfare/core/metering';
 import { formatMoney, type Money, money } from '@keyfare/core/money';
-import type { PaymentTerms } from '@keyfare/core/x402';
+import type { PaymentTerms, Token } from '@keyfare/core/x402';
 import { Injectable } from '@nestjs/common';
 import { GateConfig } from './config.js';
 import { PricedRoutes } from './exchange/priced-routes.js';
@@ -13,9 +13,11 @@ export interface SoldOffer {
   /** CAIP-2. */
   readonly network: string;
   readonly asset: string;
+  readonly symbol: Token['symbol'];
   readonly payTo: string;
   readonly flow: PaymentTerms['flow'];
-  /** US dollars; one USDC is taken for each. */
+  /** What the price is in: one USDC is taken for a US dollar, one EURC for a euro. */
+  readonly currency: Token['currency'];
   readonly price: Bounds;
   /** Atomic units of the asset. */
   readonly amount: Bounds;
@@ -38,8 +40,9 @@ export interface SoldRoute {
   /** Below `PUBLIC_URL`, its parameters as OpenAPI writes them: `/v1/items/{id}`. */
   readonly path: string;
   readonly products: readonly SoldProduct[];
-  /** US dollars, over all products and all ways to pay by wallet. */
+  /** Over all products and all ways to pay by wallet in one currency: in US dollars where any is, else in euros. */
   readonly price: Bounds;
+  readonly currency: Token['currency'];
   /** How a request chooses among them; undefined where it does not, or where a function chooses. */
   readonly choice: TariffChoice | undefined;
   readonly free: PricedTariff['free'];
@@ -61,11 +64,13 @@ export class SoldRoutes {
   list(): readonly SoldRoute[] {
     return this.routes.list().map(({ method, url, tariff }) => {
       const products = tariff.products.map((product) => this.#sold(product, tariff.free));
+      const { price, currency } = priceOver(products.flatMap(({ accepts }) => accepts));
       return {
         method,
         path: soldPath(url, this.config.mountPath),
         products,
-        price: priceOver(products.flatMap(({ accepts }) => accepts)),
+        price,
+        currency,
         choice: tariff.choice,
         free: tariff.free,
         mimeType: tariff.mimeType ?? 'application/json',
@@ -92,15 +97,15 @@ export class SoldRoutes {
 
   /** The offers of a 402, as the guard would make them for a request at this end of the bounds. */
   #offers({ sku, scope, price, units, offers }: Product, end: 'min' | 'max'): readonly PaymentTerms[] {
-    const given = offers?.map(({ price: own, ...offer }) => ({ ...offer, price: own && inUsdc(own[end]) }));
-    const quote = { sku, scope, units: units[end], price: inUsdc(price[end]), ...(given && { offers: given }) };
+    const given = offers?.map(({ price: own, ...offer }) => ({ ...offer, price: own && inToken(own[end]) }));
+    const quote = { sku, scope, units: units[end], price: inToken(price[end]), ...(given && { offers: given }) };
     return this.payments.offers(quote, { url: this.config.publicUrl, description: sku, mimeType: '' });
   }
 }
 
-/** One USDC is taken for one US dollar, unit for unit. */
-function inUsdc(amount: Money): Money {
-  return money('USDC', amount.atomic);
+/** One USDC is taken for one US dollar, unit for unit; nothing else is converted. */
+function inToken(amount: Money): Money {
+  return amount.asset === 'USD' ? money('USDC', amount.atomic) : amount;
 }
 
 function soldOffer(least: PaymentTerms, most: PaymentTerms): SoldOffer {
@@ -110,20 +115,24 @@ function soldOffer(least: PaymentTerms, most: PaymentTerms): SoldOffer {
     scheme: 'exact',
     network: network.caip2,
     asset: asset.checksumAddress,
+    symbol: asset.symbol,
     payTo,
     flow,
-    price: boundsOf(amounts, (amount) => formatMoney(money('USDC', amount))),
+    currency: asset.currency,
+    price: boundsOf(amounts, (amount) => formatMoney(money(asset.symbol, amount))),
     amount: boundsOf(amounts, String),
     extra: { name: asset.name, version: asset.version },
     maxTimeoutSeconds,
   };
 }
 
-/** USDC and its atomic units are the same for every offer: the books take no other asset. */
-function priceOver(offers: readonly SoldOffer[]): Bounds {
+/** Prices in two currencies have no lowest and no highest. */
+function priceOver(all: readonly SoldOffer[]): Pick<SoldRoute, 'price' | 'currency'> {
+  const currency = all.some((offer) => offer.currency === 'USD') ? 'USD' : 'EUR';
+  const offers = all.filter((offer) => offer.currency === currency);
   const least = offers.reduce((a, b) => (BigInt(b.amount.min) < BigInt(a.amount.min) ? b : a));
   const most = offers.reduce((a, b) => (BigInt(b.amount.max) > BigInt(a.amount.max) ? b : a));
-  return { min: least.price.min, max: most.price.max };
+  return { currency, price: { min: least.price.min, max: most.price.max } };
 }
 
 function boundsOf<T>({ min, max }: { min: T; max: T }, format: (value: T) => string): Bounds {

@@ -1,12 +1,19 @@
 import type { FreeCalls, PricedTariff, Product } from '@keyfare/core/metering';
-import { findNetwork } from '@keyfare/core/x402';
+import { findNetwork, tokenBySymbol } from '@keyfare/core/x402';
 import { Injectable, RequestMethod } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/internal';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { ConfigurationError, GateConfig } from './config.js';
 import { Networks } from './networks.js';
+import { dearestDeferred } from './payment-config.js';
 import { lossOf } from './production-config.js';
 import { tariffFaultsOf, tariffOf } from './route-tariff.js';
+
+/** What bounds the deferred payments in each asset. */
+const openSettings = {
+  USDC: ['MAX_OPEN_PER_PAYER_USD', 'MAX_OPEN_TOTAL_USD'],
+  EURC: ['MAX_OPEN_PER_PAYER_EUR', 'MAX_OPEN_TOTAL_EUR'],
+} as const;
 
 /** A route that gives calls of a product away. */
 export interface FreeRoute {
@@ -65,27 +72,43 @@ export class TariffAudit {
     const method = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod;
     const isBodiless = method === RequestMethod.GET || method === RequestMethod.HEAD;
     const own = products.flatMap((product) => {
-      const faults = this.#productFaults(product);
+      const faults = [...this.#productFaults(product), ...this.#alikeFaults(product)];
       return products.length === 1 ? faults : faults.map((fault) => `sku "${product.sku}": ${fault}`);
     });
     return readsBody && isBodiless ? [...own, `reads the body of a ${RequestMethod[method]}, which nobody reads`] : own;
   }
 
+  /** What offers leave out is the gate's: two that were written differently may be the same for a payment. */
+  #alikeFaults({ offers = [], price }: Product): readonly string[] {
+    const figures = [...new Set(offers.map((offer) => offer.price ?? price))];
+    const keys = offers.map((offer) => {
+      const { network: given = this.config.network.caip2, asset, payTo, price: figure = price } = offer;
+      const settings = this.networks.find(given)?.settings;
+      const amount = figure.of === undefined ? figure.max.atomic : `of ${figures.indexOf(figure)}`;
+      return `${given} ${asset ?? 'USDC'} ${payTo ?? settings?.payTo} ${amount}`;
+    });
+    return new Set(keys).size < keys.length ? ['accepts has two offers that a payment cannot tell apart'] : [];
+  }
+
   #productFaults({ offers = [], price }: Product): readonly string[] {
     const { deferred, isProduction, network } = this.config;
-    const highest = deferred.maxPerPayer < deferred.maxTotal ? deferred.maxPerPayer : deferred.maxTotal;
     return offers.flatMap((offer) => {
       const found = offer.network === undefined ? network : findNetwork(offer.network);
       const access = found === null ? undefined : this.networks.find(found.caip2);
-      if (found === null || access === undefined) return [];
+      if (found === null) return [];
+      if (access === undefined) return [`accepts names ${found.name}, and NETWORK and NETWORKS do not`];
+      const { asset = 'USDC' } = offer;
       const faults: string[] = [];
-      if (offer.asset !== undefined && offer.asset.toLowerCase() !== found.usdc.address) {
-        faults.push(`accepts asks for another asset than the USDC of ${found.name}, and the books count no other`);
-      }
-      if (offer.flow === 'deferred' && (offer.price ?? price).max.atomic > highest) {
-        faults.push(
-          'the price is deferred and above MAX_OPEN_PER_PAYER_USD or MAX_OPEN_TOTAL_USD: nobody could pay it',
-        );
+      if (tokenBySymbol(found, asset) === null)
+        faults.push(`accepts asks for ${asset}, which is not taken on ${found.name}`);
+      if (offer.flow === 'deferred') {
+        const dearest = dearestDeferred(deferred.limits[asset]);
+        const [perPayer, total] = openSettings[asset];
+        if (dearest === null) {
+          faults.push(`accepts defers payments in ${asset}: set ${perPayer} and ${total}, or another flow`);
+        } else if ((offer.price ?? price).max.atomic > dearest) {
+          faults.push(`the price is deferred and above ${perPayer} or ${total}: nobody could pay it`);
+        }
       }
       if (isProduction && offer.payTo !== undefined) {
         const wallets = [access.wallet, ...access.previousWallets];

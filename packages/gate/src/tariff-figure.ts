@@ -1,23 +1,23 @@
 import { isAsyncFunction, isPromise } from 'node:util/types';
 import { constant, type Figure, type PricedRequest } from '@keyfare/core/metering';
-import { formatMoney, type Money, money, parsePrice } from '@keyfare/core/money';
+import { formatMoney, type Money, money, type PriceAsset, parsePrice, signOf } from '@keyfare/core/money';
 import { isProblem, Problem } from '@keyfare/core/problem';
 import { HttpException } from '@nestjs/common';
 
 /**
- * A price that a function tells of each request, before any work. It is called once for each request and answers at once,
- * from the request alone: the same request must cost the same. What it throws of a 4xx status (not 402) leaves as it is;
+ * A price that a function tells of each request, before any work. It answers at once, from the request alone: the same request
+ * must cost the same, and may be asked for more than once. What it throws of a 4xx status (not 402) leaves as it is;
  * anything else, and an answer beyond the bounds, is 500 `tariff/failed`: nothing is charged, nobody is asked to pay.
  */
 export interface VariablePrice<Request> {
-  /** @default the least that can be paid, `'$0.000001'` */
+  /** @default the least that can be paid, `'$0.000001'` or `'€0.000001'` */
   readonly min?: string;
   readonly max: string;
-  /** In US dollars, as text or as `Money` in `USD`. */
+  /** In US dollars, as text or as `Money` in `USD`; of an offer in EURC as text with `€` or as `Money` in `EURC`. */
   readonly of: (request: Request) => string | Money;
 }
 
-/** In US dollars: `'$0.001'`, at most six decimals. */
+/** In US dollars: `'$0.001'`, or, of an offer in EURC, in euros: `'€0.001'`. At most six decimals. */
 export type PriceOption<Request> = string | VariablePrice<Request>;
 
 /** As `VariablePrice`, of the units of a plan's allowance: whole numbers. */
@@ -39,14 +39,19 @@ export class Unpriceable extends Error {
 /** More than any asset has: what is above it is a typing error, and would not fit the token's uint256. */
 const highestPrice = 10n ** 18n;
 
-/** The price as declared; undefined, with a fault told, for one that makes no sense. */
-export function readPrice<R>(option: PriceOption<R>, faults: string[]): Figure<Money> | undefined {
+/** The price as declared, in one asset; undefined, with a fault told, for one that makes no sense. */
+export function readPrice<R>(
+  option: PriceOption<R>,
+  faults: string[],
+  asset: PriceAsset = 'USD',
+): Figure<Money> | undefined {
   if (!isVariable(option)) {
-    const amount = readAmount(option, faults);
+    const amount = readAmount(option, asset, faults);
     return amount && constant(amount);
   }
-  const { min = '$0.000001', max, of } = option;
-  const [least, most] = [readAmount(min, faults), readAmount(max, faults)];
+  const sign = signOf[asset];
+  const { min = `${sign}0.000001`, max, of } = option;
+  const [least, most] = [readAmount(min, asset, faults), readAmount(max, asset, faults)];
   if (!isPlainFunction('the price', of, faults) || least === undefined || most === undefined) return undefined;
   if (least.atomic > most.atomic) faults.push(`the lowest price ${min} is above the highest, ${max}`);
   return {
@@ -54,10 +59,10 @@ export function readPrice<R>(option: PriceOption<R>, faults: string[]): Figure<M
     max: most,
     of: (request) => {
       const told = ask(of, request);
-      const amount = typeof told === 'string' ? amountOf(told) : dollarsOf(told);
+      const amount = typeof told === 'string' ? amountOf(told, asset) : moneyOf(told, asset);
       if (amount === undefined || amount.atomic < least.atomic || amount.atomic > most.atomic) {
         throw new Unpriceable(
-          `the price is ${show(told)}, not between $${formatMoney(least)} and $${formatMoney(most)}`,
+          `the price is ${show(told)}, not between ${sign}${formatMoney(least)} and ${sign}${formatMoney(most)}`,
         );
       }
       return amount;
@@ -121,10 +126,10 @@ function isCount(value: unknown): value is number {
 }
 
 /** A copy: what a function keeps of its answer changes no quote. */
-function dollarsOf(value: unknown): Money | undefined {
+function moneyOf(value: unknown, wanted: PriceAsset): Money | undefined {
   if (typeof value !== 'object' || value === null || !('asset' in value) || !('atomic' in value)) return undefined;
   const { asset, atomic } = value;
-  return asset === 'USD' && typeof atomic === 'bigint' ? money('USD', atomic) : undefined;
+  return asset === wanted && typeof atomic === 'bigint' ? money(wanted, atomic) : undefined;
 }
 
 /** For the log, in a bounded length. */
@@ -133,23 +138,28 @@ function show(value: unknown): string {
   return JSON.stringify(text.slice(0, 100));
 }
 
-function readAmount(text: string, faults: string[]): Money | undefined {
-  const amount = amountOf(text);
+const writing = {
+  USD: 'write dollars with at most six decimals, such as "$0.001"',
+  EURC: 'write euros with at most six decimals, such as "€0.001"',
+} as const;
+
+function readAmount(text: string, asset: PriceAsset, faults: string[]): Money | undefined {
+  const amount = amountOf(text, asset);
   const fault =
     amount === undefined
-      ? `the price ${JSON.stringify(text)} is none: write dollars with at most six decimals, such as "$0.001"`
+      ? `the price ${JSON.stringify(text)} is none: ${writing[asset]}`
       : amount.atomic === 0n
-        ? 'the price is $0, which no wallet can pay: say @Free(), or a price'
+        ? `the price is ${signOf[asset]}0, which no wallet can pay: say @Free(), or a price`
         : amount.atomic > highestPrice
-          ? `the price ${text} is more than there is: write dollars with at most six decimals, such as "$0.001"`
+          ? `the price ${text} is more than there is: ${writing[asset]}`
           : undefined;
   if (fault !== undefined) faults.push(fault);
   return fault === undefined ? amount : undefined;
 }
 
-function amountOf(text: string): Money | undefined {
+function amountOf(text: string, asset: PriceAsset): Money | undefined {
   try {
-    return parsePrice(text);
+    return parsePrice(text, asset);
   } catch {
     return undefined;
   }

@@ -21,7 +21,11 @@ export class FlowsController {
     FlowsController.runs += 1;
     return { deferred: true };
   }
+}
 
+/** A route that takes payments on two networks: both must be configured. */
+@Controller()
+export class EitherController {
   @Priced({
     sku: 'either',
     price: '$0.001',

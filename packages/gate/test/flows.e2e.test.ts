@@ -6,7 +6,7 @@ import { openProxy, type Proxy } from '@keyfare/fixtures/proxy';
 import { createWalletClient, http } from 'viem';
 import { baseSepolia } from 'viem/chains';
 import { PaymentService } from '../src/services.js';
-import { FlowsController } from './flows-under-test.js';
+import { EitherController, FlowsController } from './flows-under-test.js';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
 import { call, decodeHeader, rows, settled, signPayment, verifiedReceipt } from './requests.js';
 
@@ -18,7 +18,7 @@ describe('the flows of a payment', () => {
   let gate: GateUnderTest;
   let patient: GateUnderTest;
   let payer: TestPayer;
-  const controllers = [TestController, FlowsController];
+  const controllers = [TestController, FlowsController, EitherController];
   const short = { SETTLE_TIMEOUT_MS: '3000', HANDLER_TIMEOUT_MS: '3000', REPLICA_TTL_MS: '2000', CONFIRMATIONS: '0' };
 
   beforeAll(async () => {

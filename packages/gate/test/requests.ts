@@ -47,7 +47,7 @@ export async function signPayment(
   payload: Awaited<ReturnType<typeof signAuthorization>>;
 }> {
   const payload = await signAuthorization({ payer, to: ground.payTo, value: 1_000n, ...request });
-  const accepted = usdcRequirements(request.to ?? ground.payTo, request.value ?? 1_000n);
+  const accepted = usdcRequirements(request.to ?? ground.payTo, request.value ?? 1_000n, request.domain);
   // The name under which the caller may fetch the stored answer: the payment alone proves nothing once it is on the chain.
   const owner = { 'idempotency-key': `call-${payload.authorization.nonce}` };
   return {

@@ -41,8 +41,52 @@ class Senseless {
 
   // EURC of Base Sepolia: a token like USDC, and another currency.
   @Priced({ sku: 'ping', price: '$1', accepts: [{ asset: '0x808456652fdb597867f38412077A9182bf77359F' }] })
-  @Get('asset')
-  asset(): void {}
+  @Get('priceless')
+  priceless(): void {}
+
+  @Priced({ sku: 'ping', price: '$1', accepts: [{ asset: 'EURC', price: '$1' }] })
+  @Get('dollars')
+  dollars(): void {}
+
+  @Priced({ sku: 'ping', price: '€1' })
+  @Get('euros')
+  euros(): void {}
+
+  @Priced({ sku: 'ping', price: '$1', accepts: [{ asset: 'DAI', price: '$1' }] })
+  @Get('dai')
+  dai(): void {}
+
+  @Priced({ sku: 'ping', price: '$1', accepts: [{ asset: '0x036cbD53842c5426634e7929541eC2318f3dCF7e' }] })
+  @Get('checksum')
+  checksum(): void {}
+
+  @Priced({ sku: 'ping', price: '$1', accepts: [{ network: 'polygon', asset: 'EURC', price: '€1' }] })
+  @Get('nowhere')
+  nowhere(): void {}
+
+  @Priced({
+    sku: 'ping',
+    price: '$1',
+    accepts: [{ network: 'base-sepolia', asset: '0x60a3E35Cc302bFA44Cb288Bc5a4F316Fdb1adb42', price: '€1' }],
+  })
+  @Get('other')
+  other(): void {}
+
+  @Priced({ sku: 'ping', price: '$1', accepts: [{ asset: '0x60a3E35Cc302bFA44Cb288Bc5a4F316Fdb1adb42', price: '€1' }] })
+  @Get('base')
+  base(): void {}
+
+  @Priced({ sku: 'ping', price: '$1', flow: 'deferred', accepts: [{ asset: 'EURC', price: '€0.1' }] })
+  @Get('later')
+  later(): void {}
+
+  @Priced({ skus: { a: { price: '$1' } }, choose: () => 'a' as const, accepts: [{ asset: 'EURC' }] })
+  @Get('chosen')
+  chosen(): void {}
+
+  @Priced({ sku: 'ping', price: '$1', accepts: [{}, { asset: 'EURC', price: '€1' }] })
+  @Get('both')
+  both(): void {}
 
   @Priced({ sku: 'ping', price: '$1', accepts: [{ asset: '0x036CbD53842c5426634e7929541eC2318f3dCF7e' }] })
   @Get('usdc')
@@ -182,7 +226,16 @@ it('the start stops at prices, skus, units and offers that make no sense, all at
       'GET /senseless/units/:id (Senseless.units): units must be a whole number, at least 1',
       'GET /senseless/payee (Senseless.payee): payTo has a wrong checksum (EIP-55): copy the address again from where it came from',
       'GET /senseless/elsewhere (Senseless.elsewhere): accepts names the network "moon", on which no payments are taken',
-      'GET /senseless/asset (Senseless.asset): accepts asks for another asset than the USDC of base-sepolia, and the books count no other',
+      'GET /senseless/priceless (Senseless.priceless): accepts asks for EURC without a price in it, and no price is converted: say price',
+      'GET /senseless/dollars (Senseless.dollars): the price "$1" is none: write euros with at most six decimals, such as "€0.001"',
+      'GET /senseless/euros (Senseless.euros): the price "€1" is none: write dollars with at most six decimals, such as "$0.001"',
+      'GET /senseless/dai (Senseless.dai): accepts asks for the asset "DAI": say USDC or EURC, or its contract',
+      'GET /senseless/checksum (Senseless.checksum): accepts asks for the asset "0x036cbD53842c5426634e7929541eC2318f3dCF7e": say USDC or EURC, or its contract',
+      'GET /senseless/nowhere (Senseless.nowhere): EURC is not taken on polygon',
+      'GET /senseless/other (Senseless.other): accepts asks for EURC of base on base-sepolia: name one network',
+      'GET /senseless/base (Senseless.base): accepts names base, and NETWORK and NETWORKS do not',
+      'GET /senseless/later (Senseless.later): accepts defers payments in EURC: set MAX_OPEN_PER_PAYER_EUR and MAX_OPEN_TOTAL_EUR, or another flow',
+      'GET /senseless/chosen (Senseless.chosen): sku "a": accepts asks for EURC without a price in it, and no price is converted: say price',
       'GET /senseless/much (Senseless.much): the price is deferred and above MAX_OPEN_PER_PAYER_USD or MAX_OPEN_TOTAL_USD: nobody could pay it',
       'GET /senseless/gift (Senseless.gift): free.calls must be a whole number from 1 to 1000000',
       'GET /senseless/gift (Senseless.gift): free.per must be "wallet" or "address"',
@@ -237,6 +290,35 @@ it('the start stops in production at a route that pays to nobody, or to the sett
     expect(refused instanceof ConfigurationError ? refused.faults : [String(refused)]).toEqual([
       'GET /burn (Loss.burn): payTo is an address that nobody has the key of: set the address of a wallet that you hold',
       'GET /own (Loss.own): payTo is the settler: pay to a wallet whose key is on no server',
+    ]);
+  } finally {
+    await ground.close();
+  }
+});
+
+@Controller('resolved')
+class Resolved {
+  @Priced({ sku: 'ping', price: '$1', accepts: [{ network: 'base' }] })
+  @Get('unset')
+  unset(): void {}
+
+  @Priced({ sku: 'ping', price: '$1', accepts: [{}, { network: 'base-sepolia', flow: 'upfront' }] })
+  @Get('alike')
+  alike(): void {}
+
+  @Priced({ sku: 'ping', price: '$1', accepts: [{}, { network: 'base-sepolia', price: '$2' }] })
+  @Get('apart')
+  apart(): void {}
+}
+
+it('the start stops at an offer of a network that no setting names, and at two that only the settings make alike', async () => {
+  const ground = await openGround();
+  try {
+    const refused = await startGate(ground, { controllers: [Resolved] }).catch((error: unknown) => error);
+    const faults = refused instanceof ConfigurationError ? refused.faults : [String(refused)];
+    expect(faults).toEqual([
+      'GET /resolved/unset (Resolved.unset): accepts names base, and NETWORK and NETWORKS do not',
+      'GET /resolved/alike (Resolved.alike): accepts has two offers that a payment cannot tell apart',
     ]);
   } finally {
     await ground.close();

@@ -1,6 +1,6 @@
 import type { Hex } from '@keyfare/core/encoding';
 import type { Clock } from '@keyfare/core/time';
-import type { Network } from '@keyfare/core/x402';
+import type { Token } from '@keyfare/core/x402';
 import { type Chain, ChainError } from '@keyfare/evm/chain';
 import { type BlockHeader, createIndexer, type Head, type IndexedTransfer, type Indexer } from '@keyfare/evm/indexer';
 
@@ -17,6 +17,13 @@ export interface ChainPosition {
   readonly blockNumber: bigint;
   /** Null before the first block. */
   readonly blockHash: string | null;
+}
+
+/** Where the reading of a wallet's transfers shall begin. */
+export interface ChainStart {
+  readonly startBlock: bigint;
+  /** Whether transfers of before are of no account, so that it may begin at a later block too. */
+  readonly mayBeLater: boolean;
 }
 
 /** Where the chain ends, and until where it is final. */
@@ -61,9 +68,8 @@ export class ChainDiverged extends Error {
 
 export interface ReaderSettings {
   readonly chain: Chain;
-  readonly network: Network;
+  readonly token: Token;
   readonly payTo: Hex;
-  readonly startBlock: bigint;
   readonly confirmations: bigint | null;
   readonly clock: Clock;
 }
@@ -90,10 +96,19 @@ export class ChainReader {
     this.#indexer = createIndexer(settings.chain);
   }
 
-  /** The next step from a position; from the start when there is none. */
-  async next(position: ChainPosition | null, checkpoints: Checkpoints): Promise<Step> {
+  /** Where the reading begins: there, or behind the newest block where it may and the node no longer knows the balance there. */
+  async open({ startBlock, mayBeLater }: ChainStart): Promise<Step & { readonly kind: 'open' }> {
     const end = await this.#end();
-    if (position === null) return this.#open(end);
+    if (startBlock === 0n) return { kind: 'open', end, before: null, opening: 0n };
+    const before = await this.#checkpoint(startBlock - 1n);
+    const opening = await this.balanceAt(before.number);
+    if (opening !== null || !mayBeLater) return { kind: 'open', end, before, opening };
+    return { kind: 'open', end, before: end.head, opening: await this.balanceAt(end.head.number) };
+  }
+
+  /** The next step from a position. */
+  async next(position: ChainPosition, checkpoints: Checkpoints): Promise<Step> {
+    const end = await this.#end();
     const { blockNumber, blockHash } = position;
     if (end.head.number < blockNumber) return this.#behind(end, position, checkpoints);
     if (end.head.number > blockNumber) return this.#extend(end, position, checkpoints);
@@ -103,9 +118,9 @@ export class ChainReader {
 
   /** What the wallet held after a block; null when the node cannot tell. */
   async balanceAt(blockNumber: bigint): Promise<bigint | null> {
-    const { network, payTo } = this.settings;
+    const { token, payTo } = this.settings;
     try {
-      return await this.#indexer.balanceOf(network.usdc.address, payTo, blockNumber);
+      return await this.#indexer.balanceOf(token.address, payTo, blockNumber);
     } catch (error) {
       if (error instanceof ChainError && error.kind === 'not-a-token') return 0n;
       if (error instanceof ChainError && ['state-unavailable', 'unknown-block'].includes(error.kind)) return null;
@@ -126,13 +141,6 @@ export class ChainReader {
     return { head: checkpointOf(latest), finalizedNumber: confirmed > 0n ? confirmed : 0n, readAt };
   }
 
-  async #open(end: ChainEnd): Promise<Step> {
-    const { startBlock } = this.settings;
-    if (startBlock === 0n) return { kind: 'open', end, before: null, opening: 0n };
-    const before = await this.#checkpoint(startBlock - 1n);
-    return { kind: 'open', end, before, opening: await this.balanceAt(before.number) };
-  }
-
   async #behind(end: ChainEnd, position: ChainPosition, checkpoints: Checkpoints): Promise<Step> {
     const [at] = await checkpoints(end.head.number, 1);
     const same = at !== undefined && (await this.hashAt(at.number)) === at.hash;
@@ -140,7 +148,7 @@ export class ChainReader {
   }
 
   async #extend(end: ChainEnd, position: ChainPosition, checkpoints: Checkpoints): Promise<Step> {
-    const { chain, network, payTo } = this.settings;
+    const { chain, token, payTo } = this.settings;
     const from = position.blockNumber + 1n;
     const settled = smaller(end.finalizedNumber, end.head.number - recentBlocks);
     const dense = from > settled;
@@ -157,7 +165,7 @@ export class ChainReader {
     if (position.blockHash !== null && first.parentHash !== position.blockHash) {
       return this.#rollback(end, position, checkpoints);
     }
-    const asked = { asset: network.usdc.address, payTo, fromBlock: from, toBlock: to };
+    const asked = { asset: token.address, payTo, fromBlock: from, toBlock: to };
     const transfers = await this.#time(await this.#indexer.readTransfers(asked), headers);
     if ((await this.hashAt(to)) !== last.hash) throw reorganized(to);
     this.#adapt(transfers.length, BigInt(chain.maxLogRange));

@@ -1,4 +1,4 @@
-import type { Network } from '@keyfare/core/x402';
+import type { Network, Token } from '@keyfare/core/x402';
 import type { Sql } from '@keyfare/db/sql';
 import type { BillingConfig } from '../config.js';
 import { deriveId } from '../derive-id.js';
@@ -11,7 +11,7 @@ import type { ChainEnd, ChainPosition, Checkpoint, TimedTransfer } from './chain
  */
 export type ChainDoubt = 'behind' | 'rewritten' | 'diverged';
 
-/** How far a wallet's transfers were read. */
+/** How far a wallet's transfers of a token were read. */
 export interface ChainCursor extends ChainPosition {
   readonly openingBalance: bigint | null;
   readonly blockTime: Date | null;
@@ -43,7 +43,7 @@ const denseBlocks = 4_096n;
 const sparseStep = 256n;
 const orphansAtOnce = 500;
 
-/** The chain as it was read for one wallet, in the books. */
+/** The chain as it was read for one wallet and token, in the books. */
 export class ChainStore {
   readonly watch: string;
   readonly #network: Network;
@@ -51,11 +51,12 @@ export class ChainStore {
 
   constructor(
     { network, chainMayLoseBlocks }: BillingConfig,
+    private readonly token: Token,
     private readonly payTo: string,
   ) {
     this.#network = network;
     this.#mayLoseBlocks = chainMayLoseBlocks;
-    this.watch = watchOf(network, payTo);
+    this.watch = watchOf(network, token, payTo);
   }
 
   /** Null before the first look at the chain. With `lock`, nobody else can move it before the transaction ends. */
@@ -104,7 +105,7 @@ export class ChainStore {
       values: [
         this.watch,
         this.#network.caip2,
-        this.#network.usdc.address,
+        this.token.address,
         this.payTo,
         startBlock.toString(),
         opening?.toString() ?? null,
@@ -115,6 +116,7 @@ export class ChainStore {
       ],
     });
     if (before !== null) await this.#storeBlocks(tx, [before]);
+    if (this.token !== this.#network.usdc) await this.#knowEarlier(tx, startBlock - 1n);
   }
 
   /** Stores what a step read, and moves the cursor to its last block. */
@@ -204,6 +206,15 @@ export class ChainStore {
     return orphaned;
   }
 
+  /** Where USDC was read before, its older blocks are known: a chain may lose more of them than this token has read. */
+  async #knowEarlier(tx: Sql, number: bigint): Promise<void> {
+    await tx.query({
+      text: `insert into billing.chain_block (watch, number, hash, time)
+        select $1, number, hash, time from billing.chain_block where watch = $2 and number < $3`,
+      values: [this.watch, watchOf(this.#network, this.#network.usdc, this.payTo), number.toString()],
+    });
+  }
+
   /** How often a transfer was seen at each place before: a block that comes back is another sighting. */
   async #sightings(tx: Sql, transfers: readonly TimedTransfer[]): Promise<ReadonlyMap<string, number>> {
     if (transfers.length === 0) return new Map();
@@ -241,7 +252,7 @@ export class ChainStore {
       values: [
         this.watch,
         this.#network.caip2,
-        this.#network.usdc.address,
+        this.token.address,
         this.payTo,
         now,
         transfers.map(({ id }) => id),

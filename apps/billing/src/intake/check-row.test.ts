@@ -180,6 +180,15 @@ describe('a row of the feed', () => {
     expect(faultOf({ ...rowOf('call', call, keyUsage), ...changes })).toBe('receipt-invalid');
   });
 
+  it('counts EURC on the network that it stands on, and nowhere else', () => {
+    const eurc = '0x808456652fdb597867f38412077a9182bf77359f';
+    expect(faultOf(rowOf('call', { ...paid, asset: eurc }, paidUsage))).toBe('good');
+    expect(faultOf(rowOf('unpaid', { ...unpaid, asset: eurc }))).toBe('good');
+    const onBase = { ...paid, network: 'eip155:8453' };
+    expect(faultOf(rowOf('call', { ...onBase, asset: eurc }, paidUsage))).toBe('receipt-invalid');
+    expect(faultOf(rowOf('call', { ...paid, asset: eurc, decimals: 2 }, paidUsage))).toBe('receipt-invalid');
+  });
+
   it('counts no other token as USDC', () => {
     const other = `0x${'d'.repeat(40)}`;
     expect(faultOf(rowOf('call', { ...paid, asset: other }, paidUsage))).toBe('receipt-invalid');

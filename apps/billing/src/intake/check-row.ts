@@ -7,11 +7,12 @@ import {
   parseFeedEntry,
   verifyEntry,
 } from '@keyfare/core/log';
+import { decimalsOf } from '@keyfare/core/money';
 import { isProblem } from '@keyfare/core/problem';
 import type { Jwks, ReceiptPayload, VerifyEd25519 } from '@keyfare/core/receipt';
 import { monthOf } from '@keyfare/core/time';
-import { findNetwork } from '@keyfare/core/x402';
 import type { EntryFault, GoodEntry } from '../entry.js';
+import { findCode } from '../token.js';
 import type { FeedRow } from './feed.js';
 
 /** Whether an entry may go into the books. With an unknown key that cannot be said yet. */
@@ -140,15 +141,15 @@ function wrongName(
   return document.issuedAt > lastSecond ? 'The document was issued at no time that can be told.' : null;
 }
 
-/** Only the USDC of a network that we know is counted as USDC. */
+/** Only a token that we know, on its own network, is counted. */
 function wrongMoney(payment: {
   readonly network: string;
   readonly asset: string;
   readonly decimals?: number;
 }): string | null {
-  const token = findNetwork(payment.network)?.usdc;
-  if (token?.address !== payment.asset) return `The asset ${payment.asset} of ${payment.network} is not known as USDC.`;
-  return payment.decimals === undefined || payment.decimals === token.decimals
+  const code = findCode(payment);
+  if (code === null) return `The asset ${payment.asset} of ${payment.network} is not one that is counted.`;
+  return payment.decimals === undefined || payment.decimals === decimalsOf[code]
     ? null
     : 'The receipt counts the asset in other units than the asset has.';
 }

@@ -77,7 +77,9 @@ export class ChainJob {
   }
 
   /** A chain that shares nothing with the books goes no further than this; that it was seen is noted. */
-  async #look({ reader, store }: Wallet, cursor: ChainCursor | null): Promise<Step> {
+  async #look(wallet: Wallet, cursor: ChainCursor | null): Promise<Step> {
+    const { reader, store } = wallet;
+    if (cursor === null) return reader.open(await this.wallets.startOf(this.sql, wallet));
     try {
       return await reader.next(cursor, (atOrBelow, limit) => store.checkpoints(this.sql, atOrBelow, limit));
     } catch (error) {
@@ -86,14 +88,15 @@ export class ChainJob {
     }
   }
 
-  async #open(tx: Sql, { payTo, store }: Wallet, step: Step): Promise<ChainProgress> {
+  async #open(tx: Sql, { payTo, token, store }: Wallet, step: Step): Promise<ChainProgress> {
     if (step.kind !== 'open') return 'more';
-    const { network, chainStartBlock: startBlock } = this.config;
+    const { network } = this.config;
     const { before, opening, end } = step;
+    const startBlock = before === null ? 0n : before.number + 1n;
     await store.open(tx, { before, opening, startBlock, end });
     if (before !== null && opening !== null) {
-      const journals = journalsOfOpening({ network: network.caip2, payTo, balance: opening, at: before.time });
-      await this.ledger.post(tx, journals);
+      const place = { network: network.caip2, asset: token.symbol, payTo };
+      await this.ledger.post(tx, journalsOfOpening({ ...place, balance: opening, at: before.time }));
     }
     return 'more';
   }
@@ -159,7 +162,7 @@ export class ChainJob {
     this.#logger.warn(`the chain was reorganized after block ${to.number}: ${orphaned} transfers are orphaned`);
   }
 
-  async #bookTransfers(tx: Sql, { payTo }: Wallet, transfers: readonly StoredTransfer[]): Promise<void> {
+  async #bookTransfers(tx: Sql, { payTo, token }: Wallet, transfers: readonly StoredTransfer[]): Promise<void> {
     const network = this.config.network.caip2;
     const paid = transfers.flatMap(({ authorization, asset }) =>
       authorization === null ? [] : [{ network, asset, payer: authorization.authorizer, nonce: authorization.nonce }],
@@ -170,6 +173,7 @@ export class ChainJob {
       return journalsOfTransfer({
         id,
         network,
+        asset: token.symbol,
         payTo,
         from,
         to,

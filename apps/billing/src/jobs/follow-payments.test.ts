@@ -24,7 +24,14 @@ function row(
   of: { id: string; call?: string; tx?: string },
 ): PaymentRow {
   const { id, call = null, tx = null } = of;
-  const key = { network, asset: '0xa', payer: '0xb', nonce, payTo: '0xc', amount: 100n };
+  const key = {
+    network,
+    asset: '0x036cbd53842c5426634e7929541ec2318f3dcf7e',
+    payer: '0xb',
+    nonce,
+    payTo: '0xc',
+    amount: 100n,
+  };
   const rest = { sku: 'forecast', resourceUrl: 'x', reason: null, issuedAt: at, place: 0n };
   return { ...key, ...rest, entryId: id, outcome, callId: call, transaction: tx };
 }
@@ -43,18 +50,19 @@ class Books {
     this.rows.push(...good);
     for (const each of good) {
       const { entryId, amount, outcome } = each;
-      const call = { entryId, rail: 'x402', account: null, network, sku: 'forecast', amount, occurredAt: at } as const;
+      const paid = { entryId, network, asset: 'USDC', amount } as const;
+      const call = { ...paid, rail: 'x402', account: null, sku: 'forecast', occurredAt: at } as const;
       if (outcome === 'settled' || outcome === 'deferred') {
         this.#write(journalsOfCall({ ...call, deferred: outcome === 'deferred' }));
       }
-      if (outcome === 'refund-due') this.#write(journalsOfRefund({ entryId, network, amount, issuedAt: at }));
+      if (outcome === 'refund-due') this.#write(journalsOfRefund({ ...paid, issuedAt: at }));
     }
     this.#write(turns.flatMap(journalsOfTurn));
     for (const [id, seen] of this.#transfers) {
       const to = this.#claim(seen.nonce);
       if (to === seen.claim) continue;
       const { claim: from, moves } = seen;
-      this.#write([identificationOf({ id, network, value: 100n, blockTime: at, from, to, moves })]);
+      this.#write([identificationOf({ id, network, asset: 'USDC', value: 100n, blockTime: at, from, to, moves })]);
       Object.assign(seen, { claim: to, moves: moves + 1 });
     }
   }
@@ -62,8 +70,8 @@ class Books {
   mine(id: string, nonce: string): void {
     const claim = this.#claim(nonce);
     this.#transfers.set(id, { nonce, claim, moves: 0 });
-    const transfer = { id, network, payTo: '0xc', from: '0xb', to: '0xc', value: 100n, authorized: true };
-    this.#write(journalsOfTransfer({ ...transfer, claim, blockTime: at }));
+    const transfer = { id, network, asset: 'USDC', payTo: '0xc', from: '0xb', to: '0xc', value: 100n } as const;
+    this.#write(journalsOfTransfer({ ...transfer, authorized: true, claim, blockTime: at }));
   }
 
   orphan(id: string): void {

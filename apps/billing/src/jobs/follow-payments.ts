@@ -1,6 +1,7 @@
 import { beginLife, continueLife, type PaymentLife } from '../intake/payment-life.js';
 import type { PaymentRow } from '../intake/payment-of.js';
 import type { PaymentTurn } from '../ledger/flows.js';
+import { codeOf } from '../token.js';
 
 /** What new rows change in the payments that they tell of. */
 export interface Followed {
@@ -45,7 +46,7 @@ function turnOf(row: PaymentRow, before: PaymentLife, after: PaymentLife): reado
   if (kind === null) return [];
   const { outcome, entryId, network, amount, issuedAt: occurredAt } = row;
   const sku = before.base.outcome === 'refund-due' ? null : before.base.sku;
-  return [{ kind, source: `${outcome}:${entryId}`, network, sku, amount, occurredAt }];
+  return [{ kind, source: `${outcome}:${entryId}`, network, asset: codeOf(row), sku, amount, occurredAt }];
 }
 
 function kindOf({ state: before }: PaymentLife, { state: after }: PaymentLife): PaymentTurn['kind'] | null {

@@ -12,6 +12,7 @@ import { LedgerService } from '../ledger/ledger.service.js';
 import type { Rated } from '../rating/rate-entries.js';
 import { RatingService } from '../rating/rating.service.js';
 import { BillingMetrics } from '../status/metrics.js';
+import { codeOf } from '../token.js';
 import { clock, logFeed } from '../tokens.js';
 import { awaitBooks, tryTurn, turns } from '../turns.js';
 import { followPayments } from './follow-payments.js';
@@ -161,7 +162,7 @@ export class IntakeJob {
     const refunds = payments.filter(({ outcome }) => outcome === 'refund-due');
     await this.ledger.post(tx, [
       ...calls,
-      ...refunds.flatMap(journalsOfRefund),
+      ...refunds.flatMap((refund) => journalsOfRefund({ ...refund, asset: codeOf(refund) })),
       ...followed.turns.flatMap(journalsOfTurn),
     ]);
     // Transfers that came before the entries that say what they pay.

@@ -1,7 +1,9 @@
+import { tokenCodes } from '@keyfare/core/money';
 import type { Sql } from '@keyfare/db/sql';
 import { livesOf, type PaymentLife } from '../intake/payment-life.js';
 import type { PaymentRow } from '../intake/payment-of.js';
-import type { Claim, Reclaimed } from '../ledger/flows.js';
+import { type Claim, claimed, type Reclaimed } from '../ledger/flows.js';
+import { codeOf } from '../token.js';
 
 /** What names a payment on the chain. */
 export interface PaymentKey {
@@ -104,19 +106,29 @@ export async function findReclaimed(
     values: [...columnsOf(keys), [...claimByAccount.keys()]],
   });
   return rows.flatMap((row) => {
-    const from = claimByAccount.get(row.account.split(':', 1)[0] ?? '') ?? 'none';
+    const asset = codeOf(row);
+    const from = claimByAccount.get(kindOf(row.account)) ?? 'none';
     const to = claims.get(keyName(row)) ?? 'none';
     if (from === to) return [];
     const { id, network, value, block_time: blockTime, moves } = row;
-    return [{ id, network, value: BigInt(value), blockTime, from, to, moves }];
+    return [{ id, network, asset, value: BigInt(value), blockTime, from, to, moves }];
   });
 }
 
-const claimByAccount = new Map<string, Claim>([
-  ['unidentified-receipts', 'none'],
-  ['x402-receivable', 'settled'],
-  ['deferred-receivable', 'deferred'],
-]);
+/** What a transfer pays by the account that its credit stands on, of each token. */
+const claimByAccount = new Map<string, Claim>(
+  tokenCodes.flatMap((asset) =>
+    (['none', 'settled', 'deferred'] as const).map((claim) => [
+      kindOf(claimed(claim, { network: '', asset }).code),
+      claim,
+    ]),
+  ),
+);
+
+/** The first part of an account's code. */
+function kindOf(account: string): string {
+  return account.split(':', 1)[0] ?? '';
+}
 
 /** One text for each payment. */
 export function keyName({ network, asset, payer, nonce }: PaymentKey): string {

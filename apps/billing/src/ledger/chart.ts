@@ -1,5 +1,5 @@
 import type { Rail } from '@keyfare/core/metering';
-import type { AssetCode } from '@keyfare/core/money';
+import type { AssetCode, TokenCode } from '@keyfare/core/money';
 
 /** What an account is, which says on which side of a balance sheet or income statement it stands. */
 export type AccountType = 'asset' | 'liability' | 'equity' | 'income' | 'expense';
@@ -16,37 +16,55 @@ export function unbilledReceivable(account: string): LedgerAccount {
   return { code: `unbilled-receivable:${account}`, asset: 'USD', type: 'asset' };
 }
 
-/** What calls of a product earned. A customer's is in dollars, a wallet's in the USDC it paid. */
-export function revenue(rail: Rail, sku: string): LedgerAccount {
-  return { code: `revenue:${rail}:${sku}`, asset: rail === 'x402' ? 'USDC' : 'USD', type: 'income' };
+/** What calls of a product earned. A customer's is in dollars, a wallet's in what it paid. */
+export function revenue(rail: Rail, sku: string, asset: AssetCode): LedgerAccount {
+  return { code: `revenue${suffix(asset)}:${rail}:${sku}`, asset, type: 'income' };
 }
 
 /** Payments that the API recorded as settled and whose transfer the chain has not shown yet. */
-export function x402Receivable(network: string): LedgerAccount {
-  return { code: `x402-receivable:${network}`, asset: 'USDC', type: 'asset' };
+export function x402Receivable(network: string, asset: TokenCode): LedgerAccount {
+  return { code: `x402-receivable${suffix(asset)}:${network}`, asset, type: 'asset' };
 }
 
 /** Calls that were served on credit, whose payments the chain has not shown and nobody has given up. */
-export function deferredReceivable(network: string): LedgerAccount {
-  return { code: `deferred-receivable:${network}`, asset: 'USDC', type: 'asset' };
+export function deferredReceivable(network: string, asset: TokenCode): LedgerAccount {
+  return { code: `deferred-receivable${suffix(asset)}:${network}`, asset, type: 'asset' };
 }
 
 /** Calls that were served on credit and cannot be collected. */
-export const uncollected: LedgerAccount = { code: 'uncollected', asset: 'USDC', type: 'expense' };
+export function uncollected(asset: TokenCode): LedgerAccount {
+  return { code: `uncollected${suffix(asset)}`, asset, type: 'expense' };
+}
 
 /** Money that came in for calls that were not served, and is owed back. */
-export const refundsDue: LedgerAccount = { code: 'refunds-due', asset: 'USDC', type: 'liability' };
+export function refundsDue(asset: TokenCode): LedgerAccount {
+  return { code: `refunds-due${suffix(asset)}`, asset, type: 'liability' };
+}
 
-/** The wallet that payments go to, as its transfers add up. */
-export function cash(network: string, payTo: string): LedgerAccount {
-  return { code: `usdc:${network}:${payTo}`, asset: 'USDC', type: 'asset' };
+/** What the wallet that payments go to holds of a token, as its transfers add up. */
+export function cash(network: string, payTo: string, asset: TokenCode): LedgerAccount {
+  return { code: `${asset.toLowerCase()}:${network}:${payTo}`, asset, type: 'asset' };
 }
 
 /** Money that came in and that no entry explains, until one does. */
-export const unidentifiedReceipts: LedgerAccount = { code: 'unidentified-receipts', asset: 'USDC', type: 'liability' };
+export function unidentifiedReceipts(asset: TokenCode): LedgerAccount {
+  return { code: `unidentified-receipts${suffix(asset)}`, asset, type: 'liability' };
+}
 
 /** Money that was sent on from the wallet. */
-export const treasuryOut: LedgerAccount = { code: 'treasury-out', asset: 'USDC', type: 'equity' };
+export function treasuryOut(asset: TokenCode): LedgerAccount {
+  return { code: `treasury-out${suffix(asset)}`, asset, type: 'equity' };
+}
 
 /** What the wallet held before the first block that was read. */
-export const openingBalance: LedgerAccount = { code: 'opening-balance', asset: 'USDC', type: 'equity' };
+export function openingBalance(asset: TokenCode): LedgerAccount {
+  return { code: `opening-balance${suffix(asset)}`, asset, type: 'equity' };
+}
+
+/**
+ * An account counts one asset, so each token has accounts of its own. It stands in the first part of the code, which no sku,
+ * network or wallet can reach into. USDC has none: its accounts are older than the second token.
+ */
+function suffix(asset: AssetCode): string {
+  return asset === 'USD' || asset === 'USDC' ? '' : `-${asset.toLowerCase()}`;
+}

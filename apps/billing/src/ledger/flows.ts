@@ -1,4 +1,5 @@
 import type { Rail } from '@keyfare/core/metering';
+import type { AssetCode, TokenCode } from '@keyfare/core/money';
 import {
   cash,
   deferredReceivable,
@@ -25,7 +26,8 @@ export interface BookedCall {
   /** Whether it was served on credit, its payment to be collected later. */
   readonly deferred: boolean;
   readonly sku: string;
-  /** Micro-dollars on the key rail, atomic USDC on the x402 rail. */
+  /** Dollars on the key rail, on the x402 rail what was paid in. */
+  readonly asset: AssetCode;
   readonly amount: bigint;
   readonly occurredAt: Date;
 }
@@ -40,6 +42,7 @@ export type Claim = 'settled' | 'deferred' | 'none';
 export interface BookedTransfer {
   readonly id: string;
   readonly network: string;
+  readonly asset: TokenCode;
   readonly payTo: string;
   readonly from: string;
   readonly to: string;
@@ -58,6 +61,7 @@ export interface PaymentTurn {
   /** The entry that says so, by its kind: `unpaid:<entry>`. */
   readonly source: string;
   readonly network: string;
+  readonly asset: TokenCode;
   /** What the payment was for: the product of a call; null where nothing was served. */
   readonly sku: string | null;
   readonly amount: bigint;
@@ -66,37 +70,39 @@ export interface PaymentTurn {
 
 /** What a call earned: nothing for units that the plan includes. */
 export function journalsOfCall(call: BookedCall): readonly Journal[] {
-  const { entryId, rail, account, network, deferred, sku, amount, occurredAt } = call;
+  const { entryId, rail, account, network, deferred, sku, asset, amount, occurredAt } = call;
   if (amount === 0n) return [];
   const receivable = deferred ? deferredReceivable : x402Receivable;
-  const debit = rail === 'key' ? unbilledReceivable(present(account)) : receivable(present(network));
+  const debit = asset === 'USD' ? unbilledReceivable(present(account)) : receivable(present(network), asset);
   const source = `call:${entryId}`;
-  return [journalOf({ kind: 'call', source, occurredAt, debit, credit: revenue(rail, sku), amount })];
+  return [journalOf({ kind: 'call', source, occurredAt, debit, credit: revenue(rail, sku, asset), amount })];
 }
 
 /** Money that moved and that nothing was served for: it is owed back, and earns nothing. */
 export function journalsOfRefund(refund: {
   readonly entryId: string;
   readonly network: string;
+  readonly asset: TokenCode;
   readonly amount: bigint;
   readonly issuedAt: Date;
 }): readonly Journal[] {
-  const { entryId, network, amount, issuedAt: occurredAt } = refund;
+  const { entryId, network, asset, amount, issuedAt: occurredAt } = refund;
   if (amount === 0n) return [];
-  const debit = x402Receivable(network);
+  const debit = x402Receivable(network, asset);
   const source = `refund-due:${entryId}`;
-  return [journalOf({ kind: 'refund-due', source, occurredAt, debit, credit: refundsDue, amount })];
+  return [journalOf({ kind: 'refund-due', source, occurredAt, debit, credit: refundsDue(asset), amount })];
 }
 
 /** What a payment's later life changes: a write-off is a loss; a drop takes back what the payment earned or owed. */
-export function journalsOfTurn({ kind, source, network, sku, amount, occurredAt }: PaymentTurn): readonly Journal[] {
+export function journalsOfTurn(turn: PaymentTurn): readonly Journal[] {
+  const { kind, source, network, asset, sku, amount, occurredAt } = turn;
   if (amount === 0n) return [];
   const common = { kind, source, occurredAt, amount };
   if (kind === 'write-off') {
-    return [journalOf({ ...common, debit: uncollected, credit: deferredReceivable(network) })];
+    return [journalOf({ ...common, debit: uncollected(asset), credit: deferredReceivable(network, asset) })];
   }
-  const earned = sku === null ? refundsDue : revenue('x402', sku);
-  const expected = x402Receivable(network);
+  const earned = sku === null ? refundsDue(asset) : revenue('x402', sku, asset);
+  const expected = x402Receivable(network, asset);
   const [debit, credit] = kind === 'dropped' ? [earned, expected] : [expected, earned];
   return [journalOf({ ...common, debit, credit })];
 }
@@ -106,28 +112,30 @@ export function journalsOfTurn({ kind, source, network, sku, amount, occurredAt 
  * the wallet's payment to itself is both. Its plain transfer to itself moves nothing.
  */
 export function journalsOfTransfer(transfer: BookedTransfer): readonly Journal[] {
-  const { id, network, payTo, from, to, value, authorized, claim, blockTime } = transfer;
+  const { id, network, asset, payTo, from, to, value, authorized, claim, blockTime } = transfer;
   if (value === 0n || (from === to && !authorized)) return [];
-  const wallet = cash(network, payTo);
+  const wallet = cash(network, payTo, asset);
   const common = { source: `transfer:${id}`, occurredAt: blockTime, amount: value };
   const inward = (): Journal =>
-    journalOf({ ...common, kind: inwardKinds[claim], debit: wallet, credit: claimed(claim, network) });
-  const outward = (): Journal => journalOf({ ...common, kind: 'withdrawal', debit: treasuryOut, credit: wallet });
+    journalOf({ ...common, kind: inwardKinds[claim], debit: wallet, credit: claimed(claim, transfer) });
+  const outward = (): Journal =>
+    journalOf({ ...common, kind: 'withdrawal', debit: treasuryOut(asset), credit: wallet });
   return [...(to === payTo ? [inward()] : []), ...(from === payTo ? [outward()] : [])];
 }
 
 const inwardKinds = { settled: 'settlement', deferred: 'collection', none: 'unidentified' } as const;
 
 /** The account that a transfer with this claim clears. */
-export function claimed(claim: Claim, network: string): LedgerAccount {
-  if (claim === 'none') return unidentifiedReceipts;
-  return claim === 'deferred' ? deferredReceivable(network) : x402Receivable(network);
+export function claimed(claim: Claim, { network, asset }: Pick<BookedTransfer, 'network' | 'asset'>): LedgerAccount {
+  if (claim === 'none') return unidentifiedReceipts(asset);
+  return claim === 'deferred' ? deferredReceivable(network, asset) : x402Receivable(network, asset);
 }
 
 /** A booked transfer whose claim has become another since. */
 export interface Reclaimed {
   readonly id: string;
   readonly network: string;
+  readonly asset: TokenCode;
   readonly value: bigint;
   readonly blockTime: Date;
   readonly from: Claim;
@@ -137,13 +145,14 @@ export interface Reclaimed {
 }
 
 /** An entry came that says otherwise what a booked transfer pays: whichever comes first, the balances end the same. */
-export function identificationOf({ id, network, value, blockTime, from, to, moves }: Reclaimed): Journal {
+export function identificationOf(reclaimed: Reclaimed): Journal {
+  const { id, value, blockTime, from, to, moves } = reclaimed;
   return journalOf({
     kind: 'identification',
     source: `transfer:${id}`,
     occurredAt: blockTime,
-    debit: claimed(from, network),
-    credit: claimed(to, network),
+    debit: claimed(from, reclaimed),
+    credit: claimed(to, reclaimed),
     amount: value,
     nth: moves,
   });
@@ -152,16 +161,24 @@ export function identificationOf({ id, network, value, blockTime, from, to, move
 /** What the wallet held at the start: nothing to write when it was empty. */
 export function journalsOfOpening(opening: {
   readonly network: string;
+  readonly asset: TokenCode;
   readonly payTo: string;
   readonly balance: bigint;
   readonly at: Date;
 }): readonly Journal[] {
-  const { network, payTo, balance, at } = opening;
+  const { network, asset, payTo, balance, at } = opening;
   if (balance === 0n) return [];
-  const wallet = cash(network, payTo);
+  const wallet = cash(network, payTo, asset);
   const source = `opening:${wallet.code}`;
   return [
-    journalOf({ kind: 'opening', source, occurredAt: at, debit: wallet, credit: openingBalance, amount: balance }),
+    journalOf({
+      kind: 'opening',
+      source,
+      occurredAt: at,
+      debit: wallet,
+      credit: openingBalance(asset),
+      amount: balance,
+    }),
   ];
 }
 

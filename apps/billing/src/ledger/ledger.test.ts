@@ -1,10 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
+import type { TokenCode } from '@keyfare/core/money';
 import { deriveId } from '../derive-id.js';
-import { cash, revenue, unidentifiedReceipts, x402Receivable } from './chart.js';
+import { cash, type LedgerAccount, revenue, unidentifiedReceipts, x402Receivable } from './chart.js';
 import {
   type BookedCall,
   type BookedTransfer,
+  identificationOf,
   journalsOfCall,
+  journalsOfOpening,
   journalsOfRefund,
   journalsOfTransfer,
   journalsOfTurn,
@@ -21,12 +24,14 @@ const call: BookedCall = {
   network,
   deferred: false,
   sku: 'forecast',
+  asset: 'USDC',
   amount: 1_000n,
   occurredAt: at,
 };
 const transfer: BookedTransfer = {
   id: 't1',
   network,
+  asset: 'USDC',
   payTo,
   from: '0xb',
   to: payTo,
@@ -58,8 +63,8 @@ describe('a journal', () => {
       kind: 'call',
       source: 'call:e1',
       occurredAt: at,
-      debit: x402Receivable(network),
-      credit: revenue('x402', 'forecast'),
+      debit: x402Receivable(network, 'USDC'),
+      credit: revenue('x402', 'forecast', 'USDC'),
       amount: 5n,
     });
     const others: Journal[] = [
@@ -78,11 +83,11 @@ describe('a journal', () => {
     const [journal] = journalsOfCall(call);
     if (journal === undefined) throw new Error('no journal');
     expect(() => assertBalanced(journal)).not.toThrow();
-    const usd = { account: revenue('key', 'forecast'), amount: -1_000n };
+    const usd = { account: revenue('key', 'forecast', 'USD'), amount: -1_000n };
     for (const postings of [
       journal.postings.slice(1),
       [],
-      [...journal.postings, { account: cash(network, payTo), amount: 0n }],
+      [...journal.postings, { account: cash(network, payTo, 'USDC'), amount: 0n }],
       [journal.postings[0], usd],
     ]) {
       expect(() => assertBalanced({ ...journal, postings: postings as Journal['postings'] })).toThrow(RangeError);
@@ -109,7 +114,7 @@ describe('the flows', () => {
   });
 
   it('a call by key is owed by its account, in dollars; one that the plan includes is no journal', () => {
-    const byKey: BookedCall = { ...call, rail: 'key', account: 'acct_1', network: null, amount: 250n };
+    const byKey: BookedCall = { ...call, rail: 'key', account: 'acct_1', network: null, asset: 'USD', amount: 250n };
     expect(balancesOf(journalsOfCall(byKey))).toEqual({
       'revenue:key:forecast': -250n,
       'unbilled-receivable:acct_1': 250n,
@@ -119,7 +124,7 @@ describe('the flows', () => {
 
   it('money that nothing explains is a liability', () => {
     expect(balancesOf(journalsOfTransfer({ ...transfer, claim: 'none' }))).toEqual({
-      [unidentifiedReceipts.code]: -1_000n,
+      [unidentifiedReceipts('USDC').code]: -1_000n,
       [`usdc:${network}:${payTo}`]: 1_000n,
     });
   });
@@ -154,7 +159,14 @@ describe('the flows', () => {
   });
 
   it('a call on credit that is given up stays earned, and is a loss', () => {
-    const turn = { source: 'unpaid:u1', network, sku: 'forecast', amount: 1_000n, occurredAt: at };
+    const turn = {
+      source: 'unpaid:u1',
+      network,
+      asset: 'USDC',
+      sku: 'forecast',
+      amount: 1_000n,
+      occurredAt: at,
+    } as const;
     const journals = [
       ...journalsOfCall({ ...call, deferred: true }),
       ...journalsOfTurn({ ...turn, kind: 'write-off' }),
@@ -163,7 +175,7 @@ describe('the flows', () => {
   });
 
   it('money for a call that was not served is owed back and earns nothing', () => {
-    const refund = journalsOfRefund({ entryId: 'r1', network, amount: 1_000n, issuedAt: at });
+    const refund = journalsOfRefund({ entryId: 'r1', network, asset: 'USDC', amount: 1_000n, issuedAt: at });
     expect(balancesOf([...refund, ...journalsOfTransfer(transfer)])).toEqual({
       'refunds-due': -1_000n,
       [`usdc:${network}:${payTo}`]: 1_000n,
@@ -172,15 +184,46 @@ describe('the flows', () => {
 
   it.each([
     ['forecast', journalsOfCall(call)],
-    [null, journalsOfRefund({ entryId: 'r1', network, amount: 1_000n, issuedAt: at })],
+    [null, journalsOfRefund({ entryId: 'r1', network, asset: 'USDC', amount: 1_000n, issuedAt: at })],
   ] as const)(
     'a settlement that the chain dropped leaves nothing (%s), and one that moved again restores it',
     (sku, booked) => {
-      const turn = { network, sku, amount: 1_000n, occurredAt: at };
+      const turn = { network, asset: 'USDC', sku, amount: 1_000n, occurredAt: at } as const;
       const dropped = journalsOfTurn({ ...turn, kind: 'dropped', source: 'reversed:x' });
       expect(balancesOf([...booked, ...dropped])).toEqual({});
       const restored = journalsOfTurn({ ...turn, kind: 'restored', source: 'settlement:y' });
       expect(balancesOf([...booked, ...dropped, ...restored])).toEqual(balancesOf(booked));
     },
   );
+
+  it('EURC has accounts of its own: no account of one token is in a journal of the other, whatever happens to a payment', () => {
+    const all = (asset: TokenCode): readonly Journal[] => {
+      const turn = { network, asset, sku: 'forecast', amount: 1_000n, occurredAt: at } as const;
+      return [
+        ...journalsOfCall({ ...call, asset }),
+        ...journalsOfCall({ ...call, asset, deferred: true }),
+        ...journalsOfRefund({ entryId: 'r1', network, asset, amount: 1_000n, issuedAt: at }),
+        ...(['settled', 'deferred', 'none'] as const).flatMap((claim) =>
+          journalsOfTransfer({ ...transfer, asset, claim }),
+        ),
+        ...journalsOfTransfer({ ...transfer, asset, from: payTo, to: '0xb', authorized: false }),
+        ...journalsOfOpening({ network, asset, payTo, balance: 5n, at }),
+        ...(['write-off', 'dropped', 'restored'] as const).flatMap((kind) =>
+          journalsOfTurn({ ...turn, kind, source: kind }),
+        ),
+        ...journalsOfTurn({ ...turn, sku: null, kind: 'dropped', source: 'd' }),
+        identificationOf({ ...transfer, asset, from: 'none', to: 'settled', moves: 0 }),
+      ];
+    };
+    const accountsOf = (journals: readonly Journal[]): readonly LedgerAccount[] =>
+      journals.flatMap(({ postings }) => postings.map(({ account }) => account));
+    const [euros, coins] = [accountsOf(all('EURC')), accountsOf(all('USDC'))];
+    expect(new Set(euros.map(({ asset }) => asset))).toEqual(new Set(['EURC']));
+    expect(new Set(coins.map(({ asset }) => asset))).toEqual(new Set(['USDC']));
+    const codes = new Set(coins.map(({ code }) => code));
+    expect(euros.filter(({ code }) => codes.has(code))).toEqual([]);
+    expect(new Set(euros.map(({ code }) => code)).size).toBe(codes.size);
+    // A product may be called like the other token.
+    expect(revenue('x402', 'forecast', 'EURC').code).not.toBe(revenue('x402', 'eurc:forecast', 'USDC').code);
+  });
 });

@@ -1,3 +1,4 @@
+import type { AssetCode } from '@keyfare/core/money';
 import { atomicColumn } from '@keyfare/db/columns';
 import { Check, Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
 import { JournalEntity } from './journal.entity.js';
@@ -20,7 +21,7 @@ export class PostingEntity {
   account: string;
 
   @Column({ type: 'text' })
-  asset: 'USD' | 'USDC';
+  asset: AssetCode;
 
   /** Smallest units of the asset. */
   @Column(atomicColumn)

@@ -1,4 +1,5 @@
 import type { Rail } from '@keyfare/core/metering';
+import type { AssetCode } from '@keyfare/core/money';
 import { atomicColumn, bigintColumn, timeColumn } from '@keyfare/db/columns';
 import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
@@ -8,7 +9,7 @@ import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 @Check('charge_amount', 'units >= 0 and included >= 0 and overage >= 0 and amount >= 0')
 @Check(
   'charge_split',
-  `case rail when 'key' then asset = 'USD' and included + overage = units and amount = overage * unit_price and price_book_id is not null and account is not null when 'free' then asset = 'USD' and included = 0 and overage = 0 and amount = 0 and unit_price is null and price_book_id is null and account is null and payer is not null else asset = 'USDC' and included = 0 and overage = 0 and payer is not null end`,
+  `case rail when 'key' then asset = 'USD' and included + overage = units and amount = overage * unit_price and price_book_id is not null and account is not null when 'free' then asset = 'USD' and included = 0 and overage = 0 and amount = 0 and unit_price is null and price_book_id is null and account is null and payer is not null else asset in ('USDC', 'EURC') and included = 0 and overage = 0 and payer is not null end`,
 )
 @Index('charge_account', ['account', 'periodStart', 'place'], { where: `rail = 'key'` })
 @Index('charge_period', ['periodStart'])
@@ -45,7 +46,7 @@ export class ChargeEntity {
 
   /** `USD` counts micro-dollars. */
   @Column({ type: 'text' })
-  asset: 'USD' | 'USDC';
+  asset: AssetCode;
 
   @Column(atomicColumn)
   amount: bigint;

@@ -1,6 +1,7 @@
 import { type PlanTerms, type Rail, rate } from '@keyfare/core/metering';
 import { type AssetCode, type Money, money } from '@keyfare/core/money';
 import type { CallEntry, EntryFault, GoodEntry, TermsEntry } from '../entry.js';
+import { codeOf } from '../token.js';
 
 /** Terms as an entry says them: there is always a price, of which nothing is sold where none was agreed. */
 export type SignedTerms = PlanTerms & { readonly overagePrice: Money };
@@ -85,7 +86,8 @@ export function rateEntries(entries: readonly GoodEntry[], state: RatingState): 
       book.push(booked);
       terms.push(booked);
     } else if (entry.kind === 'call' && entry.receipt.rail === 'x402') {
-      charges.push(chargePaidCall(entry, BigInt(entry.receipt.amount)));
+      const { receipt } = entry;
+      charges.push(chargePaidCall(entry, money(codeOf(receipt), BigInt(receipt.amount))));
     } else if (entry.kind === 'call' && entry.receipt.rail === 'free') {
       charges.push(chargeFreeCall(entry));
     } else if (entry.kind === 'call') {
@@ -192,8 +194,8 @@ function chargeKeyCall(
 }
 
 /** A paid call costs what was paid for it; the plan of an account that it is linked to has no part in that. */
-function chargePaidCall(entry: CallEntry, amount: bigint): Charge {
-  return chargeAlone(entry, { rail: 'x402', asset: 'USDC', amount });
+function chargePaidCall(entry: CallEntry, { asset, atomic: amount }: Money): Charge {
+  return chargeAlone(entry, { rail: 'x402', asset, amount });
 }
 
 /** A call that its route gave away. */

@@ -1,4 +1,4 @@
-import { formatMoney, money } from '@keyfare/core/money';
+import { assetCodes, formatMoney, money } from '@keyfare/core/money';
 import { z } from 'zod';
 import type { PastResolution } from './break.entity.js';
 import type { Break } from './break-row.js';
@@ -22,7 +22,7 @@ export const breakView = z
     id: z.string(),
     class: z.string(),
     keys: z.record(z.string(), z.string()),
-    asset: z.enum(['USD', 'USDC']).nullable(),
+    asset: z.enum(assetCodes).nullable(),
     amount: amountOrNull,
     side: z.enum(['receipt', 'usage', 'ledger', 'chain']),
     detail: z.string(),

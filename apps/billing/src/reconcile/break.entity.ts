@@ -1,3 +1,4 @@
+import type { AssetCode } from '@keyfare/core/money';
 import { atomicColumn, timeColumn } from '@keyfare/db/columns';
 import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
@@ -6,7 +7,7 @@ export interface PastResolution {
   /** When it was over, and why. */
   readonly at: string;
   readonly why: string;
-  readonly asset: 'USD' | 'USDC' | null;
+  readonly asset: AssetCode | null;
   readonly amount: string | null;
   readonly side: string;
   readonly detail: string;
@@ -37,7 +38,7 @@ export class BreakEntity {
   keys: Record<string, string>;
 
   @Column({ type: 'text', nullable: true })
-  asset: 'USD' | 'USDC' | null;
+  asset: AssetCode | null;
 
   /** What is at stake, never negative, where that is an amount. */
   @Column({ ...atomicColumn, nullable: true })

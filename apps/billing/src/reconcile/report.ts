@@ -1,10 +1,10 @@
-import { type AssetCode, formatMoney, money } from '@keyfare/core/money';
+import { type AssetCode, assetCodes, formatMoney, money, tokenCodes } from '@keyfare/core/money';
 import { z } from 'zod';
 
 const count = z.int().nonnegative();
 /** A decimal amount, such as `0.001000`. */
 const amount = z.string().regex(/^-?\d+\.\d{6}$/);
-const asset = z.enum(['USD', 'USDC']);
+const asset = z.enum(assetCodes);
 
 /** A wallet, up to the block that was read last. */
 const walletFigures = z.object({
@@ -18,6 +18,9 @@ const walletFigures = z.object({
   /** What the chain says that it holds, when it could be asked. */
   balance: amount.nullable(),
 });
+
+const payments = z.array(z.object({ status: z.string(), count, recorded: amount, settled: amount }));
+const sum = z.object({ count, amount });
 
 /** See `ReconciliationReport`. */
 export type WalletFigures = z.infer<typeof walletFigures>;
@@ -34,17 +37,33 @@ export const reconciliationReport = z
     }),
     /** Rated calls and what they come to. */
     calls: z.array(z.object({ rail: z.enum(['key', 'x402', 'free']), count, units: z.string(), asset, amount })),
-    /** Payments by what entries and chain say of them together. */
-    payments: z.array(z.object({ status: z.string(), count, recorded: amount, settled: amount })),
-    unpaid: z.object({ count, amount }),
-    /** Money that came in for calls that were not served. */
-    refundsDue: z.object({ count, amount }),
-    /** The configured wallet, and the others of its network: further payees, and those that were configured before it. */
+    /** Payments in USDC by what entries and chain say of them together. */
+    payments,
+    /** In USDC. */
+    unpaid: sum,
+    /** Money that came in for calls that were not served, in USDC. */
+    refundsDue: sum,
+    /** What the configured wallet has in USDC, and the others of its network: further payees, and those that were configured before it. */
     chain: walletFigures.extend({
       state: z.enum(['current', 'behind', 'unavailable', 'rewritten', 'diverged']),
       network: z.string(),
       earlier: z.array(walletFigures),
     }),
+    /**
+     * The same of every other token of which the books know anything; left out where there is none. Amounts of two tokens
+     * are never one sum.
+     */
+    otherTokens: z
+      .array(
+        z.object({
+          asset: z.enum(tokenCodes),
+          payments,
+          unpaid: sum,
+          refundsDue: sum,
+          wallets: z.array(walletFigures),
+        }),
+      )
+      .optional(),
     /** The ledger's balances by the type of account: debits less credits. Each asset sums to zero. */
     ledger: z.array(z.object({ asset, type: z.string(), balance: amount })),
     /** Open breaks by class. */

@@ -1,11 +1,13 @@
 import type { Rail } from '@keyfare/core/metering';
-import type { AssetCode } from '@keyfare/core/money';
+import { type AssetCode, type TokenCode, tokenCodes } from '@keyfare/core/money';
 import type { Sql } from '@keyfare/db/sql';
+import { codeSql } from '../token.js';
 import { type PaymentJudgement, paymentParameters, payments } from './payment-status.sql.js';
 import { decimal, type ReconciliationReport, type WalletFigures } from './report.js';
 
 interface WalletRow {
   readonly watch: string;
+  readonly asset: TokenCode;
   readonly pay_to: string;
   readonly block_number: string;
   readonly finalized_number: string;
@@ -33,24 +35,85 @@ export async function summarize(
 ): Promise<{ readonly report: ReconciliationReport; readonly chainAsOf: Date | null }> {
   const { judgement } = facts;
   const wallets = await readWallets(tx, judgement.network.caip2);
-  const current = wallets.find(({ pay_to: wallet }) => wallet === judgement.payTo);
+  const figures = await readTokens(tx, judgement);
+  const inUsdc = wallets.filter(({ asset }) => asset === 'USDC');
+  const current = inUsdc.find(({ pay_to: wallet }) => wallet === judgement.payTo);
+  const others = otherTokens(wallets, figures, facts.balances);
   const report: ReconciliationReport = {
     entries: { complete: facts.entriesComplete, place: facts.place, ...(await countEntries(tx)) },
     calls: await sumCalls(tx),
-    payments: await sumPayments(tx, judgement),
-    unpaid: await sumUnpaid(tx),
-    refundsDue: await sumRefunds(tx),
+    ...tokenFigures('USDC', figures),
     chain: {
       ...(current === undefined ? unread(judgement.payTo) : figuresOf(current, facts.balances)),
       state: facts.chainState,
       network: judgement.network.caip2,
-      earlier: wallets.filter((row) => row !== current).map((row) => figuresOf(row, facts.balances)),
+      earlier: inUsdc.filter((row) => row !== current).map((row) => figuresOf(row, facts.balances)),
     },
+    ...(others.length > 0 && { otherTokens: others }),
     ledger: await sumLedger(tx),
     breaks: await sumBreaks(tx),
     unchecked: [...facts.unchecked],
   };
-  return { report, chainAsOf: current?.complete_as_of ?? null };
+  return { report, chainAsOf: chainAsOf(wallets, judgement.payTo) };
+}
+
+/** The moment of which all that the configured wallet moved is known, in whatever token; null while there is none. */
+function chainAsOf(wallets: readonly WalletRow[], payTo: string): Date | null {
+  const moments = wallets.filter(({ pay_to: wallet }) => wallet === payTo).map(({ complete_as_of: asOf }) => asOf);
+  const known = moments.flatMap((moment) => moment ?? []);
+  if (known.length < moments.length) return null;
+  return known.toSorted((a, b) => a.getTime() - b.getTime())[0] ?? null;
+}
+
+interface TokenRows {
+  readonly payments: readonly PaymentRow[];
+  readonly unpaid: readonly SumRow[];
+  readonly refundsDue: readonly SumRow[];
+}
+
+type TokenFigures = Pick<ReconciliationReport, 'payments' | 'unpaid' | 'refundsDue'>;
+
+async function readTokens(tx: Sql, judgement: PaymentJudgement): Promise<TokenRows> {
+  return {
+    payments: await sumPayments(tx, judgement),
+    unpaid: await sumUnpaid(tx),
+    refundsDue: await sumRefunds(tx),
+  };
+}
+
+/** What the rows say of one token. */
+function tokenFigures(token: TokenCode, rows: TokenRows): TokenFigures {
+  const sumOf = (sums: readonly SumRow[]): TokenFigures['unpaid'] => {
+    const { count = 0, amount = '0' } = sums.find(({ asset }) => asset === token) ?? {};
+    return { count, amount: decimal(token, amount) };
+  };
+  return {
+    payments: rows.payments.flatMap(({ asset, status, count, recorded, settled }) =>
+      asset === token ? [{ status, count, recorded: decimal(token, recorded), settled: decimal(token, settled) }] : [],
+    ),
+    unpaid: sumOf(rows.unpaid),
+    refundsDue: sumOf(rows.refundsDue),
+  };
+}
+
+/** The tokens beside USDC of which there are payments, or which a wallet has held. */
+function otherTokens(
+  wallets: readonly WalletRow[],
+  rows: TokenRows,
+  balances: RunFacts['balances'],
+): NonNullable<ReconciliationReport['otherTokens']> {
+  return tokenCodes.flatMap((asset) => {
+    if (asset === 'USDC') return [];
+    const held = wallets.filter((row) => row.asset === asset && hasMoved(row, balances));
+    const figures = tokenFigures(asset, rows);
+    const isKnown = figures.payments.length + figures.unpaid.count + figures.refundsDue.count + held.length > 0;
+    return isKnown ? [{ asset, ...figures, wallets: held.map((row) => figuresOf(row, balances)) }] : [];
+  });
+}
+
+function hasMoved(row: WalletRow, balances: RunFacts['balances']): boolean {
+  const amounts = [row.opening_balance ?? '0', row.money_in, row.money_out, balances.get(row.watch) ?? 0n];
+  return amounts.some((amount) => BigInt(amount) !== 0n);
 }
 
 function unread(wallet: string): WalletFigures {
@@ -59,17 +122,17 @@ function unread(wallet: string): WalletFigures {
 }
 
 function figuresOf(row: WalletRow, balances: RunFacts['balances']): WalletFigures {
-  const { opening_balance: opening, money_in: moneyIn, money_out: moneyOut } = row;
+  const { asset, opening_balance: opening, money_in: moneyIn, money_out: moneyOut } = row;
   const explained = opening === null ? null : BigInt(opening) + BigInt(moneyIn) - BigInt(moneyOut);
   return {
     wallet: row.pay_to,
     block: row.block_number,
     finalized: row.finalized_number,
-    opening: decimal('USDC', opening),
-    in: decimal('USDC', moneyIn),
-    out: decimal('USDC', moneyOut),
-    explained: decimal('USDC', explained?.toString() ?? null),
-    balance: decimal('USDC', balances.get(row.watch)?.toString() ?? null),
+    opening: decimal(asset, opening),
+    in: decimal(asset, moneyIn),
+    out: decimal(asset, moneyOut),
+    explained: decimal(asset, explained?.toString() ?? null),
+    balance: decimal(asset, balances.get(row.watch)?.toString() ?? null),
   };
 }
 
@@ -83,7 +146,7 @@ async function countEntries(tx: Sql): Promise<{ good: number; bad: number }> {
 async function sumCalls(tx: Sql): Promise<ReconciliationReport['calls']> {
   const rows = await tx.query<{ rail: Rail; count: number; units: string; asset: AssetCode; amount: string }>({
     text: `select rail, asset, count(*)::int as count, sum(units)::text as units, sum(amount)::text as amount
-      from billing.charge group by rail, asset order by rail`,
+      from billing.charge group by rail, asset order by rail, asset`,
   });
   return rows.map(({ rail, count, units, asset, amount }) => ({
     rail,
@@ -94,42 +157,50 @@ async function sumCalls(tx: Sql): Promise<ReconciliationReport['calls']> {
   }));
 }
 
-async function sumPayments(tx: Sql, judgement: PaymentJudgement): Promise<ReconciliationReport['payments']> {
-  const rows = await tx.query<{ status: string; count: number; recorded: string; settled: string }>({
+interface PaymentRow {
+  readonly asset: TokenCode;
+  readonly status: string;
+  readonly count: number;
+  readonly recorded: string;
+  readonly settled: string;
+}
+
+interface SumRow {
+  readonly asset: TokenCode;
+  readonly count: number;
+  readonly amount: string;
+}
+
+async function sumPayments(tx: Sql, judgement: PaymentJudgement): Promise<readonly PaymentRow[]> {
+  return tx.query<PaymentRow>({
     text: `with ${payments(1)}
-      select status, count(*)::int as count, coalesce(sum(recorded_amount), 0)::text as recorded,
-        coalesce(sum(settled_amount), 0)::text as settled
-      from payments group by status order by status`,
+      select ${codeSql('asset')} as asset, status, count(*)::int as count,
+        coalesce(sum(recorded_amount), 0)::text as recorded, coalesce(sum(settled_amount), 0)::text as settled
+      from payments group by 1, status order by 1, status`,
     values: paymentParameters(judgement),
   });
-  return rows.map(({ status, count, recorded, settled }) => ({
-    status,
-    count,
-    recorded: decimal('USDC', recorded),
-    settled: decimal('USDC', settled),
-  }));
 }
 
-async function sumUnpaid(tx: Sql): Promise<ReconciliationReport['unpaid']> {
-  const [row] = await tx.query<{ count: number; amount: string }>({
-    text: `select count(*)::int as count, coalesce(sum(amount), 0)::text as amount from billing.payment
-      where outcome = 'unpaid'`,
+async function sumUnpaid(tx: Sql): Promise<readonly SumRow[]> {
+  return tx.query<SumRow>({
+    text: `select ${codeSql('asset')} as asset, count(*)::int as count, sum(amount)::text as amount from billing.payment
+      where outcome = 'unpaid' group by 1`,
   });
-  return { count: row?.count ?? 0, amount: decimal('USDC', row?.amount ?? '0') };
 }
 
-async function sumRefunds(tx: Sql): Promise<ReconciliationReport['refundsDue']> {
-  const [row] = await tx.query<{ count: number; amount: string }>({
-    text: `select count(*)::int as count, coalesce(sum(p.amount), 0)::text as amount from billing.payment p
+async function sumRefunds(tx: Sql): Promise<readonly SumRow[]> {
+  return tx.query<SumRow>({
+    text: `select ${codeSql('p.asset')} as asset, count(*)::int as count, sum(p.amount)::text as amount
+      from billing.payment p
       where p.outcome = 'refund-due' and coalesce((
-        select l.outcome from billing.payment l where l.call_id = p.entry_id order by l.place desc limit 1), '') <> 'reversed'`,
+        select l.outcome from billing.payment l where l.call_id = p.entry_id order by l.place desc limit 1), '') <> 'reversed'
+      group by 1`,
   });
-  return { count: row?.count ?? 0, amount: decimal('USDC', row?.amount ?? '0') };
 }
 
 async function readWallets(tx: Sql, network: string): Promise<readonly WalletRow[]> {
   return tx.query<WalletRow>({
-    text: `select c.watch, c.pay_to, c.block_number, c.finalized_number, c.opening_balance, c.complete_as_of,
+    text: `select c.watch, ${codeSql('c.asset')} as asset, c.pay_to, c.block_number, c.finalized_number, c.opening_balance, c.complete_as_of,
         coalesce(sum(t.value) filter (where t.to_address = t.pay_to), 0)::text as money_in,
         coalesce(sum(t.value) filter (where t.from_address = t.pay_to), 0)::text as money_out
       from billing.chain_cursor c
@@ -157,6 +228,6 @@ async function sumBreaks(tx: Sql): Promise<ReconciliationReport['breaks']> {
     class: name,
     asset,
     count,
-    amount: decimal(asset ?? 'USDC', amount),
+    amount: asset === null ? null : decimal(asset, amount),
   }));
 }

@@ -1,6 +1,7 @@
-import { formatMoney, money } from '@keyfare/core/money';
+import { formatMoney, money, type TokenCode, tokenCodes } from '@keyfare/core/money';
 import { formatMonth, type Period } from '@keyfare/core/time';
 import { z } from 'zod';
+import { codeSql } from '../token.js';
 import type { Table } from './table.js';
 
 /** Money that came in for a call that was not served: no revenue, and a debt to its payer. */
@@ -15,10 +16,11 @@ export const refundRow = z.object({
   token: z.string(),
   payer: z.string(),
   nonce: z.string(),
-  /** In USDC. */
   amount: z.string(),
   reason: z.string(),
   transaction: z.string(),
+  /** What the amount is counted in. */
+  asset: z.enum(tokenCodes),
 });
 
 type RefundView = z.infer<typeof refundRow>;
@@ -31,6 +33,7 @@ interface RefundRow {
   readonly resource_url: string;
   readonly network: string;
   readonly asset: string;
+  readonly code: TokenCode;
   readonly payer: string;
   readonly nonce: string;
   readonly amount: string;
@@ -46,7 +49,7 @@ export function refundsTable(period: Period): Table<RefundRow, RefundView> {
     statement: {
       text: `
         select case l.outcome when 'reversed' then 'reversed' else 'owed' end as state, p.entry_id, p.issued_at, p.sku,
-          p.resource_url, p.network, p.asset, p.payer, p.nonce, p.amount, p.reason,
+          p.resource_url, p.network, p.asset, ${codeSql('p.asset')} as code, p.payer, p.nonce, p.amount, p.reason,
           coalesce(l.transaction, p.transaction) as transaction
         from billing.payment p
         left join lateral (
@@ -68,9 +71,10 @@ export function refundsTable(period: Period): Table<RefundRow, RefundView> {
       token: row.asset,
       payer: row.payer,
       nonce: row.nonce,
-      amount: formatMoney(money('USDC', BigInt(row.amount))),
+      amount: formatMoney(money(row.code, BigInt(row.amount))),
       reason: row.reason,
       transaction: row.transaction,
+      asset: row.code,
     }),
   };
 }

@@ -1,5 +1,5 @@
 import type { Rail } from '@keyfare/core/metering';
-import { type AssetCode, formatMoney, money } from '@keyfare/core/money';
+import { type AssetCode, assetCodes, formatMoney, money } from '@keyfare/core/money';
 import { formatMonth, type Period } from '@keyfare/core/time';
 import { z } from 'zod';
 import type { Table } from './table.js';
@@ -16,7 +16,7 @@ export const revenueRow = z.object({
   units: z.string(),
   included: z.string(),
   overage: z.string(),
-  asset: z.enum(['USD', 'USDC']),
+  asset: z.enum(assetCodes),
   amount: z.string(),
 });
 
@@ -60,6 +60,8 @@ export function revenueTable(period: Period): Table<RevenueRow, RevenueView> {
       { column: 'customer', kind: 'text' },
       // A wallet may be named like an account.
       { column: 'account', kind: 'text' },
+      // A wallet may pay for one product in two assets.
+      { column: 'asset', kind: 'text' },
     ],
     view: (row) => ({
       month,

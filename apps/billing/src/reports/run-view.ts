@@ -1,9 +1,9 @@
-import type { AssetCode } from '@keyfare/core/money';
+import type { AssetCode, TokenCode } from '@keyfare/core/money';
 import { z } from 'zod';
 import type { Break } from '../reconcile/break-row.js';
 import { breakView, viewBreak } from '../reconcile/break-view.js';
 import type { Run } from '../reconcile/reconcile.service.js';
-import { decimal, reconciliationReport, type WalletFigures } from '../reconcile/report.js';
+import { decimal, type ReconciliationReport, reconciliationReport, type WalletFigures } from '../reconcile/report.js';
 import type { Cell, Table } from './table.js';
 
 /** A run of the reconciliation, as it is answered. */
@@ -93,7 +93,7 @@ export function openBreaksTable(): Table<BreakRow, Readonly<Record<(typeof runCo
       status: 'open',
       asset: row.asset,
       count: 1,
-      amount: decimal(row.asset ?? 'USDC', row.amount),
+      amount: row.asset === null ? null : decimal(row.asset, row.amount),
       detail: `${row.detail} ${JSON.stringify(row.keys)}`,
       firstSeen: row.first_seen.toISOString(),
       owner: row.owner,
@@ -104,34 +104,46 @@ export function openBreaksTable(): Table<BreakRow, Readonly<Record<(typeof runCo
 
 type RunRow = Readonly<Partial<Record<(typeof runColumns)[number], Cell>>>;
 
-function walletRows(figures: WalletFigures): readonly RunRow[] {
+function walletRows(asset: TokenCode, figures: WalletFigures): readonly RunRow[] {
   const items = ['opening', 'in', 'out', 'explained', 'balance'] as const;
   return items.map((item) => ({
     section: 'chain',
     item,
-    asset: 'USDC',
+    asset,
     amount: figures[item],
     detail: figures.wallet,
   }));
 }
 
+function tokenRows(
+  asset: TokenCode,
+  { payments, unpaid, refundsDue }: Pick<ReconciliationReport, 'payments' | 'unpaid' | 'refundsDue'>,
+): readonly RunRow[] {
+  return [
+    ...payments.flatMap(({ status, count, recorded, settled }) => [
+      { section: 'payments', item: 'recorded', status, asset, count, amount: recorded },
+      { section: 'payments', item: 'settled', status, asset, count, amount: settled },
+    ]),
+    { section: 'payments', item: 'unpaid', asset, count: unpaid.count, amount: unpaid.amount },
+    { section: 'payments', item: 'refunds due', asset, count: refundsDue.count, amount: refundsDue.amount },
+  ];
+}
+
 /** A run as rows: its figures, without the breaks. */
 export function runRows({ report }: Run): readonly RunRow[] {
-  const { entries, calls, payments, unpaid, refundsDue, chain, ledger } = report;
+  const { entries, calls, chain, otherTokens = [], ledger } = report;
   return [
     { section: 'entries', item: 'good', status: entries.complete ? 'complete' : 'incomplete', count: entries.good },
     { section: 'entries', item: 'bad', status: entries.complete ? 'complete' : 'incomplete', count: entries.bad },
     ...calls.map(({ rail, count, asset, amount, units }) => {
       return { section: 'calls', item: rail, asset, count, amount, detail: `${units} units` };
     }),
-    ...payments.flatMap(({ status, count, recorded, settled }) => [
-      { section: 'payments', item: 'recorded', status, asset: 'USDC', count, amount: recorded },
-      { section: 'payments', item: 'settled', status, asset: 'USDC', count, amount: settled },
-    ]),
-    { section: 'payments', item: 'unpaid', asset: 'USDC', count: unpaid.count, amount: unpaid.amount },
-    { section: 'payments', item: 'refunds due', asset: 'USDC', count: refundsDue.count, amount: refundsDue.amount },
+    ...tokenRows('USDC', report),
     { section: 'chain', item: 'block', status: chain.state, detail: chain.block },
-    ...[chain, ...chain.earlier].flatMap(walletRows),
+    ...[chain, ...chain.earlier].flatMap((wallet) => walletRows('USDC', wallet)),
+    ...otherTokens.flatMap((token) =>
+      tokenRows(token.asset, token).concat(token.wallets.flatMap((wallet) => walletRows(token.asset, wallet))),
+    ),
     ...ledger.map(({ asset, type, balance }) => {
       const credit = balance.startsWith('-');
       return {

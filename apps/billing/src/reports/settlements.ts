@@ -1,7 +1,9 @@
-import { formatMoney, money } from '@keyfare/core/money';
+import { type TokenCode, tokenCodes } from '@keyfare/core/money';
 import { formatMonth, type Period } from '@keyfare/core/time';
 import { z } from 'zod';
 import { type PaymentJudgement, paymentParameters, payments } from '../reconcile/payment-status.sql.js';
+import { decimal } from '../reconcile/report.js';
+import { codeSql } from '../token.js';
 import type { Table } from './table.js';
 
 /** One payment with what its entry and the chain say of it. */
@@ -29,9 +31,9 @@ export const settlementRow = z.object({
   token: z.string(),
   payer: z.string(),
   nonce: z.string(),
-  /** What the entry says, in USDC. */
+  /** What the entry says. */
   recorded: z.string().nullable(),
-  /** What the chain moved, in USDC. */
+  /** What the chain moved. */
   settled: z.string().nullable(),
   /** The transaction that settled it; the one that the entry names when the chain shows none. */
   transaction: z.string().nullable(),
@@ -42,6 +44,8 @@ export const settlementRow = z.object({
   block: z.string().nullable(),
   blockTime: z.string().nullable(),
   finality: z.enum(['provisional', 'final']).nullable(),
+  /** What both amounts are counted in. */
+  asset: z.enum(tokenCodes),
 });
 
 type SettlementView = z.infer<typeof settlementRow>;
@@ -55,6 +59,7 @@ interface SettlementRow {
   readonly issued_at: Date | null;
   readonly network: string;
   readonly asset: string;
+  readonly code: TokenCode;
   readonly payer: string;
   readonly nonce: string;
   readonly recorded_amount: string | null;
@@ -81,7 +86,8 @@ export function settlementsTable(period: Period, judgement: PaymentJudgement): T
           from billing.chain_transfer
           where orphaned_at is null and authorizer is not null and to_address = pay_to
           window batch as (partition by network, transaction))
-        select status, outcome, entry_id, told_by, sku, issued_at, network, asset, payer, nonce, recorded_amount,
+        select status, outcome, entry_id, told_by, sku, issued_at, network, asset, ${codeSql('asset')} as code, payer, nonce,
+          recorded_amount,
           settled_amount, recorded_transaction, settled_transaction, b.payments::text,
           (div(b.fee, b.payments) + case when b.nth <= mod(b.fee, b.payments) then 1 else 0 end)::text as gas_share,
           block_number, block_time, finality, coalesce(issued_at, block_time) as at
@@ -107,18 +113,15 @@ export function settlementsTable(period: Period, judgement: PaymentJudgement): T
       token: row.asset,
       payer: row.payer,
       nonce: row.nonce,
-      recorded: usdc(row.recorded_amount),
-      settled: usdc(row.settled_amount),
+      recorded: decimal(row.code, row.recorded_amount),
+      settled: decimal(row.code, row.settled_amount),
       transaction: row.settled_transaction ?? row.recorded_transaction,
       payments: row.payments,
       gasShare: row.gas_share,
       block: row.block_number,
       blockTime: row.block_time?.toISOString() ?? null,
       finality: row.finality,
+      asset: row.code,
     }),
   };
-}
-
-function usdc(atomic: string | null): string | null {
-  return atomic === null ? null : formatMoney(money('USDC', BigInt(atomic)));
 }

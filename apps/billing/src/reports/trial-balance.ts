@@ -1,4 +1,4 @@
-import { type AssetCode, formatMoney, money } from '@keyfare/core/money';
+import { type AssetCode, assetCodes, formatMoney, money } from '@keyfare/core/money';
 import { formatMonth, type Period } from '@keyfare/core/time';
 import { z } from 'zod';
 import type { Table } from './table.js';
@@ -7,7 +7,7 @@ import type { Table } from './table.js';
 export const trialBalanceRow = z.object({
   account: z.string(),
   type: z.enum(['asset', 'liability', 'equity', 'income', 'expense']),
-  asset: z.enum(['USD', 'USDC']),
+  asset: z.enum(assetCodes),
   debit: z.string(),
   credit: z.string(),
 });

@@ -1,6 +1,7 @@
-import { formatMoney, money } from '@keyfare/core/money';
+import { formatMoney, money, type TokenCode, tokenCodes } from '@keyfare/core/money';
 import { formatMonth, type Period } from '@keyfare/core/time';
 import { z } from 'zod';
+import { codeSql } from '../token.js';
 import type { Table } from './table.js';
 
 /**
@@ -18,10 +19,12 @@ export const unpaidRow = z.object({
   token: z.string(),
   payer: z.string(),
   nonce: z.string(),
-  /** What it would have cost, in USDC. */
+  /** What it would have cost. */
   amount: z.string(),
   reason: z.string(),
   transaction: z.string().nullable(),
+  /** What the amount is counted in. */
+  asset: z.enum(tokenCodes),
 });
 
 type UnpaidView = z.infer<typeof unpaidRow>;
@@ -34,6 +37,7 @@ interface UnpaidRow {
   readonly resource_url: string;
   readonly network: string;
   readonly asset: string;
+  readonly code: TokenCode;
   readonly payer: string;
   readonly nonce: string;
   readonly amount: string;
@@ -48,7 +52,7 @@ export function unpaidTable(period: Period): Table<UnpaidRow, UnpaidView> {
     columns: Object.keys(unpaidRow.shape) as (keyof UnpaidView)[],
     statement: {
       text: `
-        select entry_id, call_id, issued_at, sku, resource_url, network, asset, payer, nonce, amount, coalesce(reason, '') as reason,
+        select entry_id, call_id, issued_at, sku, resource_url, network, asset, ${codeSql('asset')} as code, payer, nonce, amount, coalesce(reason, '') as reason,
           transaction
         from billing.payment where outcome = 'unpaid' and issued_at >= $1 and issued_at < $2`,
       values: [period.start, period.end],
@@ -67,9 +71,10 @@ export function unpaidTable(period: Period): Table<UnpaidRow, UnpaidView> {
       token: row.asset,
       payer: row.payer,
       nonce: row.nonce,
-      amount: formatMoney(money('USDC', BigInt(row.amount))),
+      amount: formatMoney(money(row.code, BigInt(row.amount))),
       reason: row.reason,
       transaction: row.transaction,
+      asset: row.code,
     }),
   };
 }

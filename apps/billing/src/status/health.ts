@@ -6,7 +6,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { BillingConfig } from '../config.js';
 import { type Standstill, Standstills, standstillClasses } from '../standstills.js';
 import { clock, evmChain, feedPool } from '../tokens.js';
-import { watchOf } from '../watch.js';
+import { watchesOf } from '../watch.js';
 import { BillingMetrics } from './metrics.js';
 
 /** A scrape waits for the database and the node so long at most. */
@@ -85,8 +85,9 @@ export class BillingHealth {
   async #measure(): Promise<void> {
     const [cursor] = await this.sql.query<{ head_number: string; block_number: string }>({
       name: 'billing_watch_chain',
-      text: 'select head_number, block_number from billing.chain_cursor where watch = $1',
-      values: [watchOf(this.config.network, this.config.payTo)],
+      text: `select max(head_number) as head_number, min(block_number) as block_number from billing.chain_cursor
+        where watch = any($1) having count(*) > 0`,
+      values: [watchesOf(this.config.network, this.config.payTo)],
     });
     const [reconciled] = await this.sql.query<{ at: Date | null }>({
       name: 'billing_watch_reconciled',

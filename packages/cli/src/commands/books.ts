@@ -12,6 +12,7 @@ const columns: readonly Column<Row>[] = [
   { heading: 'CLASS', cell: ({ class: name }) => name },
   { heading: 'STATUS', cell: ({ status }) => status },
   { heading: 'AMOUNT', cell: ({ amount }) => amount, alignsRight: true },
+  { heading: 'ASSET', cell: ({ asset }) => asset },
   { heading: 'AGE', cell: ({ ageDays }) => ageDays, alignsRight: true },
   { heading: 'OWNER', cell: ({ owner }) => owner },
   { heading: 'DETAIL', cell: ({ detail }) => detail },
@@ -20,6 +21,7 @@ const openColumns: readonly Column<Row>[] = [
   { heading: 'CLASS', cell: ({ class: name }) => name },
   { heading: 'OPEN', cell: ({ count }) => count, alignsRight: true },
   { heading: 'AMOUNT', cell: ({ amount }) => amount, alignsRight: true },
+  { heading: 'ASSET', cell: ({ asset }) => asset },
 ];
 const example = `id          brk_2c1f…
 class       unpaid-call
@@ -53,8 +55,8 @@ entries   120034 good, 0 bad, complete
 chain     current
 open      1
 digest    77aa…
-CLASS        OPEN    AMOUNT
-unpaid-call     1  0.001000`,
+CLASS        OPEN    AMOUNT  ASSET
+unpaid-call     1  0.001000  USDC`,
       },
     ],
     run: reconcile,
@@ -71,8 +73,8 @@ unpaid-call     1  0.001000`,
     examples: [
       {
         line: 'breaks list --status open',
-        output: `ID         CLASS        STATUS    AMOUNT  AGE  OWNER  DETAIL
-brk_2c1f…  unpaid-call  open    0.001000    0  -      The call was served and the money never came.`,
+        output: `ID         CLASS        STATUS    AMOUNT  ASSET  AGE  OWNER  DETAIL
+brk_2c1f…  unpaid-call  open    0.001000  USDC     0  -      The call was served and the money never came.`,
       },
     ],
     run: async (input, { billing, out }) => {

@@ -1,5 +1,5 @@
 import { encodeHex } from '@keyfare/core/encoding';
-import { domainSeparator } from '@keyfare/core/x402';
+import { domainSeparator, type Token } from '@keyfare/core/x402';
 import {
   type Chain,
   estimateCost,
@@ -49,7 +49,7 @@ export async function* checkNetwork(
     for (const check of [
       () => checkHead(name, { chain, now, isPlay: isTestnet(network) }),
       () => checkGas(name, settings, chain),
-      () => checkToken(name, settings, chain),
+      ...network.tokens.map((token) => () => checkToken(name, { network, token }, chain)),
       () => checkBatchContract(name, settings, chain),
     ]) {
       yield await check().catch((error: unknown) =>
@@ -160,30 +160,34 @@ async function checkGas(name: string, { settlerKey, network }: NetworkSettings, 
 }
 
 /** Payers sign over the token's EIP-712 domain: with another one than the contract's, every payment would revert. */
-async function checkToken(name: string, { network }: NetworkSettings, chain: Chain): Promise<Finding> {
-  const { usdc: token, chainId } = network;
+async function checkToken(
+  networkName: string,
+  { network, token }: { readonly network: NetworkSettings['network']; readonly token: Token },
+  chain: Chain,
+): Promise<Finding> {
+  const { chainId } = network;
+  const isUsdc = token === network.usdc;
+  const name = `${networkName}.token${isUsdc ? '' : `-${token.symbol.toLowerCase()}`}`;
   const { address: verifyingContract, name: domainName, version } = token;
   if (!(await hasCode(chain.rpc, verifyingContract))) {
-    return fail(
-      `${name}.token`,
-      `there is no contract at ${token.checksumAddress}`,
-      `name a node of ${network.name} in its RPC_URL`,
-    );
+    const found = `there is no contract at ${token.checksumAddress}`;
+    const remedy = `name a node of ${network.name} in its RPC_URL`;
+    return isUsdc ? fail(name, found, remedy) : warn(name, found, `${remedy}, or offer no ${token.symbol} on it`);
   }
   const wanted = encodeHex(domainSeparator({ name: domainName, version, chainId, verifyingContract }));
   const found = await readDomainSeparator(chain.rpc, verifyingContract);
   const domain = `${JSON.stringify(domainName)} version ${JSON.stringify(version)}`;
   if (found === null) {
     return warn(
-      `${name}.token`,
+      name,
       'the contract does not tell its EIP-712 domain',
       `pay for one call by hand, and see that it is settled: the domain ${domain} is taken for its`,
     );
   }
   return found === wanted
-    ? ok(`${name}.token`, `its EIP-712 domain is ${domain}`)
+    ? ok(name, `its EIP-712 domain is ${domain}`)
     : fail(
-        `${name}.token`,
+        name,
         `the contract at ${token.checksumAddress} has another EIP-712 domain than ${domain}: every payment would revert`,
         `name a node of the real ${network.name} in its RPC_URL; if it is one, this version of Keyfare is too old for the token: upgrade`,
       );

@@ -35,7 +35,7 @@ export const gateRights: readonly Right[] = [
   ...on(['unplaced'], 'delete'),
   ...on(['placed'], 'insert'),
   ...on(['sequencer'], 'update'),
-  ...on(['plan', 'receipt_key', 'settlement', 'bootstrap'], 'select', 'insert'),
+  ...on(['plan', 'price', 'receipt_key', 'settlement', 'bootstrap'], 'select', 'insert'),
   ...on(['account', 'allowance', 'api_key', 'open_total', 'operator', 'wallet'], 'select', 'insert', 'update'),
   ...on(
     [

@@ -9,6 +9,7 @@ export {
   type PricedTariff,
   type Product,
   type ProductOffer,
+  priceOfOffer,
   type Quote,
   quoteProduct,
   type RequestTexts,

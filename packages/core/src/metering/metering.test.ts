@@ -9,8 +9,10 @@ import {
   type PlanTerms,
   type PricedRequest,
   type Product,
+  priceOfOffer,
   quoteProduct,
   rate,
+  type TariffOffer,
 } from './index.js';
 
 const units = fc.bigInt({ min: 0n, max: 10n ** 12n });
@@ -128,6 +130,24 @@ test('a quote asks for one USDC for each dollar of the tariff', () => {
     price: money('USDC', 1000n),
     scope: 'weather',
   });
+});
+
+test('a quote takes the price of an offer in EURC as it is declared, and converts nothing', () => {
+  const offers = [{}, { asset: 'EURC', price: constant(money('EURC', 900n)) }] as const;
+  const quote = quoteProduct({ ...forecast, offers }, request);
+  expect(quote.price).toEqual(money('USDC', 1_000n));
+  expect(quote.offers).toEqual([{}, { asset: 'EURC', price: money('EURC', 900n) }]);
+  expect(quote.offers?.map((offer) => priceOfOffer(quote, offer))).toEqual([
+    money('USDC', 1_000n),
+    money('EURC', 900n),
+  ]);
+  for (const offer of [
+    { asset: 'EURC' },
+    { asset: 'EURC', price: money('USDC', 900n) },
+    { price: money('EURC', 1n) },
+  ]) {
+    expect(() => priceOfOffer(quote, offer as TariffOffer)).toThrow(TypeError);
+  }
 });
 
 test('a quote asks each function of a product once, and takes what it tells of this request', () => {

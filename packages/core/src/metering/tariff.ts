@@ -1,4 +1,4 @@
-import { type Money, money } from '../money/index.js';
+import { type Money, money, type TokenCode } from '../money/index.js';
 import type { PaymentFlow } from '../x402/index.js';
 import type { FreeCalls } from './free.js';
 
@@ -38,16 +38,16 @@ export interface Figure<T> {
 export interface TariffOffer {
   /** Name or CAIP-2 identifier of the network. */
   readonly network?: string | undefined;
-  /** Contract of the asset; only USDC is taken so far. */
-  readonly asset?: string | undefined;
+  /** What is paid in; default: USDC. */
+  readonly asset?: TokenCode | undefined;
   /** Who is paid. */
   readonly payTo?: string | undefined;
-  /** The price of one call; default: the quote's. */
+  /** The price of one call, in the asset; default, of USDC alone: the quote's. */
   readonly price?: Money | undefined;
   readonly flow?: PaymentFlow | undefined;
 }
 
-/** An offer as a product declares it: its price, in USD, may depend on the request. */
+/** An offer as a product declares it: its price, in USD for USDC and else in its asset, may depend on the request. */
 export interface ProductOffer extends Omit<TariffOffer, 'price'> {
   readonly price?: Figure<Money> | undefined;
 }
@@ -105,7 +105,7 @@ export interface Quote {
   /** In USDC, which payers pay in. */
   readonly price: Money;
   readonly scope?: string | undefined;
-  /** Ways to pay by wallet; their prices are in USDC. */
+  /** Ways to pay by wallet; their prices are in their assets. */
   readonly offers?: readonly TariffOffer[] | undefined;
 }
 
@@ -125,12 +125,23 @@ export function isConstant({ price, units, offers = [] }: Product): boolean {
  */
 export function quoteProduct(product: Product, request: PricedRequest): Quote {
   const { sku, scope } = product;
-  const price = money('USDC', valueOf(product.price, request).atomic);
+  const price = inToken(valueOf(product.price, request));
   const units = valueOf(product.units, request);
   const offers = product.offers?.map(({ price: own, ...offer }): TariffOffer => {
-    return Object.freeze(own === undefined ? offer : { ...offer, price: money('USDC', valueOf(own, request).atomic) });
+    return Object.freeze(own === undefined ? offer : { ...offer, price: inToken(valueOf(own, request)) });
   });
   return Object.freeze({ sku, units, price, scope, ...(offers && { offers: Object.freeze(offers) }) });
+}
+
+/** What an offer of a quote asks, in its asset. An offer in another asset than USDC without a price is a bug: TypeError. */
+export function priceOfOffer(quote: Quote, { asset = 'USDC', price = quote.price }: TariffOffer): Money {
+  if (price.asset !== asset) throw new TypeError(`An offer in ${asset} has a price in ${price.asset}.`);
+  return price;
+}
+
+/** A dollar is paid by one USDC. Nothing else is converted. */
+function inToken(price: Money): Money {
+  return price.asset === 'USD' ? money('USDC', price.atomic) : price;
 }
 
 function valueOf<T>({ max, of }: Figure<T>, request: PricedRequest): T {

@@ -7,4 +7,17 @@ export {
   subtractMoney,
   toCents,
 } from './arithmetic.js';
-export { type AssetCode, decimalsOf, formatMoney, type Money, money, parseMoney, parsePrice } from './money.js';
+export {
+  type AssetCode,
+  assetCodes,
+  decimalsOf,
+  formatMoney,
+  type Money,
+  money,
+  type PriceAsset,
+  parseMoney,
+  parsePrice,
+  signOf,
+  type TokenCode,
+  tokenCodes,
+} from './money.js';

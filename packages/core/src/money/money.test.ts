@@ -28,6 +28,25 @@ test('a price is written in dollars and counted in micro-dollars', () => {
   expect(codeOf(() => parsePrice('$$1'))).toBe('money/malformed');
 });
 
+test('a price in EURC is written with the euro sign, and the sign of one asset is never read as the other', () => {
+  expect(parsePrice('€0.0009', 'EURC')).toEqual({ asset: 'EURC', atomic: 900n });
+  for (const [text, asset] of [
+    ['€0.001', 'USD'],
+    ['€0.001', undefined],
+    ['$0.001', 'EURC'],
+    ['0.001', 'EURC'],
+    ['€', 'EURC'],
+    ['€€1', 'EURC'],
+    ['€ 1', 'EURC'],
+    ['EUR 1', 'EURC'],
+    ['1€', 'EURC'],
+    ['€0,5', 'EURC'],
+    ['€0.0000001', 'EURC'],
+  ] as const) {
+    expect(codeOf(() => parsePrice(text, asset))).toBe('money/malformed');
+  }
+});
+
 test('an amount with a sign, an exponent, a guess or a decimal too many is refused, never rounded', () => {
   const texts = [
     '',

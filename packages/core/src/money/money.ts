@@ -1,7 +1,16 @@
 import { Problem } from '../problem/index.js';
 
-/** The assets we count: `USD` in micro-dollars, `USDC` in its own six decimals. */
-export type AssetCode = 'USD' | 'USDC';
+/** The tokens that payers pay in, by their symbols. */
+export const tokenCodes = ['USDC', 'EURC'] as const;
+
+/** A token that payers pay in. */
+export type TokenCode = (typeof tokenCodes)[number];
+
+/** The assets we count: `USD` in micro-dollars, tokens in their own decimals. */
+export const assetCodes = ['USD', ...tokenCodes] as const;
+
+/** An asset that we count. */
+export type AssetCode = (typeof assetCodes)[number];
 
 /** A count of the asset's smallest unit. It never becomes a `number`; negative only as a difference or a credit. */
 export interface Money {
@@ -10,7 +19,17 @@ export interface Money {
 }
 
 /** How many decimals the smallest unit of each asset stands for. Fixed for ever. */
-export const decimalsOf: Readonly<Record<AssetCode, number>> = Object.freeze({ USD: 6, USDC: 6 });
+export const decimalsOf: Readonly<Record<AssetCode, number>> = Object.freeze({
+  USD: 6,
+  USDC: 6,
+  EURC: 6,
+});
+
+/** The sign that a price in each of these assets is written with. */
+export const signOf: Readonly<Record<PriceAsset, string>> = Object.freeze({ USD: '$', EURC: '€' });
+
+/** What prices are told in: dollars, which are taken in USDC one for one, or euros, which are taken in EURC. */
+export type PriceAsset = Exclude<AssetCode, 'USDC'>;
 
 // 72 integer digits and 6 decimals make 78 atomic digits: what a column numeric(78,0) holds.
 const decimal = /^(0|[1-9]\d{0,71})(?:\.(\d+))?$/;
@@ -38,12 +57,16 @@ export function parseMoney(asset: AssetCode, text: string): Money {
   return money(asset, BigInt(whole + fraction.padEnd(decimals, '0')));
 }
 
-/** The price that `text` says, such as `$0.001`, in micro-dollars. Refuses any other form: Problem `money/malformed`. */
-export function parsePrice(text: string): Money {
-  if (!text.startsWith('$')) {
-    throw new Problem('money/malformed', 'A price is written with a dollar sign, such as $0.001.');
+/**
+ * The price that `text` says: `$0.001` is one of `USD`, `€0.001` one of `EURC`. Refuses the sign of another asset, for no
+ * price is converted, and any other form: Problem `money/malformed`.
+ */
+export function parsePrice(text: string, asset: PriceAsset = 'USD'): Money {
+  const sign = signOf[asset];
+  if (!text.startsWith(sign)) {
+    throw new Problem('money/malformed', `A price in ${asset} is written with its sign, such as ${sign}0.001.`);
   }
-  return parseMoney('USD', text.slice(1));
+  return parseMoney(asset, text.slice(sign.length));
 }
 
 /** The decimal text of `amount` with all the decimals of its asset: `0.001000`. Total. */

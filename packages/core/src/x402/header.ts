@@ -1,7 +1,7 @@
 import type { PaymentRequirements } from '@x402/core/types';
 import { decodeBase64, decodeUtf8 } from '../encoding/index.js';
 import { Problem } from '../problem/index.js';
-import { findNetwork, type Network } from './network.js';
+import { findNetwork, findToken, type Network } from './network.js';
 import { outerPayloadV1, outerPayloadV2 } from './outer-payload.js';
 import { parseEvmPayload } from './payload.js';
 import type { PresentedPayment } from './payment.js';
@@ -52,8 +52,12 @@ function parseVersion2(value: object): PresentedPayment {
   assertExact(accepted.scheme);
   const network = findNetwork(accepted.network);
   if (network === null || network.caip2 !== accepted.network) throw unsupportedNetwork();
-  if (accepted.asset.toLowerCase() !== network.usdc.address) {
-    throw new Problem('payment/unsupported', `On ${network.caip2} only USDC is taken.`);
+  if (findToken(network, accepted.asset) === null) {
+    const taken = network.tokens.map(({ symbol }) => symbol).join(' or ');
+    throw new Problem(
+      'payment/unsupported',
+      `On ${network.caip2} payments are taken in ${taken}, and in nothing else.`,
+    );
   }
   const extra = accepted.extra ?? {};
   const method = extra['assetTransferMethod'];

@@ -1,7 +1,15 @@
 export { addressOfPublicKey, hasGoodChecksum } from './address.js';
 export type { RecoveryEngine, SignatureVerifier } from './engine.js';
 export { maxPaymentHeaderLength, type PaymentHeader, parsePaymentHeader } from './header.js';
-export { type Address, findNetwork, type Network, networks, type Token } from './network.js';
+export {
+  type Address,
+  findNetwork,
+  findToken,
+  type Network,
+  networks,
+  type Token,
+  tokenBySymbol,
+} from './network.js';
 export type { Authorization, PaymentFlow, PaymentTerms, PresentedPayment, VerifiedPayment } from './payment.js';
 export {
   formatPaymentRequired,

@@ -62,7 +62,11 @@ export interface PaymentTerms {
 export interface VerifiedPayment {
   readonly x402Version: 1 | 2;
   readonly network: Network;
-  readonly asset: Token;
+  /**
+   * The token whose domain it is signed for, or the one that the payer says. Null where nothing tells it: version 1 names no
+   * asset, and a signature that only code can prove is of no domain that could be found out. Then it is that of the offer.
+   */
+  readonly asset: Token | null;
   readonly authorization: Authorization;
   /** As the token contract takes it: 65 bytes with v 27 or 28 for a key. */
   readonly signature: Hex;

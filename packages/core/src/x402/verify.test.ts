@@ -19,6 +19,7 @@ import {
   checkSignature,
   checkTerms,
   loadSignatureVerifier,
+  matchOffer,
   type PaymentTerms,
   verifyAuthorization,
 } from './index.js';
@@ -93,6 +94,19 @@ test('one flipped bit anywhere in the signature spoils it', () => {
   }
 });
 
+test('a payment signed for one asset of a network matches no offer in another, at whatever amount', () => {
+  const network = networkOf('base-sepolia');
+  const [inUsdc, inEurc] = network.tokens.map((asset) => termsWith({ asset }));
+  if (inUsdc === undefined || inEurc === undefined) throw new Error('the network has one asset');
+  const question = { authorization: good, now };
+  expect(matchOffer({ ...question, asset: inEurc.asset.address }, [inUsdc, inEurc]).terms).toBe(inEurc);
+  expect(matchOffer({ ...question, asset: inUsdc.asset.address }, [inEurc])).toMatchObject({
+    ok: false,
+    code: 'payment/mismatched',
+    detail: 'The payment is in another asset than EURC.',
+  });
+});
+
 test('a signature for one network or token is worth nothing on another', async () => {
   for (const name of ['base', 'polygon', 'sei']) {
     const terms = termsWith({ network: networkOf(name) });
@@ -103,6 +117,7 @@ test('a signature for one network or token is worth nothing on another', async (
     { ...usdc, name: 'USD Coin' },
     { ...usdc, version: '1' },
     { ...usdc, address: payTo },
+    ...networkOf('base-sepolia').tokens.slice(1),
   ]) {
     expect(checkSignature({ authorization: good, signature, terms: termsWith({ asset }), verifier }).ok).toBe(false);
   }

@@ -20,6 +20,8 @@ export interface TermsQuestion {
   readonly authorization: Authorization;
   /** Where the payer says the payment is valid (CAIP-2); unsigned, but a better answer than a wrong signature. */
   readonly network?: string | undefined;
+  /** The contract of the token that the payment is signed for, where that is known. */
+  readonly asset?: Address | undefined;
   /** The offer that the payer says it accepted (version 2). */
   readonly accepted?: PresentedPayment['accepted'] | undefined;
   readonly terms: PaymentTerms;
@@ -57,9 +59,13 @@ export function verifyAuthorization(question: TermsQuestion & SignatureQuestion)
  * wants `validAfter < now < validBefore`, strictly, and we keep six seconds for the block; a payment may be valid for a day
  * at most. No cryptography.
  */
-export function checkTerms({ authorization, network, accepted, terms, now }: TermsQuestion): typeof passed | Refusal {
+export function checkTerms(question: TermsQuestion): typeof passed | Refusal {
+  const { authorization, network, asset, accepted, terms, now } = question;
   if (network !== undefined && network !== terms.network.caip2) {
     return refuse('payment/mismatched', `The payment is for ${network}; the price is on ${terms.network.caip2}.`);
+  }
+  if (asset !== undefined && asset !== terms.asset.address) {
+    return refuse('payment/mismatched', `The payment is in another asset than ${terms.asset.symbol}.`);
   }
   if (authorization.to !== terms.payTo.toLowerCase()) {
     return refuse('payment/mismatched', 'The payment is to another recipient than the price names.');

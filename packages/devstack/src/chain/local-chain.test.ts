@@ -10,7 +10,7 @@ import { makeArea } from '../../test/area.js';
 import { isAlive, parseIdentity } from '../identity.js';
 import { hasPaymentBatch, paymentBatchAddress } from '../payment-batch.js';
 import { choosePort, PortTaken } from '../ports.js';
-import { fundEth, hasUsdc, mintUsdc, usdcAddress, usdcBalance } from '../usdc.js';
+import { fundEth, hasTokens, mintUsdc, usdcAddress, usdcBalance } from '../usdc.js';
 import { type ChainOptions, callRpc, type LocalChain, startChain, stopChain } from './index.js';
 
 const area = makeArea();
@@ -124,7 +124,7 @@ describe('startChain', () => {
     expect(isAlive(before.node)).toBe(false);
     expect(after).toMatchObject({ startedHere: true, restoredFrom: 'state' });
     expect(await hasPaymentBatch(after.rpcUrl)).toBe(true);
-    expect(await hasUsdc(after.rpcUrl)).toBe(true);
+    expect(await hasTokens(after.rpcUrl)).toBe(true);
     expect(await usdcBalance(after.rpcUrl, holder)).toBe(7n);
   });
 

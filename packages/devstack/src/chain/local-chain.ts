@@ -5,7 +5,7 @@ import { isAlive, type ProcessIdentity } from '../identity.js';
 import { waitForLock } from '../lock.js';
 import { hasPaymentBatch, installPaymentBatch } from '../payment-batch.js';
 import { endProcess, freezeProcess, killProcess, signal } from '../signals.js';
-import { hasUsdc, installUsdc } from '../usdc.js';
+import { hasTokens, installEurc, installUsdc } from '../usdc.js';
 import { type AnvilOptions, launchAnvil, readMarker, urlOf } from './anvil.js';
 import { callRpc } from './json-rpc.js';
 import { type ChainRecord, readRecord, writeRecord } from './record.js';
@@ -28,7 +28,7 @@ export interface ChainOptions {
   readonly onSpawn?: (node: ProcessIdentity) => void;
 }
 
-/** A chain that answers, with the test USDC and the batch contract on it. */
+/** A chain that answers, with the test tokens and the batch contract on it. */
 export interface LocalChain {
   readonly rpcUrl: string;
   readonly port: number;
@@ -53,7 +53,7 @@ const defaultChainId = 84_532;
 const stopTimeoutMs = 15_000;
 
 /**
- * Starts a chain with the test USDC and the batch contract at their places, or adopts the one that this home (the
+ * Starts a chain with the test tokens and the batch contract at their places, or adopts the one that this home (the
  * `statePath`) runs already: the process must be the one recorded, and the chain must carry the recorded marker and our
  * contracts; a chain with older ones is started anew from its state. Whatever else answers at the port is a stranger's: `PortTaken`, and nothing is sent to it. The chain keeps running when this process ends.
  */
@@ -87,7 +87,7 @@ async function launch(settings: AnvilOptions, restoredFrom: StateSource): Promis
   const node = await launchAnvil(settings);
   try {
     const rpcUrl = urlOf(settings.port);
-    await Promise.all([installUsdc(rpcUrl), installPaymentBatch(rpcUrl)]);
+    await Promise.all([installUsdc(rpcUrl), installEurc(rpcUrl), installPaymentBatch(rpcUrl)]);
   } catch (error) {
     await killProcess(node);
     throw error;
@@ -103,7 +103,7 @@ async function adopt(record: ChainRecord, settings: AnvilOptions): Promise<Local
     if ((await readMarker(rpcUrl)) === record.marker) {
       const [chainId, token, batch] = await Promise.all([
         callRpc(rpcUrl, 'eth_chainId'),
-        hasUsdc(rpcUrl),
+        hasTokens(rpcUrl),
         hasPaymentBatch(rpcUrl),
       ]);
       const same = Number(chainId) === settings.chainId && token && batch;

@@ -16,8 +16,9 @@ export function writeLlmsText(
   summaryOf: SummaryOf,
 ): string {
   const routes = sold.map((route) => {
-    const { method, path, price, products } = route;
-    const cost = price.min === price.max ? `$${price.max}` : `$${price.min} to $${price.max}`;
+    const { method, path, price, currency, products } = route;
+    const sign = currency === 'USD' ? '$' : '€';
+    const cost = price.min === price.max ? `${sign}${price.max}` : `${sign}${price.min} to ${sign}${price.max}`;
     const skus = products.map(({ sku }) => sku).join(', ');
     return `- [${method} ${path}](${publicUrl}${path}): ${oneLine(summaryOf(route) ?? skus)}. ${cost} a call (${skus}).`;
   });
@@ -26,7 +27,7 @@ export function writeLlmsText(
     `> ${oneLine(description)}`,
     [
       'Every priced route takes one of two: an API key (`Authorization: Bearer …` or `X-API-Key`), or a payment of x402',
-      '(versions 1 and 2, scheme `exact`, USDC). Without either, the answer is a 402 with the exact price of the request in its',
+      `(versions 1 and 2, scheme \`exact\`, ${tokensOf(sold)}). Without either, the answer is a 402 with the exact price of the request in its`,
       '`PAYMENT-REQUIRED` header and its body; sign one of its offers, and send the same request again with it. An answer of 400',
       'or more costs nothing. Each answer carries a signed receipt in `Keyfare-Receipt`.',
     ].join('\n'),
@@ -40,6 +41,14 @@ export function writeLlmsText(
     ].join('\n'),
     '',
   ].join('\n\n');
+}
+
+/** What any route is paid in; USDC where nothing is sold yet. */
+function tokensOf(sold: readonly SoldRoute[]): string {
+  const symbols = new Set(
+    sold.flatMap(({ products }) => products.flatMap(({ accepts }) => accepts.map(({ symbol }) => symbol))),
+  );
+  return [...symbols].toSorted((a, b) => Number(a !== 'USDC') - Number(b !== 'USDC')).join(' or ') || 'USDC';
 }
 
 /** What a host writes must not begin a heading or a list of its own. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { formatMoney, money } from '@keyfare/core/money';
+import { formatMoney, money, signOf, type TokenCode } from '@keyfare/core/money';
 import type { Problem } from '@keyfare/core/problem';
-import type { OfferV1 } from '@keyfare/core/x402';
+import { findNetwork, findToken, type OfferV1 } from '@keyfare/core/x402';
 import type { RefusalPage } from '../request-slots.js';
 
 interface Service {
@@ -42,7 +42,7 @@ const policy = [
  * Whether a caller would rather have HTML than JSON (RFC 9110 §12.5.1). It must name HTML: who takes anything is a program.
  */
 export function prefersHtml(accept: string | undefined): boolean {
-  if (accept === undefined || !accept.includes('text/html')) return false;
+  if (accept === undefined || !/text\/html/i.test(accept)) return false;
   const ranges = new Map(accept.toLowerCase().split(',').map(readRange));
   const html = ranges.get('text/html') ?? 0;
   const json = ranges.get('application/problem+json') ?? ranges.get('application/json');
@@ -98,18 +98,25 @@ export function writePaymentPage(problem: Problem, { title, description, base }:
   return { html, headers };
 }
 
-function dollars({ maxAmountRequired }: OfferV1): string {
-  return `$${formatMoney(money('USDC', BigInt(maxAmountRequired))).replace(/(\.\d\d\d*?)0+$/, '$1')}`;
+function codeOf({ network: name, asset }: OfferV1): TokenCode {
+  const network = findNetwork(name);
+  return (network && findToken(network, asset)?.symbol) ?? 'USDC';
+}
+
+function amountOf(offer: OfferV1): string {
+  const code = codeOf(offer);
+  const sign = code === 'USDC' ? '$' : signOf[code];
+  return `${sign}${formatMoney(money(code, BigInt(offer.maxAmountRequired))).replace(/(\.\d\d\d*?)0+$/, '$1')}`;
 }
 
 function priceOf(offers: readonly OfferV1[]): string {
-  const prices = [...new Set(offers.map(dollars))];
+  const prices = [...new Set(offers.map(amountOf))];
   return `${prices.join(' or ')} a call`;
 }
 
 function showOffer(offer: OfferV1): string {
   const { network, payTo } = offer;
-  return `<li>${dollars(offer)} in USDC on ${escape(network)}, to <code>${escape(payTo)}</code></li>`;
+  return `<li>${amountOf(offer)} in ${codeOf(offer)} on ${escape(network)}, to <code>${escape(payTo)}</code></li>`;
 }
 
 function clientExample(url: string): string {

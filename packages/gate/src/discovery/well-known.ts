@@ -25,7 +25,7 @@ export function writeWellKnown(
       x402Version: 2,
       mimeType,
       accepts: products.flatMap(({ sku, accepts }) =>
-        accepts.map(({ amount, price: _price, flow: _flow, ...offer }) => ({
+        accepts.map(({ amount, price: _price, currency: _currency, symbol: _symbol, flow: _flow, ...offer }) => ({
           ...offer,
           // As much as a call may cost; its 402 says how much it does.
           amount: amount.max,

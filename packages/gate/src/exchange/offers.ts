@@ -1,4 +1,4 @@
-import { type PlanTerms, periodOf, type Quote, type TermsRecord } from '@keyfare/core/metering';
+import { type PlanTerms, periodOf, type Quote, type TariffOffer, type TermsRecord } from '@keyfare/core/metering';
 import { money } from '@keyfare/core/money';
 import { Problem } from '@keyfare/core/problem';
 import { Injectable } from '@nestjs/common';
@@ -28,12 +28,15 @@ export class Offers {
 
   /**
    * What a call beyond the plan costs by wallet: the plan's price for a unit, or the route's where the plan has none. Of a
-   * plan whose price is $0 nobody asks this: such a call is served by key (`limitOf`).
+   * plan whose price is $0 nobody asks this: such a call is served by key (`limitOf`). The plan's price is in dollars, so it
+   * is paid in USDC: offers in another asset are left out, and a route that has no other has its first one made in USDC.
    */
   overage(plan: PlanTerms, quote: Quote): Quote {
     if (plan.overagePrice === null) return quote;
     const price = plan.overagePrice.atomic * quote.units;
-    const offers = quote.offers?.map((offer) => ({ ...offer, price: undefined }));
+    const inUsdc = quote.offers?.filter(({ asset = 'USDC' }) => asset === 'USDC') ?? [];
+    const taken = inUsdc.length > 0 ? inUsdc : quote.offers?.slice(0, 1);
+    const offers = taken?.map(({ network, payTo, flow }): TariffOffer => ({ network, payTo, flow }));
     return { ...quote, price: money('USDC', price), ...(offers && { offers }) };
   }
 

@@ -2,7 +2,7 @@ import type { Hex } from '@keyfare/core/encoding';
 import { Problem } from '@keyfare/core/problem';
 import type { ReceiptPayload } from '@keyfare/core/receipt';
 import { monthOf, unixSeconds } from '@keyfare/core/time';
-import { findNetwork, formatPaymentResponse, type SettlementHeader } from '@keyfare/core/x402';
+import { findNetwork, findToken, formatPaymentResponse, type SettlementHeader } from '@keyfare/core/x402';
 import { Injectable } from '@nestjs/common';
 import type { NewAnswer } from '../answer/stored-answer.js';
 import { GateConfig } from '../config.js';
@@ -240,6 +240,8 @@ export class ExchangeReceipts {
     call: PaidCall,
     { transaction, issuedAt }: { transaction: Hex | null; issuedAt: Date },
   ): ReceiptPayload {
+    const network = findNetwork(hold.network);
+    const token = network && findToken(network, hold.asset);
     return {
       version: 1,
       id: hold.exchangeId,
@@ -258,7 +260,7 @@ export class ExchangeReceipts {
       payer: hold.payer,
       ...(transaction === null ? {} : { transaction }),
       asset: hold.asset,
-      decimals: findNetwork(hold.network)?.usdc.decimals ?? 6,
+      decimals: token?.decimals ?? 6,
       amount: hold.amount.toString(),
       payTo: hold.payTo,
       nonce: hold.nonce,

@@ -1,5 +1,5 @@
 import type { ProblemCode } from '@keyfare/core/problem';
-import type { PaymentTerms } from '@keyfare/core/x402';
+import { findToken, type PaymentTerms } from '@keyfare/core/x402';
 import { costInAsset, estimateCost } from '@keyfare/evm/chain';
 import { batchGasLimit } from '@keyfare/evm/settler';
 import { type NetworkAccess, transferGas } from '../networks.js';
@@ -51,7 +51,9 @@ export class ChainCheck {
     if (maxSettlementCost > 0n && cost > maxSettlementCost) {
       throw comeBack('payment/gas-ceiling', 'A settlement costs more gas than is paid here.', 30);
     }
-    if (maxCostPercent > 0n && costInAsset(cost, etherPrice) * 100n > hold.amount * maxCostPercent) {
+    if (maxCostPercent === 0n) return;
+    const token = findToken(settings.network, hold.asset) ?? settings.network.usdc;
+    if (costInAsset(cost, etherPrice[token.currency]) * 100n > hold.amount * maxCostPercent) {
       throw comeBack('payment/unprofitable', 'At present gas takes more of this payment than it may.', 60);
     }
   }

@@ -24,7 +24,7 @@ const presented = rows<Presentation>({
 
 /** Of these payments those that an exchange has claimed, and those of payers on the block list. */
 const selectTaken = `
-  select i.payer, i.nonce from (select * from ${presented.source()}) i
+  select i.asset, i.payer, i.nonce from (select * from ${presented.source()}) i
   where exists (select 1 from keyfare.payment p
       where (p.network, p.asset, p.payer, p.nonce) = (i.network, i.asset, i.payer, i.nonce))
     or exists (select 1 from keyfare.blocked_payer b where b.payer = i.payer)`;
@@ -46,8 +46,8 @@ export class FreshPayments {
           text: selectTaken,
           values: presented.values(items),
         });
-        const keys = new Set(taken.map(({ payer, nonce }) => `${payer} ${nonce}`));
-        return items.map(({ payer, nonce }) => !keys.has(`${payer} ${nonce}`));
+        const keys = new Set(taken.map(({ asset, payer, nonce }) => `${asset} ${payer} ${nonce}`));
+        return items.map(({ asset, payer, nonce }) => !keys.has(`${asset} ${payer} ${nonce}`));
       },
       waitsInDoubt: false,
     });
@@ -60,8 +60,9 @@ export class FreshPayments {
    */
   async isFresh({ payer, network, payment }: PayerPrincipal, terms: readonly PaymentTerms[]): Promise<boolean> {
     const { authorization, accepted, proof, asset } = payment;
-    const match = matchOffer({ authorization, network, accepted, now: this.config.clock() }, terms);
-    if (!match.ok || proof !== 'key') return false;
+    if (proof !== 'key' || asset === null) return false;
+    const question = { authorization, network, asset: asset.address, accepted, now: this.config.clock() };
+    if (!matchOffer(question, terms).ok) return false;
     const { nonce, value } = authorization;
     const [isUnclaimed, state] = await Promise.all([
       this.#reads.commit({ network, asset: asset.address, payer, nonce }),

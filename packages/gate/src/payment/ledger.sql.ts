@@ -50,10 +50,10 @@ export const selectResumed = `
 const waiting = `from keyfare.payment
   where not closed and state = 'served' and network = $1 and not (exchange_id = any($2::uuid[]))`;
 
-/** What waits to be collected, taken together. */
+/** What waits to be collected, by asset. */
 export const selectWaiting = `
-  select count(*)::int as count, coalesce(sum(amount), 0)::text as amount, min(served_at) as oldest,
-    min(valid_before)::text as valid_before ${waiting}`;
+  select asset, count(*)::int as count, sum(amount)::text as amount, min(served_at) as oldest,
+    min(valid_before) as valid_before ${waiting} group by asset order by asset`;
 
 /** What waits to be collected, by payer, the largest sums first. */
 export const selectWaitingByPayer = `

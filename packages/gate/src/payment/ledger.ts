@@ -32,10 +32,11 @@ interface NumberedRow {
 }
 
 interface WaitingRow {
+  readonly asset: Address;
   readonly count: number;
   readonly amount: string;
-  readonly oldest: Date | null;
-  readonly valid_before: string | null;
+  readonly oldest: Date;
+  readonly valid_before: string;
 }
 
 /** The steps of payments that settlements take: see `PaymentLedger`. */
@@ -97,13 +98,19 @@ export class PaymentLedgerService implements PaymentLedger {
   }
 
   async waiting({ network, except }: DeferredQuestion): Promise<Waiting> {
-    const [row] = await this.sql.query<WaitingRow>({
+    const rows = await this.sql.query<WaitingRow>({
       name: 'keyfare_waiting',
       text: selectWaiting,
       values: [network, except],
     });
-    const { count = 0, amount = '0', oldest = null, valid_before: validBefore = null } = row ?? {};
-    return { count, amount: BigInt(amount), oldest, validBefore: validBefore === null ? null : BigInt(validBefore) };
+    const byAge = rows.toSorted((a, b) => a.oldest.getTime() - b.oldest.getTime());
+    const ends = rows.map(({ valid_before: validBefore }) => BigInt(validBefore));
+    return {
+      count: rows.reduce((sum, { count }) => sum + count, 0),
+      amounts: rows.map(({ asset, amount }) => ({ asset, amount: BigInt(amount) })),
+      oldest: byAge[0]?.oldest ?? null,
+      validBefore: ends.length === 0 ? null : ends.reduce((first, end) => (end < first ? end : first)),
+    };
   }
 
   async waitingByPayer({ network, except }: DeferredQuestion, limit: number): Promise<readonly PayerWaiting[]> {

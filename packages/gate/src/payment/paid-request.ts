@@ -21,7 +21,8 @@ export function toHold(
   request: PaidRequest,
   { terms, now }: { terms: PaymentTerms; now: Date },
 ): PaymentHold {
-  const { authorization, signature, asset, x402Version } = payment;
+  const { authorization, signature, x402Version } = payment;
+  const asset = payment.asset ?? terms.asset;
   return {
     rail: 'x402',
     flow: terms.flow,

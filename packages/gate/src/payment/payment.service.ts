@@ -1,13 +1,15 @@
-import type { Quote, TariffOffer } from '@keyfare/core/metering';
-import { money } from '@keyfare/core/money';
+import { priceOfOffer, type Quote, type TariffOffer } from '@keyfare/core/metering';
 import type { PayerPrincipal } from '@keyfare/core/principal';
 import { Problem, type ProblemCode } from '@keyfare/core/problem';
 import {
   findNetwork,
+  findToken,
   matchOffer,
   type PaymentTerms,
   type ResourceDescription,
   type SignatureVerifier,
+  type Token,
+  tokenBySymbol,
 } from '@keyfare/core/x402';
 import { asProblem, DatabaseUnavailable, type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable, Logger } from '@nestjs/common';
@@ -99,12 +101,14 @@ export class PaymentService {
       const caip2 = offer.network === undefined ? this.config.network.caip2 : findNetwork(offer.network)?.caip2;
       const { settings } = this.networks.get(caip2 ?? String(offer.network));
       const flow = offer.flow ?? 'authorization';
+      const asset = tokenBySymbol(settings.network, offer.asset ?? 'USDC');
+      if (asset === null) throw new Error(`${settings.network.name} has no ${offer.asset}`);
       return {
         flow,
         network: settings.network,
-        asset: settings.network.usdc,
+        asset,
         payTo: (offer.payTo ?? settings.payTo) as `0x${string}`,
-        amount: (offer.price ?? money('USDC', quote.price.atomic)).atomic,
+        amount: priceOfOffer(quote, offer).atomic,
         maxTimeoutSeconds: flow === 'deferred' ? this.config.deferred.timeoutSeconds : this.config.maxTimeoutSeconds,
         resourceUrl: url,
         description,
@@ -153,8 +157,9 @@ export class PaymentService {
     go: (hold: PaymentHold) => Promise<T>,
   ): Promise<T | KnownPayment> {
     const now = this.config.clock();
-    const { authorization, accepted } = payer.payment;
-    const match = matchOffer({ authorization, network: payer.network, accepted, now }, request.terms);
+    const { authorization, accepted, asset } = payer.payment;
+    const question = { authorization, network: payer.network, asset: asset?.address, accepted, now };
+    const match = matchOffer(question, request.terms);
     const hold = toHold(payer, request, { terms: match.terms, now });
     const refusal = match.ok
       ? this.#refuseTime(hold, now)
@@ -339,8 +344,8 @@ export class PaymentService {
 
   async #examine(hold: PaymentHold, open: Open, terms: readonly PaymentTerms[]): Promise<PaymentHold> {
     try {
-      if (hold.flow === 'deferred') this.#limitExposure(open);
       const access = this.networks.get(hold.network);
+      if (hold.flow === 'deferred') this.#limitExposure(open, findToken(access.settings.network, hold.asset));
       return await this.tracing.within('chain check', async () =>
         this.#check.verify(hold, { open: open.byPayer, terms, access }),
       );
@@ -349,12 +354,12 @@ export class PaymentService {
     }
   }
 
-  #limitExposure({ byPayer, byAll }: Open): void {
-    const { maxPerPayer, maxTotal } = this.config.deferred;
-    if (byPayer > maxPerPayer) {
+  #limitExposure({ byPayer, byAll }: Open, asset: Token | null): void {
+    const { maxPerPayer = null, maxTotal = null } = asset === null ? {} : this.config.deferred.limits[asset.symbol];
+    if (maxPerPayer === null || byPayer > maxPerPayer) {
       throw comeBack('payment/exposure-exceeded', 'This payer has too much open; it is collected shortly.', 30);
     }
-    if (byAll > maxTotal) {
+    if (maxTotal === null || byAll > maxTotal) {
       throw comeBack('payment/exposure-exceeded', 'Too much is open altogether; it is collected shortly.', 30);
     }
   }

@@ -86,10 +86,12 @@ const figures: readonly Told[] = [
   },
   {
     name: 'keyfare_collector_waiting_amount',
-    help: 'What the deferred payments come to that wait to be collected, in atomic units.',
-    labelNames: ['network'],
+    help: 'What the deferred payments come to that wait to be collected, in atomic units of the asset.',
+    labelNames: ['network', 'asset'],
     tell: ({ settlers }, set) => {
-      for (const { network, collectable } of settlers) set({ network }, Number(collectable.amount));
+      for (const { network, collectable } of settlers) {
+        for (const { asset, amount } of collectable.amounts) set({ network, asset }, Number(amount));
+      }
     },
   },
   {

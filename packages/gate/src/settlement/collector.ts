@@ -1,4 +1,4 @@
-import type { Address } from '@keyfare/core/x402';
+import { type Address, findToken } from '@keyfare/core/x402';
 import type { GateConfig } from '../config.js';
 import type { DeferredQuestion, Movement, PaymentLedger, SettlementEvents, Waiting } from '../settling.js';
 import type { Settler } from './settler.js';
@@ -28,9 +28,9 @@ interface Sorted {
 }
 
 /**
- * Collects deferred payments in bulk: when there are enough of them, when they come to enough, when one is old enough or
- * will run out, and at once for a payer whose balance no longer covers what they have open. A batch is simulated first,
- * and a row that would revert is left out of it.
+ * Collects deferred payments in bulk: when there are enough of them, when those in one asset come to enough, when one is old
+ * enough or will run out, and at once for a payer whose balance no longer covers what they have open. A batch may mix
+ * assets, for each of its rows names its token. It is simulated first, and a row that would revert is left out of it.
  */
 export class Collector {
   readonly #context: CollectorContext;
@@ -42,7 +42,7 @@ export class Collector {
   #short: ReadonlySet<Address> = new Set();
   #closed = false;
   /** What waited to be collected when that was last looked at. */
-  seen: Pick<Waiting, 'count' | 'amount'> = { count: 0, amount: 0n };
+  seen: Pick<Waiting, 'count' | 'amounts'> = { count: 0, amounts: [] };
 
   constructor(context: CollectorContext) {
     this.#context = context;
@@ -91,15 +91,19 @@ export class Collector {
 
   /** Whether all that waits is to be collected now. */
   async #isDue(): Promise<boolean> {
-    const { config, ledger } = this.#context;
-    const { count, amount, ageMs, marginSeconds } = config.deferred;
+    const { config, ledger, settler } = this.#context;
+    const { count, limits, ageMs, marginSeconds } = config.deferred;
     const waiting = await ledger.waiting(this.#question());
     this.seen = waiting;
     const { oldest, validBefore } = waiting;
     if (oldest === null || validBefore === null) return false;
     const now = config.clock().getTime();
     const isOld = now - oldest.getTime() >= ageMs || validBefore <= BigInt(Math.floor(now / 1_000) + marginSeconds);
-    return isOld || waiting.count >= count || waiting.amount >= amount;
+    const isMuch = waiting.amounts.some(({ asset, amount }) => {
+      const token = findToken(settler.access.settings.network, asset);
+      return token !== null && amount >= limits[token.symbol].collectAt;
+    });
+    return isOld || waiting.count >= count || isMuch;
   }
 
   /** Payers whose balance no longer covers what they have open: their balances are read so often as configured. */

@@ -76,7 +76,7 @@ export class SettlementService implements Settlements {
         oldestSeconds: Math.max(...all.map(({ watcher }) => watcher.oldestSeconds)),
         refused: this.refuses(network),
         lastMinedAt: mined.length === 0 ? null : new Date(Math.max(...mined)),
-        collectable: { count: seen.count, amount: seen.amount },
+        collectable: { count: seen.count, amounts: seen.amounts },
       };
     });
   }

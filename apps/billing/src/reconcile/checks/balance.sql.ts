@@ -1,4 +1,5 @@
 import type { Sql } from '@keyfare/db/sql';
+import { codeSql } from '../../token.js';
 import type { Check } from './check.js';
 
 /** What the chain says that a wallet holds. */
@@ -55,7 +56,7 @@ export function checkBalances(readings: readonly BalanceReading[], { whole }: { 
         join billing.chain_cursor c on c.watch = h.watch
         join billing.chain_block b on b.watch = h.watch and b.number = h.number and b.hash = h.hash)
       select 'balance-mismatch' as class, watch as subject,
-        jsonb_build_object('network', network, 'asset', asset, 'wallet', pay_to) as keys, 'USDC' as asset,
+        jsonb_build_object('network', network, 'asset', asset, 'wallet', pay_to) as keys, ${codeSql('asset')} as asset,
         abs(surplus) as amount, 'chain' as side,
         -- The difference alone: the balance itself changes with every payment.
         format('The wallet holds %s atomic units %s than its transfers explain.', abs(surplus),

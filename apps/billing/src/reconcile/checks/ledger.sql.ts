@@ -1,3 +1,4 @@
+import { codeSql, suffixSql } from '../../token.js';
 import type { Check } from './check.js';
 
 /** Entries that came to nothing in the books. */
@@ -35,7 +36,7 @@ export function checkCharges(): Check {
             rows between unbounded preceding and 1 preceding), 0) as units_before
         from billing.entry where fault is null and kind = 'call'),
       rated as (
-        select c.*, e.id as found, p.amount as paid, b.included_units, b.ends_at, e.units_before,
+        select c.*, e.id as found, p.amount as paid, ${codeSql('p.asset')} as paid_in, b.included_units, b.ends_at, e.units_before,
           case b.overage when 'invoice' then b.overage_price else 0 end as due_price,
           e.usage_rail, e.usage_account, e.usage_payer, e.usage_sku, e.usage_units, e.usage_period_start,
           case when c.rail = 'key' then coalesce(
@@ -51,7 +52,7 @@ export function checkCharges(): Check {
         left join billing.price_book b on b.id = c.price_book_id)
       select case when found is null then 'posting-without-entry' else 'ledger-mismatch' end as class,
         'charge:' || entry_id as subject, jsonb_build_object('entry', entry_id, 'product', sku) as keys,
-        asset, amount, 'ledger' as side,
+        coalesce(paid_in, asset) as asset, amount, 'ledger' as side,
         case when found is null then 'The charge comes from no entry.'
           else 'The charge is not what the entry and its terms or payment come to.' end as detail
       from rated
@@ -59,7 +60,7 @@ export function checkCharges(): Check {
         or (rail, account, payer, sku, units, period_start) is distinct from
           (usage_rail, usage_account, usage_payer, usage_sku, usage_units, usage_period_start)
         or case rail
-          when 'x402' then amount is distinct from paid
+          when 'x402' then (asset, amount) is distinct from (paid_in, paid)
           when 'free' then amount <> 0
           else price_book_id is distinct from in_force or occurred_at >= ends_at
             or included is distinct from least(units, greatest(included_units - units_before, 0))
@@ -140,43 +141,50 @@ const paymentLives = `
 const expectedPostings = `
   select 'call:' || c.entry_id as source,
     case when c.rail = 'key' then 'unbilled-receivable:' || c.account
-      when p.outcome = 'deferred' then 'deferred-receivable:' || p.network
-      else 'x402-receivable:' || p.network end as account,
+      when p.outcome = 'deferred' then 'deferred-receivable' || ${suffixSql('c.asset')} || ':' || p.network
+      else 'x402-receivable' || ${suffixSql('c.asset')} || ':' || p.network end as account,
     c.asset, c.amount
   from billing.charge c left join billing.payment p on p.entry_id = c.entry_id
   union all
-  select 'call:' || entry_id, 'revenue:' || rail || ':' || sku, asset, -amount from billing.charge
+  select 'call:' || entry_id, 'revenue' || case rail when 'x402' then ${suffixSql('asset')} else '' end || ':' || rail
+    || ':' || sku, asset, -amount from billing.charge
   union all
-  select 'refund-due:' || entry_id, line.account, 'USDC', line.sign * amount
-  from billing.payment
-  cross join lateral (values ('x402-receivable:' || network, 1), ('refunds-due', -1)) as line (account, sign)
+  select 'refund-due:' || entry_id, line.account, code, line.sign * amount
+  from (select *, ${codeSql('asset')} as code from billing.payment) as p
+  cross join lateral (values
+    ('x402-receivable' || ${suffixSql('code')} || ':' || network, 1),
+    ('refunds-due' || ${suffixSql('code')}, -1)) as line (account, sign)
   where outcome = 'refund-due'
   union all
-  select outcome || ':' || entry_id, line.account, 'USDC', line.sign * amount
-  from turns
+  select outcome || ':' || entry_id, line.account, code, line.sign * amount
+  from (select *, ${codeSql('asset')} as code from turns) as t
   cross join lateral (values
-    (case turn when 'write-off' then 'uncollected'
-      else case base when 'refund-due' then 'refunds-due' else 'revenue:x402:' || base_sku end end,
+    (case turn when 'write-off' then 'uncollected' || ${suffixSql('code')}
+      else case base when 'refund-due' then 'refunds-due' || ${suffixSql('code')}
+        else 'revenue' || ${suffixSql('code')} || ':x402:' || base_sku end end,
       case turn when 'restored' then -1 else 1 end),
-    (case turn when 'write-off' then 'deferred-receivable:' else 'x402-receivable:' end || network,
+    (case turn when 'write-off' then 'deferred-receivable' else 'x402-receivable' end || ${suffixSql('code')} || ':'
+        || network,
       case turn when 'restored' then 1 else -1 end)) as line (account, sign)
   where turn is not null
   union all
-  select 'transfer:' || t.id, line.account, 'USDC',
+  select 'transfer:' || t.id, line.account, t.code,
     case when t.orphaned_at is null and (t.from_address <> t.to_address or t.authorizer is not null)
       then line.sign * t.value else 0 end
-  from billing.chain_transfer t
+  from (select *, ${codeSql('asset')} as code from billing.chain_transfer) as t
   cross join lateral (values
-    ('usdc:' || t.network || ':' || t.pay_to, 1, t.to_address),
+    (lower(t.code) || ':' || t.network || ':' || t.pay_to, 1, t.to_address),
     (coalesce((
-        select c.receivable || ':' || t.network from claims c
+        select c.receivable || ${suffixSql('t.code')} || ':' || t.network from claims c
         where (c.network, c.asset, c.payer, c.nonce) = (t.network, t.asset, t.authorizer, t.nonce)),
-      'unidentified-receipts'), -1, t.to_address),
-    ('treasury-out', 1, t.from_address),
-    ('usdc:' || t.network || ':' || t.pay_to, -1, t.from_address)) as line (account, sign, party)
+      'unidentified-receipts' || ${suffixSql('t.code')}), -1, t.to_address),
+    ('treasury-out' || ${suffixSql('t.code')}, 1, t.from_address),
+    (lower(t.code) || ':' || t.network || ':' || t.pay_to, -1, t.from_address)) as line (account, sign, party)
   where line.party = t.pay_to
   union all
-  select 'opening:usdc:' || network || ':' || pay_to, line.account, 'USDC', line.sign * opening_balance
-  from billing.chain_cursor
-  cross join lateral (values ('usdc:' || network || ':' || pay_to, 1), ('opening-balance', -1)) as line (account, sign)
+  select 'opening:' || lower(code) || ':' || network || ':' || pay_to, line.account, code, line.sign * opening_balance
+  from (select *, ${codeSql('asset')} as code from billing.chain_cursor) as c
+  cross join lateral (values
+    (lower(code) || ':' || network || ':' || pay_to, 1),
+    ('opening-balance' || ${suffixSql('code')}, -1)) as line (account, sign)
   where opening_balance is not null`;

@@ -1,3 +1,4 @@
+import { codeSql } from '../../token.js';
 import { type PaymentJudgement, paymentParameters, payments } from '../payment-status.sql.js';
 import type { Check } from './check.js';
 
@@ -19,7 +20,7 @@ export function checkPayments(judgement: PaymentJudgement): Check {
       select status as class, concat_ws('/', network, asset, payer, nonce) as subject,
         ${keys} || jsonb_strip_nulls(jsonb_build_object('entry', entry_id,
           'transaction', coalesce(settled_transaction, recorded_transaction))) as keys,
-        'USDC' as asset,
+        ${codeSql('p.asset')} as asset,
         case status when 'amount-mismatch' then abs(recorded_amount - settled_amount)
           else coalesce(recorded_amount, settled_amount) end as amount,
         case when status = 'settled-not-recorded' or settled_amount > recorded_amount then 'chain'
@@ -56,7 +57,7 @@ export function checkRefunds(): Check {
     text: `
       select 'refund-due' as class, 'entry:' || p.entry_id as subject,
         ${keys} || jsonb_build_object('entry', p.entry_id, 'transaction', p.transaction, 'reason', p.reason) as keys,
-        'USDC' as asset, p.amount, 'receipt' as side, 'The payer paid for a call that was not served.' as detail
+        ${codeSql('p.asset')} as asset, p.amount, 'receipt' as side, 'The payer paid for a call that was not served.' as detail
       from billing.payment p
       where p.outcome = 'refund-due' and coalesce((
         select l.outcome from billing.payment l where l.call_id = p.entry_id order by l.place desc limit 1), '') <> 'reversed'`,
@@ -71,7 +72,7 @@ export function checkTransfers(): Check {
     text: `
       select 'duplicate-settlement' as class, 'entry:' || p.entry_id as subject,
         ${keys} || jsonb_build_object('entry', p.entry_id, 'first', p.first) as keys,
-        'USDC' as asset, p.amount, 'receipt' as side, 'Another entry records the same payment.' as detail
+        ${codeSql('p.asset')} as asset, p.amount, 'receipt' as side, 'Another entry records the same payment.' as detail
       from (
         select *, first_value(entry_id) over (
           partition by network, asset, payer, nonce order by place) as first
@@ -80,17 +81,19 @@ export function checkTransfers(): Check {
       union all
       select 'duplicate-settlement', 'transfer:' || p.id,
         ${keys} || jsonb_build_object('transaction', p.transaction, 'first', p.first),
-        'USDC', p.value, 'chain', 'Another transfer was made by the same authorization.'
+        ${codeSql('p.asset')}, p.value, 'chain', 'Another transfer was made by the same authorization.'
       from (
         select *, authorizer as payer, row_number() over key as place, first_value(transaction) over key as first
         from billing.chain_transfer where orphaned_at is null and authorizer is not null and to_address = pay_to
         window key as (partition by network, asset, authorizer, nonce order by block_number, log_index)) p
       where p.place > 1
       union all
-      select 'unknown-inbound', concat_ws('/', p.network, p.pay_to, p.transaction, p.place),
+      -- The name of one in USDC is older than the second token, so it does not say its token.
+      select 'unknown-inbound', concat_ws('/', p.network, p.pay_to, p.transaction, p.place,
+          nullif(${codeSql('p.asset')}, 'USDC')),
         jsonb_build_object('network', p.network, 'asset', p.asset, 'from', p.from_address,
           'to', p.pay_to, 'transaction', p.transaction, 'place', p.place::text),
-        'USDC', p.value, 'chain', 'Money came in by no authorization, and no entry can explain it.'
+        ${codeSql('p.asset')}, p.value, 'chain', 'Money came in by no authorization, and no entry can explain it.'
       from (
         -- Its place among the wallet's transfers in the transaction: one that is mined again keeps it, a log index may not.
         select *, row_number() over (partition by watch, transaction order by log_index) as place
