@@ -86,11 +86,6 @@ describe('the configuration', () => {
     expect(() => readGateConfig({}, { ...good, RPC_URL: '' })).toThrow('RPC_URL is missing');
   });
 
-  it('takes the URL of a database at a socket, with a login', () => {
-    const url = 'postgres://u:p@/db?host=/run/postgresql';
-    expect(readGateConfig({}, { ...good, DATABASE_URL: url }).database).toEqual({ url });
-  });
-
   it.each([
     ['a number that is none', { HANDLER_TIMEOUT_MS: 'abc' }, 'HANDLER_TIMEOUT_MS must be a number'],
     [
@@ -102,11 +97,6 @@ describe('the configuration', () => {
       'a file for a setting with a default',
       { MIGRATION_DATABASE_URL_FILE: '/none' },
       'MIGRATION_DATABASE_URL_FILE names a file that cannot be read',
-    ],
-    [
-      'a password with a slash in the URL of a database',
-      { DATABASE_URL: 'postgres://u:a/b@localhost/db' },
-      'DATABASE_URL is no URL that can be read: write %2F for a / in a name or password, %40 for @, %23 for #, %3F for ?',
     ],
     [
       'a private key of zero',

@@ -26,11 +26,8 @@ function isConnectable(text: string): boolean {
 /** Where a database is. */
 export const postgresUrl = z
   .string()
-  .regex(/^postgres(?:ql)?:\/\//, 'must be a postgres:// URL')
-  .refine(
-    (text) => URL.canParse(text.replace('@/', '@socket/')),
-    'is no URL that can be read: write %2F for a / in a name or password, %40 for @, %23 for #, %3F for ?',
-  );
+  .regex(/^postgres(?:ql)?:\/\//, { error: 'must be a postgres:// URL', abort: true })
+  .refine(isConnectable, 'must be a postgres:// URL: escape what is special in its parts, such as % as %25');
 
 /** SEC 2 §2.4.1. */
 const curveOrder = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
