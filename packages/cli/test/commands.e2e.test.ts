@@ -448,6 +448,11 @@ describe('as a process', () => {
       });
       const away = { MIGRATION_DATABASE_URL: 'postgres://a:b@127.0.0.1:9/c' };
       expect(await runCli(['migrate', '--dry-run'], away)).toMatchObject({ code: 3 });
+      const unreadable = { MIGRATION_DATABASE_URL: 'postgres://owner:a/b@127.0.0.1/keyfare' };
+      expect(await runCli(['migrate'], unreadable)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('MIGRATION_DATABASE_URL is no postgres:// URL that can be read'),
+      });
     } finally {
       await deployment.sql(`drop database ${name} with (force)`);
     }

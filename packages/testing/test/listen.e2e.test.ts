@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { adminQuery } from '@keyfare/devstack/postgres';
-import { GateModule, type HostPool } from '@keyfare/gate/module';
+import { GateModule, type GateOptions, type HostPool } from '@keyfare/gate/module';
 import { GateConfig } from '@keyfare/gate/services';
-import { Module, type Type } from '@nestjs/common';
+import { Priced } from '@keyfare/gate/tariff';
+import { Controller, Get, Module, type Type } from '@nestjs/common';
 import { startTestGate, type TestGate } from '../src/gate.js';
 
 let gate: TestGate;
@@ -11,6 +12,15 @@ beforeAll(async () => {
   gate = await startTestGate({ network: 'base' });
 }, 60_000);
 afterAll(async () => await gate.stop());
+
+@Controller()
+class PoolController {
+  @Priced({ sku: 'pooled', price: '$0.001' })
+  @Get('pooled')
+  pooled(): object {
+    return { served: true };
+  }
+}
 
 /** As an import does it: `forRoot` reads the environment now. */
 async function load(): Promise<Type> {
@@ -90,11 +100,22 @@ describe('what a gate under test takes from whom', () => {
     for (const { close } of started) await close();
   });
 
-  it('a module with a pool of its own is refused: the kit cannot tell where that leads', async () => {
-    const pool = { options: {}, query: () => undefined } as unknown as HostPool;
-    @Module({ imports: [GateModule.forRootAsync({ useFactory: () => ({ pool }) })] })
+  it('the gate of a module with a pool of its own asks the database of the test, and never that pool', async () => {
+    let asked = 0;
+    const query = (): never => {
+      asked += 1;
+      throw new Error('the pool of the host was asked');
+    };
+    const pool = { options: {}, query, connect: query } as unknown as HostPool;
+    const useFactory = (): GateOptions => ({ pool, migrate: false });
+    @Module({ imports: [GateModule.forRootAsync({ useFactory })], controllers: [PoolController] })
     class PoolModule {}
-    await expect(gate.listen(PoolModule, { logger: false })).rejects.toThrow('leave `pool` and `dataSource` out');
+    const { url, app, close } = await gate.listen(PoolModule);
+    expect(app.get(GateConfig).database).toEqual({ url: gate.databaseUrl });
+    const key = await gate.issueKey({ includedUnits: 1, overage: 'reject' });
+    expect((await key.fetch(`${url}/pooled`)).status).toBe(200);
+    expect(asked).toBe(0);
+    await close();
   });
 
   it('a module without a gate starts, and says so when a key is asked of it', async () => {

@@ -39,9 +39,15 @@ async function migrateApi(input: Input, env: NodeJS.ProcessEnv, { out }: Context
   const { migrateGate, pendingGateMigrations, withSecretFiles } = await import('@keyfare/gate/deployment');
   const { MissingRights } = await import('@keyfare/db/rights');
   const given = withSecretFiles(env, urlSettings);
-  const url = urlSettings.map((name) => given[name]).find((text) => text !== undefined && text !== '');
-  if (url === undefined || !/^postgres(?:ql)?:\/\//.test(url) || !URL.canParse(url)) {
+  const name = urlSettings.find((setting) => (given[setting] ?? '') !== '');
+  const url = name === undefined ? undefined : given[name];
+  if (name === undefined || url === undefined) {
     throw new Failure(exitCodes.usage, 'no database: set MIGRATION_DATABASE_URL to a postgres:// URL of the owner');
+  }
+  if (!/^postgres(?:ql)?:\/\//.test(url) || !URL.canParse(url)) {
+    throw new Failure(exitCodes.usage, `${name} is no postgres:// URL that can be read`, {
+      lines: ['In a name or password write %2F for a /, %40 for @, %23 for #, %3F for ?.'],
+    });
   }
   const isTrial = isSet(input, 'dryRun');
   try {

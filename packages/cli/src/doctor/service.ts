@@ -21,7 +21,9 @@ export async function* checkService(config: GateConfig): AsyncGenerator<Finding>
       )
     : ok(
         'service.https',
-        publicUrl.protocol === 'https:' ? 'encrypted' : 'not encrypted, and not in production or not elsewhere',
+        publicUrl.protocol === 'https:'
+          ? 'encrypted'
+          : `not encrypted, and ${isProduction ? 'on this machine only' : 'not in production'}`,
       );
   const healthy = await checkHealth(publicUrl);
   yield healthy;
