@@ -99,7 +99,7 @@ async function pay(
 }
 
 it('what a gate sells in both tokens at once, settled alone and in a batch, is in the books without a break', async () => {
-  const rounds = Array.from({ length: 5 }, (_, index) => (index % 2 === 0 ? 1 : 2) as 1 | 2);
+  const rounds = Array.from({ length: 5 }, (_, index) => (index % 2 === 0 ? 1 : 2));
   const statuses = await Promise.all(
     rounds.flatMap((version) => [
       pay('/book', 2_000n, { inEuros: false, version }),
