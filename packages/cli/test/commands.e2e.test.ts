@@ -11,6 +11,7 @@ import { choosePort } from '@keyfare/devstack/ports';
 import type { Service } from '@keyfare/devstack/processes';
 import { mintUsdc } from '@keyfare/devstack/usdc';
 import { commands } from '../src/commands/index.js';
+import { exitCodes } from '../src/exit-code.js';
 import { billingEnv, type Deployment, openDeployment, startApi, startBilling } from './deployment.js';
 import { type Ended, runCli } from './run-cli.js';
 
@@ -198,6 +199,11 @@ describe('keys and receipts', () => {
     expect(await runCli(['receipts', 'verify', forged, '--jwks', jwks], {})).toMatchObject({
       code: 1,
       stdout: expect.stringMatching(/genuine +false\nreason +bad-signature/),
+    });
+    // A file without an end is not read to it.
+    expect(await runCli(['receipts', 'verify', '/dev/zero', '--jwks', jwks], {})).toMatchObject({
+      code: exitCodes.usage,
+      stderr: 'error: the file /dev/zero is too large\n',
     });
   });
 

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Pool } from 'pg';
 import type { DataSource } from 'typeorm';
+import { grantByInheritance } from './grant.js';
 
 /** A pool of `pg` that belongs to a host. Any copy of the driver will do, so only what we use of it is named. */
 export interface HostPool {
@@ -75,6 +76,6 @@ export async function hostPoolFaults(pool: HostPool, role: string): Promise<read
 
 function todo(right: { login: string; known: boolean } | undefined, role: string): string {
   return right?.known === true
-    ? `grant ${role} to ${JSON.stringify(right.login)} with inherit`
+    ? `run \`${grantByInheritance(role, right.login)}\` as an administrator`
     : 'bring the schema up to date first, which makes the role';
 }

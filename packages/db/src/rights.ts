@@ -1,5 +1,6 @@
 import { Client } from 'pg';
 import type { DataSource } from 'typeorm';
+import { grantByInheritance, quoteIdentifier } from './grant.js';
 import { errorCode } from './sql.js';
 
 /** A login lacks rights. Each is one sentence, with the statement that an administrator of the server runs. */
@@ -57,13 +58,13 @@ export async function missingRights(dataSource: DataSource, needs: SchemaNeeds):
     .filter(() => !found.mayCreateRoles)
     .map(
       (role) =>
-        `The role ${role} is missing and the login ${login} has no CREATEROLE: run \`create role ${quote(role)} nologin;\` as an administrator.`,
+        `The role ${role} is missing and the login ${login} has no CREATEROLE: run \`create role ${quoteIdentifier(role)} nologin;\` as an administrator.`,
     );
   if (!found.mayCreateSchema && (owner === null || needs.alwaysCreates === true)) {
     const statement =
       needs.alwaysCreates === true
-        ? `grant create on database ${quote(database)} to ${quote(login)};`
-        : `create schema ${quote(needs.schema)} authorization ${quote(login)};`;
+        ? `grant create on database ${quoteIdentifier(database)} to ${quoteIdentifier(login)};`
+        : `create schema ${quoteIdentifier(needs.schema)} authorization ${quoteIdentifier(login)};`;
     sentences.push(
       `The schema ${needs.schema} is to be made and the login ${login} has no CREATE on the database ${database}: run \`${statement}\` as an administrator.`,
     );
@@ -71,7 +72,7 @@ export async function missingRights(dataSource: DataSource, needs: SchemaNeeds):
   const owners = new Set([...(owner === null || found.isOwner ? [] : [owner]), ...found.strangers]);
   for (const other of owners) {
     sentences.push(
-      `The schema ${needs.schema}, or a part of it, belongs to ${other} and not to the login ${login}: migrate as ${other}, or run \`grant ${other} to ${quote(login)};\` as an administrator.`,
+      `The schema ${needs.schema}, or a part of it, belongs to ${other} and not to the login ${login}: migrate as ${other}, or run \`grant ${other} to ${quoteIdentifier(login)};\` as an administrator.`,
     );
   }
   return sentences;
@@ -132,7 +133,7 @@ function loginFault(found: LoginStanding, { role, schema, isPooled }: Omit<Login
   if (!isPooled) {
     return found.maySet
       ? undefined
-      : `The login ${login} may not take on the role ${role}: run \`grant ${role} to ${quote(login)};\` as an administrator.`;
+      : `The login ${login} may not take on the role ${role}: run \`grant ${role} to ${quoteIdentifier(login)};\` as an administrator.`;
   }
   if (found.isSuperuser || found.owns) {
     const why = found.isSuperuser ? 'a superuser' : `the owner of the schema ${schema}`;
@@ -140,7 +141,7 @@ function loginFault(found: LoginStanding, { role, schema, isPooled }: Omit<Login
   }
   return found.inherits
     ? undefined
-    : `Behind a pooler the login ${login} acts with its own rights and has not those of ${role}: run \`grant ${role} to ${quote(login)};\` and \`alter role ${quote(login)} inherit;\` as an administrator.`;
+    : `Behind a pooler the login ${login} acts with its own rights and has not those of ${role}: run \`${grantByInheritance(role, login)}\` as an administrator.`;
 }
 
 const refusals: Readonly<Record<string, string>> = {
@@ -158,9 +159,4 @@ export function asMissingRights(error: unknown, url: string): unknown {
   const { username, host, pathname } = new URL(url);
   const database = `${host}${decodeURIComponent(pathname)}`;
   return new MissingRights([`The login ${decodeURIComponent(username)} is not let into ${database} ${why}.`]);
-}
-
-/** An identifier as it may stand in a statement: quoted where it must be. */
-function quote(name: string): string {
-  return /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }

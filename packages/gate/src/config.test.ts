@@ -47,6 +47,26 @@ describe('the configuration', () => {
     expect(message).not.toMatch(/secret-pem|nobody|abc/);
   });
 
+  it.each([
+    'postgres://u:secret@host:port/db',
+    'postgres://u:100%secret@host/db',
+    'postgres://u:secret@host/db%',
+    'postgres://%:secret@host/db',
+    'mysql://u:secret@host/db',
+  ])('refuses a database URL that the driver cannot read, and does not repeat it: %s', (url) => {
+    const { faults } = failure(() => readGateConfig({}, { ...good, DATABASE_URL: url }));
+    expect(faults).toEqual([expect.stringMatching(/^DATABASE_URL must be a postgres:\/\/ URL/)]);
+    expect(faults.join()).not.toContain('secret');
+  });
+
+  it.each([
+    'postgresql://u:p%25w@[::1]:5432/my%20db?sslmode=require',
+    'postgres://u@%2Fvar%2Frun%2Fpostgresql/db',
+    'postgres:///db?host=/var/run/postgresql',
+  ])('takes a database URL as the driver does: %s', (url) => {
+    expect(readGateConfig({}, { ...good, DATABASE_URL: url }).migrations).toEqual({ url });
+  });
+
   it('takes several networks, each with settings of its own, and tells the faults of all of them at once', () => {
     const two = { ...good, NETWORKS: 'base', RPC_URL_BASE: 'https://node.example', CONFIRMATIONS_BASE: '20' };
     const [first, second] = readGateConfig({}, two).networks;

@@ -15,7 +15,7 @@ import {
 } from './payment-config.js';
 
 import { isProduction, productionFaults } from './production-config.js';
-import { address, ConfigurationError, httpUrl, secretKey } from './setting.js';
+import { address, ConfigurationError, httpUrl, postgresUrl, secretKey } from './setting.js';
 import { readSigningKey } from './signing-key.js';
 
 /** Secrets kept outside the database, without which a stolen or altered table of key hashes proves nothing. */
@@ -85,7 +85,6 @@ export abstract class GateConfig {
   abstract readonly inOptionNames: (fault: string) => string;
 }
 
-const postgresUrl = z.string().regex(/^postgres(?:ql)?:\/\//, 'must be a postgres:// URL');
 const plainPath = /^(?:\/[A-Za-z0-9._-]+)*$/;
 /** Whether a URL is an origin and a path that stands in a `did:web` as it is. Their length leaves room for the caller's path. */
 function isPublicUrl(text: string): boolean {

@@ -1,5 +1,5 @@
 import { watchHandedRoutes } from './handed-routes.js';
-import { toPattern } from './path-pattern.js';
+import { pathOf, toPattern } from './path-pattern.js';
 
 const operatorKey = Symbol('keyfare:operator-route');
 
@@ -28,8 +28,7 @@ export class OperatorPaths {
 
   /** Whether a target leads to such a route: for requests that have none of their own, as preflights. */
   leadsThere(target: string): boolean {
-    const [bare = ''] = target.split(/[?#]/, 1);
-    const path = decoded(bare);
+    const path = pathOf(target);
     return this.#patterns.some((pattern) => pattern.test(path));
   }
 }
@@ -41,12 +40,4 @@ export function operatorPathsOf(adapter: object): OperatorPaths {
   let paths = known.get(adapter);
   if (paths === undefined) known.set(adapter, (paths = new OperatorPaths(adapter)));
   return paths;
-}
-
-function decoded(path: string): string {
-  try {
-    return decodeURI(path);
-  } catch {
-    return path;
-  }
 }

@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { money } from '@keyfare/core/money';
-import { Priced, tariffOf } from './route-tariff.js';
+import { Priced, tariffFaultsOf, tariffOf } from './route-tariff.js';
 
 class Routes {
   @Priced({ sku: 'same', price: '$0.001', accepts: [{}, { flow: 'deferred', price: '$0.0009' }] })
@@ -39,4 +39,23 @@ it('a price that a function tells is quoted for each request', () => {
   expect(tariff('told').quoteOf(asking({ price: '$0.25' })).price).toEqual(money('USDC', 250_000n));
   expect(tariff('chosen').quote).toBeUndefined();
   expect(tariff('chosen').quoteOf(asking({ size: 'l' })).price).toEqual(money('USDC', 2_000n));
+});
+
+class Unreachable {
+  @Priced({ sku: 'a', price: '$0.001', scope: '' })
+  empty(): void {}
+
+  @Priced({ sku: 'b', price: '$0.001', scope: 'all of "it"' })
+  quoted(): void {}
+
+  @Priced({ sku: 'c', price: '$0.001', scope: 'weather/forecast.v1' })
+  fine(): void {}
+}
+
+it('a scope that no key can have is a fault of the route, for keys with scopes could never call it', () => {
+  expect(tariffFaultsOf(Unreachable.prototype.empty)).toEqual(['scope "" is none that a key can have']);
+  expect(tariffFaultsOf(Unreachable.prototype.quoted)).toEqual([
+    String.raw`scope "all of \"it\"" is none that a key can have`,
+  ]);
+  expect(tariffFaultsOf(Unreachable.prototype.fine)).toEqual([]);
 });

@@ -6,6 +6,7 @@ import {
   quoteProduct,
   type Tariff,
 } from '@keyfare/core/metering';
+import { scopeText } from '@keyfare/core/text';
 import type { PaymentFlow } from '@keyfare/core/x402';
 import { applyDecorators, SetMetadata } from '@nestjs/common';
 import { HEADERS_METADATA } from '@nestjs/common/internal';
@@ -172,6 +173,9 @@ function readProduct(
   faults: string[],
 ): readonly Product[] {
   if (!skuShape.test(sku)) faults.push(`"${sku}" is no sku: lower-case letters, digits, ".", "_", ":" and "-"`);
+  if (scope !== undefined && !scopeText.safeParse(scope).success) {
+    faults.push(`scope ${JSON.stringify(scope)} is none that a key can have`);
+  }
   const count = readUnits(units, faults);
   const amount = readPrice(price, faults);
   const offers = accepts.map((offer) => readOffer({ ...(flow && { flow }), ...offer }, faults));

@@ -12,6 +12,23 @@ export const address = z
 /** An http or https URL. */
 export const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
 
+/** Whether the driver can read the parts of a connection URL: it throws its own words for one that it cannot. */
+function isConnectable(text: string): boolean {
+  try {
+    const { username, password, pathname } = new URL(text);
+    for (const part of [username, password, pathname]) decodeURIComponent(part);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Where a database is. */
+export const postgresUrl = z
+  .string()
+  .regex(/^postgres(?:ql)?:\/\//, { error: 'must be a postgres:// URL', abort: true })
+  .refine(isConnectable, 'must be a postgres:// URL: escape what is special in its parts, such as % as %25');
+
 /** SEC 2 §2.4.1. */
 const curveOrder = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 

@@ -72,10 +72,22 @@ export class TariffAudit {
     const method = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod;
     const isBodiless = method === RequestMethod.GET || method === RequestMethod.HEAD;
     const own = products.flatMap((product) => {
-      const faults = this.#productFaults(product);
+      const faults = [...this.#productFaults(product), ...this.#alikeFaults(product)];
       return products.length === 1 ? faults : faults.map((fault) => `sku "${product.sku}": ${fault}`);
     });
     return readsBody && isBodiless ? [...own, `reads the body of a ${RequestMethod[method]}, which nobody reads`] : own;
+  }
+
+  /** What offers leave out is the gate's: two that were written differently may be the same for a payment. */
+  #alikeFaults({ offers = [], price }: Product): readonly string[] {
+    const figures = [...new Set(offers.map((offer) => offer.price ?? price))];
+    const keys = offers.map((offer) => {
+      const { network: given = this.config.network.caip2, asset, payTo, price: figure = price } = offer;
+      const settings = this.networks.find(given)?.settings;
+      const amount = figure.of === undefined ? figure.max.atomic : `of ${figures.indexOf(figure)}`;
+      return `${given} ${asset ?? 'USDC'} ${payTo ?? settings?.payTo} ${amount}`;
+    });
+    return new Set(keys).size < keys.length ? ['accepts has two offers that a payment cannot tell apart'] : [];
   }
 
   #productFaults({ offers = [], price }: Product): readonly string[] {
@@ -84,7 +96,7 @@ export class TariffAudit {
       const found = offer.network === undefined ? network : findNetwork(offer.network);
       const access = found === null ? undefined : this.networks.find(found.caip2);
       if (found === null) return [];
-      if (access === undefined) return [`accepts asks for payments on ${found.name}, which is not in NETWORKS`];
+      if (access === undefined) return [`accepts names ${found.name}, and NETWORK and NETWORKS do not`];
       const { asset = 'USDC' } = offer;
       const faults: string[] = [];
       if (tokenBySymbol(found, asset) === null)

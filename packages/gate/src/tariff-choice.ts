@@ -15,7 +15,7 @@ export interface ChoiceByText<Sku extends string> {
 }
 
 /**
- * How a request chooses among the skus of its route. A function is called once for each request and answers at once;
+ * How a request chooses among the skus of its route. A function answers at once, from the request alone;
  * undefined, or a sku that the route does not have, is 400 `tariff/unknown-choice`.
  */
 export type ChoiceOption<Request, Sku extends string> = ChoiceByText<Sku> | ((request: Request) => Sku | undefined);

@@ -54,8 +54,13 @@ export class Throttle {
   }
 }
 
-/** An address of IPv4, or the /64 that one customer of a provider has all of (RFC 6177 §2). */
-export function networkOf(address: string): string {
+/** Some proxies write the port of the connection behind an address in `X-Forwarded-For`: each connection has another. */
+const withPort = /^(?:(\d+\.\d+\.\d+\.\d+)|\[([0-9a-f:.]+)\])(?::\d+)?$/i;
+
+/** An address of IPv4, or the /64 that one customer of a provider has all of (RFC 6177 §2); without a port. */
+export function networkOf(asWritten: string): string {
+  const [, ipv4, ipv6] = withPort.exec(asWritten) ?? [];
+  const address = ipv4 ?? ipv6 ?? asWritten;
   if (!isIPv6(address)) return address;
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   if (mapped !== undefined) return mapped;

@@ -164,13 +164,18 @@ describe('a pool of the host', () => {
     expect(await faultsOf({ pool: closed, migrationDatabaseUrl })).toEqual([
       'pool is closed: hand in one that is open',
     ]);
-    const login = `stranger_${ground.database.name.slice(-12)}`;
-    await rows(ground.database.url, `create role ${login} login password 'pw'`);
+    const name = `no "friend" ${ground.database.name.slice(-12)}`;
+    const login = `"${name.replaceAll('"', '""')}"`;
+    await rows(ground.database.url, `create role ${login} login noinherit password 'pw'`);
+    await rows(ground.database.url, `grant keyfare_gate to ${login}`);
     cleanups.push(async () => rows(ground.database.url, `drop role ${login}`));
     const url = new URL(ground.database.url);
-    Object.assign(url, { username: login, password: 'pw' });
-    const faults = await faultsOf({ pool: openPool({ connectionString: url.href }), migrationDatabaseUrl });
-    expect(faults).toEqual([`pool has no rights of keyfare_gate: grant keyfare_gate to "${login}" with inherit`]);
+    Object.assign(url, { username: encodeURIComponent(name), password: 'pw' });
+    const pool = openPool({ connectionString: url.href });
+    const [fault = '', ...more] = await faultsOf({ pool, migrationDatabaseUrl });
+    expect([fault, more]).toEqual([expect.stringMatching(/^pool has no rights of keyfare_gate: run `/), []]);
+    await rows(ground.database.url, /run `(.*)` as an administrator/.exec(fault)?.[1] ?? '');
+    await start({ pool, migrationDatabaseUrl });
   });
 });
 

@@ -8,6 +8,8 @@ import { Free, Priced } from '../src/tariff.js';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
 import { type Answer, call, rows, settled, signPayment, withKey } from './requests.js';
 
+const discovery = () => DiscoveryModule.forRoot({ title: 'Test', description: 'Tests.' });
+
 /** Routes beside those of `TestController`. */
 @Controller()
 class MoreController {
@@ -16,6 +18,13 @@ class MoreController {
   @Priced({ sku: 'given', price: '$0.001', free: { calls: 1, per: 'wallet', period: 'month' } })
   @Get('given')
   given(): object {
+    TestController.work.runs += 1;
+    return {};
+  }
+
+  @Priced({ sku: 'scarce', price: '$0.001', free: { calls: 1, per: 'wallet', period: 'month', total: 1 } })
+  @Get('scarce')
+  scarce(): object {
     TestController.work.runs += 1;
     return {};
   }
@@ -61,7 +70,7 @@ describe('a preflight', () => {
     ground = await openGround();
     gate = await startGate(ground, {
       controllers: [TestController, MoreController],
-      imports: [DiscoveryModule.forRoot({ title: 'Test', description: 'Tests.' })],
+      imports: [discovery()],
       // As many as this file asks from one address.
       env: { REFUSED_PAYMENTS_PER_ADDRESS: '1000', REFUSED_PAYMENTS_TOTAL: '1000' },
     });
@@ -195,6 +204,22 @@ describe('a preflight', () => {
     expect((await agree('/given', second.v2))[0].rail).toBe('x402');
   });
 
+  it('says what a call costs when all callers together have used the free ones up, which this caller has not', async () => {
+    const [first, second] = [await fundedPayer(ground.chain, 4), await fundedPayer(ground.chain, 5)];
+    expect((await agree('/scarce', (await signPayment(ground, first)).v2))[0].rail).toBe('free');
+    const { v2 } = await signPayment(ground, second);
+    // A peer that has refused nobody yet.
+    const peer = await startGate(ground, { controllers: [MoreController], imports: [discovery()] });
+    try {
+      const headers = { ...v2, 'content-type': 'application/json' };
+      const asked = await call(peer, '/preflight', { method: 'POST', headers, body: '{"url":"/scarce"}' });
+      expect(asked.body).toMatchObject({ wouldSucceed: true, rail: 'x402' });
+    } finally {
+      await peer.close();
+    }
+    expect((await agree('/scarce', v2))[0].rail).toBe('x402');
+  });
+
   it('says that a payment is being worked on', async () => {
     const { v2 } = await signPayment(ground, payer);
     TestController.work.pause();
@@ -220,18 +245,89 @@ describe('a preflight', () => {
     expect([TestController.work.runs, MoreController.frees]).toEqual([0, 0]);
   });
 
+  it.each(['', '/inner'])(
+    'never reaches what a host has at other addresses, however they are written, with the mount "%s"',
+    async (mount) => {
+      const reached: string[] = [];
+      const host = await startGate(ground, {
+        controllers: [TestController, MoreController],
+        imports: [discovery()],
+        env: { MOUNT_PATH: mount },
+        prepare: (app) =>
+          app.use((request: { originalUrl: string }, _response: unknown, next: () => void) => {
+            reached.push(request.originalUrl);
+            next();
+          }),
+      });
+      const judge = async (url: string, method = 'GET'): Promise<Verdict> => {
+        const body = JSON.stringify({ url, method });
+        const headers = { 'content-type': 'application/json' };
+        const answer = await call(host, '/preflight', { method: 'POST', headers, body });
+        expect([url, answer.status]).toEqual([url, 200]);
+        return answer.body as unknown as Verdict;
+      };
+      try {
+        const inside = [
+          '/inside',
+          '/fail/../inside',
+          '/fail/%2e%2e/inside',
+          String.raw`/\inside`,
+          '/./inside',
+          '/ping/../nothing-sold',
+        ];
+        for (const url of [...inside, String.raw`/\[`, '/in\nside', '/%', '/']) {
+          for (const method of ['GET', 'DELETE']) {
+            expect([url, (await judge(url, method)).problem?.code]).toEqual([url, 'request/not-found']);
+          }
+        }
+        expect(reached.filter((url) => url !== '/preflight')).toEqual([]);
+        // As clients write it.
+        expect((await judge('/inside/../ping#part')).sku).toBe('ping');
+        expect(reached.filter((url) => url !== '/preflight')).toEqual(['/ping']);
+      } finally {
+        await host.close();
+      }
+    },
+  );
+
+  it('tells the status where a host refuses before the gate, whatever it says', async () => {
+    let said = '';
+    const host = await startGate(ground, {
+      imports: [discovery()],
+      prepare: (app) =>
+        app.use('/other', (_request: unknown, response: { statusCode: number; end: (text: string) => void }) => {
+          response.statusCode = 503;
+          response.end(said);
+        }),
+    });
+    try {
+      for (said of ['null', '"no"', '[]', '{"title":{},"detail":1,"code":"no/such"}', 'not JSON', '']) {
+        const headers = { 'content-type': 'application/json' };
+        const answer = await call(host, '/preflight', { method: 'POST', headers, body: '{"url":"/other"}' });
+        expect([said, answer.status, answer.body]).toEqual([
+          said,
+          200,
+          { wouldSucceed: false, rail: null, problem: { status: 503, title: 'Refused' } },
+        ]);
+      }
+    } finally {
+      await host.close();
+    }
+  });
+
   it('is refused with 400 for what is no question, and a name that somebody made up makes no call a dry run', async () => {
     for (const body of [
       '{}',
       '{"url":"https://elsewhere.test/ping"}',
       '{"url":"//x/ping"}',
       '{"url":"/ping","headers":{}}',
+      `{"url":"/echo","method":"POST","body":${'['.repeat(9_000)}${']'.repeat(9_000)}}`,
       '[]',
       '{',
     ]) {
       const headers = { 'content-type': 'application/json' };
       const answer = await call(gate, '/preflight', { method: 'POST', headers, body });
-      expect([body, answer.status]).toEqual([body, 400]);
+      expect([body.slice(0, 99), answer.status]).toEqual([body.slice(0, 99), 400]);
     }
     const { secret } = await gate.issueKey();
     const headers = { ...withKey(secret).headers, 'keyfare-dry-run': 'a'.repeat(32) };
@@ -240,25 +336,30 @@ describe('a preflight', () => {
 });
 
 describe('preflights of strangers', () => {
-  it('cost no more than refused payments may: the one too many is refused before anybody is asked', async () => {
-    const ground = await openGround();
-    const gate = await startGate(ground, {
-      imports: [DiscoveryModule.forRoot({ title: 'Test', description: 'Tests.' })],
-      env: { REFUSED_PAYMENTS_PER_ADDRESS: '1' },
-    });
-    try {
-      const { v2 } = await signPayment(ground, await fundedPayer(ground.chain, 3));
-      const codes: unknown[] = [];
-      for (let index = 0; index < 12; index += 1) {
-        const headers = { ...v2, 'content-type': 'application/json' };
-        const { body } = await call(gate, '/preflight', { method: 'POST', headers, body: '{"url":"/ping"}' });
-        codes.push((body as unknown as Verdict).problem?.code);
+  it.each([['/ping'], ['/given']])(
+    'of %s cost no more than refused payments may: the one too many is refused before anybody is asked',
+    async (url) => {
+      const ground = await openGround();
+      const gate = await startGate(ground, {
+        controllers: [TestController, MoreController],
+        imports: [discovery()],
+        env: { REFUSED_PAYMENTS_PER_ADDRESS: '1' },
+      });
+      try {
+        const { v2 } = await signPayment(ground, await fundedPayer(ground.chain, 3));
+        const codes: unknown[] = [];
+        for (let index = 0; index < 12; index += 1) {
+          const headers = { ...v2, 'content-type': 'application/json' };
+          const { body } = await call(gate, '/preflight', { method: 'POST', headers, body: JSON.stringify({ url }) });
+          codes.push((body as unknown as Verdict).problem?.code);
+        }
+        expect(codes[0]).toBeUndefined();
+        expect(codes).toContain('payment/throttled');
+      } finally {
+        await gate.close();
+        await ground.close();
       }
-      expect(codes[0]).toBeUndefined();
-      expect(codes).toContain('payment/throttled');
-    } finally {
-      await gate.close();
-      await ground.close();
-    }
-  }, 60_000);
+    },
+    60_000,
+  );
 });

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { isProblem } from '@keyfare/core/problem';
 import { type Jwks, parseJwks, parseReceipt, type ReceiptPayload, verifyReceipt } from '@keyfare/core/receipt';
@@ -87,9 +87,20 @@ async function readKeys(input: Input, { publicApi }: Context): Promise<Jwks> {
 }
 
 function readFile(path: string): string {
+  const most = longest * 16;
   try {
-    const content = readFileSync(path);
-    if (content.length <= longest * 16) return content.toString('utf8');
+    const file = openSync(path, 'r');
+    try {
+      const content = Buffer.alloc(most + 1);
+      let length = 0;
+      // A pipe gives what it has, in parts.
+      for (let read = 1; read > 0 && length <= most; length += read) {
+        read = readSync(file, content, length, content.length - length, null);
+      }
+      if (length <= most) return content.toString('utf8', 0, length);
+    } finally {
+      closeSync(file);
+    }
   } catch {
     throw new Failure(exitCodes.usage, `the file ${path} cannot be read`);
   }

@@ -5,7 +5,7 @@ import { prefersHtml, writePaymentPage } from './payment-page.js';
 test.each([
   ['a browser', 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', true],
   ['who wants nothing else', 'text/html', true],
-  ['who says it in capitals', 'Text/HTML', false],
+  ['who says it in capitals (RFC 9110 §8.3.1)', 'Text/HTML', true],
   ['a program that takes anything', '*/*', false],
   ['who says nothing', undefined, false],
   ['who would rather have JSON', 'text/html;q=0.5, application/json', false],

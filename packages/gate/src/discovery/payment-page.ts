@@ -42,7 +42,7 @@ const policy = [
  * Whether a caller would rather have HTML than JSON (RFC 9110 §12.5.1). It must name HTML: who takes anything is a program.
  */
 export function prefersHtml(accept: string | undefined): boolean {
-  if (accept === undefined || !accept.includes('text/html')) return false;
+  if (accept === undefined || !/text\/html/i.test(accept)) return false;
   const ranges = new Map(accept.toLowerCase().split(',').map(readRange));
   const html = ranges.get('text/html') ?? 0;
   const json = ranges.get('application/problem+json') ?? ranges.get('application/json');

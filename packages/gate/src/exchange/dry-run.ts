@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { Problem } from '@keyfare/core/problem';
 import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import type { DryRun } from './exchange.js';
@@ -36,4 +37,9 @@ export class DryRuns {
     Object.defineProperty(request.raw, 'headersDistinct', { value: Object.fromEntries(distinct) });
     return dryRun;
   }
+}
+
+/** What is told of an address that sells nothing, whatever else is there. */
+export function nothingSold(): Problem {
+  return new Problem('request/not-found', 'Nothing is sold at this address.');
 }

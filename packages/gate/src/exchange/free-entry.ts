@@ -40,6 +40,8 @@ export class FreeEntry {
     else if (this.free.hasNone(caller, at)) return null;
     else {
       this.strangers.admit(request.ip, payer);
+      // As in `PaidEntry.rehearse`: database and node are asked, and no call is used up by it.
+      if (exchange.dryRun !== undefined) this.strangers.refused(request.ip, payer, new Problem('payment/required'));
       if (!(await this.fresh.isFresh(payer, offers))) return null;
     }
     if (exchange.dryRun !== undefined) return (await this.free.isSpent(caller, at)) ? null : 'left';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Transform } from 'node:stream';
-import { Problem } from '@keyfare/core/problem';
+import type { Problem } from '@keyfare/core/problem';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest, onSendHookHandler, preParsingHookHandler } from 'fastify';
@@ -12,7 +12,7 @@ import { allowOrigins } from '../server/cors.js';
 import { takeRefusal } from '../server/raw-refusals.js';
 import { parseTraceParent } from '../trace-parent.js';
 import { Tracing } from '../tracing.js';
-import { DryRuns } from './dry-run.js';
+import { DryRuns, nothingSold } from './dry-run.js';
 import { Exchange, exchangeOf, newExchangeId } from './exchange.js';
 import { readsBody } from './sellable.js';
 import { WayOut } from './way-out.js';
@@ -95,10 +95,9 @@ export class ExchangeHooks {
     const dryRun = this.dryRuns.take(request);
     if (dryRun === undefined) return null;
     exchange.dryRun = dryRun;
+    // The router took it to no route: the filter says why.
     if (request.is404) return null;
-    if (request.routeOptions.config.isPriced !== true) {
-      return new Problem('request/not-found', 'Nothing is sold at this address.');
-    }
+    if (request.routeOptions.config.isPriced !== true) return nothingSold();
     dryRun.exchange = exchange;
     return null;
   }

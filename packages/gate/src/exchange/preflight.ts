@@ -7,8 +7,10 @@ import { z } from 'zod';
 import { GateConfig } from '../config.js';
 import { extractKey } from '../credential/extract.js';
 import { fastifyOf } from '../fastify-of.js';
-import { DryRuns } from './dry-run.js';
+import { RouteTable } from '../server/route-table.js';
+import { DryRuns, nothingSold } from './dry-run.js';
 import type { DryRun } from './exchange.js';
+import { PricedRoutes } from './priced-routes.js';
 
 /** The call that is asked about. The credentials are those of the request that asks. */
 export const preflightRequest = z.strictObject({
@@ -73,6 +75,8 @@ export class Preflight {
     private readonly host: HttpAdapterHost,
     private readonly config: GateConfig,
     private readonly dryRuns: DryRuns,
+    private readonly priced: PricedRoutes,
+    private readonly routes: RouteTable,
   ) {}
 
   /** Registers `POST <path>`: a route of Fastify, which a host's prefix, pipes and interceptors do not move or change. */
@@ -98,13 +102,15 @@ export class Preflight {
       throw error;
     }
     const target = this.#targetOf(url);
+    const unsold = this.#unsold(method, target);
+    if (unsold !== null) return refused(unsold);
     const fastify: FastifyInstance = fastifyOf(this.host);
     return this.dryRuns.run(async (dryRun, mark) => {
       const shown = credentials.flatMap((name) => {
         const value = request.headers[name];
         return typeof value === 'string' ? [[name, value] as const] : [];
       });
-      const hasBody = body !== undefined;
+      const payload = body === undefined ? undefined : written(body);
       const response = await fastify.inject({
         method,
         url: target,
@@ -112,16 +118,32 @@ export class Preflight {
         headers: {
           ...Object.fromEntries(shown),
           host: new URL(this.config.publicUrl).host,
-          ...(hasBody && { 'content-type': 'application/json' }),
+          ...(payload !== undefined && { 'content-type': 'application/json' }),
           ...mark,
         },
-        ...(hasBody && { payload: JSON.stringify(body) }),
+        ...(payload !== undefined && { payload }),
       });
       return verdictOf(dryRun, response);
     });
   }
 
-  /** The target that a proxy would send here. Throws 400 `request/invalid` for a URL of another service. */
+  /**
+   * Why nothing is sold there; null where something may be. Such a request is not injected: middleware of the host runs before
+   * any hook of ours, and would do and tell there whatever it does for a caller whom no proxy keeps away from it.
+   */
+  #unsold(method: string, target: string): Problem | null {
+    const sold = this.priced.methodsAt(target);
+    if (sold.includes(method)) return null;
+    if (sold.length > 0 && !this.routes.methodsAt(target).includes(method)) {
+      return new Problem('request/method-not-allowed', undefined, { headers: { allow: sold.join(', ') } });
+    }
+    return nothingSold();
+  }
+
+  /**
+   * The target that a proxy would send here, written as clients write URLs (WHATWG URL, "URL serializing"): dots in it do not
+   * leave the mount. Throws 400 `request/invalid` for a URL of another service.
+   */
   #targetOf(url: string): string {
     const { publicUrl, mountPath } = this.config;
     const path = url.startsWith(`${publicUrl}/`) ? url.slice(publicUrl.length) : url;
@@ -130,7 +152,12 @@ export class Preflight {
         extensions: { errors: [`url: must begin with / or ${publicUrl}/`] },
       });
     }
-    return `${mountPath}${path}`;
+    const { pathname, search } = new URL(`http://localhost${path}`);
+    const target = `${pathname}${search}`;
+    const mounted = `${mountPath}${target}`;
+    // A host may have routes that are not below the mount.
+    const isElsewhere = this.priced.methodsAt(mounted).length === 0 && this.priced.methodsAt(target).length > 0;
+    return isElsewhere ? target : mounted;
   }
 }
 
@@ -164,15 +191,29 @@ function offersIn(challenge: string): unknown[] {
   return (JSON.parse(Buffer.from(challenge, 'base64').toString()) as { accepts: unknown[] }).accepts;
 }
 
-/** A refusal of the server layer, or of the host, that came before the guard. */
-function refusedBefore({ statusCode: status, body }: Answer): PreflightVerdict {
-  let document: Partial<Record<'code' | 'title' | 'detail', string>> = {};
+/** Throws 400 for a body that can be read, and is nested too deeply to be written again. */
+function written(body: unknown): string {
   try {
-    document = JSON.parse(body) as typeof document;
-  } catch {
-    // A host may refuse with anything: its status says enough.
+    return JSON.stringify(body);
+  } catch (cause) {
+    throw new Problem('request/invalid', undefined, { cause, extensions: { errors: ['body: is nested too deeply'] } });
   }
-  const { code, title = 'Refused', detail } = document;
+}
+
+const said = z.string().optional().catch(undefined);
+const refusalDocument = z.object({ code: said, title: said, detail: said }).catch({});
+
+/** A refusal of the server layer, or of the host, that came before the guard. A host may refuse with anything. */
+function refusedBefore({ statusCode: status, body }: Answer): PreflightVerdict {
+  const { code, title = 'Refused', detail } = refusalDocument.parse(readJson(body));
   if (code !== undefined && isProblemCode(code)) return refused(new Problem(code, detail));
   return { wouldSucceed: false, rail: null, problem: { status, title, ...(detail !== undefined && { detail }) } };
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -4,6 +4,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { onSendHookHandler, preParsingHookHandler, RouteOptions } from 'fastify';
 import { fastifyOf } from '../fastify-of.js';
 import { watchHandedRoutes } from '../handed-routes.js';
+import { pathOf, toLenientPattern } from '../path-pattern.js';
 import { tariffOf } from '../route-tariff.js';
 
 /** What the gate puts around the hooks that others give a priced route. */
@@ -18,7 +19,7 @@ export interface Surrounding {
 /** Finds the priced routes among those that Fastify gets, and puts hooks of ours around those of others. */
 @Injectable()
 export class PricedRoutes {
-  readonly #routes: { readonly route: RouteOptions; readonly tariff: PricedTariff }[] = [];
+  readonly #routes: { readonly route: RouteOptions; readonly pattern: RegExp; readonly tariff: PricedTariff }[] = [];
 
   constructor(host: HttpAdapterHost) {
     fastifyOf(host);
@@ -26,16 +27,22 @@ export class PricedRoutes {
       const tariff = tariffOf(handler, handler);
       if (tariff?.kind !== 'priced') return;
       route.config = { ...route.config, isPriced: true };
-      this.#routes.push({ route, tariff });
+      this.#routes.push({ route, pattern: toLenientPattern(route.url), tariff });
     });
   }
 
   /** Each priced route of the application, once for each of its methods; HEAD and OPTIONS are not sold. */
   list(): readonly { readonly method: string; readonly url: string; readonly tariff: PricedTariff }[] {
     return this.#routes.flatMap(({ route, tariff }) => {
-      const methods = [route.method].flat().filter((method) => method !== 'HEAD' && method !== 'OPTIONS');
-      return methods.map((method) => ({ method, url: route.url, tariff }));
+      return methodsOf(route).map((method) => ({ method, url: route.url, tariff }));
     });
+  }
+
+  /** The methods of the priced routes that may answer this target; which one does is the router's to say. */
+  methodsAt(target: string): readonly string[] {
+    const path = pathOf(target);
+    const sold = this.#routes.filter(({ pattern }) => pattern.test(path)).flatMap(({ route }) => methodsOf(route));
+    return [...new Set(sold)];
   }
 
   /**
@@ -50,4 +57,9 @@ export class PricedRoutes {
       if (readsBodies) route.preParsing = [beforeBody(tariff), ...[route.preParsing ?? []].flat()];
     }
   }
+}
+
+/** HEAD and OPTIONS are not sold. */
+function methodsOf({ method }: RouteOptions): readonly string[] {
+  return [method].flat().filter((name) => name !== 'HEAD' && name !== 'OPTIONS');
 }

@@ -8,9 +8,11 @@ import { GateConfig } from '../config.js';
 import { ReplicaId } from '../replica-id.js';
 import {
   type FreeAsk,
+  type FreeLook,
   forgetCallers,
   forgetTiers,
   freeAskRows,
+  freeLookRows,
   holdFreeCalls,
   openTiers,
   releaseAbandonedFreeCalls,
@@ -46,7 +48,7 @@ export class FreeService {
   readonly #spent: Spent;
   readonly #tiers = new Set<string>();
   readonly #holds: GroupCommit<FreeAsk, Given>;
-  readonly #reads: GroupCommit<Pick<FreeAsk, 'subject' | 'calls'>, boolean>;
+  readonly #reads: GroupCommit<FreeLook, Pick<Given, 'spent' | 'closed'>>;
   readonly #releases: GroupCommit<string, true>;
   readonly #releasing = new Set<Promise<void>>();
   #closed = false;
@@ -61,7 +63,7 @@ export class FreeService {
     this.#pepper = pepper;
     this.#spent = new Spent(config.clock);
     this.#holds = new GroupCommit({ write: (asks) => this.#hold(asks), waitsInDoubt: false });
-    this.#reads = new GroupCommit({ write: (callers) => this.#readSpent(callers), waitsInDoubt: false });
+    this.#reads = new GroupCommit({ write: (looks) => this.#readSpent(looks), waitsInDoubt: false });
     this.#releases = new GroupCommit({
       write: async (ids) => {
         await sql.query({ name: 'keyfare_release_free', text: releaseFreeCalls, values: [ids] });
@@ -104,15 +106,17 @@ export class FreeService {
     return this.#spent.has(subject.toString('base64')) || this.#spent.has(name);
   }
 
-  /** Whether the caller has used its free calls up. At once where that is known here. 503 as `hold`. */
+  /** Whether the caller has used its free calls up, or all callers theirs. At once where that is known here. 503 as `hold`. */
   isSpent(caller: FreeCaller, at: Date): true | Promise<boolean> {
     const { name, subject, period } = this.#counterOf(caller, at);
     const known = subject.toString('base64');
     if (this.#spent.has(known) || this.#spent.has(name)) return true;
-    return this.#reads.commit({ subject, calls: caller.free.calls }).then(
-      (isSpent) => {
-        if (isSpent) this.#spent.note(known, period.end);
-        return isSpent;
+    const { calls, total } = caller.free;
+    return this.#reads.commit({ subject, calls, tier: name, total }).then(
+      ({ spent, closed }) => {
+        if (spent) this.#spent.note(known, period.end);
+        else if (closed) this.#spent.note(name, new Date(at.getTime() + closedForMs));
+        return spent || closed;
       },
       (error: unknown) => {
         throw asProblem(error);
@@ -174,14 +178,14 @@ export class FreeService {
     return asks.map(({ exchangeId }) => given.get(exchangeId) ?? { remaining: null, spent: false, closed: true });
   }
 
-  async #readSpent(callers: readonly Pick<FreeAsk, 'subject' | 'calls'>[]): Promise<readonly boolean[]> {
-    const rows = await this.sql.query<{ subject: Buffer }>({
+  async #readSpent(looks: readonly FreeLook[]): Promise<readonly Pick<Given, 'spent' | 'closed'>[]> {
+    const rows = await this.sql.query<Pick<Given, 'spent' | 'closed'> & { subject: Buffer }>({
       name: 'keyfare_read_free_spent',
       text: selectSpent,
-      values: [callers.map(({ subject }) => subject), callers.map(({ calls }) => calls)],
+      values: freeLookRows.values(looks),
     });
-    const spent = new Set(rows.map(({ subject }) => subject.toString('base64')));
-    return callers.map(({ subject }) => spent.has(subject.toString('base64')));
+    const found = new Map(rows.map((row) => [row.subject.toString('base64'), row]));
+    return looks.map(({ subject }) => found.get(subject.toString('base64')) ?? { spent: false, closed: false });
   }
 
   async #release(exchangeId: string): Promise<void> {

@@ -20,6 +20,17 @@ export const freeAskRows = rows<FreeAsk>({
   total: bigints((ask) => BigInt(ask.total)),
 });
 
+/** A caller of whom is asked whether there is a free call left. */
+export type FreeLook = Pick<FreeAsk, 'subject' | 'calls' | 'tier' | 'total'>;
+
+/** The rows of `selectSpent`. */
+export const freeLookRows = rows<FreeLook>({
+  subject: bytes((look) => look.subject),
+  calls: bigints((look) => BigInt(look.calls)),
+  tier: texts((look) => look.tier),
+  total: bigints((look) => BigInt(look.total)),
+});
+
 /** A tier's row must be there before it is locked: one that comes within a statement is not seen by it. */
 export const openTiers = `
   insert into keyfare.free_tier (name, ends_at, taken) select name, ends_at, 0
@@ -104,10 +115,11 @@ export const releaseAbandonedFreeCalls = giveBack(`h.replica_id = any($1::uuid[]
     or (h.replica_id = $2::uuid and h.held_at < now() - $3::bigint * interval '1 millisecond')
     or not exists (select 1 from keyfare.replica r where r.id = h.replica_id)`);
 
-/** Which of these callers have used all their free calls. */
+/** Which of these callers have used all their free calls, and of whose product all callers together have. */
 export const selectSpent = `
-  select c.subject from keyfare.free_caller c
-  join unnest($1::bytea[], $2::bigint[]) as t (subject, calls) on t.subject = c.subject where c.used >= t.calls`;
+  select i.subject, coalesce(c.used >= i.calls, false) as spent, coalesce(t.taken >= i.total, false) as closed
+  from (select * from ${freeLookRows.source()}) i
+  left join keyfare.free_caller c using (subject) left join keyfare.free_tier t on t.name = i.tier`;
 
 /** Rows are kept for an hour after their period: a process whose clock is behind still counts in it. */
 export const forgetTiers = `delete from keyfare.free_tier where ends_at < now() - interval '1 hour'`;

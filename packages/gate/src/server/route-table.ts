@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { fastifyOf } from '../fastify-of.js';
-import { toPattern } from '../path-pattern.js';
+import { pathOf, toPattern } from '../path-pattern.js';
 
 /** Which methods exist at which address, so that a wrong method is told from a wrong address. */
 @Injectable()
@@ -19,16 +19,7 @@ export class RouteTable {
 
   /** The methods that routes exist for at this URL. HEAD is not listed: it goes where GET goes, but to no priced route. */
   methodsAt(url: string): readonly string[] {
-    const path = decoded(url.split(/[?#]/, 1)[0] ?? '/');
+    const path = pathOf(url);
     return [...new Set(this.#routes.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method))];
-  }
-}
-
-/** As the router decodes a path: all but what would change its parts, such as an encoded slash. */
-function decoded(path: string): string {
-  try {
-    return decodeURI(path);
-  } catch {
-    return path;
   }
 }
