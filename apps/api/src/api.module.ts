@@ -28,7 +28,7 @@ export class ApiModule {
           title: 'Keyfare API',
           description:
             'Where the sun and the moon are, and how far it is. Call with an API key, or without one and pay by x402: the first answer then is a 402 with the price.',
-          version: '0.1.0',
+          version: '0.2.0',
           ...(config.contactEmail !== undefined && { contact: { email: config.contactEmail } }),
         }),
       ],

@@ -14,7 +14,7 @@ export function serveOpenApi(app: NestFastifyApplication): void {
 function describe(app: NestFastifyApplication): OpenAPIObject {
   const config = new DocumentBuilder()
     .setTitle('Keyfare billing')
-    .setVersion('0.1.0')
+    .setVersion('0.2.0')
     .setDescription('Invoices, reconciliation and reports. Reports are JSON, or CSV by `.csv` or `?format=csv`.')
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'The operator token.' })
     .build();

@@ -53,9 +53,8 @@ class Unreachable {
 }
 
 it('a scope that no key can have is a fault of the route, for keys with scopes could never call it', () => {
-  expect(tariffFaultsOf(Unreachable.prototype.empty)).toEqual(['scope "" is none that a key can have']);
-  expect(tariffFaultsOf(Unreachable.prototype.quoted)).toEqual([
-    String.raw`scope "all of \"it\"" is none that a key can have`,
-  ]);
-  expect(tariffFaultsOf(Unreachable.prototype.fine)).toEqual([]);
+  const faultsOf = (name: keyof Unreachable) => tariffFaultsOf(Unreachable.prototype[name]);
+  expect(faultsOf('empty')).toEqual(['scope "" is none that a key can have']);
+  expect(faultsOf('quoted')).toEqual([String.raw`scope "all of \"it\"" is none that a key can have`]);
+  expect(faultsOf('fine')).toEqual([]);
 });

@@ -82,10 +82,10 @@ export class TariffAudit {
   #alikeFaults({ offers = [], price }: Product): readonly string[] {
     const figures = [...new Set(offers.map((offer) => offer.price ?? price))];
     const keys = offers.map((offer) => {
-      const { network: given = this.config.network.caip2, asset, payTo, price: figure = price } = offer;
+      const { network: given = this.config.network.caip2, asset = 'USDC', payTo, price: figure = price } = offer;
       const settings = this.networks.find(given)?.settings;
       const amount = figure.of === undefined ? figure.max.atomic : `of ${figures.indexOf(figure)}`;
-      return `${given} ${asset ?? 'USDC'} ${payTo ?? settings?.payTo} ${amount}`;
+      return `${given} ${asset} ${payTo ?? settings?.payTo} ${amount}`;
     });
     return new Set(keys).size < keys.length ? ['accepts has two offers that a payment cannot tell apart'] : [];
   }
@@ -96,7 +96,7 @@ export class TariffAudit {
       const found = offer.network === undefined ? network : findNetwork(offer.network);
       const access = found === null ? undefined : this.networks.find(found.caip2);
       if (found === null) return [];
-      if (access === undefined) return [`accepts names ${found.name}, and NETWORK and NETWORKS do not`];
+      if (access === undefined) return [`accepts asks for payments on ${found.name}, which is not in NETWORKS`];
       const { asset = 'USDC' } = offer;
       const faults: string[] = [];
       if (tokenBySymbol(found, asset) === null)
