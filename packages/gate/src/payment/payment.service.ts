@@ -3,12 +3,10 @@ import type { PayerPrincipal } from '@keyfare/core/principal';
 import { Problem, type ProblemCode } from '@keyfare/core/problem';
 import {
   findNetwork,
-  findToken,
   matchOffer,
   type PaymentTerms,
   type ResourceDescription,
   type SignatureVerifier,
-  type Token,
   tokenBySymbol,
 } from '@keyfare/core/x402';
 import { asProblem, DatabaseUnavailable, type Sql, SqlPool } from '@keyfare/db/sql';
@@ -29,6 +27,7 @@ import { type Claim, Claims, type Open } from './claims.js';
 import { CodeReads } from './code-reads.js';
 import { Endings, type EndPayment } from './endings.js';
 import { exactScheme } from './exact.scheme.js';
+import { limitExposure } from './exposure-limit.js';
 import { type PaidRequest, toHold } from './paid-request.js';
 import { holdOf, type PaymentRow } from './payment-row.js';
 
@@ -345,22 +344,12 @@ export class PaymentService {
   async #examine(hold: PaymentHold, open: Open, terms: readonly PaymentTerms[]): Promise<PaymentHold> {
     try {
       const access = this.networks.get(hold.network);
-      if (hold.flow === 'deferred') this.#limitExposure(open, findToken(access.settings.network, hold.asset));
+      if (hold.flow === 'deferred') limitExposure(open, hold, { access, deferred: this.config.deferred });
       return await this.tracing.within('chain check', async () =>
         this.#check.verify(hold, { open: open.byPayer, terms, access }),
       );
     } catch (error) {
       throw toProblem(error);
-    }
-  }
-
-  #limitExposure({ byPayer, byAll }: Open, asset: Token | null): void {
-    const { maxPerPayer = null, maxTotal = null } = asset === null ? {} : this.config.deferred.limits[asset.symbol];
-    if (maxPerPayer === null || byPayer > maxPerPayer) {
-      throw comeBack('payment/exposure-exceeded', 'This payer has too much open; it is collected shortly.', 30);
-    }
-    if (maxTotal === null || byAll > maxTotal) {
-      throw comeBack('payment/exposure-exceeded', 'Too much is open altogether; it is collected shortly.', 30);
     }
   }
 
