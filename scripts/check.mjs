@@ -18,6 +18,7 @@ const checks = [
   ['directions', ['npx', '--no-install', 'depcruise', 'apps', 'packages', 'bench']],
   ['node-local SQL', ['node', 'scripts/node-local.mjs']],
   ['PostgreSQL features', ['node', 'scripts/postgres-features.mjs', '--check']],
+  ['long comments and files', ['node', 'scripts/sizes.mjs']],
   ['dead code', ['npx', '--no-install', 'knip']],
   ['problem pages', ['node', 'scripts/problems.mjs', '--check']],
   ['settings page', ['node', 'scripts/settings.mjs', '--check']],

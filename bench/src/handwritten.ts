@@ -44,7 +44,9 @@ let waiting: Row[] = [];
 let writing = false;
 let post = 0;
 
-/** Resolves when the row is durable: one statement for all rows of a turn, and for those that came during the last one. */
+/**
+ * Resolves when the row is durable: one statement for all rows of a turn, and for those that came during the last one.
+ */
 async function store(row: Omit<Row, 'resolve' | 'reject'>): Promise<void> {
   return await new Promise<void>((resolve, reject) => {
     waiting.push({ ...row, resolve, reject });

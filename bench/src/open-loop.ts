@@ -27,7 +27,8 @@ const warmUpSeconds = 2;
 
 /**
  * Sends calls at a constant rate and measures each from the moment it was due, so that a server that stalls is charged
- * for every call that it kept waiting (no coordinated omission). Any answer of another kind than was expected is an error.
+ * for every call that it kept waiting (no coordinated omission). Any answer of another kind than was expected is an
+ * error.
  */
 export async function atRate(settings: ArrivalSettings): Promise<ArrivalFigures> {
   const { url, headers = {}, headersInTurn, areRefused = false, ratePerSecond, seconds } = settings;

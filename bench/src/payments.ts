@@ -11,8 +11,8 @@ export function payerAddress(index: number): string {
 }
 
 /**
- * Signs `count` payments of one tenth of a cent into memory, off the clock: some 20,000 a second. The payers are the 512
- * from `firstPayer` on.
+ * Signs `count` payments of one tenth of a cent into memory, off the clock: some 20,000 a second. The payers are the
+ * 512 from `firstPayer` on.
  */
 export async function signPayments(
   payTo: `0x${string}`,

@@ -62,8 +62,8 @@ export async function settlementSignatureCost(milliseconds: number): Promise<num
 }
 
 /**
- * One row of a durable insert in batches of 64, in this process and PostgreSQL together: what the gate's entry of a call
- * by key holds, in a plain table with a primary key.
+ * One row of a durable insert in batches of 64, in this process and PostgreSQL together: what the gate's entry of a
+ * call by key holds, in a plain table with a primary key.
  */
 export async function insertCost(databaseUrl: string, postgresPid: number, milliseconds: number): Promise<number> {
   const database = new Client({ connectionString: databaseUrl });

@@ -25,7 +25,9 @@ async function obey(session: Session, word: string): Promise<void> {
   process.send?.({ profiled: word });
 }
 
-/** Runs the work while the server's process is profiled, and writes `<folder>/<name>.cpuprofile`. Returns its summary. */
+/**
+ * Runs the work while the server's process is profiled, and writes `<folder>/<name>.cpuprofile`. Returns its summary.
+ */
 export async function profiled(
   child: ChildProcess,
   { folder, name }: { readonly folder: string; readonly name: string },

@@ -15,7 +15,9 @@ export interface RawTransaction {
   readonly transfers: readonly Transfer[];
 }
 
-/** Takes an EIP-1559 transaction apart: `transferWithAuthorization`, or `aggregate3` of several. Signatures go unread. */
+/**
+ * Takes an EIP-1559 transaction apart: `transferWithAuthorization`, or `aggregate3` of several. Signatures go unread.
+ */
 export function readTransaction(raw: Hex): RawTransaction {
   const fields = fromRlp(`0x${raw.slice(4)}`, 'hex') as readonly Hex[];
   const [, nonce = '0x', , , , to = '0x', , data = '0x'] = fields;

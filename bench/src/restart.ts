@@ -29,8 +29,8 @@ interface Gate {
 }
 
 /**
- * Two processes behind a balancer, each replaced by a new one as often as the time allows, under load of calls by key and of
- * payments in every flow. A call that is not answered 200 at the first attempt is a failed one.
+ * Two processes behind a balancer, each replaced by a new one as often as the time allows, under load of calls by key
+ * and of payments in every flow. A call that is not answered 200 at the first attempt is a failed one.
  */
 export async function benchRestart({ seconds }: { readonly seconds: number }): Promise<Report> {
   const { server, stop: stopPostgres } = await startFreshPostgres();

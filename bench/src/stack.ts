@@ -22,8 +22,8 @@ interface Server extends Ready {
 }
 
 /**
- * PostgreSQL that flushes to disk, the gate, bare Fastify and the hand-written server, each in a process of its own, and
- * a node of constant cost.
+ * PostgreSQL that flushes to disk, the gate, bare Fastify and the hand-written server, each in a process of its own,
+ * and a node of constant cost.
  */
 export interface Stack {
   readonly postgres: PostgresServer;

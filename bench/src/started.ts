@@ -6,8 +6,9 @@ const running = new Set<Stop>();
 let isStopping = false;
 
 /**
- * Starts a part of a bench. It is known from before it runs: a signal that comes meanwhile waits for it and stops it. After
- * a signal nothing is started any more: Error. Answers the part, and how it is stopped; stopping it twice is once.
+ * Starts a part of a bench. It is known from before it runs: a signal that comes meanwhile waits for it and stops it.
+ * After a signal nothing is started any more: Error. Answers the part, and how it is stopped; stopping it twice is
+ * once.
  */
 export async function start<Part>(
   begin: () => Promise<Part>,

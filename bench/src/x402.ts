@@ -33,7 +33,9 @@ interface Run extends Figures {
   readonly rows: number;
 }
 
-/** The paid call: verified, claimed, settled, receipted, durable, at blocks of two seconds. Payments are signed before. */
+/**
+ * The paid call: verified, claimed, settled, receipted, durable, at blocks of two seconds. Payments are signed before.
+ */
 export async function benchX402({ seconds }: { readonly seconds: number }): Promise<Report> {
   const primitives = await measurePrimitives();
   const bulkGas = await bulkGasOnRealChain();

@@ -36,8 +36,9 @@ const headers = {
 };
 
 /**
- * Serves the documentation under `/docs/`, as routes of Fastify that cost nothing and look at no credential. All files are
- * read now: a request names one of them or gets 404, and never a path of the disk. Without a built site `/docs` says so.
+ * Serves the documentation under `/docs/`, as routes of Fastify that cost nothing and look at no credential. All files
+ * are read now: a request names one of them or gets 404, and never a path of the disk. Without a built site `/docs`
+ * says so.
  */
 export function serveDocs(app: NestFastifyApplication, folder: string | null = findSite()): void {
   const files = folder === null ? new Map<string, SiteFile>() : readSite(folder);

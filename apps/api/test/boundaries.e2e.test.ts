@@ -90,7 +90,8 @@ describe('a process that is killed at a boundary of a payment’s states, with a
     );
     expect(batches?.shared).toBeGreaterThanOrEqual(killPoints.filter(({ flow }) => flow === 'deferred').length);
     const run = await billing.reconcile();
-    // A refund that is due is an open break until it is paid; there is one for each caller who was told so, and no other.
+    // A refund that is due is an open break until it is paid; there is one for each caller who was told so, and no
+    // other.
     const refunds = held.flatMap(({ id, nonce }) => (id === undefined ? [`refund-due ${nonce}`] : []));
     expect(run.breaks.map((one) => `${one.class} ${one.keys['nonce']}`).toSorted()).toEqual(refunds.toSorted());
     expect(refunds.length).toBeGreaterThan(0);

@@ -28,7 +28,10 @@ function secret(): string {
   return randomBytes(24).toString('base64url');
 }
 
-/** docs/runbooks/first-deployment.md, done with what the Dockerfile makes: from a bare PostgreSQL to calls that were paid. */
+/**
+ * docs/runbooks/first-deployment.md, done with what the Dockerfile makes: from a bare PostgreSQL to calls that were
+ * paid.
+ */
 describe('the image, on a read-only file system, against a bare PostgreSQL and a chain', () => {
   let folder: string;
   let image: string;

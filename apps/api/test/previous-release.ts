@@ -27,8 +27,8 @@ function previousCommit(): string {
 }
 
 /**
- * Builds the release before from the history of this checkout, with the packages from npm that are installed here: what is
- * compared is our code, and no registry is asked.
+ * Builds the release before from the history of this checkout, with the packages from npm that are installed here: what
+ * is compared is our code, and no registry is asked.
  */
 export function buildPreviousRelease(): PreviousRelease {
   const commit = previousCommit();

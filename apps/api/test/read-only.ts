@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 
 /**
- * The command, run as a container would run it: in a mount namespace in which nothing of this machine can be written, and,
- * where this process is root, as the user of the image, without any capability.
+ * The command, run as a container would run it: in a mount namespace in which nothing of this machine can be written,
+ * and, where this process is root, as the user of the image, without any capability.
  */
 export function readOnlyCommand(words: readonly string[]): readonly [string, ...string[]] {
   const isRoot = process.getuid?.() === 0;

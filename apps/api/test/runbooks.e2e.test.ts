@@ -8,7 +8,9 @@ import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-da
 import { readRunbookSql } from '@keyfare/fixtures/papers';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
-/** Their statements change what the others read, and have tests of their own: image.soak, and retire-month in the gate. */
+/**
+ * Their statements change what the others read, and have tests of their own: image.soak, and retire-month in the gate.
+ */
 const elsewhere: ReadonlySet<string> = new Set(['first-deployment.md', 'the-log-grows.md']);
 const pages = readdirSync(join(root, 'docs/runbooks')).filter((page) => !elsewhere.has(page));
 const withSql = pages.filter((page) => readRunbookSql(page).length > 0);

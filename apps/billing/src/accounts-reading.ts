@@ -22,7 +22,8 @@ export interface TermsRow {
 
 /**
  * The moment of a reading of the API's accounts, against the order of the log: entries up to `place` are older than the
- * reading, entries recorded after `readAt` are younger. Of those in between nothing is certain, so no check decides by them.
+ * reading, entries recorded after `readAt` are younger. Of those in between nothing is certain, so no check decides by
+ * them.
  */
 export interface AccountsMoment {
   readonly place: bigint;

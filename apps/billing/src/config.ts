@@ -73,7 +73,10 @@ export abstract class BillingConfig {
   abstract readonly furtherPayees: readonly `0x${string}`[];
   /** The books. */
   abstract readonly databaseUrl: string;
-  /** Whether `databaseUrl` and `feedDatabaseUrl` are those of a pooler in transaction mode: `DIRECT_DATABASE_URL` is set. */
+  /**
+   * Whether `databaseUrl` and `feedDatabaseUrl` are those of a pooler in transaction mode: `DIRECT_DATABASE_URL` is
+   * set.
+   */
   abstract readonly isPooled: boolean;
   /** A login that may change the schema, where the running program's may not. */
   abstract readonly migrationDatabaseUrl: string;
@@ -97,8 +100,8 @@ export abstract class BillingConfig {
   /** After so many blocks a transfer counts as final. Null: the chain says what is final. */
   abstract readonly chainConfirmations: bigint | null;
   /**
-   * How long a node must contradict what it showed before. Then other blocks for final ones are said to be a break; of a
-   * chain that may lose blocks, what the node shows is believed.
+   * How long a node must contradict what it showed before. Then other blocks for final ones are said to be a break; of
+   * a chain that may lose blocks, what the node shows is believed.
    */
   abstract readonly chainDoubtMs: number;
   /** Whether the chain is a local one, which loses its newest blocks, final or not, when its node is killed. */

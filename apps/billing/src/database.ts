@@ -93,15 +93,19 @@ export function ownerDataSource(url: string): DataSource {
   });
 }
 
-/** Billing's data source with the rights of a running billing, for what people ask one by one. `isPooled`: see `SqlSettings`. */
+/**
+ * Billing's data source with the rights of a running billing, for what people ask one by one. `isPooled`: see
+ * `SqlSettings`.
+ */
 export function billingDataSource(url: string, isPooled = false): DataSource {
   const settings = { url, schema, entities, migrations: [], applicationName: 'keyfare-billing', isPooled };
   return createDataSource({ ...settings, role: billingRole });
 }
 
 /**
- * Brings billing's schemas up to date, its own and that of its jobs, and answers the names of the migrations that it ran. A
- * database that is still starting is waited for. Throws `MissingRights` when something is pending and the login may not run it.
+ * Brings billing's schemas up to date, its own and that of its jobs, and answers the names of the migrations that it
+ * ran. A database that is still starting is waited for. Throws `MissingRights` when something is pending and the login
+ * may not run it.
  */
 export async function migrateBilling(url: string, waitMs = 30_000): Promise<readonly string[]> {
   return await withOwner(

@@ -5,8 +5,8 @@ import { isConnectionLost } from '@keyfare/db/sql';
 import { withSecretFiles } from '@keyfare/gate/server';
 import { migrateBilling, pendingBillingMigrations } from './database.js';
 
-// `node apps/billing/dist/src/migrate.js [--dry-run]`: brings billing's schemas up to date as the login that owns them, and
-// prints what it ran, or would run, as `{ "names": […] }`. `keyfare migrate --billing` runs it.
+// `node apps/billing/dist/src/migrate.js [--dry-run]`: brings billing's schemas up to date as the login that owns them,
+// and prints what it ran, or would run, as `{ "names": […] }`. `keyfare migrate --billing` runs it.
 // Ends with 0, 1 (it failed), 2 (no URL), 3 (the database cannot be reached) or 4 (the login may not migrate).
 const { values } = parseArgs({ options: { 'dry-run': { type: 'boolean', default: false } } });
 const settings = ['MIGRATION_DATABASE_URL', 'DIRECT_DATABASE_URL', 'DATABASE_URL'];

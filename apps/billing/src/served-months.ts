@@ -1,8 +1,8 @@
 /**
  * Common table expressions about the time for which an account has terms, which its invoices are drawn up for.
  * `contract`: each account's terms with the time in which they hold, `[since, until)`, null for no end. `ended`: the
- * accounts whose last terms have an end that the log has been read past, and that end. `served`: each account's months in
- * which some of its terms hold, up to the month of `upTo`, an expression.
+ * accounts whose last terms have an end that the log has been read past, and that end. `served`: each account's months
+ * in which some of its terms hold, up to the month of `upTo`, an expression.
  */
 export function servedMonths(upTo: string): string {
   return `

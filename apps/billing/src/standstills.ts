@@ -130,7 +130,10 @@ export class Standstills {
   }
 }
 
-/** A wallet that stands still in several tokens does so for one reason: it is told once, of USDC where that is among them. */
+/**
+ * A wallet that stands still in several tokens does so for one reason: it is told once, of USDC where that is among
+ * them.
+ */
 function oneOfEach(found: readonly Standstill[]): readonly Standstill[] {
   const named = (one: Standstill): string => `${one.class} ${one.keys['wallet'] ?? one.subject}`;
   return found.filter((one, index) => found.findIndex((other) => named(other) === named(one)) === index);

@@ -44,7 +44,10 @@ const promised = (amount: bigint) => ({
   asset: eurc,
 });
 
-/** A month of business in EURC in which nothing is wrong: two paid calls, one on credit, one unpaid; money goes out again. */
+/**
+ * A month of business in EURC in which nothing is wrong: two paid calls, one on credit, one unpaid; money goes out
+ * again.
+ */
 async function euroBusiness(): Promise<void> {
   const { log } = world;
   for (const amount of [1_000n, 2_500n]) await log.paidCall(await settleEurc(amount));

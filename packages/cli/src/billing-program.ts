@@ -10,8 +10,8 @@ export function isBillingHere(): boolean {
 }
 
 /**
- * Runs billing's own command for its migrations, with billing's environment, and answers the names of those that it ran, or
- * with `isTrial` would run. A `Failure` with its words where it failed.
+ * Runs billing's own command for its migrations, with billing's environment, and answers the names of those that it
+ * ran, or with `isTrial` would run. A `Failure` with its words where it failed.
  */
 export async function runBillingMigrations(
   env: NodeJS.ProcessEnv,

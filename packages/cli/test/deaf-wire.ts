@@ -12,8 +12,8 @@ const notificationResponse = 'A'.charCodeAt(0);
 const headLength = 5;
 
 /**
- * Opens a wire that passes everything on but NotificationResponse: what a client hears behind a pooler in transaction mode,
- * where the connection that listens is another's by the time something is told.
+ * Opens a wire that passes everything on but NotificationResponse: what a client hears behind a pooler in transaction
+ * mode, where the connection that listens is another's by the time something is told.
  */
 export async function openDeafWire(target: number): Promise<DeafWire> {
   const sockets = new Set<{ destroy(): void }>();

@@ -5,8 +5,8 @@ import { SnakeNamingStrategy } from './naming.js';
 import { DatabaseUnavailable, isConnectionLost } from './sql.js';
 
 /**
- * What a data source needs to know; it has connections of its own, also where `pool` says how they are made. Entities and
- * migrations are listed by name, never found by a glob.
+ * What a data source needs to know; it has connections of its own, also where `pool` says how they are made. Entities
+ * and migrations are listed by name, never found by a glob.
  */
 export type DataSourceSettings = Place & {
   /** Every table of the entities lives in this schema, and so does the table of migrations. */

@@ -4,8 +4,9 @@ export function quoteIdentifier(name: string): string {
 }
 
 /**
- * Statements that give a login the rights of a role by inheritance, on any server. Since PostgreSQL 16 a membership keeps whether
- * it inherits from when it was granted, and a second grant changes nothing of it: so it is taken away first.
+ * Statements that give a login the rights of a role by inheritance, on any server. Since PostgreSQL 16 a membership
+ * keeps whether it inherits from when it was granted, and a second grant changes nothing of it: so it is taken away
+ * first.
  */
 export function grantByInheritance(role: string, login: string): string {
   const [name, member] = [quoteIdentifier(role), quoteIdentifier(login)];

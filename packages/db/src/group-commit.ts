@@ -14,7 +14,9 @@ export interface GroupCommitSettings<Item, Result> {
   readonly waitsInDoubt?: boolean;
   /** At most so many items in one transaction; more wait for the next. Past some hundreds nothing is gained. */
   readonly maxItems?: number;
-  /** What an item weighs, where items differ: those of one transaction weigh `maxWeight` together at most, or are one. */
+  /**
+   * What an item weighs, where items differ: those of one transaction weigh `maxWeight` together at most, or are one.
+   */
   readonly weigh?: (item: Item) => number;
   readonly maxWeight?: number;
   /**
@@ -143,7 +145,9 @@ export class GroupCommit<Item, Result> {
     }
   }
 
-  /** Rejects with `DatabaseUnavailable` when nothing of these items can have been committed, or nobody waits to know. */
+  /**
+   * Rejects with `DatabaseUnavailable` when nothing of these items can have been committed, or nobody waits to know.
+   */
   async #writeUntilKnown(items: readonly Item[]): Promise<readonly Result[]> {
     try {
       for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {

@@ -15,7 +15,9 @@ export interface HostPool {
 /** Where connections go: to a URL, as those of a host's pool go, or through that pool itself. */
 export type Place = { readonly url: string } | { readonly like: HostPool } | { readonly pool: HostPool };
 
-/** The pool of an initialized data source of TypeORM; null for one that is not initialized, or speaks to no PostgreSQL. */
+/**
+ * The pool of an initialized data source of TypeORM; null for one that is not initialized, or speaks to no PostgreSQL.
+ */
 export function poolOf(dataSource: DataSource): HostPool | null {
   const { options, driver } = dataSource;
   if (options.type !== 'postgres' || !dataSource.isInitialized) return null;
@@ -45,8 +47,8 @@ const expected = {
 };
 
 /**
- * What keeps the pool from running our statements, as sentences that say what to do: types that are read otherwise, a default
- * isolation that is not read committed, a replica, a login without `role`. Nothing when it is good.
+ * What keeps the pool from running our statements, as sentences that say what to do: types that are read otherwise, a
+ * default isolation that is not read committed, a replica, a login without `role`. Nothing when it is good.
  */
 export async function hostPoolFaults(pool: HostPool, role: string): Promise<readonly string[]> {
   if (pool.ended) return ['is closed: hand in one that is open'];

@@ -28,8 +28,8 @@ export async function migrate(
 }
 
 /**
- * The names of the data source's migrations that were not run yet, in their order. Throws `MissingRights` when the login
- * may not read which were.
+ * The names of the data source's migrations that were not run yet, in their order. Throws `MissingRights` when the
+ * login may not read which were.
  */
 export async function pendingMigrations(dataSource: DataSource, schema: string): Promise<readonly string[]> {
   const names = dataSource.migrations.map((migration) => migration.name ?? migration.constructor.name);

@@ -109,8 +109,8 @@ const loginQuery = `
   from (select 1) one left join pg_roles r on r.rolname = $1`;
 
 /**
- * Throws `MissingRights` where the login cannot run in the role. Through a pooler in transaction mode a connection keeps no
- * role: there the login's own rights count, so an administrator's login or a schema's owner is refused.
+ * Throws `MissingRights` where the login cannot run in the role. Through a pooler in transaction mode a connection
+ * keeps no role: there the login's own rights count, so an administrator's login or a schema's owner is refused.
  */
 export async function checkLogin({ url, ...use }: LoginUse): Promise<void> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 3_000, query_timeout: 10_000 });

@@ -28,7 +28,8 @@ export interface Rows<Item> {
  *
  * @example
  * const calls = rows<Call>({ id: uuids((call) => call.id), units: bigints((call) => call.units) });
- * await sql.query({ text: `insert into t (id, units) select id, units from ${calls.source()}`, values: calls.values(items) });
+ * await sql.query({ text: `insert into t (id, units) select id, units from ${calls.source()}`, values:
+ * calls.values(items) });
  */
 export function rows<Item>(columns: Readonly<Record<string, RowColumn<Item>>>): Rows<Item> {
   const names = Object.keys(columns);
@@ -203,7 +204,8 @@ function writeHead(
   return writeInt32(buffer, 1, at);
 }
 
-// `Buffer.writeInt32BE` checks its arguments, which takes longer than the writing; these run for each value of each row.
+// `Buffer.writeInt32BE` checks its arguments, which takes longer than the writing; these run for each value of each
+// row.
 function writeInt32(buffer: Buffer, value: number, at: number): number {
   buffer[at] = value >>> 24;
   buffer[at + 1] = value >>> 16;

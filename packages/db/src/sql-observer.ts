@@ -4,8 +4,8 @@ export type SqlOutcome = 'ok' | 'failed' | 'lost';
 /** Hears what a pool does, for metrics and traces. Its methods must not throw. */
 export interface SqlObserver {
   /**
-   * A statement is sent, by its `name`; `unnamed` for one without, and `commit` for the end of a transaction. The function
-   * that it answers is called when the statement has ended.
+   * A statement is sent, by its `name`; `unnamed` for one without, and `commit` for the end of a transaction. The
+   * function that it answers is called when the statement has ended.
    */
   began(statement: string): (outcome: SqlOutcome) => void;
   /** A connection was had after so long, or was not to be had. */

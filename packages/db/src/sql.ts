@@ -17,7 +17,9 @@ export interface Sql {
   query<Row>(statement: Statement): Promise<readonly Row[]>;
 }
 
-/** With a host's `pool`, its connections are used as they are: `role`, `poolSize` and `statementTimeoutMs` say nothing. */
+/**
+ * With a host's `pool`, its connections are used as they are: `role`, `poolSize` and `statementTimeoutMs` say nothing.
+ */
 export type SqlSettings = Place & {
   readonly applicationName: string;
   readonly role?: string;
@@ -31,8 +33,8 @@ export type SqlSettings = Place & {
   readonly statementTimeoutMs?: number;
   /**
    * Whether the connections are those of a pooler in transaction mode, where one transaction after the other may run on
-   * another server connection. Then nothing is asked of a session: no role (the login's own rights count: see `checkLogin`),
-   * no prepared statements, and a `statementTimeoutMs` is set within a transaction. @default false
+   * another server connection. Then nothing is asked of a session: no role (the login's own rights count: see
+   * `checkLogin`), no prepared statements, and a `statementTimeoutMs` is set within a transaction. @default false
    */
   readonly isPooled?: boolean;
 };

@@ -38,7 +38,9 @@ export async function choosePort(preferred?: number): Promise<number> {
   throw new Error(`found no free port between ${String(firstPort)} and ${String(pastLastPort - 1)}`);
 }
 
-/** Whether a server could listen at this port of 127.0.0.1 now. Also looks at the wildcard, which macOS lets overlap. */
+/**
+ * Whether a server could listen at this port of 127.0.0.1 now. Also looks at the wildcard, which macOS lets overlap.
+ */
 export async function isPortFree(port: number): Promise<boolean> {
   return (await canListen('127.0.0.1', port)) && (await canListen('0.0.0.0', port));
 }

@@ -29,7 +29,9 @@ export async function killProcess(target: ProcessIdentity): Promise<void> {
   }
 }
 
-/** Freezes a process, and returns when every thread of it stands still: the signal alone takes effect some time later. */
+/**
+ * Freezes a process, and returns when every thread of it stands still: the signal alone takes effect some time later.
+ */
 export async function freezeProcess(target: ProcessIdentity): Promise<void> {
   signal(target, 'SIGSTOP');
   while (isAlive(target) && !standsStill(target.pid)) await delay(1);

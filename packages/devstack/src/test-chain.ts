@@ -6,8 +6,8 @@ import { endOrphans, recordProcess } from './processes.js';
 import { openTestHome } from './test-home.js';
 
 /**
- * A chain of its own for a test file, at a free port, with the test USDC at `usdcAddress`; end it with `kill`. Chains of
- * test runs that died without ending theirs are ended.
+ * A chain of its own for a test file, at a free port, with the test USDC at `usdcAddress`; end it with `kill`. Chains
+ * of test runs that died without ending theirs are ended.
  */
 export async function startTestChain(options: Omit<ChainOptions, 'port'> = {}): Promise<LocalChain> {
   const { runDir } = openTestHome();

@@ -35,7 +35,9 @@ export interface TestDatabase {
   readonly url: string;
   /** Superuser, the server's maintenance database. */
   readonly adminUrl: string;
-  /** How a program reaches it: as the superuser, or, where the tests run through a pooler, as the pooler's one login. */
+  /**
+   * How a program reaches it: as the superuser, or, where the tests run through a pooler, as the pooler's one login.
+   */
   readonly env: Readonly<Record<string, string>>;
   /** Ends every connection to the database and removes it. */
   drop(): Promise<void>;
@@ -64,7 +66,8 @@ export async function createTestDatabase(
 
 /**
  * Which server the tests run on: `KEYFARE_TEST_POSTGRES_BIN` is the folder of another PostgreSQL's programs, and
- * `KEYFARE_TEST_POOLER` the `login@port` of a pooler in transaction mode in front of the server. `scripts/servers.mjs` sets them.
+ * `KEYFARE_TEST_POOLER` the `login@port` of a pooler in transaction mode in front of the server. `scripts/servers.mjs`
+ * sets them.
  */
 const { KEYFARE_TEST_POSTGRES_BIN: binDir = '', KEYFARE_TEST_POOLER: pooler = '' } = process.env;
 

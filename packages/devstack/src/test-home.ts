@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { defaultHomePath, openSharedHome, type SharedHome } from './home/index.js';
 
 /**
- * What all test runs of this checkout, or of these node_modules, share: `.keyfare/test`, or, when this account cannot write there (the
- * checkout is somebody else's), a directory of its own under the system's temporary one. Another `name` is another home.
+ * What all test runs of this checkout, or of these node_modules, share: `.keyfare/test`, or, when this account cannot
+ * write there (the checkout is somebody else's), a directory of its own under the system's temporary one. Another
+ * `name` is another home.
  */
 export function openTestHome(name = 'test'): SharedHome {
   const inside = join(defaultHomePath(), name);

@@ -40,8 +40,8 @@ const implementationSlot: Hex = '0x7050c9e0f4ca769c69bd3a8ef740bc37934f8e2c036e5
 const adminSlot: Hex = '0x10d6a54a4754c8869d6886b5f5d7fbfa5b4522237ea5c60d11bc4e7a1ff9390b';
 
 /**
- * Puts the test USDC at USDC's address of a local chain, behind a proxy as the real one, so that it costs what that costs;
- * what it holds already, balances included, stays.
+ * Puts the test USDC at USDC's address of a local chain, behind a proxy as the real one, so that it costs what that
+ * costs; what it holds already, balances included, stays.
  */
 export async function installUsdc(rpcUrl: string, asset: Address = usdcAddress): Promise<void> {
   await install(rpcUrl, { asset, implementation: implementationAddress, code: tokenCode().usdc });
@@ -103,7 +103,9 @@ function hashOf(text: string): string {
 
 let installed: TokenCode | undefined;
 
-/** Puts an ERC-1271 wallet at `wallet`, whose owner's key signs for it; a check burns `extraGas` beside what it needs. */
+/**
+ * Puts an ERC-1271 wallet at `wallet`, whose owner's key signs for it; a check burns `extraGas` beside what it needs.
+ */
 export async function installWallet(rpcUrl: string, wallet: Address, owner: Address, extraGas = 0n): Promise<void> {
   await callRpc(rpcUrl, 'anvil_setCode', [wallet, readArtifact('TestWallet').runtimeBytecode]);
   await callRpc(rpcUrl, 'anvil_setStorageAt', [wallet, pad('0x0'), pad(owner)]);

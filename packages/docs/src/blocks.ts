@@ -11,7 +11,10 @@ export interface CodeBlock {
   /** The first word behind the fence; empty where there is none. */
   readonly language: string;
   readonly code: string;
-  /** What the block leaves out and a reader need not see: the comment `<!-- context … -->` right before it. A line `…` in it stands for the block. */
+  /**
+   * What the block leaves out and a reader need not see: the comment `<!-- context … -->` right before it. A line `…`
+   * in it stands for the block.
+   */
   readonly context: { readonly before: string; readonly after: string };
   /** Why it is not checked: the words behind `unchecked:` on the fence. Undefined where it is. */
   readonly unchecked: string | undefined;

@@ -12,7 +12,10 @@ const made = indexFolders(written).map(({ folder, text }) => readPage(`docs/${fo
 /** The papers, and the lists of folders that have no README. */
 export const pages: readonly Page[] = [...written, ...made];
 
-/** What Eleventy reads beside the calls. Papers are Markdown and nothing else: what looks like a template in them is text. */
+/**
+ * What Eleventy reads beside the calls. Papers are Markdown and nothing else: what looks like a template in them is
+ * text.
+ */
 export const config: object = { markdownTemplateEngine: false, dir: { includes: `../${home}/theme` } };
 
 /** The papers in `docs` are Eleventy's input; those at the root and the lists of folders are added to it. */

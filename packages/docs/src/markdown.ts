@@ -17,8 +17,8 @@ interface Site {
 }
 
 /**
- * The renderer of every page: headings have the anchors that repository browsers give them, links to papers lead to pages,
- * and code is colored while the site is built.
+ * The renderer of every page: headings have the anchors that repository browsers give them, links to papers lead to
+ * pages, and code is colored while the site is built.
  */
 export function createMarkdown(site: Site): MarkdownIt {
   const markdown = new MarkdownIt({ html: true, highlight });

@@ -21,7 +21,10 @@ const settings = {
   include: ['*.ts'],
 };
 
-/** Compiles the blocks together, each a module of its own. Answers what the compiler says, by paper and line of the block. */
+/**
+ * Compiles the blocks together, each a module of its own. Answers what the compiler says, by paper and line of the
+ * block.
+ */
 export function compile(blocks: readonly CodeBlock[], folder: string): readonly string[] {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });

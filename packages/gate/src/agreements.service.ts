@@ -55,8 +55,8 @@ export class AgreementService {
   }
 
   /**
-   * Name, plan and end in one revision of the terms. 404 `account/not-found` or `plan/not-found`, 400 `request/invalid` for
-   * an end that is past, 409 `account/conflict` for an account that is closed.
+   * Name, plan and end in one revision of the terms. 404 `account/not-found` or `plan/not-found`, 400 `request/invalid`
+   * for an end that is past, 409 `account/conflict` for an account that is closed.
    */
   async change(accountId: string, change: AccountChange, within?: Sql): Promise<Account> {
     const { name, endsAt, status } = change;

@@ -3,9 +3,9 @@ import { GateConfig, readGateConfig } from './config.js';
 import type { GateOptions } from './options.js';
 
 /**
- * Injection token of a function from the options of a gate to those that it shall have: for tests, which give a gate their own
- * database and node whatever its module says. A global module provides it. The symbol is registered, so that a second copy of
- * this package reads it too: else its gate would go to the database that the module names.
+ * Injection token of a function from the options of a gate to those that it shall have: for tests, which give a gate
+ * their own database and node whatever its module says. A global module provides it. The symbol is registered, so that
+ * a second copy of this package reads it too: else its gate would go to the database that the module names.
  */
 export const gateOverride = Symbol.for('keyfare:gate-override');
 

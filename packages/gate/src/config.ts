@@ -41,11 +41,18 @@ export abstract class GateConfig {
   abstract readonly ownConnections: Place;
   /** For what needs a session of its own: past the pooler, where the others go through one. */
   abstract readonly directConnections: Place;
-  /** Whether `database` and `ownConnections` are those of a pooler in transaction mode: `DIRECT_DATABASE_URL` is set. */
+  /**
+   * Whether `database` and `ownConnections` are those of a pooler in transaction mode: `DIRECT_DATABASE_URL` is set.
+   */
   abstract readonly isPooled: boolean;
-  /** A login that may change the schema, where the running gate's may not; null: the schema is up to date, or no start. */
+  /**
+   * A login that may change the schema, where the running gate's may not; null: the schema is up to date, or no start.
+   */
   abstract readonly migrations: Place | null;
-  /** What callers put in front of a path that the gate sees, without a slash at its end: it stands in offers and receipts. */
+  /**
+   * What callers put in front of a path that the gate sees, without a slash at its end: it stands in offers and
+   * receipts.
+   */
   abstract readonly publicUrl: string;
   /** The path that a proxy adds to what callers ask, without a slash at its end; empty for none. */
   abstract readonly mountPath: string;
@@ -72,7 +79,9 @@ export abstract class GateConfig {
   abstract readonly replaceAfterMs: number;
   /** How long a priced handler may take before its hold is voided. */
   abstract readonly handlerTimeoutMs: number;
-  /** How large answers are kept for their owners, and how long; `retryMs`: without an owner, for a caller that got none. */
+  /**
+   * How large answers are kept for their owners, and how long; `retryMs`: without an owner, for a caller that got none.
+   */
   abstract readonly answers: { readonly maxBytes: number; readonly maxAgeMs: number; readonly retryMs: number };
   abstract readonly keyCacheMaxAgeMs: number;
   /** When a process that shows no sign of life counts as dead. */
@@ -87,7 +96,10 @@ export abstract class GateConfig {
 }
 
 const plainPath = /^(?:\/[A-Za-z0-9._-]+)*$/;
-/** Whether a URL is an origin and a path that stands in a `did:web` as it is. Their length leaves room for the caller's path. */
+/**
+ * Whether a URL is an origin and a path that stands in a `did:web` as it is. Their length leaves room for the caller's
+ * path.
+ */
 function isPublicUrl(text: string): boolean {
   const url = new URL(text);
   const plain = url.pathname.replace(/\/$/, '');
@@ -288,8 +300,8 @@ function configOf({ values, networks, all, pool, clock, inOptionNames: inNames }
 }
 
 /**
- * Parses the gate's environment, or a program's that extends it, with the settings of all networks and those that belong
- * together. Throws a `ConfigurationError` that names every fault, each once.
+ * Parses the gate's environment, or a program's that extends it, with the settings of all networks and those that
+ * belong together. Throws a `ConfigurationError` that names every fault, each once.
  */
 export function parseGateEnvironment<T extends z.ZodType & { readonly shape: object }>(
   schema: T,

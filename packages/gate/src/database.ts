@@ -119,8 +119,8 @@ export function ownerDataSource(database: string | Place): DataSource {
 }
 
 /**
- * Brings the schema up to date and answers the names of the migrations that it ran. A database that is still starting is
- * waited for. Throws `MissingRights` when something is pending and the login may not run it.
+ * Brings the schema up to date and answers the names of the migrations that it ran. A database that is still starting
+ * is waited for. Throws `MissingRights` when something is pending and the login may not run it.
  */
 export async function migrateGate(database: string | Place, waitMs = 30_000): Promise<readonly string[]> {
   return await withOwner(database, (dataSource) => migrate(dataSource, schema, roles), waitMs);
@@ -153,8 +153,8 @@ async function withOwner<T>(
 }
 
 /**
- * What is wrong with a schema that is behind this version, and what to run; nothing when it is up to date. A database that is
- * still starting is waited for.
+ * What is wrong with a schema that is behind this version, and what to run; nothing when it is up to date. A database
+ * that is still starting is waited for.
  */
 export async function schemaFaults(database: Place): Promise<readonly string[]> {
   const pending = await pendingGateMigrations(database, 30_000);

@@ -155,7 +155,8 @@ export class Discovery implements OnModuleInit, OnApplicationBootstrap {
  * `GateModule`; needs `@nestjs/swagger`.
  *
  * @example
- * imports: [GateModule.forRoot(), DiscoveryModule.forRoot({ title: 'Weather', description: 'Forecasts, by the call.' })]
+ * imports: [GateModule.forRoot(), DiscoveryModule.forRoot({ title: 'Weather', description: 'Forecasts, by the call.'
+ * })]
  */
 @Module({})
 export class DiscoveryModule {

@@ -4,9 +4,9 @@ import { namesOf, secretSettings } from './production-config.js';
 import { ConfigurationError } from './setting.js';
 
 /**
- * The environment with the contents of `NAME_FILE` files in the place of `NAME`, as container platforms mount secrets: of
- * every setting that may hold one, and of those of single networks. A file that cannot be read leaves its setting absent;
- * `parseEnvironment` tells it with all other faults.
+ * The environment with the contents of `NAME_FILE` files in the place of `NAME`, as container platforms mount secrets:
+ * of every setting that may hold one, and of those of single networks. A file that cannot be read leaves its setting
+ * absent; `parseEnvironment` tells it with all other faults.
  */
 export function withSecretFiles(env: NodeJS.ProcessEnv, names: readonly string[] = secretSettings): NodeJS.ProcessEnv {
   const given = present(env);

@@ -1,7 +1,9 @@
 import type { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
 
-/** The Fastify instance of the application. Throws an error that says what to do where the application is on Express. */
+/**
+ * The Fastify instance of the application. Throws an error that says what to do where the application is on Express.
+ */
 export function fastifyOf(host: HttpAdapterHost): FastifyInstance {
   // An application context without HTTP has no adapter, whatever its type says.
   const adapter = host.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;

@@ -5,8 +5,8 @@ export interface FreeOptions {
   /** How many each caller has in a period. */
   readonly calls: number;
   /**
-   * Who is counted. `address`: a caller who shows neither key nor payment, by its IPv4 address or the /64 of its IPv6 one.
-   * `wallet`: the wallet of a payment that it could make and that is not used; nothing of it is moved.
+   * Who is counted. `address`: a caller who shows neither key nor payment, by its IPv4 address or the /64 of its IPv6
+   * one. `wallet`: the wallet of a payment that it could make and that is not used; nothing of it is moved.
    */
   readonly per: 'wallet' | 'address';
   /** In UTC. */

@@ -24,8 +24,8 @@ const registrars = [
 type Registrar = (...args: unknown[]) => unknown;
 
 /**
- * Calls `see` with each route that Fastify gets from Nest, and the handler that it is made of. The adapter may wrap a handler,
- * which loses its metadata; so the handler is the one that Nest hands over.
+ * Calls `see` with each route that Fastify gets from Nest, and the handler that it is made of. The adapter may wrap a
+ * handler, which loses its metadata; so the handler is the one that Nest hands over.
  */
 export function watchHandedRoutes(host: object, see: (route: RouteOptions, handler: object) => void): void {
   const adapter = host as Record<string, Registrar | undefined> & { getInstance(): FastifyInstance };

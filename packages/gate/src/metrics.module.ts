@@ -55,8 +55,8 @@ class MetricsPage implements OnModuleInit {
 }
 
 /**
- * What the gate and its process count, for Prometheus, at `/metrics`; strangers get 404 there. A host adds metrics of its own
- * to the `registry` of `GateMetrics`. Beside `GateModule`.
+ * What the gate and its process count, for Prometheus, at `/metrics`; strangers get 404 there. A host adds metrics of
+ * its own to the `registry` of `GateMetrics`. Beside `GateModule`.
  *
  * @example
  * imports: [GateModule.forRoot(), MetricsModule.forRoot({ port: 9464 })]

@@ -112,7 +112,10 @@ export class GateMetrics {
     this.#duration.series(rail).observe(seconds);
   }
 
-  /** Counts the stages of one priced call: milliseconds in the order of `stages`, below 0 for those that it never entered. */
+  /**
+   * Counts the stages of one priced call: milliseconds in the order of `stages`, below 0 for those that it never
+   * entered.
+   */
   observeStages(rail: string, spentMs: readonly number[]): void {
     let series = this.#stagesOf.get(rail);
     if (series === undefined) {

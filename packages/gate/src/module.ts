@@ -207,7 +207,10 @@ export class GateModule {
     return gateModule({ isGlobal, providers: [configProvider(options)] });
   }
 
-  /** The options from a factory, a class or another provider. Faults stop the start of the application, as `forRoot`'s do. */
+  /**
+   * The options from a factory, a class or another provider. Faults stop the start of the application, as `forRoot`'s
+   * do.
+   */
   static forRootAsync({ isGlobal, ...source }: GateAsyncOptions): DynamicModule {
     return gateModule({ isGlobal, imports: source.imports ?? [], providers: asyncConfig(source) });
   }

@@ -29,7 +29,10 @@ export class Networks {
     return this.#byId.get(caip2);
   }
 
-  /** As `find`. Throws for a network that payments are not taken on, such as one that was taken out of the configuration. */
+  /**
+   * As `find`. Throws for a network that payments are not taken on, such as one that was taken out of the
+   * configuration.
+   */
   get(caip2: string): NetworkAccess {
     const found = this.#byId.get(caip2);
     if (found === undefined) throw new Error(`payments on ${caip2} are not configured`);
@@ -38,8 +41,9 @@ export class Networks {
 }
 
 /**
- * Opens every configured network, and asks each node once which chain it serves. In production one of another chain is a
- * `ConfigurationError`; one that does not answer in time stops nothing, for no answer of it will count before that is right.
+ * Opens every configured network, and asks each node once which chain it serves. In production one of another chain is
+ * a `ConfigurationError`; one that does not answer in time stops nothing, for no answer of it will count before that is
+ * right.
  */
 export async function openNetworks(config: GateConfig, observe: (network: string) => RpcObserver): Promise<Networks> {
   const all = await Promise.all(

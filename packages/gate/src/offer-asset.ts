@@ -17,9 +17,9 @@ export interface PaidIn {
 const symbols = [...new Set(networks.flatMap(({ tokens }) => tokens.map(({ symbol }) => symbol)))];
 
 /**
- * The network and the asset of an offer. A contract stands on one network, so it names that one where the offer names none.
- * Tells a fault of a network that payments are not taken on, of a token that none has, and of one that this one has not; what
- * comes back then is not to be used.
+ * The network and the asset of an offer. A contract stands on one network, so it names that one where the offer names
+ * none. Tells a fault of a network that payments are not taken on, of a token that none has, and of one that this one
+ * has not; what comes back then is not to be used.
  */
 export function readAsset({ network: name, asset }: OfferedAsset, faults: string[]): PaidIn {
   const network = name === undefined ? undefined : findNetwork(name);

@@ -6,8 +6,9 @@ import { migrateGate, schemaFaults } from './database.js';
 import { gateRole, schema } from './schema.js';
 
 /**
- * The pool of calls. Before it is used, the schema is brought up to date, or refused where the start may not do that; logins
- * are looked at; and the pool of a host is refused where it could not run our statements, or would read their answers otherwise.
+ * The pool of calls. Before it is used, the schema is brought up to date, or refused where the start may not do that;
+ * logins are looked at; and the pool of a host is refused where it could not run our statements, or would read their
+ * answers otherwise.
  */
 export async function openPool(config: GateConfig): Promise<SqlPool> {
   const { database, directConnections, inOptionNames, isPooled, migrations } = config;

@@ -157,7 +157,9 @@ function write({ written, option, variable, writer, value }: Writing): void {
   }
 }
 
-/** The first network's settings are those without a name at their end; the default of all others, as in the environment. */
+/**
+ * The first network's settings are those without a name at their end; the default of all others, as in the environment.
+ */
 function writeNetworks(written: Writing['written'], { network, networks }: GateOptions): void {
   if (network !== undefined) written.faults.push('network must not be given beside networks, whose first one it is');
   if (!Array.isArray(networks) || networks.length === 0) {

@@ -22,7 +22,9 @@ export interface NetworkOptions {
   readonly batchSize?: number;
   /** Gas of a settlement of one payment. `SETTLEMENT_GAS_LIMIT` @default 150_000 */
   readonly settlementGasLimit?: number;
-  /** The most for one gas, a plain decimal; `0`: no ceiling. `MAX_GAS_PRICE_GWEI` @default '200', '0' on test networks */
+  /**
+   * The most for one gas, a plain decimal; `0`: no ceiling. `MAX_GAS_PRICE_GWEI` @default '200', '0' on test networks
+   */
   readonly maxGasPriceGwei?: string;
   /** The most for one settlement, a plain decimal; `0`: no ceiling. `MAX_SETTLEMENT_COST_ETHER` @default '0' */
   readonly maxSettlementCostEther?: string;
@@ -46,9 +48,15 @@ export interface PepperOptions {
 export interface SettingOptions extends Omit<NetworkOptions, 'network'> {
   /** Where payments are taken: name or CAIP-2 identifier. `NETWORK` @default 'base-sepolia' */
   readonly network?: string;
-  /** The networks that payments are taken on, the default one first; instead of `network`. `NETWORKS` @default `network` alone */
+  /**
+   * The networks that payments are taken on, the default one first; instead of `network`. `NETWORKS` @default `network`
+   * alone
+   */
   readonly networks?: readonly NetworkOptions[];
-  /** `postgres://…`, of a login with the role `keyfare_gate`. `DATABASE_URL`; required unless `pool` or `dataSource` is given. */
+  /**
+   * `postgres://…`, of a login with the role `keyfare_gate`. `DATABASE_URL`; required unless `pool` or `dataSource` is
+   * given.
+   */
   readonly databaseUrl?: string;
   /**
    * The server itself, where the calls go through a pooler in transaction mode: for what needs a session of its own.
@@ -57,14 +65,21 @@ export interface SettingOptions extends Omit<NetworkOptions, 'network'> {
   readonly directDatabaseUrl?: string;
   /** A login that may change the schema. `MIGRATION_DATABASE_URL` @default that of the calls */
   readonly migrationDatabaseUrl?: string;
-  /** Whether the start brings the schema up to date; if not, it is refused while the schema is behind. `MIGRATE` @default true */
+  /**
+   * Whether the start brings the schema up to date; if not, it is refused while the schema is behind. `MIGRATE`
+   * @default true
+   */
   readonly migrate?: boolean;
   /**
-   * What callers put in front of the paths that the gate sees: an origin, and the path that a proxy takes away. It stands in
-   * offers, receipts and the issuer's `did:web`. `PUBLIC_URL`; required in production. @default 'http://localhost:3000'
+   * What callers put in front of the paths that the gate sees: an origin, and the path that a proxy takes away. It
+   * stands in offers, receipts and the issuer's `did:web`. `PUBLIC_URL`; required in production. @default
+   * 'http://localhost:3000'
    */
   readonly publicUrl?: string;
-  /** The path that a proxy adds to what callers ask, so that it stands in no offer or receipt. `MOUNT_PATH` @default none */
+  /**
+   * The path that a proxy adds to what callers ask, so that it stands in no offer or receipt. `MOUNT_PATH` @default
+   * none
+   */
   readonly mountPath?: string;
   /** Origins whose pages may call; `*` for any, `none` leaves it to the host. `CORS_ORIGINS` @default 'none' */
   readonly corsOrigins?: '*' | 'none' | readonly string[];
@@ -132,16 +147,18 @@ export interface SettingOptions extends Omit<NetworkOptions, 'network'> {
   readonly maxOpenTotalEur?: string;
 }
 
-/** What a host says of its gate. A setting that it leaves out comes from the environment; an unknown option is a fault. */
+/**
+ * What a host says of its gate. A setting that it leaves out comes from the environment; an unknown option is a fault.
+ */
 export interface GateOptions extends SettingOptions {
   /**
-   * Where settings without an option come from; `false`: from nowhere, so that two gates in one process share nothing. What
-   * `NODE_ENV` says of the process counts all the same. @default process.env
+   * Where settings without an option come from; `false`: from nowhere, so that two gates in one process share nothing.
+   * What `NODE_ENV` says of the process counts all the same. @default process.env
    */
   readonly env?: NodeJS.ProcessEnv | false;
   /**
-   * A pool of `pg`, for the statements of calls. The gate never closes it, and opens a few more connections with its options:
-   * heartbeat, listener, lists, operators. @default a pool of the gate's own, to `databaseUrl`
+   * A pool of `pg`, for the statements of calls. The gate never closes it, and opens a few more connections with its
+   * options: heartbeat, listener, lists, operators. @default a pool of the gate's own, to `databaseUrl`
    */
   readonly pool?: HostPool;
   /** As `pool`: the pool of an initialized TypeORM data source. @default none */

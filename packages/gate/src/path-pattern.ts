@@ -18,8 +18,8 @@ export function pathOf(target: string): string {
 }
 
 /**
- * As `toPattern`, and never narrower than the router: a parameter may be a part of a segment, have an expression or be left out
- * at the end, and hosts may have the router pass over case and a slash at the end.
+ * As `toPattern`, and never narrower than the router: a parameter may be a part of a segment, have an expression or be
+ * left out at the end, and hosts may have the router pass over case and a slash at the end.
  */
 export function toLenientPattern(url: string): RegExp {
   const parts = url.split(/(\/?:\w+(?:\([^/]*\))?\??|\*)/).map((part, index) => {

@@ -11,7 +11,10 @@ export interface NetworkSettings {
   readonly payTo: Address;
   readonly rpcUrl: string;
   readonly settlerKey: `0x${string}`;
-  /** Keys of wallets that settled here before: what is under way in them is followed to its end, and nothing new is begun. */
+  /**
+   * Keys of wallets that settled here before: what is under way in them is followed to its end, and nothing new is
+   * begun.
+   */
   readonly previousSettlerKeys: readonly `0x${string}`[];
   /** Blocks on top of a settlement's, after which it is final. */
   readonly confirmations: number;
@@ -31,7 +34,9 @@ export interface NetworkSettings {
   readonly etherPrice: Readonly<Record<Token['currency'], bigint>>;
 }
 
-/** How much may be open in deferred payments of one asset, in its atomic units. Those of two assets are never one sum. */
+/**
+ * How much may be open in deferred payments of one asset, in its atomic units. Those of two assets are never one sum.
+ */
 export interface OpenLimits {
   /** They are collected when they come to so much. */
   readonly collectAt: bigint;
@@ -159,9 +164,9 @@ const shape = z.object({ PAY_TO: address, RPC_URL: httpUrl, SETTLER_PRIVATE_KEY:
 export const networkSettings: readonly string[] = Object.keys(shape.shape);
 
 /**
- * Every network that payments are taken on: `NETWORK`, then those of `NETWORKS`. Of each but the first, every setting may
- * have the network's name at its end (`RPC_URL_BASE`, `PAY_TO_SEI_TESTNET`), and `RPC_URL` must. Faults of the settings
- * without a name are left to who reads these. Throws a `ConfigurationError` with all the others.
+ * Every network that payments are taken on: `NETWORK`, then those of `NETWORKS`. Of each but the first, every setting
+ * may have the network's name at its end (`RPC_URL_BASE`, `PAY_TO_SEI_TESTNET`), and `RPC_URL` must. Faults of the
+ * settings without a name are left to who reads these. Throws a `ConfigurationError` with all the others.
  */
 export function readNetworks(env: NodeJS.ProcessEnv): readonly NetworkSettings[] {
   const faults: string[] = [];

@@ -95,8 +95,8 @@ export class PaymentHistory {
   }
 
   /**
-   * The newest first, in one statement; one more than `limit`, where there are so many. Ids are UUIDv7, so their index is
-   * the order of time, and a window of time is a range of it.
+   * The newest first, in one statement; one more than `limit`, where there are so many. Ids are UUIDv7, so their index
+   * is the order of time, and a window of time is a range of it.
    */
   async list({ payer, state, from, to, after, limit }: PaymentQuery): Promise<readonly PaymentSummary[]> {
     const rows = await this.lists.query<PaymentHistoryRow>({

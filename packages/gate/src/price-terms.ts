@@ -35,8 +35,9 @@ export interface PriceTerms {
 }
 
 /**
- * The terms of a price and their id: SHA-256 of all that a caller can come to pay by, so that another price, asset, payee or
- * flow is another id, and the same terms have the same one everywhere. Of a price by function it knows the bounds.
+ * The terms of a price and their id: SHA-256 of all that a caller can come to pay by, so that another price, asset,
+ * payee or flow is another id, and the same terms have the same one everywhere. Of a price by function it knows the
+ * bounds.
  */
 export function priceTerms({ sku, scope, price, units, isVariable, free, accepts }: PricedProduct): PriceTerms {
   const text = JSON.stringify({

@@ -45,7 +45,10 @@ MC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
   API_KEY_PEPPERS: '2026-11:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
 };
 
-/** Settings that may hold a key or a password, so that files may hold them; those of a network with its name at the end too. */
+/**
+ * Settings that may hold a key or a password, so that files may hold them; those of a network with its name at the end
+ * too.
+ */
 export const secretSettings: readonly string[] = [
   'POSTGRES_PASSWORD',
   'KEYFARE_PASSWORD',
@@ -71,8 +74,8 @@ const how: Readonly<Record<string, string>> = {
 const random = `make one with \`node -p "crypto.randomBytes(32).toString('base64url')"\``;
 
 /**
- * What would lose money or secrets in production, by the names that operators set; nothing elsewhere. `env` has the contents
- * of files in their place. Every fault is a sentence that says what to do, and holds no secret.
+ * What would lose money or secrets in production, by the names that operators set; nothing elsewhere. `env` has the
+ * contents of files in their place. Every fault is a sentence that says what to do, and holds no secret.
  */
 export function productionFaults(env: NodeJS.ProcessEnv, needs: { readonly publicUrl: boolean }): readonly string[] {
   if (!isProduction(env)) return [];
@@ -105,7 +108,9 @@ function settingsOf(env: NodeJS.ProcessEnv, bases: readonly string[]): readonly 
   );
 }
 
-/** Whether a secret is one of the example's, a placeholder, or made of so few different characters that nobody drew it. */
+/**
+ * Whether a secret is one of the example's, a placeholder, or made of so few different characters that nobody drew it.
+ */
 function isKnown(base: string, value: string): boolean {
   if (Object.values(exampleValues).includes(value)) return true;
   if (base.endsWith('_URL')) return URL.canParse(value) && placeholder.test(new URL(value).password);
@@ -133,7 +138,8 @@ function isPlainSeed(pem: string): boolean {
 /** Addresses that nobody has the key of: what is paid to them is lost. */
 export function isBurnAddress(address: string): boolean {
   const digits = address.toLowerCase().slice(2);
-  // The zero address, and the contracts that the protocol itself has at the lowest addresses (up to EIP-2537; EIP-7951).
+  // The zero address, and the contracts that the protocol itself has at the lowest addresses (up to EIP-2537;
+  // EIP-7951).
   const number = BigInt(address);
   if (number <= 0x11n || number === 0x100n) return true;
   // 0x…dEaD, 0xdEaD…, 0xdeadbeef…, and one digit all the way.

@@ -10,8 +10,8 @@ interface ReleaseStatement {
 }
 
 /**
- * Gives back what calls held that were not served, in groups. Tried until the database has done it or the process ends: then a
- * peer's sweep does it.
+ * Gives back what calls held that were not served, in groups. Tried until the database has done it or the process ends:
+ * then a peer's sweep does it.
  */
 export class Releases {
   readonly #group: GroupCommit<string, true>;

@@ -8,7 +8,9 @@ export interface RefusalPage {
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Where callers find the pages of problems, as a path: RFC 9457 §3.1.1 resolves `type` against the request's URL. */
+    /**
+     * Where callers find the pages of problems, as a path: RFC 9457 §3.1.1 resolves `type` against the request's URL.
+     */
     problemBase?: string;
     /** The page in the place of a refusal's document, for people who opened the URL; undefined for everybody else. */
     refusalPage?: (problem: Problem, request: FastifyRequest) => RefusalPage | undefined;

@@ -2,7 +2,9 @@ import type { PricedTariff } from '@keyfare/core/metering';
 import type { ResourceDescription } from '@keyfare/core/x402';
 import { Injectable } from '@nestjs/common';
 
-/** What the 402 of each priced route says of its inputs and its answer. Empty where no `DiscoveryModule` describes them. */
+/**
+ * What the 402 of each priced route says of its inputs and its answer. Empty where no `DiscoveryModule` describes them.
+ */
 @Injectable()
 export class RouteDescriptions {
   readonly #byTariff = new Map<PricedTariff, Map<string, ResourceDescription>>();

@@ -31,7 +31,9 @@ export interface OfferOptions<Request = never> {
   readonly asset?: string;
   /** Who is paid. @default the network's `PAY_TO` */
   readonly payTo?: string;
-  /** In US dollars, and of EURC in euros: `'€0.001'`. @default the sku's price; EURC has none, for nothing is converted */
+  /**
+   * In US dollars, and of EURC in euros: `'€0.001'`. @default the sku's price; EURC has none, for nothing is converted
+   */
   readonly price?: PriceOption<Request>;
   /** @default the route's flow */
   readonly flow?: PaymentFlow;
@@ -55,7 +57,10 @@ export interface RouteOptions<R extends Reads = Reads> {
   readonly mimeType?: string;
   /** When a payment is settled: after the handler, before it, or later in bulk. @default 'authorization' */
   readonly flow?: PaymentFlow;
-  /** The schemas of what functions of the tariff are told of the request. @default method, path parameters and query as text */
+  /**
+   * The schemas of what functions of the tariff are told of the request. @default method, path parameters and query as
+   * text
+   */
   readonly reads?: R;
   /** Calls that callers without a key get for nothing; of each sku. @default none */
   readonly free?: FreeOptions;
@@ -81,8 +86,9 @@ type AnyOptions = Omit<PricedOptions, 'sku' | 'price'> &
   Partial<Pick<PricedOptions, 'sku' | 'price'> & Pick<ChosenOptions, 'skus' | 'choose'>>;
 
 /**
- * The route is sold: by key against the account's plan, by wallet at this price. A declaration that makes no sense throws
- * nothing here, where nobody knows the route yet: the start is refused, with those of all routes (`TariffAudit`).
+ * The route is sold: by key against the account's plan, by wallet at this price. A declaration that makes no sense
+ * throws nothing here, where nobody knows the route yet: the start is refused, with those of all routes
+ * (`TariffAudit`).
  *
  * @example Priced({ sku: 'forecast', price: '$0.001' })
  * @example Priced({ sku: 'pages', price: { max: '$0.05', of: ({ query }) => (query['long'] ? '$0.05' : '$0.01') } })
@@ -190,7 +196,10 @@ function readProduct(
   return [Object.freeze({ sku, price: amount, units: count, scope: scope ?? sku, offers })];
 }
 
-/** What `@Header('Content-Type', …)` of a handler says; undefined where it says nothing, or a function that says it later. */
+/**
+ * What `@Header('Content-Type', …)` of a handler says; undefined where it says nothing, or a function that says it
+ * later.
+ */
 function contentTypeOf(handler: object): string | undefined {
   const headers = (Reflect.getMetadata(HEADERS_METADATA, handler) ?? []) as readonly { name: string; value: unknown }[];
   const value = headers.find(({ name }) => name.toLowerCase() === 'content-type')?.value;

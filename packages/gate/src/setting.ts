@@ -1,7 +1,9 @@
 import { hasGoodChecksum } from '@keyfare/core/x402';
 import { z } from 'zod';
 
-/** An address that may be paid, in lower case. Mixed case must be its checksum: one wrong character sends money away. */
+/**
+ * An address that may be paid, in lower case. Mixed case must be its checksum: one wrong character sends money away.
+ */
 export const address = z
   .string()
   .regex(/^0x[0-9a-fA-F]{40}$/, { error: 'must be an address: 0x and 40 hex digits', abort: true })

@@ -41,7 +41,9 @@ export interface Submission {
 export interface Watch {
   /** How it ended. */
   readonly ended: Promise<PaymentOutcome>;
-  /** Its transaction did not move it and the authorization is still good: the end may be far off, nobody should wait. */
+  /**
+   * Its transaction did not move it and the authorization is still good: the end may be far off, nobody should wait.
+   */
   readonly reverted: Promise<null>;
 }
 
@@ -108,8 +110,8 @@ export interface DeferredQuestion {
  */
 export abstract class PaymentLedger {
   /**
-   * `claimed` or `served` → `settling`, for those that are still this process's to settle; answers those. Submissions with
-   * the same number in `shares` share a nonce.
+   * `claimed` or `served` → `settling`, for those that are still this process's to settle; answers those. Submissions
+   * with the same number in `shares` share a nonce.
    */
   abstract start(
     tx: Sql,
@@ -173,7 +175,9 @@ export abstract class Settlements {
   /** How many payments are under way. */
   abstract readonly underWay: number;
   abstract listen(events: SettlementEvents): void;
-  /** Whether the node refuses a transaction of the network's settler, so that no new work should be done for a payment. */
+  /**
+   * Whether the node refuses a transaction of the network's settler, so that no new work should be done for a payment.
+   */
   abstract refuses(network: string): boolean;
   /** Signs, stores and broadcasts. Payments that are submitted at the same moment may share a transaction. */
   abstract submit(submission: Submission): Promise<Submitted>;

@@ -51,7 +51,9 @@ export interface SoldRoute {
   readonly tariff: PricedTariff;
 }
 
-/** All that the application sells, from the tariffs and the settings: what every document about prices is written from. */
+/**
+ * All that the application sells, from the tariffs and the settings: what every document about prices is written from.
+ */
 @Injectable()
 export class SoldRoutes {
   constructor(

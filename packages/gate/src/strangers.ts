@@ -10,9 +10,9 @@ const everyone = 'all';
 const nowMs = (): number => performance.now();
 
 /**
- * What payers of whom nothing is known may cost: claims, statements and questions to the node for payments that are then
- * refused, per address and in total. A payer that was served is no stranger, whatever else comes from its address; only
- * its own signature says that a payment is its. What is refused without asking anybody is not counted.
+ * What payers of whom nothing is known may cost: claims, statements and questions to the node for payments that are
+ * then refused, per address and in total. A payer that was served is no stranger, whatever else comes from its address;
+ * only its own signature says that a payment is its. What is refused without asking anybody is not counted.
  */
 @Injectable()
 export class Strangers {
@@ -32,8 +32,8 @@ export class Strangers {
   }
 
   /**
-   * Before anything is asked for a payment. Throws 429 `payment/throttled` when too many from the address were refused, 503
-   * `service/overloaded` when too many were altogether.
+   * Before anything is asked for a payment. Throws 429 `payment/throttled` when too many from the address were refused,
+   * 503 `service/overloaded` when too many were altogether.
    */
   admit(address: string, payer: PayerPrincipal): void {
     const isKnown = this.#isKnown(payer);
@@ -52,8 +52,8 @@ export class Strangers {
   refused(address: string, payer: PayerPrincipal, error: unknown): void {
     // What the database or the chain cannot do today is no fault of who pays.
     if (!isProblem(error) || error.status >= 500) return;
-    // A known payer may ask again for what it paid; one that has no money for what it signs is known no longer. A payment
-    // that was presented before is public, and so says nothing of who presents it.
+    // A known payer may ask again for what it paid; one that has no money for what it signs is known no longer. A
+    // payment that was presented before is public, and so says nothing of who presents it.
     if (error.code === 'payment/insufficient-funds' && payer.payment.proof === 'key') this.#known.delete(payer.payer);
     this.#again.take(address);
     if (this.#isKnown(payer)) return;

@@ -24,8 +24,8 @@ export interface FreeRoute {
 }
 
 /**
- * Compares what the routes ask with what the gate is configured for, before the first request: what can never be paid, or
- * is paid to nobody, stops the start.
+ * Compares what the routes ask with what the gate is configured for, before the first request: what can never be paid,
+ * or is paid to nobody, stops the start.
  */
 @Injectable()
 export class TariffAudit {

@@ -5,9 +5,10 @@ import { isProblem, Problem } from '@keyfare/core/problem';
 import { HttpException } from '@nestjs/common';
 
 /**
- * A price that a function tells of each request, before any work. It answers at once, from the request alone: the same request
- * must cost the same, and may be asked for more than once. What it throws of a 4xx status (not 402) leaves as it is;
- * anything else, and an answer beyond the bounds, is 500 `tariff/failed`: nothing is charged, nobody is asked to pay.
+ * A price that a function tells of each request, before any work. It answers at once, from the request alone: the same
+ * request must cost the same, and may be asked for more than once. What it throws of a 4xx status (not 402) leaves as
+ * it is; anything else, and an answer beyond the bounds, is 500 `tariff/failed`: nothing is charged, nobody is asked to
+ * pay.
  */
 export interface VariablePrice<Request> {
   /** @default the least that can be paid, `'$0.000001'` or `'€0.000001'` */

@@ -8,13 +8,15 @@ import { Unpriceable } from './tariff-figure.js';
 export type Schema = NonNullable<ArgumentMetadata['schema']>;
 
 /**
- * The parts of a request that prices are told from, by the schemas that they must fit. A request that does not fit is 400
- * `request/invalid` before its price is known. The schemas must answer at once.
+ * The parts of a request that prices are told from, by the schemas that they must fit. A request that does not fit is
+ * 400 `request/invalid` before its price is known. The schemas must answer at once.
  */
 export interface Reads {
   readonly query?: Schema;
   readonly params?: Schema;
-  /** The price depends on the body: a caller without a credential is asked to pay after the body was read, not before. */
+  /**
+   * The price depends on the body: a caller without a credential is asked to pay after the body was read, not before.
+   */
   readonly body?: Schema;
 }
 

@@ -3,8 +3,8 @@ import { type HealthIndicatorResult, HealthIndicatorService, TerminusModule } fr
 import { GateHealth } from './replica/health.js';
 
 /**
- * How the gate is, for `HealthCheckService.check` of `@nestjs/terminus`. The parts are asked at most twice a second, however
- * many ask.
+ * How the gate is, for `HealthCheckService.check` of `@nestjs/terminus`. The parts are asked at most twice a second,
+ * however many ask.
  *
  * @example
  * this.health.check([() => this.gate.isReady('keyfare')])
@@ -16,7 +16,10 @@ export class GateHealthIndicator {
     private readonly indicators: HealthIndicatorService,
   ) {}
 
-  /** Down when no call can be served; degraded for every other reason of `GateHealth`, such as a settler without gas money. */
+  /**
+   * Down when no call can be served; degraded for every other reason of `GateHealth`, such as a settler without gas
+   * money.
+   */
   async isReady<Key extends string>(key: Key): Promise<HealthIndicatorResult<Key>> {
     const { status, reasons, database, chain, listener } = await this.health.readiness();
     const session = this.indicators.check(key);

@@ -31,7 +31,9 @@ export class Throttle {
     return left >= 1 ? 0 : Math.ceil((1 - left) / this.#settings.perSecond);
   }
 
-  /** Takes one from the address's bucket. Answers 0, or, where it is empty, the whole seconds until there is one again. */
+  /**
+   * Takes one from the address's bucket. Answers 0, or, where it is empty, the whole seconds until there is one again.
+   */
   take(address: string): number {
     const { perSecond, nowMs, maxAddresses = 10_000 } = this.#settings;
     const now = nowMs();
@@ -54,7 +56,9 @@ export class Throttle {
   }
 }
 
-/** Some proxies write the port of the connection behind an address in `X-Forwarded-For`: each connection has another. */
+/**
+ * Some proxies write the port of the connection behind an address in `X-Forwarded-For`: each connection has another.
+ */
 const withPort = /^(?:(\d+\.\d+\.\d+\.\d+)|\[([0-9a-f:.]+)\])(?::\d+)?$/i;
 
 /** An address of IPv4, or the /64 that one customer of a provider has all of (RFC 6177 §2); without a port. */

@@ -11,8 +11,8 @@ export interface TraceParent {
 const shape = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 
 /**
- * Reads a `traceparent`, of version 00 or of a later one, whose additions are passed over (§4.3). Null for everything else: a
- * header that is invalid is ignored, and the `tracestate` with it (§3.2.2.5).
+ * Reads a `traceparent`, of version 00 or of a later one, whose additions are passed over (§4.3). Null for everything
+ * else: a header that is invalid is ignored, and the `tracestate` with it (§3.2.2.5).
  */
 export function parseTraceParent(header: string | readonly string[] | undefined): TraceParent | null {
   if (typeof header !== 'string') return null;

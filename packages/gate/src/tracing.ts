@@ -20,8 +20,9 @@ import type { TraceParent } from './trace-parent.js';
 const name = '@keyfare/gate';
 
 /**
- * Spans for the SDK of OpenTelemetry that the host has registered before the gate was made. Without one no span is made,
- * and nothing of the API is called for a request. Only the API is imported: which SDK, and where spans go, is the host's.
+ * Spans for the SDK of OpenTelemetry that the host has registered before the gate was made. Without one no span is
+ * made, and nothing of the API is called for a request. Only the API is imported: which SDK, and where spans go, is the
+ * host's.
  */
 @Injectable()
 export class Tracing {
@@ -35,8 +36,8 @@ export class Tracing {
   }
 
   /**
-   * Begins the span of a request. Its parent is the span of the moment, where the host's instrumentation made one, and else
-   * the caller's.
+   * Begins the span of a request. Its parent is the span of the moment, where the host's instrumentation made one, and
+   * else the caller's.
    */
   open(request: FastifyRequest, exchange: string, parent: TraceParent | null): CallTrace | undefined {
     if (this.#tracer === undefined) return undefined;
@@ -117,8 +118,8 @@ function remoteContext(request: FastifyRequest, { traceId, spanId, flags: traceF
 }
 
 /**
- * W3C Trace Context §3.3.1: 32 members at most, and 512 characters must be carried on. More is left out as a whole, for the API
- * would turn the order of 32 out of more around, and their order is their meaning.
+ * W3C Trace Context §3.3.1: 32 members at most, and 512 characters must be carried on. More is left out as a whole, for
+ * the API would turn the order of 32 out of more around, and their order is their meaning.
  */
 function readTraceState(header: string | readonly string[] | undefined): TraceState | undefined {
   if (typeof header !== 'string' || header.length > 512 || header.split(',').length > 32) return undefined;

@@ -184,7 +184,10 @@ export function booksOf(ground: Ground): Books {
   };
 }
 
-/** Sends a GET, waits for the first bytes of its answer, reads on never and breaks the connection. Resolves when the gate knows. */
+/**
+ * Sends a GET, waits for the first bytes of its answer, reads on never and breaks the connection. Resolves when the
+ * gate knows.
+ */
 export async function breakOff(gate: GateUnderTest, path: string, headers: Record<string, string>): Promise<void> {
   const { port, hostname } = new URL(gate.url);
   const head = Object.entries({ host: 'gate', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);

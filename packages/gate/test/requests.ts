@@ -48,7 +48,8 @@ export async function signPayment(
 }> {
   const payload = await signAuthorization({ payer, to: ground.payTo, value: 1_000n, ...request });
   const accepted = usdcRequirements(request.to ?? ground.payTo, request.value ?? 1_000n, request.domain);
-  // The name under which the caller may fetch the stored answer: the payment alone proves nothing once it is on the chain.
+  // The name under which the caller may fetch the stored answer: the payment alone proves nothing once it is on the
+  // chain.
   const owner = { 'idempotency-key': `call-${payload.authorization.nonce}` };
   return {
     v2: { 'payment-signature': paymentHeaderV2({ payload, accepted }), ...owner },

@@ -60,7 +60,9 @@ describe('security: the path of a priced route', () => {
   const withKey = () => [`Authorization: Bearer ${host.secret}`];
   const runs = () => TestController.work.runs + PathController.runs;
 
-  /** Asserts one and the same refusal for all methods, unpaid as well as paid, and that no handler ran for any of them. */
+  /**
+   * Asserts one and the same refusal for all methods, unpaid as well as paid, and that no handler ran for any of them.
+   */
   const expectNothingAt = async (target: string, code: 'request/not-found' | 'request/malformed') => {
     const [before, charges] = [runs(), await host.charges()];
     for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND']) {

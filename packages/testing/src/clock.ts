@@ -1,11 +1,14 @@
 import type { Clock } from '@keyfare/core/time';
 import { monthOf } from '@keyfare/core/time';
 
-/** The time of a gate, its chain and its payers. It runs on as the machine's does, ahead of it by what the test said. */
+/**
+ * The time of a gate, its chain and its payers. It runs on as the machine's does, ahead of it by what the test said.
+ */
 export interface TestClock extends Clock {
   /**
-   * Moves the time ahead: `'90 seconds'`, `'2 hours'`, `'1 month'`, or milliseconds. Months and years are those of the calendar in UTC,
-   * and end with the last day of a month that has no such day. Throws `RangeError` for anything else, and for a way back.
+   * Moves the time ahead: `'90 seconds'`, `'2 hours'`, `'1 month'`, or milliseconds. Months and years are those of the
+   * calendar in UTC, and end with the last day of a month that has no such day. Throws `RangeError` for anything else,
+   * and for a way back.
    */
   advance(by: string | number): void;
   /** Moves the time ahead to an instant. Throws `RangeError` for one that has passed. */

@@ -43,8 +43,9 @@ export interface TestGate {
   /** Another wallet, by default with as much. */
   newPayer(options?: PayerOptions): Payer;
   /**
-   * Runs an application whose module imports `GateModule`, at a free port of 127.0.0.1. Whatever the module and the environment say
-   * of databases, nodes and secrets, its gate takes those of the test. Call it again for another process of the same service.
+   * Runs an application whose module imports `GateModule`, at a free port of 127.0.0.1. Whatever the module and the
+   * environment say of databases, nodes and secrets, its gate takes those of the test. Call it again for another
+   * process of the same service.
    */
   listen(root: RootModule, options?: ListenOptions): Promise<ListeningApplication>;
   /** An account with a plan and a key of its own. Needs an application that listens, and goes through its services. */
@@ -56,8 +57,8 @@ export interface TestGate {
   /** What the receipt of a response says. Rejects when it is not the gate's receipt of this status and this body. */
   expectReceipt(response: Response): Promise<ReceiptPayload>;
   /**
-   * Repeats a request while its outcome is not known yet (409 and 503), and answers the first other response. Rejects after
-   * half a minute, with what the last one said.
+   * Repeats a request while its outcome is not known yet (409 and 503), and answers the first other response. Rejects
+   * after half a minute, with what the last one said.
    */
   untilKnown(ask: () => Promise<Response>): Promise<Response>;
   /** Closes what listens, and drops the database. */
@@ -65,8 +66,8 @@ export interface TestGate {
 }
 
 /**
- * Starts what a gate needs: a database of its own on an embedded PostgreSQL, a chain that obeys, secrets, a clock, a payer. Takes
- * a second or two, and some more the first time on a machine. Any number of test files may do so at once.
+ * Starts what a gate needs: a database of its own on an embedded PostgreSQL, a chain that obeys, secrets, a clock, a
+ * payer. Takes a second or two, and some more the first time on a machine. Any number of test files may do so at once.
  *
  * @example
  * const gate = await startTestGate();

@@ -20,13 +20,16 @@ export interface SignedPayment {
 export interface Payer {
   readonly address: Address;
   readonly privateKey: Hex;
-  /** For clients of your own: `new ExactEvmScheme(payer.account)`. Their times are the machine's, not those of the test's clock. */
+  /**
+   * For clients of your own: `new ExactEvmScheme(payer.account)`. Their times are the machine's, not those of the
+   * test's clock.
+   */
   readonly account: PrivateKeyAccount;
   /** USDC that it has, in atomic units. */
   readonly balance: bigint;
   /**
-   * Sends the request; on 402 signs the first offer that it can pay, and sends the request again with the payment. Any other answer
-   * comes back as it is. A body must be one that can be sent twice: a text or bytes.
+   * Sends the request; on 402 signs the first offer that it can pay, and sends the request again with the payment. Any
+   * other answer comes back as it is. A body must be one that can be sent twice: a text or bytes.
    */
   fetch(url: string, init?: RequestInit): Promise<Response>;
   /** Signs the first offer of a 402 that it can pay, without looking at its balance. Throws when there is none. */

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { formatDigest, parseJwks, type ReceiptPayload, verifyReceipt } from '@keyfare/core/receipt';
 
 /**
- * What the receipt of a response says, when one of the published keys at `origin` signed it, and it is the receipt of this very
- * status and body. Throws an `Error` that says what is not so. The body can still be read afterwards.
+ * What the receipt of a response says, when one of the published keys at `origin` signed it, and it is the receipt of
+ * this very status and body. Throws an `Error` that says what is not so. The body can still be read afterwards.
  */
 export async function readVerifiedReceipt(response: Response, origin: string): Promise<ReceiptPayload> {
   const jws = response.headers.get('keyfare-receipt');

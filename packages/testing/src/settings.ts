@@ -58,8 +58,9 @@ const ofTheTest = [
 ] as const satisfies readonly (keyof GateOptions)[];
 
 /**
- * Puts a gate where the test wants it, whatever its module says: on the test's database, chain and clock, with none of the
- * environment's settings. A pool of the host's, which may lead anywhere, is left to the host. What else the module says stays.
+ * Puts a gate where the test wants it, whatever its module says: on the test's database, chain and clock, with none of
+ * the environment's settings. A pool of the host's, which may lead anywhere, is left to the host. What else the module
+ * says stays.
  */
 export function overrideWith(env: Readonly<Record<string, string>>, clock: TestClock): GateOverride {
   return (options) => {

@@ -21,7 +21,10 @@ export class StatusController {
     return { status: 'ok' };
   }
 
-  /** 503 when no call can be served, and while the process is about to stop. What is wrong besides, such as an empty settler, is told as `degraded` and why. */
+  /**
+   * 503 when no call can be served, and while the process is about to stop. What is wrong besides, such as an empty
+   * settler, is told as `degraded` and why.
+   */
   @Get('readyz')
   async readyz(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     const parts = await this.health.readiness();

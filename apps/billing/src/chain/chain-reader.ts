@@ -96,7 +96,9 @@ export class ChainReader {
     this.#indexer = createIndexer(settings.chain);
   }
 
-  /** Where the reading begins: there, or, where it may, behind the newest block if the node no longer knows the balance. */
+  /**
+   * Where the reading begins: there, or, where it may, behind the newest block if the node no longer knows the balance.
+   */
   async open({ startBlock, mayBeLater }: ChainStart): Promise<Step & { readonly kind: 'open' }> {
     const end = await this.#end();
     if (startBlock === 0n) return { kind: 'open', end, before: null, opening: 0n };

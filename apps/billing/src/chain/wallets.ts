@@ -30,9 +30,10 @@ export class Wallets {
   ) {}
 
   /**
-   * The wallets of the configuration, and every other that was read on this network before: when PAY_TO changes, payments
-   * that were signed for the old wallet still settle, and the money that it holds is still ours. Each stands here once for
-   * each token of the network, those first that were not read before: where one begins is told by where USDC stands.
+   * The wallets of the configuration, and every other that was read on this network before: when PAY_TO changes,
+   * payments that were signed for the old wallet still settle, and the money that it holds is still ours. Each stands
+   * here once for each token of the network, those first that were not read before: where one begins is told by where
+   * USDC stands.
    */
   async followed(sql: Sql): Promise<readonly Wallet[]> {
     const { network, payTo, furtherPayees } = this.config;
@@ -47,8 +48,8 @@ export class Wallets {
   }
 
   /**
-   * From where a wallet is to be read that was not read before. Another token than USDC could not be sold while USDC alone
-   * was read, so it begins where USDC is final, or later: a node may no longer have the balances of older blocks.
+   * From where a wallet is to be read that was not read before. Another token than USDC could not be sold while USDC
+   * alone was read, so it begins where USDC is final, or later: a node may no longer have the balances of older blocks.
    */
   async startOf(sql: Sql, { token, payTo }: Wallet): Promise<ChainStart> {
     const { network, chainStartBlock } = this.config;

@@ -138,7 +138,8 @@ export class IntakeService {
 
   /**
    * A key is missing when a key set that was read well after the entry was written lacks it. A replica of the API may
-   * show a key set that is some time old, and an entry that is given up for bad is never billed: so this takes its time.
+   * show a key set that is some time old, and an entry that is given up for bad is never billed: so this takes its
+   * time.
    */
   #isKeyMissing(row: FeedRow): boolean {
     if (this.#waitingFor?.id !== row.id) {

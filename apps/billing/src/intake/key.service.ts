@@ -10,8 +10,8 @@ const fetchPauseMs = 3_000;
 const longestKeySet = 1_048_576;
 
 /**
- * The API's public keys. Each is kept as it was first seen: the API may be down when a receipt is checked, and a key set
- * that later shows another key under a known id does not change what that id meant.
+ * The API's public keys. Each is kept as it was first seen: the API may be down when a receipt is checked, and a key
+ * set that later shows another key under a known id does not change what that id meant.
  */
 @Injectable()
 export class KeyStore {

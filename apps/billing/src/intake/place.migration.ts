@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * The log is read by place. Entries that were read before get the places 1 to n in the order in which they were read, as
- * the API numbers them too, and reading goes on at n. With it come payments on credit, refunds and reversals.
+ * The log is read by place. Entries that were read before get the places 1 to n in the order in which they were read,
+ * as the API numbers them too, and reading goes on at n. With it come payments on credit, refunds and reversals.
  */
 export class ReadByPlace1796000000700 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {

@@ -61,8 +61,8 @@ export interface InvoiceDraft {
 
 /**
  * Draws up an invoice: the units that the plan includes at nothing, the units beyond it by product and price, and the
- * plan's monthly price. Depends on its input alone. Null when no terms of the account apply to the month and no call was
- * made in it; a call from just before the first terms, by a clock that was behind, is invoiced without a plan.
+ * plan's monthly price. Depends on its input alone. Null when no terms of the account apply to the month and no call
+ * was made in it; a call from just before the first terms, by a clock that was behind, is invoiced without a plan.
  */
 export function draftInvoice(input: DraftInput): InvoiceDraft | null {
   const { account, period, receipts, firstEntry, lastEntry } = input;
@@ -126,8 +126,9 @@ function overageLines(calls: readonly InvoicedCalls[]): readonly InvoiceLine[] {
 }
 
 /**
- * The price of each plan for its part of the month. Each price is allocated over the whole month, the time without a plan
- * included: so the parts of one price never come to more than that price, and to exactly it when the month is full.
+ * The price of each plan for its part of the month. Each price is allocated over the whole month, the time without a
+ * plan included: so the parts of one price never come to more than that price, and to exactly it when the month is
+ * full.
  */
 function planLines(spans: readonly Span[], period: Period): readonly InvoiceLine[] {
   const [startMs, endMs] = [period.start.getTime(), period.end.getTime()];

@@ -9,10 +9,10 @@ export interface DueDraft {
 }
 
 /**
- * What is to be drawn up at `now`: every draft of the month that was over last, and of any month before it what is missing
- * or has not all the charges and terms that the books hold by now. So a night that nobody was there for is made up for,
- * and a call that was read late is on the next draft. An account whose contract has ended gets its last draft as soon as
- * the log has been read past the end, in the running month. What is no draft any more is left alone.
+ * What is to be drawn up at `now`: every draft of the month that was over last, and of any month before it what is
+ * missing or has not all the charges and terms that the books hold by now. So a night that nobody was there for is made
+ * up for, and a call that was read late is on the next draft. An account whose contract has ended gets its last draft
+ * as soon as the log has been read past the end, in the running month. What is no draft any more is left alone.
  */
 export async function readDueDrafts(sql: Sql, now: Date): Promise<readonly DueDraft[]> {
   const current = monthOf(now).start;

@@ -52,8 +52,8 @@ export class InvoiceEntity {
   lastEntry: string | null;
 
   /**
-   * How many of the account's terms began before the month ended. Terms and charges are only ever added: with `receipts`
-   * this tells whether anything came since the draft was drawn up.
+   * How many of the account's terms began before the month ended. Terms and charges are only ever added: with
+   * `receipts` this tells whether anything came since the draft was drawn up.
    */
   @Column(bigintColumn)
   terms: bigint;

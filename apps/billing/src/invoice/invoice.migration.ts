@@ -1,6 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Invoices. This version writes drafts; the states that follow, and that nothing but a draft changes, are laid down. */
+/**
+ * Invoices. This version writes drafts; the states that follow, and that nothing but a draft changes, are laid down.
+ */
 export class CreateInvoice1796000000500 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`

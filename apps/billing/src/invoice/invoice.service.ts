@@ -33,8 +33,8 @@ export class InvoiceService {
 
   /**
    * Draws up the draft of an account's month, or draws it up again; the same charges give the same draft. 404
-   * `account/not-found` for an account of which no terms are known, 404 `invoice/not-found` for a month in which none of
-   * its terms hold, 400 `request/invalid` for a month that has not begun.
+   * `account/not-found` for an account of which no terms are known, 404 `invoice/not-found` for a month in which none
+   * of its terms hold, 400 `request/invalid` for a month that has not begun.
    */
   async draft(account: string, period: Period): Promise<Invoice> {
     return this.reportSql.transaction(async (tx) => (await this.drawUp(tx, account, period)).after);

@@ -12,8 +12,8 @@ export class DraftsJob {
   constructor(private readonly invoices: InvoiceService) {}
 
   /**
-   * How many were drawn up. Running it again changes nothing that has not changed. An account whose draft fails keeps no
-   * other from theirs; the job then fails at its end, and is tried again.
+   * How many were drawn up. Running it again changes nothing that has not changed. An account whose draft fails keeps
+   * no other from theirs; the job then fails at its end, and is tried again.
    */
   async run(): Promise<number> {
     const due = await this.invoices.due();

@@ -97,9 +97,9 @@ export class IntakeJob {
   }
 
   /**
-   * Whether the log still has the entry that was read last. An API whose database went back to an earlier moment gives the
-   * places after it anew: entries up to the cursor would never be read, and the books would be called complete. A last entry
-   * that was retired with its month says nothing.
+   * Whether the log still has the entry that was read last. An API whose database went back to an earlier moment gives
+   * the places after it anew: entries up to the cursor would never be read, and the books would be called complete. A
+   * last entry that was retired with its month says nothing.
    */
   async #isLogOf(place: bigint, { head }: FeedBatch): Promise<boolean> {
     const [last] = place === 0n || head.place < place ? [] : (await this.feed(place - 1n, 1)).rows;

@@ -30,7 +30,9 @@ interface StoredRow extends PaymentKey {
 const keyed = `(
   select distinct * from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as k (network, asset, payer, nonce)) as key`;
 
-/** The lives of these payments as far as they are booked, by the entry that brought each in, in the order of the log. */
+/**
+ * The lives of these payments as far as they are booked, by the entry that brought each in, in the order of the log.
+ */
 export async function readLives(tx: Sql, keys: readonly PaymentKey[]): Promise<ReadonlyMap<string, PaymentLife>> {
   if (keys.length === 0) return new Map();
   const rows = await tx.query<StoredRow>({

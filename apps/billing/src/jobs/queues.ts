@@ -3,7 +3,10 @@ import PgBoss from 'pg-boss';
 import type { DataSource } from 'typeorm';
 import { billingRole, jobsSchema } from '../schema.js';
 
-/** The scheduled jobs, by UTC. Drafts are drawn up every night: what is read late in a month is on them the next morning. */
+/**
+ * The scheduled jobs, by UTC. Drafts are drawn up every night: what is read late in a month is on them the next
+ * morning.
+ */
 export const queues = {
   reconcile: { name: 'reconcile', cron: '30 0 * * *' },
   drafts: { name: 'drafts', cron: '0 3 * * *' },

@@ -36,7 +36,8 @@ export class ReconcileJob {
 
   /**
    * One run. When the log could not be booked though nothing is away (a bug, or books that somebody has tampered with),
-   * what is booked is reconciled and the breaks are kept, and then that failure is thrown: it must not pass for an outage.
+   * what is booked is reconciled and the breaks are kept, and then that failure is thrown: it must not pass for an
+   * outage.
    *
    * Those who ask while a run is under way get that run: however many ask, the books are compared once at a time, and
    * connections are left for reports. `within` is called in the transaction of a run that this call began.
@@ -52,7 +53,8 @@ export class ReconcileJob {
     const startedAt = this.now();
     const failures: Failures = [];
     const { reconcileWaitMs } = this.config;
-    // First the API's accounts, then the entries that they count, and last the chain, which must not be older than the entries.
+    // First the API's accounts, then the entries that they count, and last the chain, which must not be older than the
+    // entries.
     const accounts = await this.#read('the accounts', failures, () => readAccounts(this.feedSql));
     const entriesComplete =
       accounts !== null &&
@@ -80,7 +82,9 @@ export class ReconcileJob {
     return (await Promise.all(wallets.map(async (wallet) => this.#readBalance(wallet)))).flat();
   }
 
-  /** What a wallet holds after the last block that was read; nothing when that block is gone by the time of the answer. */
+  /**
+   * What a wallet holds after the last block that was read; nothing when that block is gone by the time of the answer.
+   */
   async #readBalance({ store, reader }: Wallet): Promise<readonly BalanceReading[]> {
     const cursor = await store.cursor(this.sql);
     if (cursor === null || cursor.blockHash === null) return [];

@@ -24,8 +24,8 @@ export class ReconciliationController {
   ) {}
 
   /**
-   * Brings the books up to the present, reconciles, and answers the report. Who asks while a run is under way is answered
-   * that run's report, when it is there: `startedAt` says of when it is.
+   * Brings the books up to the present, reconciles, and answers the report. Who asks while a run is under way is
+   * answered that run's report, when it is there: `startedAt` says of when it is.
    */
   @Post()
   @HttpCode(200)

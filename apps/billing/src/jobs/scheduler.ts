@@ -14,8 +14,8 @@ import { ReconcileJob } from './reconcile.job.js';
 const pollingIntervalMs = 10_000;
 
 /**
- * What is done by the calendar: each night a reconciliation, and the drafts of the months that are over. pg-boss sees to
- * it that one process does it; a job that fails is tried again. By hand the same is done over HTTP.
+ * What is done by the calendar: each night a reconciliation, and the drafts of the months that are over. pg-boss sees
+ * to it that one process does it; a job that fails is tried again. By hand the same is done over HTTP.
  */
 @Injectable()
 export class Scheduler {
@@ -87,8 +87,8 @@ export class Scheduler {
   }
 
   /**
-   * Does one job, if there is one. Not by pg-boss's own worker, which does not wait for the word that a job has ended: when
-   * the database is away at that moment, nobody catches the error, and the program would die of it.
+   * Does one job, if there is one. Not by pg-boss's own worker, which does not wait for the word that a job has ended:
+   * when the database is away at that moment, nobody catches the error, and the program would die of it.
    */
   async #work(queue: string, run: () => Promise<unknown>): Promise<boolean> {
     const [job] = await this.#boss.fetch(queue);

@@ -62,8 +62,8 @@ export function openingBalance(asset: TokenCode): LedgerAccount {
 }
 
 /**
- * An account counts one asset, so each token has accounts of its own. It stands in the first part of the code, which no sku,
- * network or wallet can reach into. USDC has none: its accounts are older than the second token.
+ * An account counts one asset, so each token has accounts of its own. It stands in the first part of the code, which no
+ * sku, network or wallet can reach into. USDC has none: its accounts are older than the second token.
  */
 function suffix(asset: AssetCode): string {
   return asset === 'USD' || asset === 'USDC' ? '' : `-${asset.toLowerCase()}`;

@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * EURC is counted beside USDC, in accounts of its own. What is booked stays as it is: an account has one asset for ever, and
- * each journal sums to zero in each asset.
+ * EURC is counted beside USDC, in accounts of its own. What is booked stays as it is: an account has one asset for
+ * ever, and each journal sums to zero in each asset.
  */
 export class CountEurc1798000000400 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {

@@ -56,7 +56,9 @@ export interface BookedTransfer {
 
 /** What happened to a payment after the entry that brought it in, as far as the ledger is concerned. */
 export interface PaymentTurn {
-  /** `write-off`: a call on credit is given up. `dropped`: the chain dropped a settlement; `restored`: it moved again. */
+  /**
+   * `write-off`: a call on credit is given up. `dropped`: the chain dropped a settlement; `restored`: it moved again.
+   */
   readonly kind: 'write-off' | 'dropped' | 'restored';
   /** The entry that says so, by its kind: `unpaid:<entry>`. */
   readonly source: string;
@@ -108,8 +110,8 @@ export function journalsOfTurn(turn: PaymentTurn): readonly Journal[] {
 }
 
 /**
- * What a transfer moved. One in settles a payment that the log claims or waits to be identified; one out is a withdrawal;
- * the wallet's payment to itself is both. Its plain transfer to itself moves nothing.
+ * What a transfer moved. One in settles a payment that the log claims or waits to be identified; one out is a
+ * withdrawal; the wallet's payment to itself is both. Its plain transfer to itself moves nothing.
  */
 export function journalsOfTransfer(transfer: BookedTransfer): readonly Journal[] {
   const { id, network, asset, payTo, from, to, value, authorized, claim, blockTime } = transfer;

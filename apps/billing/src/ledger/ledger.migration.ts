@@ -45,12 +45,13 @@ export class CreateLedger1796000000300 implements MigrationInterface {
   }
 
   /**
-   * The writer checks that a journal balances; this is for whoever writes past it. It runs at the commit. A journal says
-   * how many lines it has: that closes it with its own transaction, for a line that came later, even a pair of them that
-   * balances, would be one too many.
+   * The writer checks that a journal balances; this is for whoever writes past it. It runs at the commit. A journal
+   * says how many lines it has: that closes it with its own transaction, for a line that came later, even a pair of
+   * them that balances, would be one too many.
    */
   async #guard(queryRunner: QueryRunner): Promise<void> {
-    // By an aggregate, not by EXISTS: of a table that was never analyzed PostgreSQL believes that a scan finds any row soon.
+    // By an aggregate, not by EXISTS: of a table that was never analyzed PostgreSQL believes that a scan finds any row
+    // soon.
     await queryRunner.query(`
       create function billing.require_balance(journal uuid) returns void language plpgsql as $$
       begin

@@ -33,7 +33,9 @@ export class ChargeEntity {
   @Column(bigintColumn)
   units: bigint;
 
-  /** Of the units, those that the plan includes; none on the x402 rail, where each call is paid, and none on the free. */
+  /**
+   * Of the units, those that the plan includes; none on the x402 rail, where each call is paid, and none on the free.
+   */
   @Column(bigintColumn)
   included: bigint;
 

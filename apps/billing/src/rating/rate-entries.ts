@@ -71,8 +71,8 @@ export function periodKey(account: string, periodStart: Date): string {
 
 /**
  * Rates entries, one after the other in the order of the feed. A call by key takes its units where the month's earlier
- * calls ended; it is priced by the terms in force when it was made, as far as the feed had told of them before the call.
- * So the outcome depends on the entries and their order alone, not on how they were divided into batches.
+ * calls ended; it is priced by the terms in force when it was made, as far as the feed had told of them before the
+ * call. So the outcome depends on the entries and their order alone, not on how they were divided into batches.
  */
 export function rateEntries(entries: readonly GoodEntry[], state: RatingState): Rated {
   const book = [...state.book];

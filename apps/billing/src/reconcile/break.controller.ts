@@ -71,7 +71,9 @@ export class BreakController {
     return viewBreak(await this.breaks.find(id), this.now());
   }
 
-  /** Only what is named changes, and only of the version that `If-Match` names. To resolve and to reopen takes `money`. */
+  /**
+   * Only what is named changes, and only of the version that `If-Match` names. To resolve and to reopen takes `money`.
+   */
   @Patch(':id')
   @Needs('write', 'money')
   @Tagged(settledPart)

@@ -19,7 +19,8 @@ export function paymentParameters({ graceSeconds, entriesCompleteAsOf, network, 
 // How long an idle chain, which makes no block past the entry, is waited for: so many times the grace.
 const idleFactor = 10;
 
-// A payment lives for a day at most: what was not collected of a call on credit by then, and not given up, is forgotten.
+// A payment lives for a day at most: what was not collected of a call on credit by then, and not given up, is
+// forgotten.
 const longestLife = `interval '24 hours'`;
 
 /**
@@ -105,7 +106,10 @@ function recordOverdue(first: number, grace: string): string {
   return `coalesce($${first + 1}::timestamptz >= least(p.block_time, p.seen_at) + ${grace}, false)`;
 }
 
-/** Whether a call on credit should have been collected or given up by now: the log is complete well past its payment's life. */
+/**
+ * Whether a call on credit should have been collected or given up by now: the log is complete well past its payment's
+ * life.
+ */
 function collectionOverdue(first: number, grace: string): string {
   return `coalesce($${first + 1}::timestamptz >= p.issued_at + ${longestLife} + ${grace}, false)`;
 }

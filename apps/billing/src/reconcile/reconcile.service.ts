@@ -28,7 +28,9 @@ export interface RunInput {
   readonly startedAt: Date;
   /** Whether every entry that was there at the start has been read. */
   readonly entriesComplete: boolean;
-  /** Null when they could not be read, or when not every entry before them has been read: then they are not compared. */
+  /**
+   * Null when they could not be read, or when not every entry before them has been read: then they are not compared.
+   */
   readonly accounts: AccountsReading | null;
   readonly chainState: ReconciliationReport['chain']['state'];
   /** Of the wallets of which a node could tell. */

@@ -43,15 +43,18 @@ export const reconciliationReport = z
     unpaid: sum,
     /** Money that came in for calls that were not served, in USDC. */
     refundsDue: sum,
-    /** What the configured wallet has in USDC, and the others of its network: further payees, and those that were configured before it. */
+    /**
+     * What the configured wallet has in USDC, and the others of its network: further payees, and those that were
+     * configured before it.
+     */
     chain: walletFigures.extend({
       state: z.enum(['current', 'behind', 'unavailable', 'rewritten', 'diverged']),
       network: z.string(),
       earlier: z.array(walletFigures),
     }),
     /**
-     * The same of every other token of which the books know anything; left out where there is none. Amounts of two tokens
-     * are never one sum.
+     * The same of every other token of which the books know anything; left out where there is none. Amounts of two
+     * tokens are never one sum.
      */
     otherTokens: z
       .array(

@@ -22,7 +22,8 @@ export function csvFormat(columns: readonly string[]): Options {
 
 /**
  * The text of a table of any length, all of it of one moment: the rows come from a cursor as fast as they are taken.
- * `lead` goes before them. Rejects when the first rows cannot be had; a failure after that ends the stream with an error.
+ * `lead` goes before them. Rejects when the first rows cannot be had; a failure after that ends the stream with an
+ * error.
  */
 export async function streamCsv<Row, View extends Readonly<Record<string, Cell>>>(
   sql: SqlPool,

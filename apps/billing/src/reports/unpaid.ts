@@ -5,8 +5,8 @@ import { codeSql } from '../token.js';
 import type { Table } from './table.js';
 
 /**
- * One call that was served and not paid for. Without `call` it earned nothing; a call on credit that was given up earned
- * its price, and lost it to `uncollected`.
+ * One call that was served and not paid for. Without `call` it earned nothing; a call on credit that was given up
+ * earned its price, and lost it to `uncollected`.
  */
 export const unpaidRow = z.object({
   entry: z.string(),

@@ -25,7 +25,10 @@ export class StatusController {
     return { status: 'ok' };
   }
 
-  /** 503 without the books, and while the process is about to stop. Without the API or the chain they are answered from, as of an earlier moment. */
+  /**
+   * 503 without the books, and while the process is about to stop. Without the API or the chain they are answered from,
+   * as of an earlier moment.
+   */
   @Get('readyz')
   async readyz(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
     const parts = await this.health.readiness();

@@ -84,7 +84,10 @@ async function checkRole(database: Database, login: string): Promise<Finding> {
   }
 }
 
-/** Whether the login owns what it uses: who owns a table can switch its triggers off, and the log is append-only no more. */
+/**
+ * Whether the login owns what it uses: who owns a table can switch its triggers off, and the log is append-only no
+ * more.
+ */
 export async function checkOwner(sql: SqlPool, { name, schema, setting }: Database): Promise<Finding> {
   const [row] = await sql.query<{ login: string; owned: number }>({
     text: `select session_user::text as login, count(*)::int as owned from pg_class c
@@ -124,7 +127,10 @@ export async function checkMigrations(name: string, { pending, command }: Migrat
   }
 }
 
-/** Whether a notification comes back: through a pooler in transaction mode none does, and keys would be cached for nothing. */
+/**
+ * Whether a notification comes back: through a pooler in transaction mode none does, and keys would be cached for
+ * nothing.
+ */
 export async function checkListening(sql: SqlPool, directUrl: string, { name }: Database): Promise<Finding> {
   const channel = `keyfare_doctor_${randomBytes(6).toString('hex')}`;
   const startedMs = performance.now();

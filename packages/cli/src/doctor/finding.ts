@@ -30,7 +30,10 @@ export function skipped(name: string, why: string): Finding {
   return { name, status: 'skipped', found: why, remedy: null };
 }
 
-/** How much later `at` is than the moment between two readings of a clock, beyond what their distance explains; in seconds. */
+/**
+ * How much later `at` is than the moment between two readings of a clock, beyond what their distance explains; in
+ * seconds.
+ */
 export function skewSeconds(at: number, beforeMs: number, afterMs: number): number {
   const skewMs = at - (beforeMs + afterMs) / 2;
   const doubtMs = (afterMs - beforeMs) / 2;

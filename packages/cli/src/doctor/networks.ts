@@ -114,7 +114,10 @@ function batchFinding(name: string, taken: number, wanted: number): Finding {
   return warn(name, found, remedy);
 }
 
-/** How old the latest block is: of an old state, or by a clock that is wrong, good payments are refused and bad ones taken. */
+/**
+ * How old the latest block is: of an old state, or by a clock that is wrong, good payments are refused and bad ones
+ * taken.
+ */
 export async function checkHead(
   name: string,
   { chain, now, isPlay }: { readonly chain: Chain; readonly now: () => Date; readonly isPlay: boolean },

@@ -43,8 +43,8 @@ const longestPauseMs = 5_000;
 const pageSize = 200;
 
 /**
- * One service over HTTP. What could not be delivered is sent again, three times at most: reads as they are, writes under the one
- * `Idempotency-Key` they were sent with first, so that the server does them once.
+ * One service over HTTP. What could not be delivered is sent again, three times at most: reads as they are, writes
+ * under the one `Idempotency-Key` they were sent with first, so that the server does them once.
  */
 export class Client {
   constructor(private readonly settings: ClientSettings) {}

@@ -12,7 +12,9 @@ function exitCodeOf(status: number): ExitCode {
   return status >= 400 && status < 500 ? exitCodes.usage : exitCodes.finding;
 }
 
-/** The server's refusal: its problem document (RFC 9457) as title, detail, single errors and the page that explains it. */
+/**
+ * The server's refusal: its problem document (RFC 9457) as title, detail, single errors and the page that explains it.
+ */
 export async function problemFailure(response: Response): Promise<Failure> {
   const { status } = response;
   if (status >= 300 && status < 400) {

@@ -1,6 +1,6 @@
 /**
- * What a terminal takes as an order or hides, rather than shows: control characters (C0, DEL, C1), and the characters of
- * Unicode that turn the direction of text or have no width.
+ * What a terminal takes as an order or hides, rather than shows: control characters (C0, DEL, C1), and the characters
+ * of Unicode that turn the direction of text or have no width.
  */
 const unsafe = /[\p{Cc}\p{Cf}\u2028\u2029\p{Surrogate}]/gu;
 

@@ -20,8 +20,8 @@ const leastWidth = 4;
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
 /**
- * Prints rows below each other. The widths are those of the first part, so that later parts can follow as they arrive; on
- * a terminal a line never wraps: the widest columns are cut, and what is cut ends in `…`.
+ * Prints rows below each other. The widths are those of the first part, so that later parts can follow as they arrive;
+ * on a terminal a line never wraps: the widest columns are cut, and what is cut ends in `…`.
  */
 export class TableWriter<Row> {
   #widths: readonly number[] | undefined;

@@ -1,8 +1,8 @@
 import stringWidth from 'string-width';
 
 /**
- * The text in lines of at most `width` columns of a terminal, broken at blanks; a word that is longer is left whole, so that it
- * can be copied. Undefined: one line.
+ * The text in lines of at most `width` columns of a terminal, broken at blanks; a word that is longer is left whole, so
+ * that it can be copied. Undefined: one line.
  */
 export function wrapText(text: string, width: number | undefined): readonly string[] {
   if (width === undefined) return [text];

@@ -35,8 +35,8 @@ export function decodeHex(text: string, code: ProblemCode = 'request/malformed')
 }
 
 /**
- * Writes the digits after the `0x` of `text` into `target` from `offset`, without allocating; the caller has checked the
- * length. False if a character is not a hexadecimal digit; `target` is then half written and must not be used.
+ * Writes the digits after the `0x` of `text` into `target` from `offset`, without allocating; the caller has checked
+ * the length. False if a character is not a hexadecimal digit; `target` is then half written and must not be used.
  */
 export function writeHex(text: string, target: Uint8Array, offset: number): boolean {
   let seen = 0;

@@ -4,7 +4,9 @@ const encoder = new TextEncoder();
 // ignoreBOM keeps a leading U+FEFF in the text, so that no two byte strings decode to the same text.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** The UTF-8 bytes of `text`. A lone surrogate becomes U+FFFD, as everywhere on the web: check for it before signing. */
+/**
+ * The UTF-8 bytes of `text`. A lone surrogate becomes U+FFFD, as everywhere on the web: check for it before signing.
+ */
 export function utf8(text: string): Uint8Array {
   return encoder.encode(text);
 }

@@ -6,8 +6,8 @@ import { address, bytes32, count, decimalString, identifier, method, network, ur
 import { verifyDocument } from '../receipt/verify.js';
 
 /**
- * What an entry records: a call that was served, terms that apply from now on, a call that was never paid for, a deferred
- * payment that has moved, money that is owed back, or a settlement that the chain dropped.
+ * What an entry records: a call that was served, terms that apply from now on, a call that was never paid for, a
+ * deferred payment that has moved, money that is owed back, or a settlement that the chain dropped.
  */
 export type EntryKind = 'call' | 'terms' | 'unpaid' | 'settlement' | 'refund-due' | 'reversed';
 
@@ -106,7 +106,9 @@ const kinds: { readonly [Kind in EntryKind]: DocumentKind<EntryPayloads[Kind]> }
   reversed: { typ: 'keyfare-reversed+jws', schema: reversedPayload, code: 'log/malformed' },
 };
 
-/** The signed document of an entry, a compact JWS. A payload outside the schema is a bug and is not signed: TypeError. */
+/**
+ * The signed document of an entry, a compact JWS. A payload outside the schema is a bug and is not signed: TypeError.
+ */
 export function signEntry<Kind extends EntryKind>(
   kind: Kind,
   payload: EntryPayloads[Kind],
@@ -126,7 +128,9 @@ export interface EntryQuestion<Kind extends EntryKind> extends VerifyOptions {
   readonly keys: Jwks;
 }
 
-/** Whether one of `keys` signed this entry as one of its kind: terms never pass for a receipt, nor the reverse. Total. */
+/**
+ * Whether one of `keys` signed this entry as one of its kind: terms never pass for a receipt, nor the reverse. Total.
+ */
 export function verifyEntry<Kind extends EntryKind>(
   jws: string,
   { kind, keys, verifyEd25519 }: EntryQuestion<Kind>,

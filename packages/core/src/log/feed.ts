@@ -64,9 +64,9 @@ const row = z.object({
 });
 
 /**
- * Reads a row of the view `keyfare.entry_feed`. Columns that it does not know are left alone, so that the view may grow.
- * Refuses a row with a column missing or of the wrong kind, usage that is there in part, a call without usage, and
- * usage on anything but a call: Problem `log/malformed`.
+ * Reads a row of the view `keyfare.entry_feed`. Columns that it does not know are left alone, so that the view may
+ * grow. Refuses a row with a column missing or of the wrong kind, usage that is there in part, a call without usage,
+ * and usage on anything but a call: Problem `log/malformed`.
  */
 export function parseFeedEntry(value: unknown): FeedEntry {
   const parsed = row.safeParse(value);
@@ -97,7 +97,8 @@ function parseUsage(fields: z.infer<typeof row>): FeedUsage | null {
   if (rail === null || sku === null || units === null || periodStart === null || occurredAt === null) {
     throw new Problem('log/malformed', 'A call must come with its usage, all of it.');
   }
-  // The caller must be known: an account on the key rail, a payer (perhaps with an account) on x402, no account on the free.
+  // The caller must be known: an account on the key rail, a payer (perhaps with an account) on x402, no account on the
+  // free.
   const isWhose = rail === 'key' ? account !== null && payer === null : payer !== null;
   if (!isWhose || (rail === 'free' && account !== null)) {
     throw new Problem('log/malformed', `The usage of a call on the ${rail} rail does not say whose it is.`);

@@ -8,7 +8,9 @@ export interface FreeCalls {
   readonly per: 'wallet' | 'address';
   /** In UTC. */
   readonly period: 'day' | 'month';
-  /** How many all callers together have in a period: wallets and addresses cost nothing, so nothing else bounds them. */
+  /**
+   * How many all callers together have in a period: wallets and addresses cost nothing, so nothing else bounds them.
+   */
   readonly total: number;
 }
 

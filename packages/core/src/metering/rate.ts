@@ -1,6 +1,8 @@
 import { type Money, money, multiplyMoney } from '../money/index.js';
 
-/** How a call is paid: by an account's plan, by a wallet, or not at all, as one of the calls that a route gives away. */
+/**
+ * How a call is paid: by an account's plan, by a wallet, or not at all, as one of the calls that a route gives away.
+ */
 export type Rail = 'key' | 'x402' | 'free';
 
 /** What happens when the included units are used up: refuse, bill the rest, or ask for a payment per call. */
@@ -16,8 +18,8 @@ export interface PlanTerms {
   readonly overage: Overage;
   /**
    * USD for one unit beyond the included ones: invoiced, or asked of a wallet, as `overage` says. Zero is a price: such
-   * units are served and cost nothing. Null where none was agreed: a plan that refuses them, or one from before a plan that
-   * asks a wallet had to name its price, where a wallet is asked for the route's own.
+   * units are served and cost nothing. Null where none was agreed: a plan that refuses them, or one from before a plan
+   * that asks a wallet had to name its price, where a wallet is asked for the route's own.
    */
   readonly overagePrice: Money | null;
   /** USD for one month. */
@@ -44,9 +46,9 @@ interface Usage {
 
 /**
  * Rates `units` that follow `unitsBefore` in their period. However the units of a period are split over calls, the sums
- * are those of one whole. Units beyond a plan that refuses them, or asks a wallet for them, were served by mistake or in
- * flight when the plan changed: the customer never agreed to pay them by invoice, so they cost nothing. Negative units are
- * a bug: RangeError.
+ * are those of one whole. Units beyond a plan that refuses them, or asks a wallet for them, were served by mistake or
+ * in flight when the plan changed: the customer never agreed to pay them by invoice, so they cost nothing. Negative
+ * units are a bug: RangeError.
  */
 export function rate({ units, unitsBefore, terms }: Usage): RatedUnits {
   if (units < 0n || unitsBefore < 0n) throw new RangeError('Units must not be negative.');

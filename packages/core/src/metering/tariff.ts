@@ -120,8 +120,8 @@ export function isConstant({ price, units, offers = [] }: Product): boolean {
 }
 
 /**
- * The quote for a call of `product`: one USDC is taken for one US dollar, unit for unit. Each function of the product is
- * called once; what it throws is thrown. Frozen, for the quote of a constant product belongs to many calls.
+ * The quote for a call of `product`: one USDC is taken for one US dollar, unit for unit. Each function of the product
+ * is called once; what it throws is thrown. Frozen, for the quote of a constant product belongs to many calls.
  */
 export function quoteProduct(product: Product, request: PricedRequest): Quote {
   const { sku, scope } = product;
@@ -133,7 +133,9 @@ export function quoteProduct(product: Product, request: PricedRequest): Quote {
   return Object.freeze({ sku, units, price, scope, ...(offers && { offers: Object.freeze(offers) }) });
 }
 
-/** What an offer of a quote asks, in its asset. An offer in another asset than USDC without a price is a bug: TypeError. */
+/**
+ * What an offer of a quote asks, in its asset. An offer in another asset than USDC without a price is a bug: TypeError.
+ */
 export function priceOfOffer(quote: Quote, { asset = 'USDC', price = quote.price }: TariffOffer): Money {
   if (price.asset !== asset) throw new TypeError(`An offer in ${asset} has a price in ${price.asset}.`);
   return price;

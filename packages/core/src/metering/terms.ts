@@ -21,8 +21,8 @@ export function periodOf(_plan: PlanTerms, at: Date): Period {
 }
 
 /**
- * The hard limit of a period in units; null where what goes beyond the included ones is served on: the plan invoices it, or
- * asks a wallet for $0, which is a price like any other and needs no payment.
+ * The hard limit of a period in units; null where what goes beyond the included ones is served on: the plan invoices
+ * it, or asks a wallet for $0, which is a price like any other and needs no payment.
  */
 export function limitOf({ overage, includedUnits, overagePrice }: PlanTerms): bigint | null {
   const isServedOn = overage === 'invoice' || (overage === 'x402' && overagePrice?.atomic === 0n);

@@ -58,8 +58,8 @@ export function parseMoney(asset: AssetCode, text: string): Money {
 }
 
 /**
- * The price that `text` says: `$0.001` is one of `USD`, `€0.001` one of `EURC`. Refuses the sign of another asset, for no
- * price is converted, and any other form: Problem `money/malformed`.
+ * The price that `text` says: `$0.001` is one of `USD`, `€0.001` one of `EURC`. Refuses the sign of another asset, for
+ * no price is converted, and any other form: Problem `money/malformed`.
  */
 export function parsePrice(text: string, asset: PriceAsset = 'USD'): Money {
   const sign = signOf[asset];

@@ -21,7 +21,9 @@ interface DocumentOptions {
 
 const reserved = new Set(['type', 'title', 'status', 'detail', 'instance', 'code']);
 
-/** The problem as the caller may read it. An extension never replaces a standard member; `cause` stays private. Total. */
+/**
+ * The problem as the caller may read it. An extension never replaces a standard member; `cause` stays private. Total.
+ */
 export function toProblemDocument(problem: Problem, { typeBase, instance }: DocumentOptions): ProblemDocument {
   const extensions = Object.entries(problem.extensions).filter(([name]) => !reserved.has(name));
   return {

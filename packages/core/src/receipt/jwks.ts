@@ -26,8 +26,8 @@ export interface Jwks {
 export const kidShape: RegExp = /^did:[a-z0-9]+:[\x21\x22\x24-\x7e]+#[\x21\x22\x24-\x7e]+$/;
 
 /**
- * The points of small order, by the y of every encoding that some verifier takes (RFC 8032 §5.1.7 leaves them to it). Under
- * such a key one signature fits many documents, and OpenSSL and noble differ on it.
+ * The points of small order, by the y of every encoding that some verifier takes (RFC 8032 §5.1.7 leaves them to it).
+ * Under such a key one signature fits many documents, and OpenSSL and noble differ on it.
  */
 const smallOrder = [
   '0000000000000000000000000000000000000000000000000000000000000000',

@@ -58,8 +58,8 @@ export const receiptPayload: z.ZodDiscriminatedUnion<
 /**
  * What we sign of a call that was served. On the key rail `principal` is the account and there is no amount: the plan
  * rates the units when the period is billed. On the x402 rail it has the members of x402's own receipt (extension
- * offer-receipt, section 5.2) and the money; all hex is lower-case, `amount` is in atomic units of the asset. On the free
- * rail `principal` is the wallet that showed a payment, or `anonymous`; nothing moved.
+ * offer-receipt, section 5.2) and the money; all hex is lower-case, `amount` is in atomic units of the asset. On the
+ * free rail `principal` is the wallet that showed a payment, or `anonymous`; nothing moved.
  */
 export type ReceiptPayload = z.infer<typeof receiptPayload>;
 
@@ -72,7 +72,9 @@ export type X402Receipt = z.infer<typeof x402Receipt>;
 /** The receipt of a call that the route gave away. */
 export type FreeReceipt = z.infer<typeof freeReceipt>;
 
-/** A SHA-256 digest as receipts and the `Content-Digest` header write it (RFC 9530, section 2). 32 bytes, or RangeError. */
+/**
+ * A SHA-256 digest as receipts and the `Content-Digest` header write it (RFC 9530, section 2). 32 bytes, or RangeError.
+ */
 export function formatDigest(sha256: Uint8Array): string {
   if (sha256.length !== 32) throw new RangeError('A SHA-256 digest has 32 bytes.');
   return `sha-256=:${encodeBase64(sha256)}:`;

@@ -7,10 +7,10 @@ export type ReceiptRoute = Pick<ReceiptPayload, 'rail' | 'sku' | 'method'>;
 export type ReceiptTemplate = (payload: ReceiptPayload) => string;
 
 /**
- * A template for one route and rail (RFC 8785: members in the order of their names). It checks nothing: what it writes is
- * the canonical JSON of a payload that fits the schema, which its user proves by comparing with `canonicalJson` when the
- * template is made and by sample. Strings of a payload are printable ASCII by schema, so that two characters need escapes; the URL
- * comes from the caller, and one with other characters is refused here too: TypeError.
+ * A template for one route and rail (RFC 8785: members in the order of their names). It checks nothing: what it writes
+ * is the canonical JSON of a payload that fits the schema, which its user proves by comparing with `canonicalJson` when
+ * the template is made and by sample. Strings of a payload are printable ASCII by schema, so that two characters need
+ * escapes; the URL comes from the caller, and one with other characters is refused here too: TypeError.
  */
 export function receiptTemplate({ rail, sku, method }: ReceiptRoute): ReceiptTemplate {
   const methodPart = `,"method":${quote(method)}`;

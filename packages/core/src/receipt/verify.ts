@@ -6,8 +6,8 @@ import { type DocumentKind, type Envelope, parseDocument } from './envelope.js';
 import { type Ed25519Jwk, type Jwks, publicKeyOf } from './jwks.js';
 
 /**
- * Checks one Ed25519 signature. A server gives `node:crypto` here, which is fourteen times as fast; the key comes as the
- * JWK of the set, so that the key objects made from it can be kept in a WeakMap.
+ * Checks one Ed25519 signature. A server gives `node:crypto` here, which is fourteen times as fast; the key comes as
+ * the JWK of the set, so that the key objects made from it can be kept in a WeakMap.
  */
 export type VerifyEd25519 = (signature: Uint8Array, message: Uint8Array, key: Ed25519Jwk) => boolean;
 

@@ -8,7 +8,9 @@ import { z } from 'zod';
 const line = /^[^\p{Cc}\p{Surrogate}\u2028\u2029]*$/u;
 const lines = /^(?:[^\p{Cc}\p{Surrogate}]|\n|\t)*$/u;
 
-/** A name that people read on lists and invoices: one line of 1 to 200 characters, in any script, without outer blanks. */
+/**
+ * A name that people read on lists and invoices: one line of 1 to 200 characters, in any script, without outer blanks.
+ */
 export const nameText = z
   .string()
   .max(200)

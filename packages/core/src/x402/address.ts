@@ -3,8 +3,8 @@ import { encodeHex, utf8 } from '../encoding/index.js';
 import type { Address } from './network.js';
 
 /**
- * Whether an address's letters spell its checksum (EIP-55). One in a single case has none and passes: it is mixed case that
- * says that somebody counted. A text that is no address is a bug of the caller: TypeError.
+ * Whether an address's letters spell its checksum (EIP-55). One in a single case has none and passes: it is mixed case
+ * that says that somebody counted. A text that is no address is a bug of the caller: TypeError.
  */
 export function hasGoodChecksum(address: string): boolean {
   if (!/^0x[0-9a-fA-F]{40}$/.test(address)) throw new TypeError('The text is no address.');

@@ -10,9 +10,9 @@ export interface SignatureVerifier {
   readonly engine: 'wasm' | 'noble';
   readonly keccak256: Keccak256;
   /**
-   * The lower-case address whose key signed the 32-byte `digest`, or null if there is none. The signature is r, s and v,
-   * 65 bytes. Refuses what Circle's `ECRecover.sol` refuses: an s above n/2 and a v that is not 27 or 28; a v of 0 or 1
-   * counts as 27 or 28, and must be rewritten before it goes on the chain. Total.
+   * The lower-case address whose key signed the 32-byte `digest`, or null if there is none. The signature is r, s and
+   * v, 65 bytes. Refuses what Circle's `ECRecover.sol` refuses: an s above n/2 and a v that is not 27 or 28; a v of 0
+   * or 1 counts as 27 or 28, and must be rewritten before it goes on the chain. Total.
    */
   readonly recoverAddress: (digest: Uint8Array, signature: Uint8Array) => Address | null;
 }

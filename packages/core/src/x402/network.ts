@@ -5,8 +5,8 @@ import { decimalsOf, type TokenCode } from '../money/index.js';
 export type Address = Hex;
 
 /**
- * An ERC-20 token that can be paid with, and its EIP-712 domain. It takes EIP-3009 authorizations with a signature of any
- * length, as Circle's FiatToken does since version 2.2.
+ * An ERC-20 token that can be paid with, and its EIP-712 domain. It takes EIP-3009 authorizations with a signature of
+ * any length, as Circle's FiatToken does since version 2.2.
  */
 export interface Token {
   readonly symbol: TokenCode;
@@ -37,7 +37,8 @@ export interface Network {
 
 /**
  * The networks whose USDC takes EIP-3009 authorizations and whose names clients of version 1 know. EURC: addresses by
- * Circle's list of EURC contracts; names of domains differ by network (`keyfare doctor` compares each with its contract).
+ * Circle's list of EURC contracts; names of domains differ by network (`keyfare doctor` compares each with its
+ * contract).
  */
 export const networks: readonly Network[] = Object.freeze([
   network('base', 8453, [

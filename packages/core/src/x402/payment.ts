@@ -63,14 +63,17 @@ export interface VerifiedPayment {
   readonly x402Version: 1 | 2;
   readonly network: Network;
   /**
-   * The token whose domain it is signed for, or the one that the payer says. Null where nothing tells it: version 1 names no
-   * asset, and a signature that only code can prove is of no domain that could be found out. Then it is that of the offer.
+   * The token whose domain it is signed for, or the one that the payer says. Null where nothing tells it: version 1
+   * names no asset, and a signature that only code can prove is of no domain that could be found out. Then it is that
+   * of the offer.
    */
   readonly asset: Token | null;
   readonly authorization: Authorization;
   /** As the token contract takes it: 65 bytes with v 27 or 28 for a key. */
   readonly signature: Hex;
-  /** `key`: the signature is the payer's key's. `code`: it is not, and only the payer's code can prove it (ERC-1271). */
+  /**
+   * `key`: the signature is the payer's key's. `code`: it is not, and only the payer's code can prove it (ERC-1271).
+   */
   readonly proof: 'key' | 'code';
   /** The offer that the payer says it accepted (version 2). */
   readonly accepted?: PaymentRequirements | undefined;

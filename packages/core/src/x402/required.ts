@@ -3,15 +3,18 @@ import { encodeBase64, utf8 } from '../encoding/index.js';
 import type { PaymentTerms } from './payment.js';
 import type { ResourceDescription } from './resource-description.js';
 
-/** An offer of version 1. Clients of that version refuse a null: `outputSchema` is left out where the route declares nothing. */
+/**
+ * An offer of version 1. Clients of that version refuse a null: `outputSchema` is left out where the route declares
+ * nothing.
+ */
 export type OfferV1 = Omit<PaymentRequirementsV1, 'network' | 'outputSchema'> & {
   readonly network: string;
   readonly outputSchema?: Readonly<Record<string, unknown>>;
 };
 
 /**
- * The longest `PAYMENT-REQUIRED` header that extensions may make, in characters: the buffers of common proxies take a head of
- * 4 kB. A challenge that is longer without them, by its offers or its URL, stays as it is.
+ * The longest `PAYMENT-REQUIRED` header that extensions may make, in characters: the buffers of common proxies take a
+ * head of 4 kB. A challenge that is longer without them, by its offers or its URL, stays as it is.
  */
 export const longestExtendedHeader = 2_816;
 

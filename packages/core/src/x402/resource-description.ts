@@ -4,7 +4,9 @@ type Members = Readonly<Record<string, unknown>>;
 
 /** What a 402 says of a route beside its price. It is the same for every call, so its texts are written once. */
 export interface ResourceDescription {
-  /** The extensions of version 2, the fullest first: the first that fits stands in the header, and none where none fits. */
+  /**
+   * The extensions of version 2, the fullest first: the first that fits stands in the header, and none where none fits.
+   */
   readonly extensions: readonly { readonly members: Members; readonly text: string; readonly bytes: number }[];
   /** For offers of version 1: what the route takes and answers. */
   readonly outputSchema: Members;

@@ -29,7 +29,8 @@ const longHash = '0xe1bb54e1bc3af48d01e5dbfc81015c98152a574f6428c6948aa4837c9c0b
 
 /**
  * Whether the verifier gives the known answers: hashes, the signer of each vector, another signer once a bit of the
- * digest is flipped, and nobody for a signature of zeros. An engine that says yes to everything fails as one that says no.
+ * digest is flipped, and nobody for a signature of zeros. An engine that says yes to everything fails as one that says
+ * no.
  */
 export function passesSelfTest({ keccak256, recoverAddress }: SignatureVerifier): boolean {
   if (encodeHex(keccak256(new Uint8Array(0))) !== emptyHash) return false;

@@ -45,8 +45,9 @@ export function domainSeparator({ name, version, chainId, verifyingContract }: T
 }
 
 /**
- * The 32 bytes that a payer signs for `authorization` (EIP-712 over the EIP-3009 struct): equal to what viem computes, and
- * some sixty times as fast. A field out of range is a bug of the caller, who did not parse it: TypeError or RangeError.
+ * The 32 bytes that a payer signs for `authorization` (EIP-712 over the EIP-3009 struct): equal to what viem computes,
+ * and some sixty times as fast. A field out of range is a bug of the caller, who did not parse it: TypeError or
+ * RangeError.
  */
 export function transferDigest(
   separator: Uint8Array,

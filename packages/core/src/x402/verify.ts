@@ -6,7 +6,9 @@ import type { Address } from './network.js';
 import type { Authorization, PaymentTerms, PresentedPayment } from './payment.js';
 import { separatorOf, transferDigest } from './typed-data.js';
 
-/** The verdict on a payment: who paid and the signature as the chain takes it, or the code and sentence of a refusal. */
+/**
+ * The verdict on a payment: who paid and the signature as the chain takes it, or the code and sentence of a refusal.
+ */
 export type PaymentVerdict = { readonly ok: true; readonly payer: Address; readonly signature: Hex } | Refusal;
 
 interface Refusal {
@@ -47,7 +49,8 @@ const passed: { readonly ok: true } = Object.freeze({ ok: true });
 
 /**
  * Whether a payment is for these terms, now: cheap checks first, then the signature. The signature is that of a key; a
- * payer whose address has code must be asked on the chain instead (ERC-1271). Nonce and balance are the chain's to tell.
+ * payer whose address has code must be asked on the chain instead (ERC-1271). Nonce and balance are the chain's to
+ * tell.
  */
 export function verifyAuthorization(question: TermsQuestion & SignatureQuestion): PaymentVerdict {
   const terms = checkTerms(question);
@@ -56,8 +59,8 @@ export function verifyAuthorization(question: TermsQuestion & SignatureQuestion)
 
 /**
  * Whether the authorization pays exactly `terms` (network, asset, recipient, amount) and can still settle: the contract
- * wants `validAfter < now < validBefore`, strictly, and we keep six seconds for the block; a payment may be valid for a day
- * at most. No cryptography.
+ * wants `validAfter < now < validBefore`, strictly, and we keep six seconds for the block; a payment may be valid for a
+ * day at most. No cryptography.
  */
 export function checkTerms(question: TermsQuestion): typeof passed | Refusal {
   const { authorization, network, asset, accepted, terms, now } = question;
@@ -125,8 +128,8 @@ export type OfferMatch =
   | (Refusal & { readonly terms: PaymentTerms });
 
 /**
- * The first of the offers that the payment pays exactly, by `checkTerms`. Where it pays none, the refusal is that of the
- * offer that came nearest: one that fits but for the time before one that does not fit. No offers: RangeError.
+ * The first of the offers that the payment pays exactly, by `checkTerms`. Where it pays none, the refusal is that of
+ * the offer that came nearest: one that fits but for the time before one that does not fit. No offers: RangeError.
  */
 export function matchOffer(question: Omit<TermsQuestion, 'terms'>, offers: readonly PaymentTerms[]): OfferMatch {
   let nearest: (Refusal & { readonly terms: PaymentTerms }) | undefined;

@@ -24,7 +24,9 @@ export interface ChainOptions {
   readonly blockTimeSeconds?: number;
   /** Default 1: `safe` is one block behind `latest`, `finalized` two. The node calls 32 an epoch by itself. */
   readonly slotsInAnEpoch?: number;
-  /** Told of the node's process as soon as it exists, before it is ready: to record it, should this process be killed. */
+  /**
+   * Told of the node's process as soon as it exists, before it is ready: to record it, should this process be killed.
+   */
   readonly onSpawn?: (node: ProcessIdentity) => void;
 }
 
@@ -55,7 +57,8 @@ const stopTimeoutMs = 15_000;
 /**
  * Starts a chain with the test tokens and the batch contract at their places, or adopts the one that this home (the
  * `statePath`) runs already: the process must be the one recorded, and the chain must carry the recorded marker and our
- * contracts; a chain with older ones is started anew from its state. Whatever else answers at the port is a stranger's: `PortTaken`, and nothing is sent to it. The chain keeps running when this process ends.
+ * contracts; a chain with older ones is started anew from its state. Whatever else answers at the port is a stranger's:
+ * `PortTaken`, and nothing is sent to it. The chain keeps running when this process ends.
  */
 export async function startChain(options: ChainOptions): Promise<LocalChain> {
   const chainId = options.chainId ?? defaultChainId;

@@ -4,8 +4,8 @@ import { dirname, join, resolve } from 'node:path';
 import { canEnter, findServerAccount } from '../account.js';
 
 /**
- * Makes the home's directory, closed to others. Root's is passable, not readable: the account that runs PostgreSQL for root must get through to its
- * own directory, and every directory that holds a secret is closed by itself.
+ * Makes the home's directory, closed to others. Root's is passable, not readable: the account that runs PostgreSQL for
+ * root must get through to its own directory, and every directory that holds a secret is closed by itself.
  */
 export function makeHome(path: string): void {
   mkdirSync(dirname(path), { recursive: true }); // the directories above it are not ours to close
@@ -24,8 +24,9 @@ export function makePrivate(path: string): string {
 }
 
 /**
- * Where the home's PostgreSQL has its data: in the home, or, when the account that runs PostgreSQL for root cannot get there (the home lies under /root, or under
- * another directory of mode 0700), in /var/lib/keyfare, in a place that belongs to this home alone.
+ * Where the home's PostgreSQL has its data: in the home, or, when the account that runs PostgreSQL for root cannot get
+ * there (the home lies under /root, or under another directory of mode 0700), in /var/lib/keyfare, in a place that
+ * belongs to this home alone.
  */
 export function placePostgres(path: string): string {
   const inside = join(path, 'postgres');

@@ -48,8 +48,8 @@ export function secretPath(directory: string, name: keyof Secrets): string {
 }
 
 /**
- * The text in the file, written by `make` when there is no file. Written in full under another name, then linked: of two
- * that make it at once both read the same one, and a crash leaves the whole file or none.
+ * The text in the file, written by `make` when there is no file. Written in full under another name, then linked: of
+ * two that make it at once both read the same one, and a crash leaves the whole file or none.
  */
 export function ensureSecret(path: string, make: () => string): string {
   if (statSync(path, { throwIfNoEntry: false }) === undefined) {

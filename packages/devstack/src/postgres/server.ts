@@ -200,7 +200,8 @@ async function launch(context: Context): Promise<void> {
     if (result.code === 0) return;
     const words = existsSync(log) ? readFileSync(log, 'utf8') : result.output;
     if (/could not bind .*: Address already in use/.test(words)) throw new PortTaken(port);
-    // Children of a postmaster killed a moment ago: they notice its death and let go of the shared memory by themselves.
+    // Children of a postmaster killed a moment ago: they notice its death and let go of the shared memory by
+    // themselves.
     const passing = /pre-existing shared memory block|lock file "postmaster.pid" already exists/.test(words);
     if (!passing || performance.now() > deadline) throw new Error(`PostgreSQL did not start: ${words.slice(-2000)}`);
     await delay(50);
@@ -210,7 +211,8 @@ async function launch(context: Context): Promise<void> {
 /**
  * A pid file that was cut short, or whose pid runs something else now (it was reused, or is a zombie that nobody
  * collects), stops the server for ever, because it only asks whether the pid exists. The file also guards the shared
- * memory, so it goes only when no process works in the directory any more; one whose pid is gone is the server's to judge.
+ * memory, so it goes only when no process works in the directory any more; one whose pid is gone is the server's to
+ * judge.
  */
 async function clearStaleFile(dataDir: string): Promise<void> {
   const path = join(dataDir, 'postmaster.pid');

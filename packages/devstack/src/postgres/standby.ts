@@ -9,8 +9,8 @@ import type { PostgresServer } from './server.js';
 const timeoutMs = 60_000;
 
 /**
- * Copies a running server into the new directory `dataDir`, set up to follow it by streaming replication: start it there with
- * `startPostgres`. `binDir` holds `pg_basebackup` of the server's version.
+ * Copies a running server into the new directory `dataDir`, set up to follow it by streaming replication: start it
+ * there with `startPostgres`. `binDir` holds `pg_basebackup` of the server's version.
  */
 export function copyForStandby(
   primary: PostgresServer,

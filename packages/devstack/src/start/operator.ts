@@ -15,9 +15,9 @@ interface Issued {
 }
 
 /**
- * The operator of both programs of this home, kept with the other secrets. The first is made with a bootstrap token that
- * the API was started with this time and that nobody else knows: whatever a start that broke off left behind, the next one
- * has a new one.
+ * The operator of both programs of this home, kept with the other secrets. The first is made with a bootstrap token
+ * that the API was started with this time and that nobody else knows: whatever a start that broke off left behind, the
+ * next one has a new one.
  */
 export async function ensureOperator(
   home: Home,

@@ -15,8 +15,9 @@ interface Offer {
 }
 
 /**
- * A payment for one call of the demo route, by the demo wallet: the value of a `PAYMENT-SIGNATURE` header (x402 version 2, scheme
- * `exact`, EIP-3009). The official client signs for a minute; this one can be copied from a screen within the hour.
+ * A payment for one call of the demo route, by the demo wallet: the value of a `PAYMENT-SIGNATURE` header (x402 version
+ * 2, scheme `exact`, EIP-3009). The official client signs for a minute; this one can be copied from a screen within the
+ * hour.
  */
 export async function signPayment(stack: Stack): Promise<string> {
   const response = await fetch(`${stack.api}${demoPath}`);

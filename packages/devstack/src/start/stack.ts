@@ -37,8 +37,8 @@ const preferredPorts: Readonly<Record<string, number>> = { api: 3_000, billing: 
 const payerFunds = 100_000_000n;
 
 /**
- * Starts PostgreSQL, the chain, the API and billing, from what the home holds or from nothing. `say` hears each step; when
- * it throws, the start ends there and what is up is stopped again.
+ * Starts PostgreSQL, the chain, the API and billing, from what the home holds or from nothing. `say` hears each step;
+ * when it throws, the start ends there and what is up is stopped again.
  */
 export async function startStack(home: Home, say: (step: string) => void): Promise<Stack> {
   const undo: (() => Promise<unknown>)[] = [];

@@ -28,7 +28,9 @@ interface Reconciliation {
 /** The priced route that is called here, and that people are shown to call. */
 export const demoPath = '/v1/forecast?latitude=52.52&longitude=13.4&date=2026-11-21';
 
-/** The main job, done for real: both rails, both receipts, the invoice, the chain, the books, and a break that is found. */
+/**
+ * The main job, done for real: both rails, both receipts, the invoice, the chain, the books, and a break that is found.
+ */
 export async function tellStory(
   stack: Stack,
   { customer, billing }: { customer: Customer; billing: Operated },

@@ -19,16 +19,16 @@ export interface AuthorizationQuestion {
 /** Where an authorization was used up, and how. */
 export interface AuthorizationUse {
   /**
-   * `transferred`: it moved the money in `transfer`. `canceled`: no money moved, and none will. `unpaired`: it was used,
-   * and its token does not log the transfer next to that, as USDC does: what moved cannot be told.
+   * `transferred`: it moved the money in `transfer`. `canceled`: no money moved, and none will. `unpaired`: it was
+   * used, and its token does not log the transfer next to that, as USDC does: what moved cannot be told.
    */
   readonly kind: 'transferred' | 'canceled' | 'unpaired';
   readonly transactionHash: Hex;
   readonly blockNumber: bigint;
   readonly blockHash: Hex;
   /**
-   * Set when transferred. Compare `to` and `value`: a payer can sign two authorizations with one nonce, and the one that
-   * was used may have paid somebody else.
+   * Set when transferred. Compare `to` and `value`: a payer can sign two authorizations with one nonce, and the one
+   * that was used may have paid somebody else.
    */
   readonly transfer: TokenTransfer | null;
 }

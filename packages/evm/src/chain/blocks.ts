@@ -66,7 +66,9 @@ export async function readBlock(rpc: Rpc, number: bigint): Promise<BlockHeader |
   }
 }
 
-/** Null for a tag that the node does not know, or that names no block yet (geth: -39001, "finalized block not found"). */
+/**
+ * Null for a tag that the node does not know, or that names no block yet (geth: -39001, "finalized block not found").
+ */
 export async function readTagged(rpc: Rpc, tag: 'latest' | 'safe' | 'finalized'): Promise<BlockHeader | null> {
   try {
     return readHeader(await rpc.call('eth_getBlockByNumber', `["${tag}",false]`));

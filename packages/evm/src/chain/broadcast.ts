@@ -54,7 +54,9 @@ function classify(error: NodeError): BroadcastOutcome {
   return { status: refusal(message), message };
 }
 
-/** The order counts: "replacement transaction underpriced" says that there is another one, not that this is too cheap. */
+/**
+ * The order counts: "replacement transaction underpriced" says that there is another one, not that this is too cheap.
+ */
 function refusal(message: string): 'outbid' | 'underpaid' | 'unfunded' | 'rejected' | 'unknown' {
   if (outbid.test(message)) return 'outbid';
   if (unfunded.test(message)) return 'unfunded';

@@ -25,8 +25,8 @@ export function encodeAuthorizationState(authorizer: Address, nonce: Hex): Hex {
 }
 
 /**
- * Calldata of `transferWithAuthorization` (EIP-3009): with v, r and s for a signature of 65 bytes that ends in 27 or 28,
- * as a bytes argument (FiatTokenV2_2) for any other, or as `form` says. A wallet contract may end its 65 bytes in
+ * Calldata of `transferWithAuthorization` (EIP-3009): with v, r and s for a signature of 65 bytes that ends in 27 or
+ * 28, as a bytes argument (FiatTokenV2_2) for any other, or as `form` says. A wallet contract may end its 65 bytes in
  * anything (Safe adds 4 to v for messages), so the length alone does not tell a key's signature. Throws `TypeError` or
  * `RangeError` for a field that does not fit: those are bugs of the caller, who did not parse it.
  */
@@ -62,8 +62,9 @@ export interface BatchedCall {
 }
 
 /**
- * Calldata of Multicall3's `aggregate3((address target,bool allowFailure,bytes callData)[])` with `allowFailure` true for
- * each call: one that fails leaves the others as they are. Throws `TypeError` for texts that are no address or no bytes.
+ * Calldata of Multicall3's `aggregate3((address target,bool allowFailure,bytes callData)[])` with `allowFailure` true
+ * for each call: one that fails leaves the others as they are. Throws `TypeError` for texts that are no address or no
+ * bytes.
  */
 export function encodeAggregate3(calls: readonly BatchedCall[]): Hex {
   let offset = calls.length * 32;

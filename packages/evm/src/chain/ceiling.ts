@@ -26,8 +26,8 @@ export class FeeTooHigh extends Error {
 }
 
 /**
- * The fees below a ceiling: the room for a rising base fee is cut to fit, and `FeeTooHigh` thrown only when what the next
- * block asks does not fit.
+ * The fees below a ceiling: the room for a rising base fee is cut to fit, and `FeeTooHigh` thrown only when what the
+ * next block asks does not fit.
  */
 export function capFees(fees: CurrentFees, { maxGasPrice }: FeeCeiling): CurrentFees {
   const asked = fees.baseFeePerGas + fees.maxPriorityFeePerGas;

@@ -30,8 +30,8 @@ export interface ChainOptions {
   /** Headers for the node, as providers want for keys. */
   readonly headers?: Readonly<Record<string, string>>;
   /**
-   * Calls in one HTTP request at most, the one for the chain id included; default 300. What a node refuses is split, and
-   * the size that works remembered; 1 sends each call alone.
+   * Calls in one HTTP request at most, the one for the chain id included; default 300. What a node refuses is split,
+   * and the size that works remembered; 1 sends each call alone.
    */
   readonly maxBatchCalls?: number;
   /** Connections to the node at once; default 8. */
@@ -59,8 +59,8 @@ export interface Chain {
   /** Balance, authorization state and code of a payer. Calls made together go in one HTTP request. */
   readPayer(question: PayerQuestion): Promise<PayerState>;
   /**
-   * Tries a transfer, in the form of the call that a settlement has. The verdict tells a refusal of the token from a gas
-   * limit that is too low.
+   * Tries a transfer, in the form of the call that a settlement has. The verdict tells a refusal of the token from a
+   * gas limit that is too low.
    */
   simulateTransfer(question: SimulationQuestion): Promise<Simulation>;
   /** Tries a batch of transfers through a batch contract: the verdict on each row, in their order. */
@@ -70,7 +70,9 @@ export interface Chain {
   head(): Promise<Head>;
   /** Resolves when the node answers and serves the right chain. */
   checkChainId(): Promise<void>;
-  /** What gas costs; at most `feesTtlMs` old. Rejects with `FeeTooHigh` when the next block asks more than `ceiling`. */
+  /**
+   * What gas costs; at most `feesTtlMs` old. Rejects with `FeeTooHigh` when the next block asks more than `ceiling`.
+   */
   fees(ceiling?: FeeCeiling): Promise<CurrentFees>;
   /** Wei that an OP-stack chain would take for the data of a signed transaction on layer 1; 0 on other chains. */
   l1Fee(transaction: Hex): Promise<bigint>;
@@ -81,8 +83,8 @@ export interface Chain {
   /** Outcomes in the order of the hashes; null for a transaction that is in no block that the node has. */
   receipts(hashes: readonly Hex[]): Promise<(TransactionOutcome | null)[]>;
   /**
-   * Where transactions stand, in the order of the hashes: how deep in the chain, or gone. Receipts are compared with the
-   * blocks that they name, so that one which the node made up, or of a dropped block, is not believed.
+   * Where transactions stand, in the order of the hashes: how deep in the chain, or gone. Receipts are compared with
+   * the blocks that they name, so that one which the node made up, or of a dropped block, is not believed.
    */
   standings(hashes: readonly Hex[]): Promise<Standing[]>;
   /** The hash of the block with that number; null when the node does not have it. Another one than before: a reorg. */

@@ -1,7 +1,7 @@
 /**
- * The node gave no answer: it cannot be reached, is too slow, refuses for now (rate limit, overload), or what it sent is
- * no answer. Nothing is known; the same question may be asked again. `cause` may hold what happened; the message never
- * holds the node's URL, which may hold a key.
+ * The node gave no answer: it cannot be reached, is too slow, refuses for now (rate limit, overload), or what it sent
+ * is no answer. Nothing is known; the same question may be asked again. `cause` may hold what happened; the message
+ * never holds the node's URL, which may hold a key.
  */
 export class ChainUnavailable extends Error {
   override readonly name = 'ChainUnavailable';
@@ -60,7 +60,9 @@ export function isRevert(error: unknown): error is NodeError {
 const verdicts =
   /\brevert(ed)?\b|out ?of ?gas|invalid (opcode|jump)|invalidfeopcode|opcodenotfound|stack ?(under|over)flow/i;
 
-/** Whether the call needs more gas than it has: it ran out on the way, or its calldata alone costs more (intrinsic gas). */
+/**
+ * Whether the call needs more gas than it has: it ran out on the way, or its calldata alone costs more (intrinsic gas).
+ */
 export function isOutOfGas(error: unknown): error is NodeError {
   return (
     error instanceof NodeError && /out ?of ?gas|intrinsic gas|gas ?cost ?more ?than|gas ?too ?low/i.test(error.message)

@@ -6,12 +6,12 @@ import type { Rpc } from './rpc.js';
 
 /**
  * Where a transaction stands.
- * - `included`: it is in a block of the chain as the node has it now; `depth` counts that block and those on top of it, so
- *   the newest block has depth 1. `finality` is what the node calls the block: `safe` and `finalized` only where it knows
- *   these words.
+ * - `included`: it is in a block of the chain as the node has it now; `depth` counts that block and those on top of it,
+ *   so the newest block has depth 1. `finality` is what the node calls the block: `safe` and `finalized` only where it
+ *   knows these words.
  * - `gone`: no block of the node holds it: not mined yet, or dropped by a reorganization. Send it again.
- * - `unsure`: the receipt names a block that is not in the chain, or one that does not list the transaction. The node is
- *   amid a reorganization, or made the receipt up: ask again, and believe neither.
+ * - `unsure`: the receipt names a block that is not in the chain, or one that does not list the transaction. The node
+ *   is amid a reorganization, or made the receipt up: ask again, and believe neither.
  */
 export type Standing =
   | {

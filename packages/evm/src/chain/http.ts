@@ -45,8 +45,8 @@ export function createTransport(endpoint: Endpoint): Transport {
       try {
         return await attempt(body);
       } catch (error) {
-        // The node closed the kept connection as we wrote to it (RFC 9112, 9.5). Every call here may be repeated: reads,
-        // and transactions whose bytes are the same.
+        // The node closed the kept connection as we wrote to it (RFC 9112, 9.5). Every call here may be repeated:
+        // reads, and transactions whose bytes are the same.
         if (error instanceof StaleConnection && !closed) return await attempt(body);
         throw error;
       }

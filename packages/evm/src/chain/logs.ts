@@ -19,8 +19,8 @@ export interface LogQuestion {
 }
 
 /**
- * The logs, in the order of the chain. Asks range by range; a range that the node finds too large is halved, down to one
- * block, and later ones grow again. Each range is asked together with the header of its last block: a node that has
+ * The logs, in the order of the chain. Asks range by range; a range that the node finds too large is halved, down to
+ * one block, and later ones grow again. Each range is asked together with the header of its last block: a node that has
  * fallen behind gives an empty list, not an error, for blocks that it does not have.
  */
 export async function readLogs(rpc: Rpc, question: LogQuestion): Promise<Log[]> {

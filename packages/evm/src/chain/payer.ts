@@ -15,7 +15,9 @@ export interface BalanceQuestion {
 export interface PayerQuestion extends BalanceQuestion {
   /** Of the authorization; 32 bytes. */
   readonly nonce: Hex;
-  /** Number of the block whose state is asked for; default: the latest. A node that does not have it gives no answer. */
+  /**
+   * Number of the block whose state is asked for; default: the latest. A node that does not have it gives no answer.
+   */
   readonly block?: bigint;
 }
 

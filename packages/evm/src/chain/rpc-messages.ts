@@ -38,8 +38,8 @@ export function encodeBatchOf(questions: readonly Question[]): string {
 
 /**
  * The answers to a batch by id, 0 being the chain's. The node may give them in any order (JSON-RPC 2.0, section 6), and
- * leave some out. Throws `BatchRefused` for the refusals of the batch as a whole, which nodes and providers word as they
- * like: an object in place of the list, HTTP 413 or 400, or a list that holds no answer but the complaint (geth).
+ * leave some out. Throws `BatchRefused` for the refusals of the batch as a whole, which nodes and providers word as
+ * they like: an object in place of the list, HTTP 413 or 400, or a list that holds no answer but the complaint (geth).
  */
 export function decodeBatch(response: Response, count: number): readonly Answer[] {
   if (response.status === 413) throw new BatchRefused('the node answered 413');

@@ -50,8 +50,8 @@ const maxWaiting = 10_000;
 const chainTtlMs = 2_000;
 
 /**
- * A batching client. Every batch also asks for the chain id and no answer in it counts unless that is right: a node that
- * was replaced, or a proxy that was switched to another network, cannot answer for this one. A batch that the node
+ * A batching client. Every batch also asks for the chain id and no answer in it counts unless that is right: a node
+ * that was replaced, or a proxy that was switched to another network, cannot answer for this one. A batch that the node
  * refuses for its size is split, down to lone calls, and the size that works is remembered.
  */
 export function createRpc(options: RpcOptions): Rpc {

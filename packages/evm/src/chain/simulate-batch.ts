@@ -27,9 +27,9 @@ export interface BatchQuestion {
 
 /**
  * Tries a batch without sending it: the verdict on each row, in their order. Rows are judged together, so the second of
- * two payments of one payer is refused when the balance covers one. What fails at `gasLimit` is tried once more with all
- * the gas that the node gives; a row that then passes, or that fails without a word (EIP-3009 tokens always say why they
- * refuse), is out of gas. See `Chain.simulateBatch`.
+ * two payments of one payer is refused when the balance covers one. What fails at `gasLimit` is tried once more with
+ * all the gas that the node gives; a row that then passes, or that fails without a word (EIP-3009 tokens always say why
+ * they refuse), is out of gas. See `Chain.simulateBatch`.
  */
 export async function simulateBatch(rpc: Rpc, question: BatchQuestion): Promise<readonly Simulation[]> {
   const { contract, items, sender, gasLimit = batchGasLimit(items.length) } = question;

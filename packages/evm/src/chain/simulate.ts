@@ -16,9 +16,9 @@ export interface SimulationQuestion extends PaymentToSettle {
 }
 
 /**
- * Whether the token would take the authorization now, and if not, why. `reverted`: it refuses, for the reason in its own
- * words. `out-of-gas`: the gas limit is too low for it, and nothing is said about the signature: a payer's code that
- * checks signatures may need more than a key does.
+ * Whether the token would take the authorization now, and if not, why. `reverted`: it refuses, for the reason in its
+ * own words. `out-of-gas`: the gas limit is too low for it, and nothing is said about the signature: a payer's code
+ * that checks signatures may need more than a key does.
  */
 export type Simulation =
   | { readonly ok: true }

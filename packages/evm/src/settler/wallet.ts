@@ -50,13 +50,14 @@ export interface SettlerWallet {
   signTransfers(settlements: readonly Settlement[], fees: Fees): SignedTransaction[];
   /**
    * One transaction that tries every payment through `contract`. Its receipt says which of them moved: a row that fails
-   * leaves no transfer. Throws `RangeError` for no items, or more than `maxBatchSize`, and `FeeTooHigh` above the wallet's ceiling.
+   * leaves no transfer. Throws `RangeError` for no items, or more than `maxBatchSize`, and `FeeTooHigh` above the
+   * wallet's ceiling.
    */
   signBatch(batch: BatchSettlement, fees: Fees): SignedTransaction;
   /**
-   * The same settlement again, at the same nonce, for fees that a node takes as a replacement: at least 12.5 % above the
-   * replaced ones, or `fees` when those are higher. Null when that is out of proportion to `fees` (see `raiseFees`) or
-   * above the wallet's ceiling: then the replaced one stands.
+   * The same settlement again, at the same nonce, for fees that a node takes as a replacement: at least 12.5 % above
+   * the replaced ones, or `fees` when those are higher. Null when that is out of proportion to `fees` (see `raiseFees`)
+   * or above the wallet's ceiling: then the replaced one stands.
    */
   signReplacement(settlement: Settlement | BatchSettlement, replaced: Fees, fees: Fees): SignedTransaction | null;
   /** Frees a nonce without settling: a transfer of nothing to the wallet itself, for fees as in `signReplacement`. */

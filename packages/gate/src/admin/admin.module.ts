@@ -3,15 +3,17 @@ import { type OperatorsAsyncOptions, OperatorsModule, type OperatorsOptions } fr
 import { adminControllers } from './controllers.js';
 
 /**
- * The admin API below `/admin`, or below the application's prefix: plans, accounts, keys, payments, operators and what they
- * changed. Beside `GateModule`. Bodies and queries are held to their schemas whatever pipes the application has.
+ * The admin API below `/admin`, or below the application's prefix: plans, accounts, keys, payments, operators and what
+ * they changed. Beside `GateModule`. Bodies and queries are held to their schemas whatever pipes the application has.
  *
  * @example
  * imports: [GateModule.forRoot(), AdminModule.forRoot({ bootstrapToken: process.env['BOOTSTRAP_TOKEN'] })]
  */
 @Module({})
 export class AdminModule {
-  /** The start is refused with a `ConfigurationError` for a bootstrap token that is short or, in production, guessable. */
+  /**
+   * The start is refused with a `ConfigurationError` for a bootstrap token that is short or, in production, guessable.
+   */
   static forRoot(options: OperatorsOptions = {}): DynamicModule {
     return adminModule(OperatorsModule.forRoot(options), options.imports);
   }

@@ -28,8 +28,8 @@ export class KeysController {
   }
 
   /**
-   * The key keeps its id, its meter and its scopes; only the secret changes. A secret that was rotated in before and waits
-   * for its first use is replaced only by who has seen it: 409 without `If-Match`, 412 with another version's.
+   * The key keeps its id, its meter and its scopes; only the secret changes. A secret that was rotated in before and
+   * waits for its first use is replaced only by who has seen it: 409 without `If-Match`, 412 with another version's.
    */
   @Post(':id/rotate')
   @Answers(201, issuedKey)

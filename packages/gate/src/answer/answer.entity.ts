@@ -10,7 +10,10 @@ export class AnswerEntity {
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'answer_pk' })
   exchangeId: string;
 
-  /** One SHA-256 after the other, of each name that came with the first presentation; none: only a call that never got its answer may retry. */
+  /**
+   * One SHA-256 after the other, of each name that came with the first presentation; none: only a call that never got
+   * its answer may retry.
+   */
   @Column({ type: 'bytea' })
   owners: Buffer;
 

@@ -10,8 +10,8 @@ const deletedAtOnce = 1_000;
 
 /**
  * Answers to paid calls, to be given again to their owners. An authorization is public once it is on the chain, so the
- * payment alone proves nothing: the owner shows the name that came with the first presentation. An answer without a name
- * is kept for a short time and only until it was delivered, for the caller whose connection broke.
+ * payment alone proves nothing: the owner shows the name that came with the first presentation. An answer without a
+ * name is kept for a short time and only until it was delivered, for the caller whose connection broke.
  */
 @Injectable()
 export class AnswerService {
@@ -55,8 +55,8 @@ export class AnswerService {
   }
 
   /**
-   * The answer, for who may have it: who shows one of its owners' names, or anybody while it has none, was not delivered
-   * and is young. Null otherwise, or when it is not kept.
+   * The answer, for who may have it: who shows one of its owners' names, or anybody while it has none, was not
+   * delivered and is young. Null otherwise, or when it is not kept.
    */
   async find(exchangeId: string, shown: readonly Buffer[]): Promise<StoredAnswer | null> {
     const [row] = await this.sql

@@ -11,9 +11,9 @@ const challenge = 'Bearer realm="keyfare"';
 
 /**
  * Passport's `api-key`: a shim over the key resolver. Without a key it fails, so that another strategy may try;
- * with a good one it succeeds with the account; with a bad one it ends in the resolver's problem, and nobody may try. Many
- * bad ones from one address end in 429 `credential/throttled`; good ones from there are taken all the same. (No `#private`
- * members: passport calls a strategy through `Object.create`.)
+ * with a good one it succeeds with the account; with a bad one it ends in the resolver's problem, and nobody may try.
+ * Many bad ones from one address end in 429 `credential/throttled`; good ones from there are taken all the same. (No
+ * `#private` members: passport calls a strategy through `Object.create`.)
  */
 export class ApiKeyStrategy extends Strategy {
   readonly name = 'api-key';

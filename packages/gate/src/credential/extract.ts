@@ -20,8 +20,8 @@ const challenge = { 'www-authenticate': 'Bearer realm="keyfare", error="invalid_
 /**
  * The API key of a request, from `Authorization: Bearer` (RFC 6750 §2.1) or `X-API-Key`; null when there is none. One
  * extractor for both headers, so that no check can be passed by choosing the other. Throws 400
- * `credential/ambiguous` for two keys, 400 `credential/in-query` for a key in the URL, and 401 `credential/malformed` for
- * a key in any other form: who shows a key, however badly, does not mean to pay by wallet.
+ * `credential/ambiguous` for two keys, 400 `credential/in-query` for a key in the URL, and 401 `credential/malformed`
+ * for a key in any other form: who shows a key, however badly, does not mean to pay by wallet.
  */
 export function extractKey(request: FastifyRequest): string | null {
   if (hasKeyInQuery(request.raw.url ?? '/')) throw new Problem('credential/in-query');
@@ -54,7 +54,9 @@ export function showsCredential(request: FastifyRequest): boolean {
   }
 }
 
-/** Node keeps the first `Authorization` and drops the others without a word; which one was meant is not ours to guess. */
+/**
+ * Node keeps the first `Authorization` and drops the others without a word; which one was meant is not ours to guess.
+ */
 function checkSentOnce(rawHeaders: readonly string[]): void {
   let count = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {

@@ -19,8 +19,8 @@ export class GatePassport {
   }
 
   /**
-   * Who the request's credential of that kind proves; null when there is none. Rejects with the resolver's `Problem` for a
-   * bad one.
+   * Who the request's credential of that kind proves; null when there is none. Rejects with the resolver's `Problem`
+   * for a bad one.
    */
   prove(strategy: 'api-key' | 'x402', request: unknown): Promise<Principal | null> {
     return new Promise((resolve, reject) => {

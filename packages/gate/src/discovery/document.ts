@@ -98,8 +98,8 @@ export function operationsOf(document: OpenAPIObject) {
 }
 
 /**
- * A payment is declared by `x-payment-info` and not as a security scheme of the operation: crawlers take each scheme of the
- * type `apiKey` for a key that is needed beside the payment.
+ * A payment is declared by `x-payment-info` and not as a security scheme of the operation: crawlers take each scheme of
+ * the type `apiKey` for a key that is needed beside the payment.
  */
 function describeSale(operation: Operation, route: SoldRoute): void {
   const schemes = [{ bearer: [] }, {}];
@@ -145,8 +145,8 @@ function jsonOf(schema: unknown, schemaType: 'input' | 'output') {
 }
 
 /**
- * Schemas as OpenAPI 3.1 has them; the default of `@nestjs/swagger` is 3.0's dialect whatever version is asked for. A whole one
- * is no reference to a component, but its members.
+ * Schemas as OpenAPI 3.1 has them; the default of `@nestjs/swagger` is 3.0's dialect whatever version is asked for. A
+ * whole one is no reference to a component, but its members.
  */
 function convert(given: unknown, { schemaType, isWhole }: { schemaType: 'input' | 'output'; isWhole: boolean }) {
   const written = writeSchema(given, schemaType);

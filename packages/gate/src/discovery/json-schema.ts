@@ -30,8 +30,8 @@ export function exampleOf(schema: Readonly<Record<string, unknown>>): unknown {
 }
 
 /**
- * The schema without references, for documents that stand alone. A reference within itself, or to nothing, becomes the schema
- * that takes everything. Formats say what their patterns say, in less.
+ * The schema without references, for documents that stand alone. A reference within itself, or to nothing, becomes the
+ * schema that takes everything. Formats say what their patterns say, in less.
  */
 export function inlineSchema(schema: unknown, definitions: Readonly<Record<string, unknown>>): JsonSchema {
   return inline(schema, { definitions, open: [] }) as JsonSchema;

@@ -9,7 +9,10 @@ interface Service {
   readonly description: string;
 }
 
-/** `/llms.txt` in the shape of llmstxt.org: a title, what the service is, and links in lists, for readers with little room. */
+/**
+ * `/llms.txt` in the shape of llmstxt.org: a title, what the service is, and links in lists, for readers with little
+ * room.
+ */
 export function writeLlmsText(
   sold: readonly SoldRoute[],
   { publicUrl, title, description }: Service,

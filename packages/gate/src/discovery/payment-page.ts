@@ -39,7 +39,8 @@ const policy = [
 ].join('; ');
 
 /**
- * Whether a caller would rather have HTML than JSON (RFC 9110 §12.5.1). It must name HTML: who takes anything is a program.
+ * Whether a caller would rather have HTML than JSON (RFC 9110 §12.5.1). It must name HTML: who takes anything is a
+ * program.
  */
 export function prefersHtml(accept: string | undefined): boolean {
   if (accept === undefined || !/text\/html/i.test(accept)) return false;

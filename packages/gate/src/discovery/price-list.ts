@@ -1,8 +1,8 @@
 import type { SoldRoute } from '../sold-routes.js';
 
 /**
- * `/prices`: each price that is on offer, by its id. Routes that sell a product on the same terms share one; `firstSeen` tells
- * since when a price has been on offer.
+ * `/prices`: each price that is on offer, by its id. Routes that sell a product on the same terms share one;
+ * `firstSeen` tells since when a price has been on offer.
  */
 export function writePriceList(sold: readonly SoldRoute[], firstSeen: ReadonlyMap<string, Date>): object {
   const entries = sold.flatMap((route) => route.products.map((product) => ({ product, route })));

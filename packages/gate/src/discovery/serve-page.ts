@@ -11,8 +11,8 @@ export interface Page {
 }
 
 /**
- * Serves a document as a route of Fastify, which a host's prefix, interceptors and versions do not move or change. It is
- * written once, however many ask for it at first; whoever has it already is answered 304 (RFC 9110 §13.1.2).
+ * Serves a document as a route of Fastify, which a host's prefix, interceptors and versions do not move or change. It
+ * is written once, however many ask for it at first; whoever has it already is answered 304 (RFC 9110 §13.1.2).
  */
 export function servePage(fastify: FastifyInstance, { path, mimeType, text }: Page): void {
   let writing: Promise<{ readonly body: string; readonly etag: string }> | undefined;

@@ -1,9 +1,10 @@
 import type { SoldRoute } from '../sold-routes.js';
 
 /**
- * The document at `/.well-known/x402`. No specification fixes its shape yet (x402-foundation/x402, issues 869, 2582 and 2978),
- * so it has the members of the two that crawlers read, and no member means different things in them: `version` and `resources` (URLs), as
- * x402scan reads them, and `items`, as a facilitator lists resources in `GET /discovery/resources`.
+ * The document at `/.well-known/x402`. No specification fixes its shape yet (x402-foundation/x402, issues 869, 2582 and
+ * 2978), so it has the members of the two that crawlers read, and no member means different things in them: `version`
+ * and `resources` (URLs), as x402scan reads them, and `items`, as a facilitator lists resources in `GET
+ * /discovery/resources`.
  */
 export function writeWellKnown(
   sold: readonly SoldRoute[],

@@ -20,8 +20,8 @@ import { WayOut } from './way-out.js';
 
 /**
  * The one guard, for both rails. Its lines are the walk of a request: quote, credential, policy, hold. Nothing
- * is taken here, for the body is not yet validated. It answers synchronously where everything it asks is in memory, which
- * is the normal case of a call by key.
+ * is taken here, for the body is not yet validated. It answers synchronously where everything it asks is in memory,
+ * which is the normal case of a call by key.
  *
  * A key goes first and decides: a bad one is refused whatever else was presented, and only a good one whose plan says
  * so is let pay by wallet.
@@ -151,7 +151,10 @@ export class AccessGuard implements CanActivate {
     return true;
   }
 
-  /** The call would be served. The gate answers by itself and the handler must not run: Nest waits for a promise that nobody keeps. */
+  /**
+   * The call would be served. The gate answers by itself and the handler must not run: Nest waits for a promise that
+   * nobody keeps.
+   */
   #endDryRun({ exchange, reply }: Entering, passed: NonNullable<DryRun['passed']>): Promise<boolean> {
     if (exchange.dryRun !== undefined) exchange.dryRun.passed = passed;
     exchange.again = '';

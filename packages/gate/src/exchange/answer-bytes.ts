@@ -41,8 +41,8 @@ const decoders: Readonly<Record<string, Decoder>> = {
 
 /**
  * Reads what Fastify is about to send. At once for a text or a small buffer; as a promise for what a compression plugin
- * has turned into a stream, and for long bodies. Throws, or rejects with, `answer/unsendable` for what Fastify could not
- * send, and `answer/unreadable` for a content coding that a client could not undo.
+ * has turned into a stream, and for long bodies. Throws, or rejects with, `answer/unsendable` for what Fastify could
+ * not send, and `answer/unreadable` for a content coding that a client could not undo.
  */
 export function readAnswer(reply: FastifyReply, payload: unknown): AnswerBytes | Promise<AnswerBytes> {
   const status = reply.raw.statusCode;

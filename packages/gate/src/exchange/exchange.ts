@@ -12,7 +12,10 @@ import type { PaymentHold } from '../payment/call.js';
 import { type Stage, stageIndex } from '../stages.js';
 import type { AnswerBytes } from './answer-bytes.js';
 
-/** What is set aside for a call: units of an account, a free call, or a claimed payment. Whoever takes it posts or voids it, once. */
+/**
+ * What is set aside for a call: units of an account, a free call, or a claimed payment. Whoever takes it posts or voids
+ * it, once.
+ */
 export type Hold = KeyHold | FreeHold | PaymentHold;
 
 /** Reply headers by name. */
@@ -72,7 +75,10 @@ export class Exchange {
   traceId: string | undefined;
   /** The spans of the call; undefined where no SDK is registered. */
   trace: CallTrace | undefined;
-  /** Milliseconds in each stage, in their order; below 0 where it was not entered. Not whole, so that V8 keeps plain doubles. */
+  /**
+   * Milliseconds in each stage, in their order; below 0 where it was not entered. Not whole, so that V8 keeps plain
+   * doubles.
+   */
   readonly spentMs = [-0.5, -0.5, -0.5, -0.5, -0.5, -0.5, -0.5];
   #stage = -1;
   #stageAtMs = 0;

@@ -23,8 +23,9 @@ export class FreeEntry {
   ) {}
 
   /**
-   * A free call for a caller without a key; null where the call must be paid for. A wallet proves itself by a payment that
-   * it could make and that is not used. 503 when the call cannot be counted, or the wallet not be looked at. Of a dry run nothing is held: `left` where there would be.
+   * A free call for a caller without a key; null where the call must be paid for. A wallet proves itself by a payment
+   * that it could make and that is not used. 503 when the call cannot be counted, or the wallet not be looked at. Of a
+   * dry run nothing is held: `left` where there would be.
    */
   async hold(
     { exchange, request }: Entering,
@@ -81,8 +82,8 @@ export class FreeEntry {
 }
 
 /**
- * What a caller has left, as draft-ietf-httpapi-ratelimit-headers writes it: a quota of calls in a window of seconds, what
- * remains, and in how many seconds it is whole again.
+ * What a caller has left, as draft-ietf-httpapi-ratelimit-headers writes it: a quota of calls in a window of seconds,
+ * what remains, and in how many seconds it is whole again.
  */
 export function limitHeaders({ free, period, remaining = 0 }: FreeAllowance, at: Date): Record<string, string> {
   const windowSeconds = (period.end.getTime() - period.start.getTime()) / 1_000;

@@ -22,8 +22,8 @@ export class Holds {
   ) {}
 
   /**
-   * Units, free calls and claimed payments are free again. A payment that has moved already is owed back: its entry is written before
-   * this resolves where the database allows, and by a sweep otherwise.
+   * Units, free calls and claimed payments are free again. A payment that has moved already is owed back: its entry is
+   * written before this resolves where the database allows, and by a sweep otherwise.
    */
   void(exchange: Exchange, hold: Hold, reason: UnservedReason): void | Promise<void> {
     if (hold.rail === 'key') return this.meter.void(hold);

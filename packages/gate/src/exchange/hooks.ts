@@ -72,8 +72,8 @@ export class ExchangeHooks {
   }
 
   /**
-   * The first `onSend` hook of the priced routes. Nest's own hooks (CORS, security) run before ours, and what they answer
-   * has no exchange yet: without one the way out could not tell a preflight from an answer that nobody paid for.
+   * The first `onSend` hook of the priced routes. Nest's own hooks (CORS, security) run before ours, and what they
+   * answer has no exchange yet: without one the way out could not tell a preflight from an answer that nobody paid for.
    */
   readonly enter: onSendHookHandler = (request, reply, payload, done) => {
     if (request.keyfare === null) this.#open(request, reply);
@@ -90,7 +90,10 @@ export class ExchangeHooks {
     return exchange;
   }
 
-  /** Marks the exchange of a dry run. Answers why it must go no further: no guard of ours stands in front of that handler. */
+  /**
+   * Marks the exchange of a dry run. Answers why it must go no further: no guard of ours stands in front of that
+   * handler.
+   */
   #enterDryRun(exchange: Exchange, request: FastifyRequest): Problem | null {
     const dryRun = this.dryRuns.take(request);
     if (dryRun === undefined) return null;

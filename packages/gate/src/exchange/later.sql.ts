@@ -30,7 +30,10 @@ export const postRefundsDue = post(oweRefunds, 'refund-due');
 /** Settlements that the chain dropped. */
 export const postReversed = post(dropTransactions, 'reversed');
 
-/** Payments without a call, on their way to it or without any: a step and no entry. Columns: exchange, transaction, failure. */
+/**
+ * Payments without a call, on their way to it or without any: a step and no entry. Columns: exchange, transaction,
+ * failure.
+ */
 export const endSilently = (state: 'settled' | 'failed'): string => `
   with item as materialized (
     select i as exchange_id, i as id, t as transaction, f as failure

@@ -92,7 +92,10 @@ export class LaterEntries {
     });
   }
 
-  /** A refund is due to the payer: the payment moved and nothing was served. Tried until it is recorded, or a sweep does it. */
+  /**
+   * A refund is due to the payer: the payment moved and nothing was served. Tried until it is recorded, or a sweep does
+   * it.
+   */
   async refundDue(hold: PaymentHold, transaction: Hex, unserved: Unserved): Promise<void> {
     const body = { ...this.#moved(hold, transaction), ...unserved };
     await this.#post(hold, { kind: 'refund-due', text: postRefundsDue, transaction }, { ...body, id: hold.exchangeId });

@@ -27,9 +27,10 @@ export class Offers {
   }
 
   /**
-   * What a call beyond the plan costs by wallet: the plan's price for a unit, or the route's where the plan has none. Of a
-   * plan whose price is $0 nobody asks this: such a call is served by key (`limitOf`). The plan's price is in dollars, so it
-   * is paid in USDC: offers in another asset are left out, and a route that has no other has its first one made in USDC.
+   * What a call beyond the plan costs by wallet: the plan's price for a unit, or the route's where the plan has none.
+   * Of a plan whose price is $0 nobody asks this: such a call is served by key (`limitOf`). The plan's price is in
+   * dollars, so it is paid in USDC: offers in another asset are left out, and a route that has no other has its first
+   * one made in USDC.
    */
   overage(plan: PlanTerms, quote: Quote): Quote {
     if (plan.overagePrice === null) return quote;

@@ -19,7 +19,9 @@ import { ExchangeReceipts } from './receipts.js';
 /** The longest name that a stored answer is kept under, in characters. */
 const longestKey = 255;
 
-/** The way in of a paid call: its offers, its claim, and, where the route says so, the settlement before the handler. */
+/**
+ * The way in of a paid call: its offers, its claim, and, where the route says so, the settlement before the handler.
+ */
 @Injectable()
 export class PaidEntry {
   constructor(
@@ -45,9 +47,9 @@ export class PaidEntry {
   }
 
   /**
-   * The claimed payment, settled already where its flow is `upfront`; or `answered`, when the payment was served before and
-   * the stored answer goes out again. Refuses as `PaymentService.hold`, and with 409 `payment/served` whoever does not show
-   * that the stored answer is theirs.
+   * The claimed payment, settled already where its flow is `upfront`; or `answered`, when the payment was served before
+   * and the stored answer goes out again. Refuses as `PaymentService.hold`, and with 409 `payment/served` whoever does
+   * not show that the stored answer is theirs.
    */
   async hold(
     entering: Entering,
@@ -78,8 +80,9 @@ export class PaidEntry {
   }
 
   /**
-   * What `hold` would do: `fresh` where it would claim the payment, `again` where the stored answer would go out. Nothing is
-   * claimed or settled. It counts as a refused payment whatever comes of it, for nobody pays for the questions.
+   * What `hold` would do: `fresh` where it would claim the payment, `again` where the stored answer would go out.
+   * Nothing is claimed or settled. It counts as a refused payment whatever comes of it, for nobody pays for the
+   * questions.
    */
   async rehearse(
     { exchange, request, reply }: Entering,
@@ -121,7 +124,8 @@ export class PaidEntry {
     }
     void reply.header('idempotent-replay', 'true');
     attachReceipt(reply, exchange, { ...receipt, receiptId: known.exchangeId });
-    // Fastify gives a Buffer a type, and plugins have had their turn when the answer was stored: the way out undoes both.
+    // Fastify gives a Buffer a type, and plugins have had their turn when the answer was stored: the way out undoes
+    // both.
     exchange.again = stored.body;
     exchange.sealed = { status: stored.status, headers: reply.getHeaders() };
     void reply.send(stored.body);
@@ -143,7 +147,10 @@ function presentedIn({ exchange, request }: Entering, terms: readonly PaymentTer
   };
 }
 
-/** The names under which this caller may ask for the answer again (draft-ietf-httpapi-idempotency-key-header; x402 `payment-identifier`). */
+/**
+ * The names under which this caller may ask for the answer again (draft-ietf-httpapi-idempotency-key-header; x402
+ * `payment-identifier`).
+ */
 function ownersOf(request: FastifyRequest, { payment }: PayerPrincipal): readonly Buffer[] {
   // Node joins a header that came twice into one text; the distinct values show it.
   const [key, another] = request.raw.headersDistinct['idempotency-key'] ?? [];

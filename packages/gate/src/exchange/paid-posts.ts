@@ -12,7 +12,9 @@ import type { Exchange, Leaving } from './exchange.js';
 import { Holds } from './holds.js';
 import { ExchangeReceipts, type PaidReceipt } from './receipts.js';
 
-/** The last steps of a paid call: the answer is stored, the money is sure as its flow demands, the receipt is durable. */
+/**
+ * The last steps of a paid call: the answer is stored, the money is sure as its flow demands, the receipt is durable.
+ */
 @Injectable()
 export class PaidPosts {
   constructor(
@@ -37,8 +39,8 @@ export class PaidPosts {
   }
 
   /**
-   * All that may fail while the hold can be given up: of a call that is settled last, until its answer is stored; of the
-   * others until they are posted, answer and all.
+   * All that may fail while the hold can be given up: of a call that is settled last, until its answer is stored; of
+   * the others until they are posted, answer and all.
    */
   async #serve(call: Leaving, hold: PaymentHold, answer: NewAnswer | null): Promise<PaidCall | PaidReceipt> {
     const { exchange } = call;
@@ -65,7 +67,8 @@ export class PaidPosts {
     const posting = this.receipts.postOutcome(hold, paid, outcome).catch((error: unknown) => {
       throw later(error);
     });
-    // The outcome is known. A database that is away must not hold the caller: the same payment fetches the answer later.
+    // The outcome is known. A database that is away must not hold the caller: the same payment fetches the answer
+    // later.
     const receipt = await withTimeout(posting, this.config.settleTimeoutMs, later);
     if (outcome.kind === 'settled' && receipt !== null) return receipt;
     throw this.failed(hold, outcome);

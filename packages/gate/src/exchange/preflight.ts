@@ -65,9 +65,9 @@ const bodyLimitBytes = 65_536;
 const credentials = ['authorization', 'x-api-key', 'payment-signature', 'x-payment', 'idempotency-key'] as const;
 
 /**
- * Answers what would become of a call, for nothing. The call is injected into the application itself: router, body limits,
- * tariff and guard decide as they would, for they are the same; in place of taking what the call costs the guard stops. It holds
- * nothing, claims nothing, and no handler runs.
+ * Answers what would become of a call, for nothing. The call is injected into the application itself: router, body
+ * limits, tariff and guard decide as they would, for they are the same; in place of taking what the call costs the
+ * guard stops. It holds nothing, claims nothing, and no handler runs.
  */
 @Injectable()
 export class Preflight {
@@ -79,7 +79,9 @@ export class Preflight {
     private readonly routes: RouteTable,
   ) {}
 
-  /** Registers `POST <path>`: a route of Fastify, which a host's prefix, pipes and interceptors do not move or change. */
+  /**
+   * Registers `POST <path>`: a route of Fastify, which a host's prefix, pipes and interceptors do not move or change.
+   */
   serve(path: string): void {
     fastifyOf(this.host).post(path, { bodyLimit: bodyLimitBytes }, async (request, reply) => {
       const asked = preflightRequest.safeParse(request.body);
@@ -128,8 +130,9 @@ export class Preflight {
   }
 
   /**
-   * Why nothing is sold there; null where something may be. Such a request is not injected: middleware of the host runs before
-   * any hook of ours, and would do and tell there whatever it does for a caller whom no proxy keeps away from it.
+   * Why nothing is sold there; null where something may be. Such a request is not injected: middleware of the host runs
+   * before any hook of ours, and would do and tell there whatever it does for a caller whom no proxy keeps away from
+   * it.
    */
   #unsold(method: string, target: string): Problem | null {
     const sold = this.priced.methodsAt(target);
@@ -141,8 +144,8 @@ export class Preflight {
   }
 
   /**
-   * The target that a proxy would send here, written as clients write URLs (WHATWG URL, "URL serializing"): dots in it do not
-   * leave the mount. Throws 400 `request/invalid` for a URL of another service.
+   * The target that a proxy would send here, written as clients write URLs (WHATWG URL, "URL serializing"): dots in it
+   * do not leave the mount. Throws 400 `request/invalid` for a URL of another service.
    */
   #targetOf(url: string): string {
     const { publicUrl, mountPath } = this.config;

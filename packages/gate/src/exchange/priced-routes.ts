@@ -46,8 +46,8 @@ export class PricedRoutes {
   }
 
   /**
-   * Adds the hooks. Fastify reads a route's hooks when it gets ready, so call this once all routes are registered, with the
-   * hooks that plugins add to them, and before that.
+   * Adds the hooks. Fastify reads a route's hooks when it gets ready, so call this once all routes are registered, with
+   * the hooks that plugins add to them, and before that.
    */
   surround({ beforeBody, first, last }: Surrounding): void {
     for (const { route, tariff } of this.#routes) {

@@ -22,8 +22,8 @@ export class Quoting {
   ) {}
 
   /**
-   * Fixes the quote, which holds for the 402, the claim, the receipt and the charge. Throws 400, 405 or 414 for what cannot be
-   * sold, and what the tariff throws for a request that has no price.
+   * Fixes the quote, which holds for the 402, the claim, the receipt and the charge. Throws 400, 405 or 414 for what
+   * cannot be sold, and what the tariff throws for a request that has no price.
    */
   quote(exchange: Exchange, request: FastifyRequest, tariff: PricedTariff): void {
     exchange.enter('quote');
@@ -35,9 +35,9 @@ export class Quoting {
   }
 
   /**
-   * A hook that answers whoever shows no credential before the body is read: with the guard's 402, whatever the body is, for
-   * a price must be found without a valid one. Fastify reads bodies before any guard runs. Where the price depends on the
-   * body, that guard asks.
+   * A hook that answers whoever shows no credential before the body is read: with the guard's 402, whatever the body
+   * is, for a price must be found without a valid one. Fastify reads bodies before any guard runs. Where the price
+   * depends on the body, that guard asks.
    */
   askBeforeBody(tariff: PricedTariff): preParsingHookHandler {
     return (request, reply, payload, done) => {
@@ -65,7 +65,10 @@ export class Quoting {
   }
 }
 
-/** What leaves is this refusal, with the headers of now: not what a filter of the host's makes of it. Answers the error to throw. */
+/**
+ * What leaves is this refusal, with the headers of now: not what a filter of the host's makes of it. Answers the error
+ * to throw.
+ */
 export function noteRefusal({ exchange, reply }: Pick<Entering, 'exchange' | 'reply'>, error: unknown): unknown {
   const known = asProblem(error);
   exchange.headersBefore ??= reply.getHeaders();

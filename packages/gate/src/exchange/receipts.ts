@@ -186,7 +186,10 @@ export class ExchangeReceipts {
     return { jws, responses: [this.#response(hold, { transaction })] };
   }
 
-  /** The receipt and headers of a call that was served before: for the version it was paid in, and for that asked in now. */
+  /**
+   * The receipt and headers of a call that was served before: for the version it was paid in, and for that asked in
+   * now.
+   */
   async forKnown(known: KnownPayment, askedIn: 1 | 2): Promise<PaidReceipt> {
     const jws = await this.receipts.find(known.exchangeId);
     const { network, payer, amount, transaction, call } = known;

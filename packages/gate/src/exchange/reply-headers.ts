@@ -2,7 +2,10 @@ import type { FastifyReply } from 'fastify';
 import { isStream } from './answer-bytes.js';
 import type { Headers, Sealed } from './exchange.js';
 
-/** Headers, reason and trailers are as they were when the handler began, whether they were set on the reply or on Node's response. */
+/**
+ * Headers, reason and trailers are as they were when the handler began, whether they were set on the reply or on Node's
+ * response.
+ */
 export function restoreHeaders(reply: FastifyReply, before: Headers | undefined): void {
   setHeaders(reply, before ?? {});
   reply.raw.statusMessage = '';

@@ -9,8 +9,8 @@ export function readsBody(request: FastifyRequest): boolean {
 
 /**
  * Refuses what could be sold but not signed for: a URL that a receipt cannot hold (414, 400), a body that nobody reads
- * and so nobody digests (400), and a HEAD (405 with `allowed`), whose answer would be charged in full and not sent. Whoever shows no credential is told the
- * price, whatever the body is.
+ * and so nobody digests (400), and a HEAD (405 with `allowed`), whose answer would be charged in full and not sent.
+ * Whoever shows no credential is told the price, whatever the body is.
  */
 export function checkSellable(request: FastifyRequest, allowed: () => readonly string[]): void {
   const url = request.raw.url ?? '/';
@@ -24,7 +24,9 @@ export function checkSellable(request: FastifyRequest, allowed: () => readonly s
   if (showsCredential(request)) checkDigestible(request);
 }
 
-/** Refuses a body that nobody reads, beside a call that is served without a credential. Throws 400 `request/malformed`. */
+/**
+ * Refuses a body that nobody reads, beside a call that is served without a credential. Throws 400 `request/malformed`.
+ */
 export function checkDigestible(request: FastifyRequest): void {
   if (!announcesBody(request) || readsBody(request)) return;
   throw new Problem('request/malformed', `A ${request.method} request to a priced route must not have a body.`);

@@ -21,8 +21,8 @@ type Done = (error?: Error | null, payload?: unknown) => void;
 
 /**
  * The way out of a priced route: the last of its `onSend` hooks, after everything of Nest's and of the host's, where
- * status, headers and bytes are final. An answer below 400 leaves only when it was posted; a refusal in its place carries
- * nothing of it; a hold ends here, when the handler's time is over, or when the connection closes.
+ * status, headers and bytes are final. An answer below 400 leaves only when it was posted; a refusal in its place
+ * carries nothing of it; a hold ends here, when the handler's time is over, or when the connection closes.
  */
 @Injectable()
 export class WayOut {
@@ -79,7 +79,10 @@ export class WayOut {
     else this.#serve({ exchange, request, reply }, { hold, payload, pass });
   };
 
-  /** The response has closed: a hold that nobody took is given up, and a stored answer that arrived is not kept for a retry. */
+  /**
+   * The response has closed: a hold that nobody took is given up, and a stored answer that arrived is not kept for a
+   * retry.
+   */
   close(exchange: Exchange, isWhole: boolean): void {
     exchange.isClosed = true;
     const hold = exchange.take();
@@ -201,7 +204,9 @@ export class WayOut {
     }
   }
 
-  /** Puts a refusal in the place of the answer: its status, and no header or byte that the handler or a plugin added. */
+  /**
+   * Puts a refusal in the place of the answer: its status, and no header or byte that the handler or a plugin added.
+   */
   #replace(error: unknown, { request, reply, payload, pass }: Replacing): void {
     const exchange = exchangeOf(request);
     const known = asProblem(error);
@@ -235,7 +240,9 @@ export class WayOut {
     this.#endEarly(new Problem('answer/unsendable', detail), { exchange, request, reply });
   }
 
-  /** Answers in the place of a handler that is still running. An answer of its own that comes first is refused alike. */
+  /**
+   * Answers in the place of a handler that is still running. An answer of its own that comes first is refused alike.
+   */
   #endEarly(problem: Problem, { exchange, request, reply }: Entering): void {
     const hold = exchange.take();
     if (hold === undefined) return;
@@ -279,7 +286,10 @@ interface Replacing extends Passing {
   readonly reply: FastifyReply;
 }
 
-/** A browser's question before the call (Fetch standard §3.3), answered by the CORS plugin: no guard or handler ran for it. */
+/**
+ * A browser's question before the call (Fetch standard §3.3), answered by the CORS plugin: no guard or handler ran for
+ * it.
+ */
 function isPreflight({ tariff }: Exchange, request: FastifyRequest, payload: unknown): boolean {
   if (tariff !== undefined || !asksBeforeCall(request)) return false;
   return payload === undefined || payload === null || payload === '';

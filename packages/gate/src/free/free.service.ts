@@ -38,9 +38,9 @@ interface Given {
 }
 
 /**
- * Counts the free calls of callers without a key, exactly over all processes. A call is held before its handler runs and
- * posted with its entry; what is not posted is given back, by a sweep where its process has died. Holds go in groups, so
- * that many strangers cost one statement, and who has none left costs none.
+ * Counts the free calls of callers without a key, exactly over all processes. A call is held before its handler runs
+ * and posted with its entry; what is not posted is given back, by a sweep where its process has died. Holds go in
+ * groups, so that many strangers cost one statement, and who has none left costs none.
  */
 @Injectable()
 export class FreeService {
@@ -71,8 +71,8 @@ export class FreeService {
   }
 
   /**
-   * Sets a free call of the caller aside for an exchange; null where there is none left. 503 when the database cannot be
-   * asked: who cannot be counted is neither served for nothing nor asked for money.
+   * Sets a free call of the caller aside for an exchange; null where there is none left. 503 when the database cannot
+   * be asked: who cannot be counted is neither served for nothing nor asked for money.
    */
   async hold(caller: FreeCaller, { exchangeId, at }: { exchangeId: string; at: Date }): Promise<FreeHold | null> {
     const { name, subject, period } = this.#counterOf(caller, at);
@@ -98,7 +98,10 @@ export class FreeService {
     return this.#spent.has(subject.toString('base64')) || this.#spent.has(name);
   }
 
-  /** Whether the caller has used its free calls up, or all callers theirs. At once where that is known here. 503 as `hold`. */
+  /**
+   * Whether the caller has used its free calls up, or all callers theirs. At once where that is known here. 503 as
+   * `hold`.
+   */
   isSpent(caller: FreeCaller, at: Date): true | Promise<boolean> {
     const { name, subject, period } = this.#counterOf(caller, at);
     const known = subject.toString('base64');
@@ -117,8 +120,8 @@ export class FreeService {
   }
 
   /**
-   * Gives a hold back: the call was not served. Resolves when it is back, so that the caller who is told of it has it; or
-   * when the database cannot do it now, and then it is tried until it has or the process ends. Never rejects.
+   * Gives a hold back: the call was not served. Resolves when it is back, so that the caller who is told of it has it;
+   * or when the database cannot do it now, and then it is tried until it has or the process ends. Never rejects.
    */
   async void({ exchangeId }: FreeHold): Promise<void> {
     await this.#releases.releaseOrGoOn(exchangeId);

@@ -37,9 +37,9 @@ export const openTiers = `
   from unnest($1::text[], $2::timestamptz[]) as t (name, ends_at) order by name on conflict (name) do nothing`;
 
 /**
- * Holds free calls. The lock on the tier's row makes the total exact; the upsert, whose condition reads the row as it is
- * and not as the statement's snapshot has it, makes each caller's count exact. What the snapshot knows of callers is used
- * to leave out those that have none left, and to say that they have used theirs up, which stays true.
+ * Holds free calls. The lock on the tier's row makes the total exact; the upsert, whose condition reads the row as it
+ * is and not as the statement's snapshot has it, makes each caller's count exact. What the snapshot knows of callers is
+ * used to leave out those that have none left, and to say that they have used theirs up, which stays true.
  * Rows are locked in one order everywhere: holds, tiers by name, callers by subject.
  */
 export const holdFreeCalls = `
@@ -110,7 +110,10 @@ const giveBack = (condition: string): string => `
 /** Gives the free calls of these exchanges back. */
 export const releaseFreeCalls = giveBack('h.exchange_id = any($1::uuid[])');
 
-/** Gives back what dead processes held, and this one ($2) so many milliseconds ago ($3) that no exchange has it any more. */
+/**
+ * Gives back what dead processes held, and this one ($2) so many milliseconds ago ($3) that no exchange has it any
+ * more.
+ */
 export const releaseAbandonedFreeCalls = giveBack(`h.replica_id = any($1::uuid[])
     or (h.replica_id = $2::uuid and h.held_at < now() - $3::bigint * interval '1 millisecond')
     or not exists (select 1 from keyfare.replica r where r.id = h.replica_id)`);

@@ -18,7 +18,10 @@ const maxReads = 1_000;
 /** After a statement that met keys of nobody's: a flood of wrong ones costs the database next to nothing. */
 const readEveryMs = 25;
 
-/** Proves whose key it is. It counts nothing, limits nothing, and writes only the first use of a rotated-in secret, and new hashes. */
+/**
+ * Proves whose key it is. It counts nothing, limits nothing, and writes only the first use of a rotated-in secret, and
+ * new hashes.
+ */
 @Injectable()
 export class KeyResolver {
   readonly cache: VersionedCache<KeyRecord>;
@@ -29,8 +32,8 @@ export class KeyResolver {
     private readonly config: GateConfig,
     private readonly sql: SqlPool,
   ) {
-    // However many keys come, one statement at a time reads all that wait; behind keys that are nobody's, not too many a
-    // second. Where keys are good and cannot be remembered, for the listener is down, none waits for that.
+    // However many keys come, one statement at a time reads all that wait; behind keys that are nobody's, not too many
+    // a second. Where keys are good and cannot be remembered, for the listener is down, none waits for that.
     let strangersAtMs = Number.NEGATIVE_INFINITY;
     const reads = new GroupCommit<string, KeyRecord | undefined>({
       write: async (ids) => {
@@ -53,9 +56,9 @@ export class KeyResolver {
   }
 
   /**
-   * The principal behind a presented key, at once when the key is remembered. Throws 401 `credential/malformed`, `credential/unknown`,
-   * `credential/revoked` or `credential/expired`; which of the last two is told only to who knows the secret. A key of
-   * another environment than the gate's is unknown here, without a look-up.
+   * The principal behind a presented key, at once when the key is remembered. Throws 401 `credential/malformed`,
+   * `credential/unknown`, `credential/revoked` or `credential/expired`; which of the last two is told only to who knows
+   * the secret. A key of another environment than the gate's is unknown here, without a look-up.
    */
   resolve(presented: string): AccountPrincipal | Promise<AccountPrincipal> {
     const parts = parseKey(presented);
@@ -116,8 +119,8 @@ export class KeyResolver {
   }
 
   /**
-   * Hashes a secret under the current pepper, so that the one it is under can go. No call waits for it, and one that fails
-   * is tried at the next use. The key is locked before its secret, as a rotation does.
+   * Hashes a secret under the current pepper, so that the one it is under can go. No call waits for it, and one that
+   * fails is tried at the next use. The key is locked before its secret, as a rotation does.
    */
   #rehash(keyId: string, secret: SecretRecord, parts: KeyParts): void {
     const { peppers } = this.config;
@@ -137,8 +140,8 @@ export class KeyResolver {
   }
 
   /**
-   * The first use of a rotated-in secret starts the end of the others. One statement: only one use is the first. The key
-   * is locked before its secrets, as a rotation does: a change of a secret changes the key's version.
+   * The first use of a rotated-in secret starts the end of the others. One statement: only one use is the first. The
+   * key is locked before its secrets, as a rotation does: a change of a secret changes the key's version.
    */
   async #activate(keyId: string, secretId: string): Promise<void> {
     await this.sql.query({

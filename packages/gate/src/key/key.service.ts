@@ -30,8 +30,8 @@ export interface Rotation {
 }
 
 /**
- * Issues, rotates and revokes keys. Every change reaches all processes through the table's own notifications. Each method
- * takes part in the caller's transaction where it is given one.
+ * Issues, rotates and revokes keys. Every change reaches all processes through the table's own notifications. Each
+ * method takes part in the caller's transaction where it is given one.
  */
 @Injectable()
 export class KeyService {
@@ -41,7 +41,10 @@ export class KeyService {
     private readonly lists: ListPool,
   ) {}
 
-  /** A new key for an account. 404 `account/not-found`, 409 `account/conflict` for a closed one, 400 for a time that is past. */
+  /**
+   * A new key for an account. 404 `account/not-found`, 409 `account/conflict` for a closed one, 400 for a time that is
+   * past.
+   */
   async issue(accountId: string, { name, scopes = [], expiresAt = null }: NewKey, within?: Sql): Promise<IssuedKey> {
     const now = this.config.clock();
     if (expiresAt !== null && expiresAt <= now) {
@@ -63,8 +66,8 @@ export class KeyService {
 
   /**
    * A second secret for the key. It becomes active when it is first used, and from that moment the older ones live for
-   * `graceSeconds` more. 404 `key/not-found`; 409 `key/conflict` for a key that was revoked or has run out, and while an
-   * earlier rotation waits for its first use, unless that may be replaced: of two at once, one secret is handed out.
+   * `graceSeconds` more. 404 `key/not-found`; 409 `key/conflict` for a key that was revoked or has run out, and while
+   * an earlier rotation waits for its first use, unless that may be replaced: of two at once, one secret is handed out.
    */
   async rotate(keyId: string, { graceSeconds, replacesPending = false }: Rotation, within?: Sql): Promise<IssuedKey> {
     return this.#within(within, async (tx) => {
@@ -87,7 +90,10 @@ export class KeyService {
     });
   }
 
-  /** Ends the key for good; every process refuses it within a second. Revoking twice changes nothing. 404 `key/not-found`. */
+  /**
+   * Ends the key for good; every process refuses it within a second. Revoking twice changes nothing. 404
+   * `key/not-found`.
+   */
   async revoke(keyId: string, sql: Sql = this.sql): Promise<KeySummary> {
     await sql.query({
       text: 'update keyfare.api_key set revoked_at = $2 where id = $1 and revoked_at is null',

@@ -1,6 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** The log: one line for every signed document, in the transaction that stores it. Nothing changes or removes a line. */
+/**
+ * The log: one line for every signed document, in the transaction that stores it. Nothing changes or removes a line.
+ */
 export class CreateLog1795000000600 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`

@@ -52,7 +52,9 @@ export class Sequencer {
     return this.#epoch !== undefined;
   }
 
-  /** Takes the lease if nobody has it, and gives places to what is committed. Resolves to the number of posts placed. */
+  /**
+   * Takes the lease if nobody has it, and gives places to what is committed. Resolves to the number of posts placed.
+   */
   async turn(): Promise<number> {
     const { sql, holder, ttlMs = 2_000, maxPosts = 1_000 } = this.#settings;
     if (this.#epoch === undefined) {

@@ -9,8 +9,8 @@ interface HeldAmount {
 }
 
 /**
- * What is set aside for one call: amounts on counters, of which a call has one today, its account's month. It ends once,
- * posted or voided; ending it again does nothing.
+ * What is set aside for one call: amounts on counters, of which a call has one today, its account's month. It ends
+ * once, posted or voided; ending it again does nothing.
  */
 export interface KeyHold {
   readonly rail: 'key';

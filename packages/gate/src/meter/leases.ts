@@ -97,7 +97,9 @@ export class Leases {
     await bucket.folding;
   }
 
-  /** Leases until the line is served. When only others hold units, they are asked to give back before anyone is denied. */
+  /**
+   * Leases until the line is served. When only others hold units, they are asked to give back before anyone is denied.
+   */
   async #ask(bucket: Bucket): Promise<void> {
     try {
       // A fold that is under way says what was kept before the line came to be. Its failure is the next statement's.

@@ -37,8 +37,8 @@ export interface AllowanceSummary {
 
 /**
  * Admits calls against an account's allowance: exact over all processes, without asking the database for each call. A
- * process leases units in blocks and holds against its lease in memory. Posts touch no counter: what they used is folded
- * into the allowance when the lease moves, about once a second, or by the sweep when the process died.
+ * process leases units in blocks and holds against its lease in memory. Posts touch no counter: what they used is
+ * folded into the allowance when the lease moves, about once a second, or by the sweep when the process died.
  */
 @Injectable()
 export class MeterService {
@@ -69,7 +69,9 @@ export class MeterService {
     };
   }
 
-  /** Sets `units` aside, the most that the call will use, or says why it cannot. 503 when the database cannot be asked. */
+  /**
+   * Sets `units` aside, the most that the call will use, or says why it cannot. 503 when the database cannot be asked.
+   */
   hold(
     { accountId, plan }: Pick<TermsRecord, 'accountId' | 'plan'>,
     units: bigint,
@@ -91,8 +93,8 @@ export class MeterService {
   }
 
   /**
-   * The hold's call is posted in a group of that number. Call it in the same turn in which the post resolves: a fold says
-   * that it counts whole groups.
+   * The hold's call is posted in a group of that number. Call it in the same turn in which the post resolves: a fold
+   * says that it counts whole groups.
    */
   posted(hold: KeyHold, { post, units }: PostedUnits): void {
     for (const { counter } of hold.amounts) if (post > counter.post) counter.post = post;

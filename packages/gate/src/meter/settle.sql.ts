@@ -16,9 +16,9 @@ const longestPost = `interval '15 minutes'`;
 /**
  * Settles leases: folds what was posted, gives back what is not kept, and grants what is wanted, for many at once. It
  * says absolute numbers (through post `post` my calls used `used`, and I keep `keep`), so it may be repeated when its
- * outcome was lost, and finds units that the process lost sight of. The allowance's row lock orders those who ask; it is
- * taken before the lease's, as everywhere. A process whose peers swept it is refused with KF001. KF003 refuses a process
- * that counts more than it was granted, which is a bug.
+ * outcome was lost, and finds units that the process lost sight of. The allowance's row lock orders those who ask; it
+ * is taken before the lease's, as everywhere. A process whose peers swept it is refused with KF001. KF003 refuses a
+ * process that counts more than it was granted, which is a bug.
  *
  * A grant is at least what calls wait for and at most an eighth of what is left, so that near the limit nobody sits on
  * units that another process needs.

@@ -2,8 +2,8 @@ import { type ArgumentMetadata, Injectable, StandardSchemaValidationPipe } from 
 import { ApplicationConfig } from '@nestjs/core';
 
 /**
- * Holds bodies and queries of operators to their schemas, also in an application that has no such pipe. Where it has one,
- * they have been through it, and what a schema has transformed would not pass it again.
+ * Holds bodies and queries of operators to their schemas, also in an application that has no such pipe. Where it has
+ * one, they have been through it, and what a schema has transformed would not pass it again.
  */
 @Injectable()
 export class AdminSchemas extends StandardSchemaValidationPipe {

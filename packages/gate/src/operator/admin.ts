@@ -26,8 +26,8 @@ const argument = { body: 3, query: 4 } as const;
 const taggedKey = Symbol('keyfare:operator-tagged');
 
 /**
- * For a view of which some members move by themselves, with the clock: the `ETag` is of the rest, so that it changes with
- * what an operator can change, and with nothing else. `requireMatch` is to be asked with the same part.
+ * For a view of which some members move by themselves, with the clock: the `ETag` is of the rest, so that it changes
+ * with what an operator can change, and with nothing else. `requireMatch` is to be asked with the same part.
  */
 export const Tagged = (part: TaggedPart): MethodDecorator => SetMetadata(taggedKey, part);
 

@@ -33,9 +33,10 @@ const maxAge = '1 day';
 const hourMs = 3_600_000;
 
 /**
- * The one way in which operators change something: the precondition, the change, its line in the audit log and the answer
- * that the same `Idempotency-Key` gets again are one transaction. A second request with the key waits for the first, and
- * gets its answer (draft-ietf-httpapi-idempotency-key-header); a refused or broken one leaves nothing behind.
+ * The one way in which operators change something: the precondition, the change, its line in the audit log and the
+ * answer that the same `Idempotency-Key` gets again are one transaction. A second request with the key waits for the
+ * first, and gets its answer (draft-ietf-httpapi-idempotency-key-header); a refused or broken one leaves nothing
+ * behind.
  */
 export class Changes {
   readonly #settings: ChangesSettings;
@@ -101,7 +102,10 @@ export class Changes {
     return answer;
   }
 
-  /** What the same request with its key was answered before; null where it is new or has no key. 400, 422 and 503 as `make`. */
+  /**
+   * What the same request with its key was answered before; null where it is new or has no key. 400, 422 and 503 as
+   * `make`.
+   */
   async answered<Answer extends object>(request: FastifyRequest): Promise<Answer | null> {
     const key = idempotencyKeyOf(request);
     if (key === null) return null;

@@ -11,8 +11,8 @@ export interface KnownOperator extends Operator {
 }
 
 /**
- * Who was let in lately, kept elsewhere than the operators are: for a program whose own work goes on while their database
- * is away. It says itself for how long it can be believed.
+ * Who was let in lately, kept elsewhere than the operators are: for a program whose own work goes on while their
+ * database is away. It says itself for how long it can be believed.
  */
 export interface OperatorMemory {
   /** Called for each operator that is let in by what the database says; nobody waits for it. */

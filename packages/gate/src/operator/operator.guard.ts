@@ -44,8 +44,8 @@ function bootstrapper(token: string): Operator {
 
 /**
  * Lets operators in, by `Authorization: Bearer` (RFC 6750 §2.1). Anyone else gets 401 `operator/unauthorized`, and 429
- * `operator/throttled` when many such came from the address; 403 `operator/forbidden` without the route's scope. A token
- * that is right is let in whatever else comes from its address.
+ * `operator/throttled` when many such came from the address; 403 `operator/forbidden` without the route's scope. A
+ * token that is right is let in whatever else comes from its address.
  */
 @Injectable()
 export class OperatorGuard implements CanActivate {

@@ -36,7 +36,8 @@ export class OperatorService {
 
   /**
    * A new operator and its token, which is shown once. Nobody gives a scope that they do not have: 403
-   * `operator/forbidden`. 409 `operator/conflict` for a name that is taken, for ever: the audit log names operators by it.
+   * `operator/forbidden`. 409 `operator/conflict` for a name that is taken, for ever: the audit log names operators by
+   * it.
    */
   async create(
     tx: Sql,
@@ -59,7 +60,10 @@ export class OperatorService {
     }
   }
 
-  /** Ends an operator's token for good. 404 `operator/not-found`; 409 where it was ended before; 403 for one of more scopes. */
+  /**
+   * Ends an operator's token for good. 404 `operator/not-found`; 409 where it was ended before; 403 for one of more
+   * scopes.
+   */
   async revoke(tx: Sql, by: Operator, id: string): Promise<{ before: OperatorSummary; after: OperatorSummary }> {
     const before = await this.find(id, tx, 'for update');
     mayGive(by, before.scopes);

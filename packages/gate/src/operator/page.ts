@@ -35,8 +35,8 @@ export const positions = {
 } as const;
 
 /**
- * The position in a cursor; null for the beginning. A cursor names the place of the last row and not how many came before
- * it, so rows that come or go meanwhile move nothing. 400 `request/invalid` for what is none of this list's.
+ * The position in a cursor; null for the beginning. A cursor names the place of the last row and not how many came
+ * before it, so rows that come or go meanwhile move nothing. 400 `request/invalid` for what is none of this list's.
  */
 export function readCursor(
   list: string,

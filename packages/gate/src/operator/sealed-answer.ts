@@ -5,8 +5,8 @@ const ivBytes = 12;
 const tagBytes = 16;
 
 /**
- * An answer may hold a secret that is shown once, and the database is not to know it: it is kept under a key made of the
- * operator's token (RFC 5869), of which the database has a hash only.
+ * An answer may hold a secret that is shown once, and the database is not to know it: it is kept under a key made of
+ * the operator's token (RFC 5869), of which the database has a hash only.
  */
 export function sealAnswer(json: string, token: string): Buffer {
   const iv = randomBytes(ivBytes);

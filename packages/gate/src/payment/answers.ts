@@ -47,7 +47,10 @@ export function comeBack(code: ProblemCode, detail: string, retryAfterSeconds: n
   return new Problem(code, detail, { headers: { 'retry-after': String(retryAfterSeconds) } });
 }
 
-/** The same error, or a 503 in place of a chain or a database that is away, of a node of another chain, or of gas above the ceiling. */
+/**
+ * The same error, or a 503 in place of a chain or a database that is away, of a node of another chain, or of gas above
+ * the ceiling.
+ */
 export function toProblem(error: unknown): unknown {
   if (error instanceof ChainUnavailable || isOtherChain(error)) {
     return new Problem('service/chain-unavailable', undefined, { cause: error });

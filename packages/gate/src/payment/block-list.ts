@@ -1,6 +1,8 @@
 import type { SqlPool } from '@keyfare/db/sql';
 
-/** Payers from whom no payment is taken: checked by the claim itself, in all processes from the moment it is committed. */
+/**
+ * Payers from whom no payment is taken: checked by the claim itself, in all processes from the moment it is committed.
+ */
 export class BlockList {
   constructor(
     private readonly sql: SqlPool,

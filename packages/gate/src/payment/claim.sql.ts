@@ -84,9 +84,9 @@ export const releaseAbandonedClaims = `
   select 1`;
 
 /**
- * Takes over the payments of dead processes, and of any that no process owns, whose settlement is under way or not final
- * yet. Answers all that are this process's own then. One that moved before its call, which died with its process, is left
- * to `selectUnserved`: adopted it would look like a call that this process is serving.
+ * Takes over the payments of dead processes, and of any that no process owns, whose settlement is under way or not
+ * final yet. Answers all that are this process's own then. One that moved before its call, which died with its process,
+ * is left to `selectUnserved`: adopted it would look like a call that this process is serving.
  */
 export const adoptPayments = `
   with adopted as (
@@ -100,8 +100,8 @@ export const adoptPayments = `
   where not closed and state in ('settling', 'settled') and replica_id = $1`;
 
 /**
- * Payments that moved before their call and whose call no living process works on: of dead processes, or of this one from
- * before `$2`, when no exchange of today had begun.
+ * Payments that moved before their call and whose call no living process works on: of dead processes, or of this one
+ * from before `$2`, when no exchange of today had begun.
  */
 export const selectUnserved = `
   select p.exchange_id from keyfare.payment p

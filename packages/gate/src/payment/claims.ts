@@ -65,8 +65,8 @@ export class Claims {
   }
 
   /**
-   * What `claim` would answer now. The claim is made and undone in one transaction, so nothing of it stays; whoever claims
-   * the same payment meanwhile waits for that and wins.
+   * What `claim` would answer now. The claim is made and undone in one transaction, so nothing of it stays; whoever
+   * claims the same payment meanwhile waits for that and wins.
    */
   async rehearse(hold: PaymentHold): Promise<Claim> {
     const undone = new Error('undone');
@@ -104,8 +104,8 @@ export class Claims {
   }
 
   /**
-   * Within the caller's transaction: gives up what dead processes claimed, and this one before `ownBefore`, and takes over
-   * what dead ones were settling. Answers all such payments that are this process's own.
+   * Within the caller's transaction: gives up what dead processes claimed, and this one before `ownBefore`, and takes
+   * over what dead ones were settling. Answers all such payments that are this process's own.
    */
   async sweep(tx: Sql, deadReplicas: readonly string[], ownBefore: Date): Promise<readonly Owned[]> {
     await tx.query({

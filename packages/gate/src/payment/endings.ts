@@ -11,8 +11,8 @@ export type EndPayment = (row: PaymentRow, outcome: PaymentOutcome) => Promise<v
 const closingGraceMs = 3_000;
 
 /**
- * The ends of payments that no caller waits for, or whose caller could not be answered because the database was away: what
- * the chain says is written as soon as the database takes it.
+ * The ends of payments that no caller waits for, or whose caller could not be answered because the database was away:
+ * what the chain says is written as soon as the database takes it.
  */
 export class Endings {
   readonly #logger = new Logger('Payment');

@@ -1,7 +1,7 @@
 /**
  * What payers and all together no longer have open, over the rows of `ended` (with `flow`): the payers first, then the
- * total, as claims do it, so that no two statements wait for each other. The total may be too low while processes of the
- * release before, which do not count in it, run beside: an end must not fail for that.
+ * total, as claims do it, so that no two statements wait for each other. The total may be too low while processes of
+ * the release before, which do not count in it, run beside: an end must not fail for that.
  */
 export const closeExposures = (ended: string): string => `
   freed as (

@@ -54,9 +54,9 @@ export class FreshPayments {
   }
 
   /**
-   * Whether the payer's key signed a payment for one of these offers that neither we nor the chain have seen used, and the
-   * wallet has the money. False for any other: `PaymentService.hold` says what is wrong with it. 503 when the database or
-   * the node cannot be asked. A used authorization is public, so it proves nothing of who presents it.
+   * Whether the payer's key signed a payment for one of these offers that neither we nor the chain have seen used, and
+   * the wallet has the money. False for any other: `PaymentService.hold` says what is wrong with it. 503 when the
+   * database or the node cannot be asked. A used authorization is public, so it proves nothing of who presents it.
    */
   async isFresh({ payer, network, payment }: PayerPrincipal, terms: readonly PaymentTerms[]): Promise<boolean> {
     const { authorization, accepted, proof, asset } = payment;

@@ -1,6 +1,6 @@
 /**
- * `claimed` or `served` → `settling`: of the claimed only those that are still this process's own, of the served any, for
- * those belong to whoever collects them first. Items of one share get one nonce, in the order of the shares.
+ * `claimed` or `served` → `settling`: of the claimed only those that are still this process's own, of the served any,
+ * for those belong to whoever collects them first. Items of one share get one nonce, in the order of the shares.
  */
 export const startPayments = `
   with item as materialized (

@@ -2,8 +2,9 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
  * PostgreSQL writes an entry in every index for a new version of a row, unless the step changed nothing that any index
- * speaks of, in its condition neither, and the page has room ("HOT"). `state` and `call` were in conditions, so no step was
- * such a one. Now conditions speak of columns that change once, at the end of a payment, and of those before their call.
+ * speaks of, in its condition neither, and the page has room ("HOT"). `state` and `call` were in conditions, so no step
+ * was such a one. Now conditions speak of columns that change once, at the end of a payment, and of those before their
+ * call.
  *
  * They are computed, and so true of what processes of the release before write as well. Their sweeps have no index of
  * theirs any more and read the whole table while they still run. Adding the columns writes the table anew under a lock:

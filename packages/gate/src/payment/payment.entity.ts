@@ -6,9 +6,9 @@ const endStates = `(state = ANY (ARRAY['final'::text, 'failed'::text, 'expired':
 const nothingServed = `((flow = 'upfront'::text) AND (call IS NULL) AND (refund_due_at IS NULL))`;
 
 /**
- * One payment authorization and the one exchange it belongs to: `claimed → served → settling → settled → final`, or `failed`
- * or `expired` in place of the last. A claim whose call was never submitted nor served is deleted again, for then nothing
- * can have moved.
+ * One payment authorization and the one exchange it belongs to: `claimed → served → settling → settled → final`, or
+ * `failed` or `expired` in place of the last. A claim whose call was never submitted nor served is deleted again, for
+ * then nothing can have moved.
  */
 @Entity({ name: 'payment' })
 @Unique('payment_exchange', ['exchangeId'])
@@ -78,13 +78,15 @@ export class PaymentEntity {
   state: string;
 
   /**
-   * Whether it has come to its end. Computed; indexes ask for it and not for the state, for a step that changes what no index
-   * speaks of costs none of them an entry.
+   * Whether it has come to its end. Computed; indexes ask for it and not for the state, for a step that changes what no
+   * index speaks of costs none of them an entry.
    */
   @Column({ type: 'boolean', generatedType: 'STORED', asExpression: endStates })
   closed: boolean;
 
-  /** Whether it is to be settled before its call, and was neither served nor is its refund due. Computed, as `closed`. */
+  /**
+   * Whether it is to be settled before its call, and was neither served nor is its refund due. Computed, as `closed`.
+   */
   @Column({ type: 'boolean', generatedType: 'STORED', asExpression: nothingServed })
   unserved: boolean;
 

@@ -7,7 +7,10 @@ import { signatureVerifier } from '../tokens.js';
 import { exactScheme } from './exact.scheme.js';
 import type { Scheme } from './scheme.js';
 
-/** Proves which wallet signed a payment. It claims nothing, asks neither chain nor database, nor what the payment is for. */
+/**
+ * Proves which wallet signed a payment. It claims nothing, asks neither chain nor database, nor what the payment is
+ * for.
+ */
 @Injectable()
 export class PaymentResolver {
   readonly #scheme: Scheme;
@@ -20,9 +23,9 @@ export class PaymentResolver {
   }
 
   /**
-   * The payer behind a presented payment. Where the signature is not that of the payer's key, `proof` is `code`: the payer
-   * may be a contract that judges signatures itself (ERC-1271), which the hold asks of the chain before anything is done.
-   * Throws 400 `payment/malformed` or `payment/unsupported-version`, and 402 `payment/unsupported`.
+   * The payer behind a presented payment. Where the signature is not that of the payer's key, `proof` is `code`: the
+   * payer may be a contract that judges signatures itself (ERC-1271), which the hold asks of the chain before anything
+   * is done. Throws 400 `payment/malformed` or `payment/unsupported-version`, and 402 `payment/unsupported`.
    */
   async resolve(header: { name: 'PAYMENT-SIGNATURE' | 'X-PAYMENT'; value: string }): Promise<PayerPrincipal> {
     const presented = parsePaymentHeader(header.name, header.value);

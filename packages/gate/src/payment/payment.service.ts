@@ -128,14 +128,16 @@ export class PaymentService {
   }
 
   /**
-   * Makes a payment this exchange's own, or answers with what became of it before. What needs neither database nor chain
-   * is checked first. Refuses with a 402 challenge, 409, or 503. After any refusal nothing is claimed.
+   * Makes a payment this exchange's own, or answers with what became of it before. What needs neither database nor
+   * chain is checked first. Refuses with a 402 challenge, 409, or 503. After any refusal nothing is claimed.
    */
   async hold(payer: PayerPrincipal, request: PaidRequest): Promise<PaymentHold | KnownPayment> {
     return this.#present(payer, request, (hold) => this.#claim(payer, hold, request));
   }
 
-  /** What `hold` would answer now, as `fresh` where it would claim the payment; nothing is claimed. Refuses as `hold`. */
+  /**
+   * What `hold` would answer now, as `fresh` where it would claim the payment; nothing is claimed. Refuses as `hold`.
+   */
   async rehearse(payer: PayerPrincipal, request: PaidRequest): Promise<'fresh' | KnownPayment> {
     return this.#present(payer, request, async (hold) => {
       const claim = await this.#claims.rehearse(hold).catch((error: unknown) => {
@@ -164,8 +166,8 @@ export class PaymentService {
       ? this.#refuseTime(hold, now)
       : challenge(request.terms, match.code, { detail: match.detail });
     if (refusal !== null) {
-      // Never a fresh 402 while money may have moved: the payment may have been taken before it ran out, or before the price
-      // of this request changed.
+      // Never a fresh 402 while money may have moved: the payment may have been taken before it ran out, or before the
+      // price of this request changed.
       const mayBeKnown =
         (refusal.code === 'payment/expired' && this.#mayBeOwed(hold, now)) ||
         (refusal.code === 'payment/mismatched' && request.mayBeRepriced);
@@ -194,14 +196,16 @@ export class PaymentService {
 
   /**
    * Submits the payment of a served call and waits for the chain, within the bound. Throws 503
-   * `payment/outcome-unknown` when the bound passes, or when the transaction reverted and the authorization is still good:
-   * the money may move, so the caller must come back with the same payment.
+   * `payment/outcome-unknown` when the bound passes, or when the transaction reverted and the authorization is still
+   * good: the money may move, so the caller must come back with the same payment.
    */
   async settle(hold: PaymentHold, { call }: { readonly call: PaidCall }): Promise<PaymentOutcome> {
     return this.#settle(hold, call);
   }
 
-  /** As `settle`, before the handler: there is no call yet. The outcome is to be posted by `PostOffice` before it runs. */
+  /**
+   * As `settle`, before the handler: there is no call yet. The outcome is to be posted by `PostOffice` before it runs.
+   */
   async settleUpfront(hold: PaymentHold): Promise<PaymentOutcome> {
     return this.#settle(hold, null);
   }
@@ -315,7 +319,9 @@ export class PaymentService {
     throw inProgress(2);
   }
 
-  /** The row of a payment that was presented before. Where code must prove the signature, the bytes must be the same. */
+  /**
+   * The row of a payment that was presented before. Where code must prove the signature, the bytes must be the same.
+   */
   async #recall(payer: PayerPrincipal, hold: PaymentHold): Promise<PaymentRow | undefined> {
     const row = await this.#claims.find(hold).catch((error: unknown) => {
       throw asProblem(error);

@@ -1,9 +1,9 @@
 import { closeExposures } from './exposure.sql.js';
 
 /**
- * The payment room's part of a post, over `item` (with `exchange_id`): the step from `settling` (or, of a deferred payment
- * that is not to be collected, `served`) to its end, which exactly one process takes, and the release of what the payer
- * had open. Answers each with the item's `id`.
+ * The payment room's part of a post, over `item` (with `exchange_id`): the step from `settling` (or, of a deferred
+ * payment that is not to be collected, `served`) to its end, which exactly one process takes, and the release of what
+ * the payer had open. Answers each with the item's `id`.
  */
 export const endPayments = (state: 'settled' | 'failed'): string => `
   moved as (
@@ -16,7 +16,9 @@ export const endPayments = (state: 'settled' | 'failed'): string => `
     returning i.id, p.network, p.asset, p.payer, p.amount, p.flow),
   ${closeExposures('moved')}`;
 
-/** `claimed` → `served`, of this process's own deferred payments: what they have open stays so until they are settled. */
+/**
+ * `claimed` → `served`, of this process's own deferred payments: what they have open stays so until they are settled.
+ */
 export const serveDeferred = (replica: string): string => `
   moved as (
     update keyfare.payment p set state = 'served', call = i.call, unused_at_block = i.block, served_at = i.served_at

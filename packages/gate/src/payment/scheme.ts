@@ -3,7 +3,9 @@ import type { PayerState, Simulation } from '@keyfare/evm/chain';
 import type { NetworkAccess } from '../networks.js';
 import type { Movement } from '../settling.js';
 
-/** One way to authorize a payment (a scheme of x402 with its transfer method). A new one is a new file beside `exact`. */
+/**
+ * One way to authorize a payment (a scheme of x402 with its transfer method). A new one is a new file beside `exact`.
+ */
 export interface Scheme {
   readonly name: PresentedPayment['scheme'];
   /**

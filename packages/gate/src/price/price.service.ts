@@ -32,7 +32,10 @@ export class PriceService implements OnModuleDestroy {
   readonly #finds: GroupCommit<string, RecordedPrice | undefined>;
   readonly #histories: GroupCommit<string, readonly RecordedPrice[]>;
 
-  /** Anybody may ask: whatever comes while a statement is under way goes in the next one, so that it takes one connection each. */
+  /**
+   * Anybody may ask: whatever comes while a statement is under way goes in the next one, so that it takes one
+   * connection each.
+   */
   constructor(private readonly sql: ListPool) {
     const bounds = { waitsInDoubt: false, maxWaiting: 1_000 };
     this.#finds = new GroupCommit({ ...bounds, write: (ids) => this.#find(ids) });

@@ -9,8 +9,9 @@ import { ReceiptService } from './receipt.service.js';
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
- * What anyone needs to check a receipt: the keys, and the receipt again. They are routes of Fastify and not of Nest, and
- * leave as text: a host's global interceptors, prefix and versions would change formats and addresses that RFCs fix.
+ * What anyone needs to check a receipt: the keys, and the receipt again. They are routes of Fastify and not of Nest,
+ * and leave as text: a host's global interceptors, prefix and versions would change formats and addresses that RFCs
+ * fix.
  */
 @Injectable()
 export class ReceiptPages implements OnModuleInit {

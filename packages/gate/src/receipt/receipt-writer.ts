@@ -25,7 +25,8 @@ interface Kept {
 /**
  * Signs receipts by a template per route and rail. The schema's check and the sorting of members take longer than the
  * signature, and find the same each time. So the first receipt of each template and one in 1,024 are compared with the
- * checked form (schema, then canonical JSON); should they ever differ, the checked form is signed and the fault reported.
+ * checked form (schema, then canonical JSON); should they ever differ, the checked form is signed and the fault
+ * reported.
  */
 export class ReceiptWriter {
   readonly #logger = new Logger('Receipt');

@@ -53,8 +53,8 @@ export class GateHealth {
   readonly #chain = new LastAnswer(() => chainState(this.networks.all.map((access) => access.chain)));
 
   /**
-   * As of half a second ago at most; of the rail, as of some seconds ago. It answers within a second, as probes want it: a part
-   * that is late is as it last was, and `down` where it has never answered.
+   * As of half a second ago at most; of the rail, as of some seconds ago. It answers within a second, as probes want
+   * it: a part that is late is as it last was, and `down` where it has never answered.
    */
   readonly readiness = atMostTwiceASecond(() => this.#ask());
 

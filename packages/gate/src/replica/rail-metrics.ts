@@ -18,7 +18,10 @@ interface Told {
   readonly tell: (state: RailState, set: (labels: Record<string, string>, value: number) => void) => void;
 }
 
-/** What the state of the rail is as figures. All networks by CAIP-2; money in atomic units, gas in the network's own coin. */
+/**
+ * What the state of the rail is as figures. All networks by CAIP-2; money in atomic units, gas in the network's own
+ * coin.
+ */
 const figures: readonly Told[] = [
   {
     name: 'keyfare_settler_balance_coins',

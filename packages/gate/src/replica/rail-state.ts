@@ -45,8 +45,8 @@ export async function readGas({ chain, wallet }: NetworkAccess, lowSettlements: 
 }
 
 /**
- * One statement, whatever there is: the heads of two short tables, and the open payments by an index that has no others, of
- * which it counts 100,000 at most. The dates it compares are the database's own.
+ * One statement, whatever there is: the heads of two short tables, and the open payments by an index that has no
+ * others, of which it counts 100,000 at most. The dates it compares are the database's own.
  */
 const selectBooks = `
   select

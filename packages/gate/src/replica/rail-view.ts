@@ -18,7 +18,10 @@ interface SettlerView {
   readonly settlementsLeft: number | null;
   /** When this process last saw one in a block. */
   readonly lastSettlementAt: string | null;
-  /** Submissions that wait to be stored, payments whose outcome is not known, and deferred ones that wait to be collected. */
+  /**
+   * Submissions that wait to be stored, payments whose outcome is not known, and deferred ones that wait to be
+   * collected.
+   */
   readonly queued: number;
   readonly underWay: number;
   readonly toCollect: number;

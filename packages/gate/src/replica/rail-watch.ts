@@ -34,8 +34,8 @@ export interface RailState {
 }
 
 /**
- * Looks at the rail for those who watch it. Database and node are asked apart from the calls, seldom, and nobody waits for
- * them longer than 0.8 s: neither can hold up a scrape, and no scrape them.
+ * Looks at the rail for those who watch it. Database and node are asked apart from the calls, seldom, and nobody waits
+ * for them longer than 0.8 s: neither can hold up a scrape, and no scrape them.
  */
 @Injectable()
 export class RailWatch {

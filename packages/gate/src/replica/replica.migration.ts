@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * Roles come first, for every later migration grants to them. Roles belong to the cluster, so they may be there: only where
- * one is not does the login need CREATEROLE.
+ * Roles come first, for every later migration grants to them. Roles belong to the cluster, so they may be there: only
+ * where one is not does the login need CREATEROLE.
  */
 export class CreateRoles1795000000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
@@ -15,8 +15,8 @@ export class CreateRoles1795000000000 implements MigrationInterface {
         exception when duplicate_object or unique_violation then null;
         end $$`);
     }
-    // So that the login which migrates may also run the gate, with the smaller rights of the role; where it may not grant
-    // that, another login runs it. Before PostgreSQL 16 every member may SET ROLE.
+    // So that the login which migrates may also run the gate, with the smaller rights of the role; where it may not
+    // grant that, another login runs it. Before PostgreSQL 16 every member may SET ROLE.
     await queryRunner.query(`
       do $$ begin
         if not pg_has_role(current_user, 'keyfare_gate',

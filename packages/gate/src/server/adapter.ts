@@ -28,7 +28,9 @@ export interface AdapterSettings {
   readonly logger: Logger;
   /** @default 1 MiB */
   readonly bodyLimitBytes?: number;
-  /** Proxies whose `X-Forwarded-For` is believed: addresses, networks (CIDR), `loopback`, `uniquelocal`. @default none */
+  /**
+   * Proxies whose `X-Forwarded-For` is believed: addresses, networks (CIDR), `loopback`, `uniquelocal`. @default none
+   */
   readonly trustedProxies?: readonly string[];
 }
 
@@ -41,8 +43,8 @@ export function announceClosing(fastify: FastifyInstance): void {
 }
 
 /**
- * A Fastify adapter with a server's manners: bounded bodies and headers, and a problem with CORS headers and an access line
- * for every request that is refused, also for those that never reach a route or a hook.
+ * A Fastify adapter with a server's manners: bounded bodies and headers, and a problem with CORS headers and an access
+ * line for every request that is refused, also for those that never reach a route or a hook.
  */
 export function createAdapter(settings: AdapterSettings): FastifyAdapter {
   const { logger, bodyLimitBytes = 1_048_576, trustedProxies = [] } = settings;
@@ -117,9 +119,9 @@ function forgiveEmptyBody(paths: OperatorPaths): onRequestHookHandler {
 }
 
 /**
- * Keeps a connection whose body was refused. Fastify closes it, and a client that is still writing then finds a reset in the
- * place of the answer (RFC 9112 §9.6). What is left of the body is read and dropped, up to `maxBytes`; a longer one, and one
- * of unknown length, closes the connection.
+ * Keeps a connection whose body was refused. Fastify closes it, and a client that is still writing then finds a reset
+ * in the place of the answer (RFC 9112 §9.6). What is left of the body is read and dropped, up to `maxBytes`; a longer
+ * one, and one of unknown length, closes the connection.
  */
 function readOn(maxBytes: number): onSendHookHandler {
   return ({ headers }, reply, _payload, done) => {

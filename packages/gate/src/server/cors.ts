@@ -39,9 +39,10 @@ export function asksBeforeCall({ method, headers }: Pick<Asking, 'method' | 'hea
 }
 
 /**
- * Lets pages of these origins call the API (Fetch standard, CORS protocol). Any header may be sent, for hosts have their
- * own beside ours, and no cookie: nothing here looks at one. A preflight is answered before the gate, so it costs nothing;
- * any other OPTIONS goes where its route is, and may be sold there. The routes of operators have a list of their own.
+ * Lets pages of these origins call the API (Fetch standard, CORS protocol). Any header may be sent, for hosts have
+ * their own beside ours, and no cookie: nothing here looks at one. A preflight is answered before the gate, so it costs
+ * nothing; any other OPTIONS goes where its route is, and may be sold there. The routes of operators have a list of
+ * their own.
  */
 export function allowOrigins(
   adapter: AbstractHttpAdapter,
@@ -77,8 +78,8 @@ function optionsOf(origins: AllowedOrigins): { readonly preflight: object; reado
 }
 
 /**
- * The CORS headers of an answer that no hook sees, to a page of `origin`, where that is known. Null when there are none:
- * a single origin that is allowed may stand in every answer, of several only the one that asks.
+ * The CORS headers of an answer that no hook sees, to a page of `origin`, where that is known. Null when there are
+ * none: a single origin that is allowed may stand in every answer, of several only the one that asks.
  */
 export function rawCorsHeaders(adapter: object, origin: string | undefined): Readonly<Record<string, string>> {
   const origins = policies.get(adapter) ?? null;

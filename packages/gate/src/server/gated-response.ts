@@ -23,9 +23,9 @@ export function responseOn(socket: Socket): GatedResponse | undefined {
 /**
  * Node's response with a gate. A handler that writes to it, takes it over, or sends early hints, passes every hook by.
  * Until the answer may leave nothing of that reaches the socket: `refuse` is called instead. It does not throw, for a
- * handler writes from callbacks as well, where an error would end the process. What it writes after the answer has gone is
- * dropped. It is a class, and not methods put on each response: those would give Node's code two shapes to look up, which
- * free routes pay for too.
+ * handler writes from callbacks as well, where an error would end the process. What it writes after the answer has gone
+ * is dropped. It is a class, and not methods put on each response: those would give Node's code two shapes to look up,
+ * which free routes pay for too.
  */
 export class GatedResponse<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
   /** Undefined on routes that are not priced. */
@@ -42,8 +42,8 @@ export class GatedResponse<Request extends IncomingMessage = IncomingMessage> ex
   }
 
   /**
-   * Closes the gate until the exchange opens it. The socket is gated with it: a handler that writes to the socket instead of
-   * the response passes by everything of Node's. What it writes to the socket's handle is out of reach.
+   * Closes the gate until the exchange opens it. The socket is gated with it: a handler that writes to the socket
+   * instead of the response passes by everything of Node's. What it writes to the socket's handle is out of reach.
    */
   lock(gate: ResponseGate): void {
     this.gate = gate;

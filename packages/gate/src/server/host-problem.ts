@@ -5,9 +5,9 @@ import type { HttpException } from '@nestjs/common';
 const reserved = new Set(['type', 'title', 'status', 'detail', 'instance', 'statusCode', 'message']);
 
 /**
- * What a handler, guard or pipe of the host's said with an `HttpException`, as a problem without a type of ours (RFC 9457
- * §4.2.1): its status, its message, and the members of its response. All of them are public in Nest as well. Null for a
- * status that is no error, which no problem can have.
+ * What a handler, guard or pipe of the host's said with an `HttpException`, as a problem without a type of ours (RFC
+ * 9457 §4.2.1): its status, its message, and the members of its response. All of them are public in Nest as well. Null
+ * for a status that is no error, which no problem can have.
  */
 export function toHostProblem(exception: HttpException, instance: string): object | null {
   const status = exception.getStatus();

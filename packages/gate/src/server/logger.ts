@@ -48,7 +48,8 @@ export function droppedLines(): number {
 
 /** Written in the background: a full pipe stalls no call and no exit. It costs lines, which are counted. */
 function standardOutput(): DestinationStream {
-  // Node makes a pipe non-blocking when it opens the stream for it. A write that blocks would hold a thread at the exit.
+  // Node makes a pipe non-blocking when it opens the stream for it. A write that blocks would hold a thread at the
+  // exit.
   process.stdout.on('error', () => undefined);
   let endsAtMs = Number.POSITIVE_INFINITY;
   const stream = pino.destination({

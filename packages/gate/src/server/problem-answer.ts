@@ -13,7 +13,9 @@ export interface ProblemAnswer {
   readonly body: string;
 }
 
-/** The URN under which the access line names this occurrence: of the exchange, or where none was opened, one of its own. */
+/**
+ * The URN under which the access line names this occurrence: of the exchange, or where none was opened, one of its own.
+ */
 export function instanceOf(request: FastifyRequest): string {
   const id = request.keyfare?.id ?? (request.occurrence ??= randomUUID());
   return `urn:uuid:${id}`;

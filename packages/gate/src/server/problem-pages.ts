@@ -4,7 +4,10 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { GateConfig } from '../config.js';
 import { fastifyOf } from '../fastify-of.js';
 
-/** The pages that a problem's `type` leads to; routes of Fastify, which a host's prefix and interceptors do not move or change. */
+/**
+ * The pages that a problem's `type` leads to; routes of Fastify, which a host's prefix and interceptors do not move or
+ * change.
+ */
 @Injectable()
 export class ProblemPages implements OnModuleInit {
   constructor(

@@ -13,7 +13,9 @@ const codes: ReadonlyMap<string | undefined, ProblemCode> = new Map<string, Prob
   ['ERR_HTTP_REQUEST_TIMEOUT', 'request/timeout'],
 ]);
 
-/** Refusals that went to a socket past its response, until the line of its exchange, or one of their own, names them. */
+/**
+ * Refusals that went to a socket past its response, until the line of its exchange, or one of their own, names them.
+ */
 const refused = new WeakMap<object, Problem>();
 
 /** The refusal that ended this socket while its request was still being read; it is named once. */
@@ -29,8 +31,8 @@ interface Unreadable extends NodeJS.ErrnoException {
 }
 
 /**
- * Answers requests that Node ends before Fastify sees them: a problem with CORS headers, and an access line when the socket
- * has closed.
+ * Answers requests that Node ends before Fastify sees them: a problem with CORS headers, and an access line when the
+ * socket has closed.
  */
 export class RawRefusals {
   constructor(

@@ -6,8 +6,8 @@ const tooLong = '/.well-known/keyfare-too-long-target';
 
 /**
  * Whether a request target is in origin form (RFC 9112 §3.2.1), its escapes decode, and none of them is a NUL, which no
- * column of PostgreSQL takes. The absolute form names a host that was not asked, and would make two URLs of one in what is
- * signed; a fragment is no part of a target, and clients would read the signed URL without it.
+ * column of PostgreSQL takes. The absolute form names a host that was not asked, and would make two URLs of one in what
+ * is signed; a fragment is no part of a target, and clients would read the signed URL without it.
  */
 function isReadableTarget(target: string): boolean {
   if (!target.startsWith('/') && target !== '*') return false;
@@ -31,8 +31,8 @@ interface Incoming {
 }
 
 /**
- * The target, or one that is answered like an address that does not exist, through every hook: see `targetFault`. A request
- * of HTTP/1.1 without a Host is refused (RFC 9112 §3.2); Node would do that by itself, with an empty answer.
+ * The target, or one that is answered like an address that does not exist, through every hook: see `targetFault`. A
+ * request of HTTP/1.1 without a Host is refused (RFC 9112 §3.2); Node would do that by itself, with an empty answer.
  */
 export function routableTarget({ url = '/', httpVersion, headers }: Incoming): string {
   if (httpVersion === '1.1' && headers?.host === undefined) return unreadable;

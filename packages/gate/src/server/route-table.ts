@@ -17,7 +17,9 @@ export class RouteTable {
     });
   }
 
-  /** The methods that routes exist for at this URL. HEAD is not listed: it goes where GET goes, but to no priced route. */
+  /**
+   * The methods that routes exist for at this URL. HEAD is not listed: it goes where GET goes, but to no priced route.
+   */
   methodsAt(url: string): readonly string[] {
     const path = pathOf(url);
     return [...new Set(this.#routes.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method))];

@@ -24,8 +24,8 @@ export interface ServerSettings {
 
 /**
  * Starts a Nest application that ends well: on SIGTERM and SIGINT it says at /readyz that it stops, serves on for
- * `DRAIN_MS` while balancers turn away from it, answers what is under way, stops, and exits with 0. A second signal ends the
- * wait.
+ * `DRAIN_MS` while balancers turn away from it, answers what is under way, stops, and exits with 0. A second signal
+ * ends the wait.
  */
 export async function startServer(settings: ServerSettings): Promise<NestFastifyApplication> {
   const { module, logger, host, port, prepare, trustedProxies = [] } = settings;
@@ -51,7 +51,9 @@ export async function startServer(settings: ServerSettings): Promise<NestFastify
   return app;
 }
 
-/** Nest's own shutdown hooks stop listening at once, while a balancer still sends calls: they would meet a closed port. */
+/**
+ * Nest's own shutdown hooks stop listening at once, while a balancer still sends calls: they would meet a closed port.
+ */
 function stopAtSignals(app: NestFastifyApplication, watch: Watch): void {
   const stop = async (): Promise<void> => {
     announceClosing(app.getHttpAdapter().getInstance());

@@ -14,7 +14,10 @@ function isProxy(text: string): boolean {
 
 /** Whose `X-Forwarded-For` says where a request comes from. */
 export const proxyEnvironment = {
-  /** Addresses and networks with commas, `loopback`, `linklocal`, `uniquelocal`. @default none: the connection's address counts */
+  /**
+   * Addresses and networks with commas, `loopback`, `linklocal`, `uniquelocal`. @default none: the connection's address
+   * counts
+   */
   TRUSTED_PROXIES: z
     .string()
     .transform((text) => text.split(',').map((part) => part.trim()))

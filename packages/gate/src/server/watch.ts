@@ -13,7 +13,10 @@ export const watchEnvironment = {
   WATCH_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   /** They are told to whoever shows this as a bearer token. */
   WATCH_TOKEN: z.string().min(32, 'must have at least 32 characters').optional(),
-  /** For so long a process that is told to stop says so at /readyz and serves on. Empty: 5 seconds in production, else none. */
+  /**
+   * For so long a process that is told to stop says so at /readyz and serves on. Empty: 5 seconds in production, else
+   * none.
+   */
   DRAIN_MS: z.coerce.number().int().min(0).max(300_000).optional(),
 };
 

@@ -28,9 +28,10 @@ interface Sorted {
 }
 
 /**
- * Collects deferred payments in bulk: when there are enough of them, when those in one asset come to enough, when one is old
- * enough or will run out, and at once for a payer whose balance no longer covers what they have open. A batch may mix
- * assets, for each of its rows names its token. It is simulated first, and a row that would revert is left out of it.
+ * Collects deferred payments in bulk: when there are enough of them, when those in one asset come to enough, when one
+ * is old enough or will run out, and at once for a payer whose balance no longer covers what they have open. A batch
+ * may mix assets, for each of its rows names its token. It is simulated first, and a row that would revert is left out
+ * of it.
  */
 export class Collector {
   readonly #context: CollectorContext;
@@ -132,9 +133,9 @@ export class Collector {
   }
 
   /**
-   * Which of them can be collected in one transaction, and which not. Rows are judged together, so a payer's second payment
-   * is refused when the balance covers one. A row whose payer's code takes the gas of those behind it is found by halves,
-   * and goes in a transaction of its own.
+   * Which of them can be collected in one transaction, and which not. Rows are judged together, so a payer's second
+   * payment is refused when the balance covers one. A row whose payer's code takes the gas of those behind it is found
+   * by halves, and goes in a transaction of its own.
    */
   async #sort(movements: readonly Movement[], isApart = false): Promise<Sorted> {
     const { chain, wallet, settings } = this.#context.settler.access;

@@ -19,7 +19,9 @@ export type Verdict =
   | { readonly kind: 'waiting' | 'superseded' }
   | { readonly kind: 'mined'; readonly mined: TransactionOutcome };
 
-/** That an authorization has run out is believed when a block so much younger says so: the newest ones may be replaced. */
+/**
+ * That an authorization has run out is believed when a block so much younger says so: the newest ones may be replaced.
+ */
 const reorganizationSeconds = 30n;
 
 /** Reads from the chain how settlements and the payments in them ended. */
@@ -51,9 +53,9 @@ export class Judge {
   }
 
   /**
-   * The end of a payment that its own transaction did not bring, from the state of its authorization: undefined while that
-   * can still be used. Anybody may submit it, and ours is public: until it is used, canceled or out of time, the money may
-   * move. Never answers from a state older than the block `mined`.
+   * The end of a payment that its own transaction did not bring, from the state of its authorization: undefined while
+   * that can still be used. Anybody may submit it, and ours is public: until it is used, canceled or out of time, the
+   * money may move. Never answers from a state older than the block `mined`.
    */
   async findEnd(movement: Movement, mined: TransactionOutcome | null): Promise<PaymentOutcome | undefined> {
     const head = await this.chain.head();

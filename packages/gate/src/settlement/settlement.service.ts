@@ -26,8 +26,8 @@ const nobody: SettlementEvents = {
 };
 
 /**
- * Settles payments on every configured network: one settler wallet and one watcher each. What is under way in a wallet of
- * before is followed by a settler of that wallet: its nonces, and the keys that sign higher fees, are its own.
+ * Settles payments on every configured network: one settler wallet and one watcher each. What is under way in a wallet
+ * of before is followed by a settler of that wallet: its nonces, and the keys that sign higher fees, are its own.
  */
 @Injectable()
 export class SettlementService implements Settlements {

@@ -62,7 +62,9 @@ export class Submissions {
     return this.#group.waiting;
   }
 
-  /** Stores a payment's transaction. The chain is asked before the group is entered: no item waits for another's answer. */
+  /**
+   * Stores a payment's transaction. The chain is asked before the group is entered: no item waits for another's answer.
+   */
   async submit(submission: Submission): Promise<Placed | 'taken' | 'expired'> {
     const [fees] = await Promise.all([this.#fees(), this.open()]);
     return this.#group.commit({ ...submission, fees });
@@ -103,7 +105,8 @@ export class Submissions {
 
   /**
    * A transaction with the same nonce and higher fees, stored like the first; null when higher fees would be out of
-   * proportion, or above the ceiling. It moves the payments that have not run out; when all have, it only frees the nonce.
+   * proportion, or above the ceiling. It moves the payments that have not run out; when all have, it only frees the
+   * nonce.
    */
   async replace(movements: readonly Movement[], replaced: SignedTransaction): Promise<SignedTransaction | null> {
     const { access, now, sql } = this.#context;
@@ -126,8 +129,8 @@ export class Submissions {
   }
 
   /**
-   * A transaction under a fresh nonce, for payments that the one of their own will not move: something else has used its
-   * nonce, or it is mined. Null when none is settling.
+   * A transaction under a fresh nonce, for payments that the one of their own will not move: something else has used
+   * its nonce, or it is mined. Null when none is settling.
    */
   async renew(movements: readonly Movement[]): Promise<{ placed: Placed; ids: ReadonlySet<string> } | null> {
     const { ledger, sql } = this.#context;
@@ -157,8 +160,8 @@ export class Submissions {
   }
 
   /**
-   * What gas costs, and never more than the ceiling: above it no call is begun, and what was served already waits for the
-   * price to fall.
+   * What gas costs, and never more than the ceiling: above it no call is begun, and what was served already waits for
+   * the price to fall.
    */
   async #fees(): Promise<Fees> {
     const { chain, settings } = this.#context.access;

@@ -3,7 +3,9 @@ export const openWallet = `
   insert into keyfare.wallet (network, address, next_nonce) values ($1, $2, $3)
   on conflict (network, address) do update set next_nonce = greatest(wallet.next_nonce, excluded.next_nonce)`;
 
-/** Locks the wallet's row until the transaction ends: so nonces are handed out one after the other, by all processes. */
+/**
+ * Locks the wallet's row until the transaction ends: so nonces are handed out one after the other, by all processes.
+ */
 export const lockWallet = `
   select next_nonce from keyfare.wallet where network = $1 and address = $2 for update`;
 

@@ -19,8 +19,8 @@ export interface VerdictContext {
 }
 
 /**
- * Takes what the chain says of a settlement to the payments in it, each by its own logs: one that was not moved hurts none
- * of the others.
+ * Takes what the chain says of a settlement to the payments in it, each by its own logs: one that was not moved hurts
+ * none of the others.
  */
 export class Verdicts {
   /** When a settlement was last seen in a block. */

@@ -31,8 +31,8 @@ export interface WatcherSettings {
 const longestPauseMs = 30_000;
 
 /**
- * Follows settlements until they are final. One loop sends what is due and, when a block came, asks for all of them in one
- * request. Polls until every payment has ended or `close()`; then another process takes over from the database.
+ * Follows settlements until they are final. One loop sends what is due and, when a block came, asks for all of them in
+ * one request. Polls until every payment has ended or `close()`; then another process takes over from the database.
  */
 export class Watcher {
   readonly #settings: WatcherSettings;
@@ -233,8 +233,8 @@ export class Watcher {
   }
 
   /**
-   * Compares how many transactions of the wallet the chain counts. What it counts no more was in blocks that it has lost,
-   * or in none, whatever a node said: it is sent again at once, what counted as final too.
+   * Compares how many transactions of the wallet the chain counts. What it counts no more was in blocks that it has
+   * lost, or in none, whatever a node said: it is sent again at once, what counted as final too.
    */
   async #recount(): Promise<void> {
     const { chain, submissions, ledger, verdicts, network } = this.#settings;
@@ -296,8 +296,8 @@ export class Watcher {
   }
 
   /**
-   * A payment that its transaction did not move, and that would move now, is sent once more by itself: a payer's code may
-   * have used the gas of the rows behind it, which a batch contract like Multicall3 allows.
+   * A payment that its transaction did not move, and that would move now, is sent once more by itself: a payer's code
+   * may have used the gas of the rows behind it, which a batch contract like Multicall3 allows.
    */
   async #sendAgain(slot: Slot, item: Item): Promise<boolean> {
     if (item.isSentAgain || !(await this.#settings.simulate(item.movement)).ok) return false;

@@ -62,8 +62,8 @@ export class AccountService {
   }
 
   /**
-   * As `find`, and nobody else changes it until the caller's transaction ends. Two statements: a join that waited for the
-   * lock would look for the plan of before among the account's plans of now, and find nothing.
+   * As `find`, and nobody else changes it until the caller's transaction ends. Two statements: a join that waited for
+   * the lock would look for the plan of before among the account's plans of now, and find nothing.
    */
   async lock(tx: Sql, id: string): Promise<Account> {
     await this.#lock(tx, id);

@@ -12,7 +12,10 @@ export interface NewPlan {
   readonly slug: string;
   readonly includedUnits: bigint;
   readonly overage: Overage;
-  /** For each unit beyond the included ones, $0 included; null for no price, which only a plan that refuses them may have. */
+  /**
+   * For each unit beyond the included ones, $0 included; null for no price, which only a plan that refuses them may
+   * have.
+   */
   readonly overagePrice: Money | null;
   readonly monthlyPrice: Money;
 }
@@ -30,8 +33,8 @@ export class PlanService {
   ) {}
 
   /**
-   * A plan, or the next version of one. Accounts stay on the version they have. 400 `request/invalid` where units beyond the
-   * plan are sold and no price is set, 409 `plan/conflict` in a race.
+   * A plan, or the next version of one. Accounts stay on the version they have. 400 `request/invalid` where units
+   * beyond the plan are sold and no price is set, 409 `plan/conflict` in a race.
    */
   async create(plan: NewPlan, sql: Sql = this.sql): Promise<PlanTerms> {
     if (plan.overage !== 'reject' && plan.overagePrice === null) {

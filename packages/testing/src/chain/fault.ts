@@ -23,7 +23,9 @@ export class Reverted extends Error {
   }
 }
 
-/** Something that this chain does not play. It is told on stderr too, because callers often take an error for an outage. */
+/**
+ * Something that this chain does not play. It is told on stderr too, because callers often take an error for an outage.
+ */
 export class NotPlayed extends RpcFault {
   constructor(what: string) {
     super(-32_601, `the test chain does not play ${what}`);

@@ -8,11 +8,14 @@ import { serveChain } from './server.js';
 export interface TestChain {
   readonly network: Network;
   readonly rpcUrl: string;
-  /** From now on transactions are mined when they arrive, and final. Those that wait are mined now. The mood at the start. */
+  /**
+   * From now on transactions are mined when they arrive, and final. Those that wait are mined now. The mood at the
+   * start.
+   */
   settles(): void;
   /**
-   * From now on transactions are mined when they arrive, and revert whatever they hold, as when a payer spends its money
-   * between our look and the block. Those that wait revert now.
+   * From now on transactions are mined when they arrive, and revert whatever they hold, as when a payer spends its
+   * money between our look and the block. Those that wait revert now.
    */
   reverts(): void;
   /** From now on transactions are taken and wait. */
@@ -48,9 +51,9 @@ export interface TestChainOptions {
 }
 
 /**
- * Starts a chain in this process. It checks what a chain and FiatTokenV2_2 check (signatures, nonces, times, balances, fees)
- * and refuses calls that it does not play, with a line on stderr. It plays USDC and Multicall3's `aggregate3`, and no other
- * contract. `TypeError` for a network that payments are not taken on.
+ * Starts a chain in this process. It checks what a chain and FiatTokenV2_2 check (signatures, nonces, times, balances,
+ * fees) and refuses calls that it does not play, with a line on stderr. It plays USDC and Multicall3's `aggregate3`,
+ * and no other contract. `TypeError` for a network that payments are not taken on.
  *
  * @example
  * const chain = await startTestChain();

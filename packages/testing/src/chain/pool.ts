@@ -103,7 +103,9 @@ export class Pool {
   }
 }
 
-/** What a transaction costs before it does anything (EIP-2028): 16 for each byte of calldata, 4 for one that is zero. */
+/**
+ * What a transaction costs before it does anything (EIP-2028): 16 for each byte of calldata, 4 for one that is zero.
+ */
 export function intrinsicGas(data: Hex): bigint {
   const bytes = Buffer.from(data.slice(2), 'hex');
   return bytes.reduce((gas, byte) => gas + (byte === 0 ? 4n : 16n), 21_000n);

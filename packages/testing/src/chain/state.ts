@@ -2,8 +2,8 @@
 type Undo = () => void;
 
 /**
- * What the chain keeps: numbers by name, and in which block each came to be. A reader may ask for the value at a block. What
- * a reverted call wrote is taken back.
+ * What the chain keeps: numbers by name, and in which block each came to be. A reader may ask for the value at a block.
+ * What a reverted call wrote is taken back.
  */
 export class ChainState {
   readonly #values = new Map<string, { readonly block: number; readonly value: bigint }[]>();

@@ -63,8 +63,8 @@ interface Transfer {
 }
 
 /**
- * USDC's part of the chain: balances, and transfers by authorization (EIP-3009) with the checks of FiatTokenV2_2, in its order
- * and its words. Payers are keys: no account of this chain has code that could sign (ERC-1271).
+ * USDC's part of the chain: balances, and transfers by authorization (EIP-3009) with the checks of FiatTokenV2_2, in
+ * its order and its words. Payers are keys: no account of this chain has code that could sign (ERC-1271).
  */
 export class Token {
   readonly address: Address;
@@ -92,7 +92,9 @@ export class Token {
     return this.state.read(`used ${authorizer.toLowerCase()} ${nonce.toLowerCase()}`, block) === 1n;
   }
 
-  /** Runs a call, or answers it as of `at`. Throws `Reverted`, and `NotPlayed` for a function that is not played here. */
+  /**
+   * Runs a call, or answers it as of `at`. Throws `Reverted`, and `NotPlayed` for a function that is not played here.
+   */
   run(call: Call, at?: number): Outcome {
     const { functionName, args } = decode(call.data);
     if (functionName === 'balanceOf') return answer(this.balanceOf(args[0], at));

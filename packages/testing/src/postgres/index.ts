@@ -10,9 +10,9 @@ import { gateMigrations, migrateGate } from '@keyfare/gate/database';
 import { addUser, findKeeper, lockUsers, recordKeeper } from './users.js';
 
 /**
- * A database with the gate's schema that nobody else uses, on a PostgreSQL that the test files of these node_modules share. The first
- * one on a machine makes the server and a template, later ones copy the template. The server is stopped soon after the last process
- * that uses it has ended, also when that was killed.
+ * A database with the gate's schema that nobody else uses, on a PostgreSQL that the test files of these node_modules
+ * share. The first one on a machine makes the server and a template, later ones copy the template. The server is
+ * stopped soon after the last process that uses it has ended, also when that was killed.
  */
 export async function createGateDatabase(): Promise<TestDatabase> {
   const home = openTestHome('kit');

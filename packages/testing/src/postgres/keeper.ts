@@ -8,8 +8,8 @@ const pauseMs = 500;
 const lingerMs = 3_000;
 
 /**
- * A process of its own, that outlives the test runner: stops the server when no process uses it any more, however they ended,
- * and ends itself.
+ * A process of its own, that outlives the test runner: stops the server when no process uses it any more, however they
+ * ended, and ends itself.
  */
 const [, , path = '', dataDir = ''] = process.argv;
 const home = { path };

@@ -33,8 +33,8 @@ export type BreakClass = (typeof breakClasses)[number];
 /**
  * One comparison, as a query over the books. Each row is a difference: `class`, `subject` (what it is about, one text
  * for each), `keys` (the same for people), `asset` and `amount` (or nulls), `side` and `detail`. Nothing in a subject
- * or in a detail may change from run to run while the difference stays: it would be another break, or open a resolved one
- * again. Parameters begin at $3; $1 and $2 are the run and its time.
+ * or in a detail may change from run to run while the difference stays: it would be another break, or open a resolved
+ * one again. Parameters begin at $3; $1 and $2 are the run and its time.
  */
 export interface Check {
   /** Those that it looks for, and so whose breaks are over when it does not find them. */

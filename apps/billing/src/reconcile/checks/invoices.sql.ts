@@ -2,9 +2,9 @@ import { servedMonths } from '../../served-months.js';
 import type { Check } from './check.js';
 
 /**
- * Months that are over against their invoices: each must have one that covers exactly the month's charges and terms, and
- * whose total is the sum of its lines. The month in which a contract ended is over with it. Drafts are drawn up at night,
- * so what came in the last day is still under way.
+ * Months that are over against their invoices: each must have one that covers exactly the month's charges and terms,
+ * and whose total is the sum of its lines. The month in which a contract ended is over with it. Drafts are drawn up at
+ * night, so what came in the last day is still under way.
  */
 export function checkInvoices(): Check {
   return {

@@ -110,8 +110,8 @@ export function checkLedger(): Check {
 }
 
 /**
- * What became of each payment, worked out from the rows alone: `turns` are the entries that changed what the ledger holds
- * of it, `claims` says which receivable a transfer of it clears, if any.
+ * What became of each payment, worked out from the rows alone: `turns` are the entries that changed what the ledger
+ * holds of it, `claims` says which receivable a transfer of it clears, if any.
  */
 const paymentLives = `
   turns as (
@@ -135,8 +135,8 @@ const paymentLives = `
       order by network, asset, payer, nonce, place) as known)`;
 
 /**
- * The rules of `ledger/flows.ts` once more, written apart from them: the ledger is not checked by what wrote it. A source
- * that comes to nothing is in it too, with zeros: it is known, and explains no posting.
+ * The rules of `ledger/flows.ts` once more, written apart from them: the ledger is not checked by what wrote it. A
+ * source that comes to nothing is in it too, with zeros: it is known, and explains no posting.
  */
 const expectedPostings = `
   select 'call:' || c.entry_id as source,

@@ -2,8 +2,9 @@ import type { Check } from './check.js';
 
 /**
  * Units that a plan should have refused, or asked a wallet for, and that were served all the same: calls in flight when
- * the account was moved to a smaller plan, or a hole in the limit. They are charged at nothing, so only this shows them.
- * By account and day: what an operator has looked into stays resolved, and what the next day brings is a break anew.
+ * the account was moved to a smaller plan, or a hole in the limit. They are charged at nothing, so only this shows
+ * them. By account and day: what an operator has looked into stays resolved, and what the next day brings is a break
+ * anew.
  */
 export function checkLimits(): Check {
   return {

@@ -2,11 +2,11 @@ import type { AccountsMoment, MeterRow } from '../../accounts-reading.js';
 import type { Check } from './check.js';
 
 /**
- * The API's count of each account's month against the usage that came with the entries. What is counted lags behind what
- * is posted by what open leases have used: used ≤ posted ≤ used + leased, and used = posted when no lease is open. Without
- * a limit a lease holds nothing that bounds its use. The entries that are certainly in the reading must not come to more
- * than the count and its leases, and those that may be in it not to less than the count: so calls that go on meanwhile
- * make no difference. Every entry that was committed before the reading must have been read.
+ * The API's count of each account's month against the usage that came with the entries. What is counted lags behind
+ * what is posted by what open leases have used: used ≤ posted ≤ used + leased, and used = posted when no lease is open.
+ * Without a limit a lease holds nothing that bounds its use. The entries that are certainly in the reading must not
+ * come to more than the count and its leases, and those that may be in it not to less than the count: so calls that go
+ * on meanwhile make no difference. Every entry that was committed before the reading must have been read.
  */
 export function checkMeter({ place, readAt }: AccountsMoment, rows: readonly MeterRow[]): Check {
   return {

@@ -2,9 +2,10 @@ import type { AccountsMoment, TermsRow } from '../../accounts-reading.js';
 import type { Check } from './check.js';
 
 /**
- * The terms that the API has in force for each account against the entries that tell of them: the account's revision must
- * be one that the log knows, with the same plan from the same second to the same end, and the log must know of none that is newer. And
- * the log by itself: in its order an account's revisions grow, and none applies from earlier than the one before.
+ * The terms that the API has in force for each account against the entries that tell of them: the account's revision
+ * must be one that the log knows, with the same plan from the same second to the same end, and the log must know of
+ * none that is newer. And the log by itself: in its order an account's revisions grow, and none applies from earlier
+ * than the one before.
  */
 export function checkTerms({ place, readAt }: AccountsMoment, rows: readonly TermsRow[]): Check {
   return {
