@@ -29,7 +29,7 @@ const faults = paths
       return isLong ? [`${path}:${index + 1}: ${line.length} columns`] : [];
     });
     const isSource = path.includes('/src/') && !path.includes('.test.');
-    return isSource && lines.length > 401 ? [...wide, `${path}: ${lines.length - 1} lines`] : wide;
+    return wide.concat(isSource && lines.length > 401 ? [`${path}: ${lines.length - 1} lines`] : []);
   });
 for (const fault of faults) console.error(fault);
 console.log(`${faults.length} comments or files that are too long`);
