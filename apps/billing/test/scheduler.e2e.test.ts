@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { adminQuery } from '@keyfare/devstack/postgres';
 import { readBillingConfig } from '../src/config.js';
 import { DraftsJob } from '../src/jobs/drafts.job.js';
 import { ReconcileJob } from '../src/jobs/reconcile.job.js';
@@ -53,12 +54,17 @@ describe('a scheduled job', () => {
 
   it('that ends while the database is away does not take the program with it', async () => {
     let ended = false;
+    // Asked of another database of the server: a pooler may need a new connection to this one, which it cannot have.
+    const { adminUrl, name } = world.database;
+    const letIn = async (isLetIn: boolean): Promise<unknown> =>
+      adminQuery(adminUrl, 'update pg_database set datallowconn = $2 where datname = $1', [name, isLetIn]);
     const unlucky = scheduler(async () => {
-      await world.rows('update pg_database set datallowconn = false where datname = $1', [world.database.name]);
-      await world.rows(
+      await letIn(false);
+      await adminQuery(
+        adminUrl,
         `select pg_terminate_backend(pid) from pg_stat_activity
           where datname = $1 and application_name = 'keyfare-billing-jobs'`,
-        [world.database.name],
+        [name],
       );
       ended = true;
       return 0;
@@ -67,7 +73,7 @@ describe('a scheduled job', () => {
     expect(await settled(async () => ended, true)).toBe(true);
     // Stopping waits for the word that the job is done, which cannot be given.
     await unlucky.stop();
-    await world.rows('update pg_database set datallowconn = true where datname = $1', [world.database.name]);
+    await letIn(true);
     expect(await jobs()).toEqual(['active']);
   }, 60_000);
 });
