@@ -3,9 +3,13 @@ import { DatabaseUnavailable } from '@keyfare/db/sql';
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
 import type { TestPayer } from '@keyfare/devstack/payers';
 import { transferUsdc } from '@keyfare/devstack/usdc';
+import { usdc } from './log-documents.js';
 import { goodBusiness, type Market, merchant, openMarket, payTo } from './market.js';
 import { settle } from './payments.js';
 import type { World } from './world.js';
+
+/** Each token that is watched has a cursor. */
+const ofUsdc = `asset = '${usdc}'`;
 
 let market: Market;
 let world: World;
@@ -93,11 +97,13 @@ describe('the life of a break', () => {
     await market.tamper(`delete from billing.chain_transfer where value = 2500`);
     await market.run();
     expect(await market.openBreaks()).toContain('balance-mismatch: 2500');
-    await world.rows('update billing.chain_cursor set opening_balance = null');
+    await world.rows(`update billing.chain_cursor set opening_balance = null where ${ofUsdc}`);
     expect((await market.run()).report.unchecked).toEqual(['balance-mismatch']);
     expect(await market.openBreaks()).toContain('balance-mismatch: 2500');
-    await world.rows('update billing.chain_cursor set opening_balance = 0');
-    await world.rows('delete from billing.chain_block where number = (select block_number from billing.chain_cursor)');
+    await world.rows(`update billing.chain_cursor set opening_balance = 0 where ${ofUsdc}`);
+    await world.rows(
+      `delete from billing.chain_block where number = (select block_number from billing.chain_cursor where ${ofUsdc})`,
+    );
     expect((await market.run()).report.unchecked).toEqual(['balance-mismatch']);
     expect(await market.openBreaks()).toContain('balance-mismatch: 2500');
   });
@@ -136,14 +142,14 @@ describe('a resolved difference', () => {
   it('of a wallet stays resolved while payments go on, and opens when it grows or turns: balance-mismatch', async () => {
     await goodBusiness(market);
     await market.run();
-    await world.rows('update billing.chain_cursor set opening_balance = opening_balance - 1');
+    await world.rows(`update billing.chain_cursor set opening_balance = opening_balance - 1 where ${ofUsdc}`);
     await market.run();
     await resolve('a rounding of the bridge');
     const resolved = await found('balance-mismatch');
     for (const payment of await settle(node, [{ payer, payTo, amount: 60n }])) await world.log.paidCall(payment);
     const { id } = await market.run();
     expect(await found('balance-mismatch')).toEqual({ ...resolved, run_id: id });
-    await world.rows('update billing.chain_cursor set opening_balance = opening_balance + 2');
+    await world.rows(`update billing.chain_cursor set opening_balance = opening_balance + 2 where ${ofUsdc}`);
     await market.run();
     expect(await market.openBreaks()).toContain('balance-mismatch: 1');
     expect(await found('balance-mismatch')).toMatchObject({
@@ -151,7 +157,7 @@ describe('a resolved difference', () => {
       history: [{ amount: '1', side: 'chain', resolution: 'a rounding of the bridge' }],
     });
     await resolve('still small');
-    await world.rows('update billing.chain_cursor set opening_balance = opening_balance + 999999');
+    await world.rows(`update billing.chain_cursor set opening_balance = opening_balance + 999999 where ${ofUsdc}`);
     await market.run();
     expect(await market.openBreaks()).toContain('balance-mismatch: 1000000');
     expect((await found('balance-mismatch'))?.['history']).toMatchObject([
