@@ -35,7 +35,7 @@ keyfare accounts list
 | exit code | what it means |
 |---|---|
 | 0 | done, and nothing was found wrong |
-| 1 | something was found wrong: a check of the doctor, a break, a receipt that is not genuine, pending migrations (\`--dry-run\`); or the server failed |
+| 1 | something was found wrong: a check of the doctor, a break, a receipt that is not genuine, pending migrations (\`--dry-run\`); or the server failed, or the output could not be written whole |
 | 2 | the command line or a setting is wrong, or the server says that the request is |
 | 3 | the server, the database or the node cannot be reached, or cannot answer now |
 | 4 | the operator, or the login, is not known or may not do this |

@@ -2,7 +2,10 @@
 export const exitCodes = {
   /** Done, and nothing was found wrong. */
   ok: 0,
-  /** Something was found wrong: a check of the doctor, a break, a receipt that is not genuine; or the server failed. */
+  /**
+   * Something was found wrong: a check of the doctor, a break, a receipt that is not genuine; or the server
+   * failed, or the output could not be written whole.
+   */
   finding: 1,
   /** The command line or a setting is wrong, or the server says that the request is. */
   usage: 2,
