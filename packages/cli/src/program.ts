@@ -51,7 +51,8 @@ export async function runProgram(args: readonly string[], surroundings: Surround
 /** The program as a process: its arguments, environment and streams. */
 export async function main(): Promise<void> {
   const { env, stdout, stderr, stdin } = process;
-  // Who reads our output may go away, as `head` does. What was not written whole is not called good, on a full disk above all.
+  // Who reads our output may go away, as `head` does, and a disk may be full: what was not written whole is not called
+  // good.
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') stderr.write(`keyfare: the output could not be written: ${error.message}\n`);
     process.exit(exitCodes.finding);
