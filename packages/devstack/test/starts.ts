@@ -1,0 +1,102 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from '@jest/globals';
+import type { Address, Hex } from 'viem';
+import { readRecord } from '../src/chain/record.js';
+import { isPostgresRunning } from '../src/postgres/index.js';
+
+const cli = fileURLToPath(new URL('../src/start/cli.js', import.meta.url));
+export const route = '/v1/forecast?latitude=52.52&longitude=13.4&date=2026-11-21';
+
+export interface Ready {
+  readonly api: string;
+  readonly billing: string;
+  readonly rpc: string;
+  readonly databaseUrl: string;
+  readonly adminToken: string;
+  readonly demoKey: string;
+  readonly payer: { readonly address: Address; readonly privateKey: Hex };
+  readonly payTo: Address;
+  readonly asset: string;
+  readonly network: string;
+}
+
+export interface Launched {
+  readonly process: ChildProcess;
+  said(): string;
+  complaint(): string;
+}
+
+export interface Start extends Launched {
+  readonly ready: Ready;
+  /** Lines that are not the JSON line. */
+  readonly prose: readonly string[];
+}
+
+/** `npm start -- --json` without the installing and building, which have happened. */
+export function launch(home: string, ...options: string[]): Launched {
+  const child = spawn(process.execPath, [cli, '--json', ...options], {
+    env: { ...process.env, KEYFARE_HOME: home },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  let complaint = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    complaint += chunk.toString();
+  });
+  return { process: child, said: () => said, complaint: () => complaint };
+}
+
+export async function start(home: string, ...options: string[]): Promise<Start> {
+  const launched = launch(home, ...options);
+  while (!launched.said().includes('}\n')) {
+    const { exitCode } = launched.process;
+    if (exitCode !== null) throw new Error(`the start ended with ${String(exitCode)}: ${launched.complaint()}`);
+    await new Promise((wake) => setTimeout(wake, 50));
+  }
+  const lines = launched.said().trim().split('\n');
+  return { ...launched, ready: JSON.parse(lines.at(-1) ?? '') as Ready, prose: lines.slice(0, -1) };
+}
+
+export async function stop({ process: child }: Launched): Promise<number | null> {
+  child.kill('SIGINT');
+  return ended(child);
+}
+
+export async function ended(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve) => child.once('exit', resolve));
+}
+
+export function chainPid(home: string): number {
+  const record = readRecord(join(home, 'chain', 'state.json.node'));
+  if (record === null) throw new Error('no chain was started here');
+  return record.node.pid;
+}
+
+export function nothingRuns(home: string): void {
+  expect(readdirSync(join(home, 'run'))).toEqual([]);
+  expect(isPostgresRunning({ dataDir: join(home, 'postgres') })).toBe(false);
+}
+
+export async function answers(url: string): Promise<boolean> {
+  return fetch(url).then(
+    () => true,
+    () => false,
+  );
+}
+
+export async function reconcile({ billing, adminToken }: Ready): Promise<readonly { class: string }[]> {
+  const headers = { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' };
+  const response = await fetch(`${billing}/reconciliations`, { method: 'POST', headers, body: '{}' });
+  expect(response.status).toBe(200);
+  return ((await response.json()) as { breaks: { class: string }[] }).breaks;
+}
+
+export async function callByKey({ api, demoKey }: Ready): Promise<Response> {
+  return fetch(`${api}${route}`, { headers: { authorization: `Bearer ${demoKey}` } });
+}
