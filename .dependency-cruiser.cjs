@@ -35,9 +35,9 @@ module.exports = {
     },
     {
       name: 'billing-rooms-do-not-import-rooms',
-      comment: 'Rooms of billing meet in jobs/ and reports/ only.',
+      comment: 'Rooms of billing meet in pipeline/, runtime/ and reports/ only.',
       severity: 'error',
-      from: { path: '^apps/billing/src/([^/]+)/', pathNot: ['^apps/billing/src/(jobs|reports)/', tests] },
+      from: { path: '^apps/billing/src/([^/]+)/', pathNot: ['^apps/billing/src/(pipeline|runtime|reports)/', tests] },
       to: { path: '^apps/billing/src/[^/]+/', pathNot: '^apps/billing/src/$1/' },
     },
     {

@@ -18,7 +18,6 @@ import { ReceiptKeyEntity } from './intake/receipt-key.entity.js';
 import { InvoiceEntity } from './invoice/invoice.entity.js';
 import { CreateInvoice1796000000500 } from './invoice/invoice.migration.js';
 import { InvoiceLineEntity } from './invoice/invoice-line.entity.js';
-import { areJobsReady, migrateJobs } from './jobs/queues.js';
 import { CountEurc1798000000400 } from './ledger/eurc.migration.js';
 import { JournalEntity } from './ledger/journal.entity.js';
 import { CreateLedger1796000000300 } from './ledger/ledger.migration.js';
@@ -30,12 +29,14 @@ import { ChargeEntity } from './rating/charge.entity.js';
 import { EndTerms1797000000200 } from './rating/ends.migration.js';
 import { ChargeFreeCalls1798000000320 } from './rating/free.migration.js';
 import { PeriodTotalEntity } from './rating/period-total.entity.js';
-import { PriceBookEntity } from './rating/price-book.entity.js';
 import { CreateRating1796000000200 } from './rating/rating.migration.js';
+import { TermsEntity } from './rating/terms.entity.js';
+import { NameTerms1799000000000 } from './rating/terms.migration.js';
 import { BreakEntity } from './reconcile/break.entity.js';
 import { CreateReconcile1796000000600 } from './reconcile/reconcile.migration.js';
 import { ReconciliationEntity } from './reconcile/reconciliation.entity.js';
 import { CreateBillingRoles1796000000000, TellBillingMigrations1797000034000 } from './roles.migration.js';
+import { areJobsReady, migrateJobs } from './runtime/queues.js';
 import { billingRole, jobsSchema, schema } from './schema.js';
 
 const entities = [
@@ -43,7 +44,7 @@ const entities = [
   PaymentEntity,
   FeedCursorEntity,
   ReceiptKeyEntity,
-  PriceBookEntity,
+  TermsEntity,
   ChargeEntity,
   PeriodTotalEntity,
   LedgerAccountEntity,
@@ -77,6 +78,7 @@ const migrations = [
   TellBillingMigrations1797000034000,
   ChargeFreeCalls1798000000320,
   CountEurc1798000000400,
+  NameTerms1799000000000,
 ];
 
 const jobsLock = 0x6b66_6a62;

@@ -10,10 +10,10 @@ export function servedMonths(upTo: string): string {
     select account, effective_at as since,
       -- The smaller of the two; a null of either is none.
       least(lead(effective_at) over terms, ends_at) as until
-    from billing.price_book window terms as (partition by account order by revision, effective_at, place)),
+    from billing.terms window terms as (partition by account order by revision, effective_at, place)),
   ended as (
     select account, ends_at from (
-      select distinct on (account) account, ends_at from billing.price_book
+      select distinct on (account) account, ends_at from billing.terms
       order by account, revision desc, effective_at desc, place desc) as newest
     where ends_at <= (select complete_as_of from billing.feed_cursor where feed = 'api')),
   served as (

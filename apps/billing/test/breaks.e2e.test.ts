@@ -206,7 +206,7 @@ describe('each class of break is found, by its name', () => {
       });
       await tx.query({
         text: `insert into billing.charge select $1, rail, account, payer, sku, units, included, overage, unit_price, asset, 0,
-            price_book_id, period_start, occurred_at, 1 from billing.charge where rail = 'x402' limit 1`,
+            terms_id, period_start, occurred_at, 1 from billing.charge where rail = 'x402' limit 1`,
         values: ['00000000-0000-8000-8000-00000000000a'],
       });
     });
@@ -232,8 +232,8 @@ describe('each class of break is found, by its name', () => {
   it('a charge by terms that were not in force: ledger-mismatch', async () => {
     await goodBusiness(market);
     await market.run();
-    await market.tamper(`update billing.charge set price_book_id = (
-        select id from billing.price_book where account = 'acct_2') where account = 'acct_1' and rail = 'key'
+    await market.tamper(`update billing.charge set terms_id = (
+        select id from billing.terms where account = 'acct_2') where account = 'acct_1' and rail = 'key'
           and amount > 0`);
     await market.run();
     const breaks = await market.openBreaks();
@@ -241,11 +241,11 @@ describe('each class of break is found, by its name', () => {
     expect(breaks.every((text) => text.startsWith('ledger-mismatch'))).toBe(true);
   });
 
-  it('a price book, a payment or units that are not what was signed: ledger-mismatch', async () => {
+  it('terms, a payment or units that are not what was signed: ledger-mismatch', async () => {
     await goodBusiness(market);
     await market.run();
     await market.tamper(
-      `update billing.price_book set overage_price = overage_price - 1 where account = 'acct_1'`,
+      `update billing.terms set overage_price = overage_price - 1 where account = 'acct_1'`,
       `update billing.payment set nonce = '0x' || repeat('0', 64) where outcome = 'unpaid'`,
       `update billing.entry set usage_units = 1 where id = (select id from billing.entry where usage_units = 2 order by place limit 1)`,
     );

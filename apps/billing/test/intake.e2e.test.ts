@@ -229,7 +229,7 @@ describe('the intake', () => {
 
   /** As the owner who forgets that it may not: so that one log can be read twice. */
   async function forgetEverything(): Promise<void> {
-    const tables = 'entry, payment, feed_cursor, price_book, charge, period_total, posting, journal, ledger_account'
+    const tables = 'entry, payment, feed_cursor, terms, charge, period_total, posting, journal, ledger_account'
       .split(', ')
       .map((table) => `billing.${table}`)
       .join(', ');

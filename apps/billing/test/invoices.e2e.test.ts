@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { errorCode } from '@keyfare/db/sql';
-import { DraftsJob } from '../src/jobs/drafts.job.js';
-import { ReconcileJob } from '../src/jobs/reconcile.job.js';
+import { DraftsJob } from '../src/pipeline/drafts.job.js';
+import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
 import { type Service, settled, startService } from './service.js';
 import { openWorld, type World } from './world.js';
 
@@ -241,7 +241,7 @@ describe('an account whose contract ended', () => {
       await tx.query({ text: 'update billing.entry set fault = null where id = $1', values: [late[0]] });
       await tx.query({
         text: `insert into billing.charge select $1::uuid, c.rail, c.account, c.payer, c.sku, c.units, c.included, c.overage,
-            c.unit_price, c.asset, c.amount, c.price_book_id, c.period_start, e.usage_occurred_at, e.place
+            c.unit_price, c.asset, c.amount, c.terms_id, c.period_start, e.usage_occurred_at, e.place
           from billing.charge c join billing.entry e on e.id = $1::uuid`,
         values: [late[0]],
       });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { ReconcileJob } from '../src/jobs/reconcile.job.js';
+import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
 import { makeOperator, type Service, settled, startService } from './service.js';
 import { openWorld, type World } from './world.js';
 

@@ -85,7 +85,7 @@ describe('a billing database of the release before', () => {
         })
       ).map((row) => [row.id, row.place]);
     expect(await places('entry', 'id')).toEqual([1, 2, 3, 4, 5].map((n) => [id(n), String(n)]));
-    expect(await places('price_book', 'id')).toEqual([[id(1), '1']]);
+    expect(await places('terms', 'id')).toEqual([[id(1), '1']]);
     expect(await places('charge', 'entry_id')).toEqual([
       [id(2), '2'],
       [id(5), '5'],

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { adminQuery } from '@keyfare/devstack/postgres';
 import { readBillingConfig } from '../src/config.js';
-import { DraftsJob } from '../src/jobs/drafts.job.js';
-import { ReconcileJob } from '../src/jobs/reconcile.job.js';
-import { Scheduler } from '../src/jobs/scheduler.js';
+import { DraftsJob } from '../src/pipeline/drafts.job.js';
+import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
+import { Scheduler } from '../src/runtime/scheduler.js';
 import { BillingMetrics } from '../src/status/metrics.js';
 import { settled } from './service.js';
 import { openWorld, type World } from './world.js';

@@ -13,10 +13,10 @@ import { EntryStore } from '../src/intake/entry-store.js';
 import { type LogFeed, sqlFeed } from '../src/intake/feed.js';
 import { IntakeService } from '../src/intake/intake.service.js';
 import { KeyStore } from '../src/intake/key.service.js';
-import { ChainJob } from '../src/jobs/chain.job.js';
-import { IntakeJob } from '../src/jobs/intake.job.js';
-import { ReconcileJob } from '../src/jobs/reconcile.job.js';
 import { LedgerService } from '../src/ledger/ledger.service.js';
+import { ChainJob } from '../src/pipeline/chain.job.js';
+import { IntakeJob } from '../src/pipeline/intake.job.js';
+import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
 import { RatingService } from '../src/rating/rating.service.js';
 import { ReconcileService } from '../src/reconcile/reconcile.service.js';
 import { billingRole, feedReaderRole } from '../src/schema.js';
@@ -159,7 +159,7 @@ export async function bookContent(world: World): Promise<Readonly<Record<string,
   const postings = await world.rows('select * from billing.posting order by journal_id, line');
   const entries = await world.rows('select id, kind, fault, usage_units from billing.entry order by place');
   const totals = await world.rows('select * from billing.period_total order by account, period_start');
-  const book = await world.rows('select * from billing.price_book order by place');
+  const book = await world.rows('select * from billing.terms order by place');
   return { charges, journals, postings, entries, totals, book };
 }
 

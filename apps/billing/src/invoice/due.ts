@@ -36,7 +36,7 @@ const dueDrafts = `
   left join billing.invoice i on i.account = m.account and i.period_start = m.period_start
   left join ended on ended.account = m.account
   cross join lateral (
-    select count(*) as terms from billing.price_book b
+    select count(*) as terms from billing.terms b
     where b.account = m.account
       and b.effective_at < (m.period_start at time zone 'utc' + interval '1 month') at time zone 'utc') as book
   where coalesce(i.state, 'draft') = 'draft' and (m.period_start < $1 or ended.account is not null)

@@ -22,7 +22,7 @@ export interface InvoiceQuery {
 // The first key of the locks of drafts; the second is made of the invoice's id.
 const draftLocks = 0x6b66_6264;
 
-/** Draws up invoices from the charges and the price book. */
+/** Draws up invoices from the charges and the terms. */
 @Injectable()
 export class InvoiceService {
   constructor(

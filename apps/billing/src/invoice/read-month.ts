@@ -36,7 +36,7 @@ export async function readMonth(tx: Sql, account: string, period: Period): Promi
       select
         coalesce((select json_agg(json_build_object('name', account_name, 'slug', plan_slug, 'version', plan_version::text,
             'price', monthly_price::text, 'since', effective_at, 'ends', ends_at) order by revision, effective_at, place)
-          from billing.price_book where account = $1), '[]') as terms,
+          from billing.terms where account = $1), '[]') as terms,
         coalesce((select json_agg(json_build_object('sku', sku, 'price', unit_price::text, 'included', included::text,
             'overage', overage::text)) from (
           select sku, unit_price, sum(included) as included, sum(overage) as overage from covered

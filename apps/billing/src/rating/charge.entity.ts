@@ -9,7 +9,7 @@ import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 @Check('charge_amount', 'units >= 0 and included >= 0 and overage >= 0 and amount >= 0')
 @Check(
   'charge_split',
-  `case rail when 'key' then asset = 'USD' and included + overage = units and amount = overage * unit_price and price_book_id is not null and account is not null when 'free' then asset = 'USD' and included = 0 and overage = 0 and amount = 0 and unit_price is null and price_book_id is null and account is null and payer is not null else asset in ('USDC', 'EURC') and included = 0 and overage = 0 and payer is not null end`,
+  `case rail when 'key' then asset = 'USD' and included + overage = units and amount = overage * unit_price and terms_id is not null and account is not null when 'free' then asset = 'USD' and included = 0 and overage = 0 and amount = 0 and unit_price is null and terms_id is null and account is null and payer is not null else asset in ('USDC', 'EURC') and included = 0 and overage = 0 and payer is not null end`,
 )
 @Index('charge_account', ['account', 'periodStart', 'place'], { where: `rail = 'key'` })
 @Index('charge_period', ['periodStart'])
@@ -55,7 +55,7 @@ export class ChargeEntity {
 
   /** The terms it was rated by; null on the other rails. */
   @Column({ type: 'uuid', nullable: true })
-  priceBookId: string | null;
+  termsId: string | null;
 
   /** The month, in UTC. */
   @Column(timeColumn)

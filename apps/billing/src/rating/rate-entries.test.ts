@@ -80,7 +80,7 @@ describe('rating', () => {
       [terms(1, { includedUnits: '0' }), dearer, keyCall(3, 1, { at: later }), keyCall(4, 1, { at: before })],
       empty,
     );
-    expect(charges.map(({ amount, priceBookId }) => [amount, priceBookId])).toEqual([
+    expect(charges.map(({ amount, termsId }) => [amount, termsId])).toEqual([
       [100n, 'terms-2'],
       [7n, 'terms-1'],
     ]);
@@ -96,12 +96,12 @@ describe('rating', () => {
       ],
       empty,
     );
-    expect(charges[0]?.priceBookId).toBe('terms-2');
+    expect(charges[0]?.termsId).toBe('terms-2');
   });
 
   it('takes the terms that the log tells of last when two begin at the same second', () => {
     const { charges } = rateEntries([terms(1), terms(2, { includedUnits: '0' }), keyCall(3, 1)], empty);
-    expect(charges[0]?.priceBookId).toBe('terms-2');
+    expect(charges[0]?.termsId).toBe('terms-2');
   });
 
   it('prices a call from just before the first terms by these: clocks of two machines differ', () => {
@@ -110,7 +110,7 @@ describe('rating', () => {
       [terms(1), terms(2, { includedUnits: '0' }), keyCall(3, 1, { at: early })],
       empty,
     );
-    expect(charges.map(({ priceBookId, periodStart }) => [priceBookId, periodStart])).toEqual([
+    expect(charges.map(({ termsId, periodStart }) => [termsId, periodStart])).toEqual([
       ['terms-1', new Date('2026-10-01T00:00:00Z')],
     ]);
     expect(unrated.size).toBe(0);
@@ -213,8 +213,8 @@ describe('rating', () => {
         expect(unrated.size).toBe(0);
         expect(sum(charges, ({ included, overage }) => included + overage)).toBe(BigInt(used));
         expect([...totals.values()].reduce((total, units) => total + units, 0n)).toBe(BigInt(used));
-        for (const { priceBookId, overage, unitPrice, amount } of charges) {
-          const inForce = book.find(({ id }) => id === priceBookId)?.terms;
+        for (const { termsId, overage, unitPrice, amount } of charges) {
+          const inForce = book.find(({ id }) => id === termsId)?.terms;
           const due = inForce?.overage === 'invoice' ? inForce.overagePrice.atomic : 0n;
           expect([unitPrice, amount]).toEqual([due, overage * due]);
         }

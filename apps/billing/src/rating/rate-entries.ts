@@ -33,13 +33,13 @@ export interface Charge {
   readonly unitPrice: bigint | null;
   readonly asset: AssetCode;
   readonly amount: bigint;
-  readonly priceBookId: string | null;
+  readonly termsId: string | null;
   readonly periodStart: Date;
   readonly occurredAt: Date;
   readonly place: bigint;
 }
 
-/** What was rated before: the price book of the accounts concerned, and how far their months are filled. */
+/** What was rated before: the terms of the accounts concerned, and how far their months are filled. */
 export interface RatingState {
   readonly book: readonly BookedTerms[];
   readonly totals: ReadonlyMap<string, bigint>;
@@ -168,11 +168,7 @@ function isBefore(a: BookedTerms, b: BookedTerms): boolean {
   return a.place < b.place;
 }
 
-function chargeKeyCall(
-  { id, place, usage }: CallEntry,
-  { id: priceBookId, terms }: BookedTerms,
-  before: bigint,
-): Charge {
+function chargeKeyCall({ id, place, usage }: CallEntry, { id: termsId, terms }: BookedTerms, before: bigint): Charge {
   const { included, overage, unitPrice, amount } = rate({ units: usage.units, unitsBefore: before, terms });
   return {
     entryId: id,
@@ -186,7 +182,7 @@ function chargeKeyCall(
     unitPrice: unitPrice.atomic,
     asset: 'USD',
     amount: amount.atomic,
-    priceBookId,
+    termsId,
     periodStart: usage.periodStart,
     occurredAt: usage.occurredAt,
     place,
@@ -215,7 +211,7 @@ function chargeAlone({ id, place, usage }: CallEntry, price: Pick<Charge, 'rail'
     included: 0n,
     overage: 0n,
     unitPrice: null,
-    priceBookId: null,
+    termsId: null,
     periodStart: usage.periodStart,
     occurredAt: usage.occurredAt,
     place,

@@ -5,7 +5,7 @@ import { Injectable } from '@nestjs/common';
 import type { GoodEntry } from '../entry.js';
 import { type BookedTerms, type Charge, periodKey, type Rated, rateEntries } from './rate-entries.js';
 
-interface PriceBookRow {
+interface TermsRow {
   readonly id: string;
   readonly account: string;
   readonly account_name: string;
@@ -22,13 +22,13 @@ interface PriceBookRow {
   readonly place: string;
 }
 
-/** Keeps the price book, and turns calls into charges. */
+/** Keeps the terms that accounts have agreed, and turns calls into charges. */
 @Injectable()
 export class RatingService {
   /** What the entries come to after all that was rated before. Writes nothing. */
   async rate(tx: Sql, entries: readonly GoodEntry[]): Promise<Rated> {
     const calls = entries.flatMap((entry) => (entry.kind === 'call' && entry.receipt.rail === 'key' ? [entry] : []));
-    const book = await readPriceBook(tx, [...new Set(calls.map(({ receipt }) => receipt.principal))]);
+    const book = await readTerms(tx, [...new Set(calls.map(({ receipt }) => receipt.principal))]);
     const totals = await this.#readTotals(
       tx,
       new Map(
@@ -79,7 +79,7 @@ export class RatingService {
     if (terms.length === 0) return;
     await tx.query({
       name: 'billing_store_terms',
-      text: `insert into billing.price_book (id, account, account_name, plan_id, plan_slug, plan_version,
+      text: `insert into billing.terms (id, account, account_name, plan_id, plan_slug, plan_version,
           included_units, overage, overage_price, monthly_price, effective_at, revision, place, ends_at)
         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::numeric[],
           $8::text[], $9::numeric[], $10::numeric[], $11::timestamptz[], $12::bigint[], $13::bigint[], $14::timestamptz[])`,
@@ -107,7 +107,7 @@ export class RatingService {
     await tx.query({
       name: 'billing_store_charges',
       text: `insert into billing.charge (entry_id, rail, account, payer, sku, units, included, overage, unit_price,
-          asset, amount, price_book_id, period_start, occurred_at, place)
+          asset, amount, terms_id, period_start, occurred_at, place)
         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
           $8::bigint[], $9::numeric[], $10::text[], $11::numeric[], $12::uuid[], $13::timestamptz[],
           $14::timestamptz[], $15::bigint[])`,
@@ -123,7 +123,7 @@ export class RatingService {
         charges.map((charge) => charge.unitPrice?.toString() ?? null),
         charges.map((charge) => charge.asset),
         charges.map((charge) => charge.amount.toString()),
-        charges.map((charge) => charge.priceBookId),
+        charges.map((charge) => charge.termsId),
         charges.map((charge) => charge.periodStart.toISOString()),
         charges.map((charge) => charge.occurredAt.toISOString()),
         charges.map((charge) => charge.place.toString()),
@@ -133,11 +133,11 @@ export class RatingService {
 }
 
 /** The terms of these accounts, in the order of the feed. */
-export async function readPriceBook(tx: Sql, accounts: readonly string[]): Promise<readonly BookedTerms[]> {
+export async function readTerms(tx: Sql, accounts: readonly string[]): Promise<readonly BookedTerms[]> {
   if (accounts.length === 0) return [];
-  const rows = await tx.query<PriceBookRow>({
-    name: 'billing_read_price_book',
-    text: 'select * from billing.price_book where account = any($1::text[]) order by place',
+  const rows = await tx.query<TermsRow>({
+    name: 'billing_read_account_terms',
+    text: 'select * from billing.terms where account = any($1::text[]) order by place',
     values: [accounts],
   });
   return rows.map((row) => ({

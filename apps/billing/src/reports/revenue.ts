@@ -50,7 +50,7 @@ export function revenueTable(period: Period): Table<RevenueRow, RevenueView> {
         select s.rail, s.sku, s.customer, coalesce(s.account, '') as account, n.account_name as customer_name, s.calls::text, s.units::text,
           s.included::text, s.overage::text, s.asset, s.amount::text
         from summed s left join lateral (
-          select account_name from billing.price_book b where b.account = s.account
+          select account_name from billing.terms b where b.account = s.account
           order by revision desc, effective_at desc, place desc limit 1) n on true`,
       values: [period.start],
     },

@@ -16,7 +16,7 @@ export function checkDocuments(): Check {
       wrong as (
         select d.id, d.kind
         from documents d
-        left join billing.price_book b on b.id = d.id
+        left join billing.terms b on b.id = d.id
         left join billing.payment p on p.entry_id = d.id
         left join billing.charge c on c.entry_id = d.id
         where case d.kind
@@ -46,7 +46,7 @@ export function checkDocuments(): Check {
               case d.kind when 'call' then said ->> 'settlement' else d.kind end))
       select 'ledger-mismatch' as class, 'document:' || id as subject,
         jsonb_build_object('entry', id, 'kind', kind) as keys, null::text as asset, null::numeric as amount,
-        'ledger' as side, case kind when 'terms' then 'The price book is not what the signed terms say.'
+        'ledger' as side, case kind when 'terms' then 'The stored terms are not what the signed ones say.'
           else 'The books took something else from the signed document than it says.' end as detail
       from wrong`,
     values: [],

@@ -47,7 +47,7 @@ const months = `
       select (period_start at time zone 'utc' + interval '1 month') at time zone 'utc' as period_end) as ends
     cross join lateral (
       select count(*) as terms, max(e.ingested_at) as newest_terms
-      from billing.price_book b left join billing.entry e on e.id = b.id and e.fault is null
+      from billing.terms b left join billing.entry e on e.id = b.id and e.fault is null
       where b.account = coalesce(served.account, charged.account) and b.effective_at < period_end) as book)`;
 
 const invoices = `

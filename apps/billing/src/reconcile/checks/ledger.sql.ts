@@ -10,11 +10,11 @@ export function checkPosted(): Check {
         jsonb_build_object('entry', e.id, 'kind', e.kind, 'principal', e.principal) as keys,
         null::text as asset, null::numeric as amount, 'receipt' as side,
         case e.kind when 'call' then 'The call was not rated, or its payment not noted.'
-          when 'terms' then 'The terms are not in the price book.'
+          when 'terms' then 'The books have not stored the terms.'
           else 'What the entry says of a payment was not noted.' end as detail
       from billing.entry e
       left join billing.charge c on c.entry_id = e.id
-      left join billing.price_book b on b.id = e.id
+      left join billing.terms b on b.id = e.id
       left join billing.payment p on p.entry_id = e.id
       where e.fault is null and case e.kind
         when 'call' then c.entry_id is null or (e.usage_rail = 'x402' and p.entry_id is null)
@@ -40,16 +40,16 @@ export function checkCharges(): Check {
           case b.overage when 'invoice' then b.overage_price else 0 end as due_price,
           e.usage_rail, e.usage_account, e.usage_payer, e.usage_sku, e.usage_units, e.usage_period_start,
           case when c.rail = 'key' then coalesce(
-            (select t.id from billing.price_book t
+            (select t.id from billing.terms t
               where t.account = c.account and t.effective_at <= c.occurred_at and t.place < c.place
               order by t.revision desc, t.effective_at desc, t.place desc limit 1),
-            (select t.id from billing.price_book t
+            (select t.id from billing.terms t
               where t.account = c.account and t.place < c.place
               order by t.revision, t.effective_at, t.place limit 1)) end as in_force
         from billing.charge c
         left join calls e on e.id = c.entry_id
         left join billing.payment p on p.entry_id = c.entry_id
-        left join billing.price_book b on b.id = c.price_book_id)
+        left join billing.terms b on b.id = c.terms_id)
       select case when found is null then 'posting-without-entry' else 'ledger-mismatch' end as class,
         'charge:' || entry_id as subject, jsonb_build_object('entry', entry_id, 'product', sku) as keys,
         coalesce(paid_in, asset) as asset, amount, 'ledger' as side,
@@ -62,7 +62,7 @@ export function checkCharges(): Check {
         or case rail
           when 'x402' then (asset, amount) is distinct from (paid_in, paid)
           when 'free' then amount <> 0
-          else price_book_id is distinct from in_force or occurred_at >= ends_at
+          else terms_id is distinct from in_force or occurred_at >= ends_at
             or included is distinct from least(units, greatest(included_units - units_before, 0))
             or unit_price is distinct from due_price
             or amount is distinct from overage * due_price end`,

@@ -14,7 +14,7 @@ export function checkLimits(): Check {
         select c.account, to_char(c.occurred_at at time zone 'utc', 'YYYY-MM-DD') as day, sum(c.overage) as units,
           (array_agg(c.entry_id order by c.place))[1] as first_entry,
           string_agg(distinct b.plan_slug, ', ' order by b.plan_slug) as plans
-        from billing.charge c join billing.price_book b on b.id = c.price_book_id
+        from billing.charge c join billing.terms b on b.id = c.terms_id
         where c.rail = 'key' and c.overage > 0 and b.overage <> 'invoice'
           -- $0 is a price: what goes beyond is served on and costs nothing.
           and not (b.overage = 'x402' and b.overage_price = 0)

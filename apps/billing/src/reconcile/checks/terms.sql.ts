@@ -18,7 +18,7 @@ export function checkTerms({ place, readAt }: AccountsMoment, rows: readonly Ter
       -- Terms up to the place are older than the reading, those recorded after it are younger; in between either may be.
       told as (
         select b.*, e.recorded_at, b.place <= $7::bigint as older
-        from billing.price_book b join billing.entry e on e.place = b.place
+        from billing.terms b join billing.entry e on e.place = b.place
         where e.recorded_at <= to_timestamp($8::numeric / 1000000)),
       compared as (
         select f.account, f.revision, same.id as entry, same.plan_id is not distinct from f.plan_id
@@ -35,7 +35,7 @@ export function checkTerms({ place, readAt }: AccountsMoment, rows: readonly Ter
       ordered as (
         select account, id, revision, effective_at, lag(revision) over log as revision_before,
           lag(effective_at) over log as effective_before
-        from billing.price_book window log as (partition by account order by place))
+        from billing.terms window log as (partition by account order by place))
       select 'terms-mismatch' as class, account as subject,
         jsonb_strip_nulls(jsonb_build_object('account', account, 'revision', revision::text, 'entry', entry)) as keys,
         null::text as asset, null::numeric as amount, 'usage' as side,

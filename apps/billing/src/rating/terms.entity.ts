@@ -2,11 +2,11 @@ import { atomicColumn, bigintColumn, timeColumn } from '@keyfare/db/columns';
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /** The terms of one account from one moment on, as a signed entry says. Append-only: new terms are a new row. */
-@Entity({ name: 'price_book' })
-@Index('price_book_account', ['account', 'revision', 'effectiveAt', 'place'])
-export class PriceBookEntity {
+@Entity({ name: 'terms' })
+@Index('terms_account', ['account', 'revision', 'effectiveAt', 'place'])
+export class TermsEntity {
   /** The entry. */
-  @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'price_book_pk' })
+  @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'terms_pk' })
   id: string;
 
   @Column({ type: 'text' })

@@ -5,10 +5,10 @@ import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplica
 import { DataSource } from 'typeorm';
 import { BillingConfig } from '../config.js';
 import { KnownOperators } from '../operator/known-operators.js';
+import { ChainJob } from '../pipeline/chain.job.js';
+import { IntakeJob } from '../pipeline/intake.job.js';
 import { BillingMetrics } from '../status/metrics.js';
 import { changePool, evmChain, feedPool, memoryPool, operatorPool, reportPool } from '../tokens.js';
-import { ChainJob } from './chain.job.js';
-import { IntakeJob } from './intake.job.js';
 import { isLoud, Loop } from './loop.js';
 import { Scheduler } from './scheduler.js';
 

@@ -3,13 +3,13 @@ import { SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import PgBoss from 'pg-boss';
 import { BillingConfig } from '../config.js';
+import { DraftsJob } from '../pipeline/drafts.job.js';
+import { ReconcileJob } from '../pipeline/reconcile.job.js';
 import { billingRole, jobsSchema } from '../schema.js';
 import { BillingMetrics } from '../status/metrics.js';
 import { clock } from '../tokens.js';
-import { DraftsJob } from './drafts.job.js';
 import { isLoud, Loop } from './loop.js';
 import { queues } from './queues.js';
-import { ReconcileJob } from './reconcile.job.js';
 
 const pollingIntervalMs = 10_000;
 
