@@ -1,5 +1,5 @@
 /** Which room may open which door (docs/decisions/0002). TypeScript 7 has no compiler API, so swc reads the sources. */
-const tests = '(\\.test\\.ts$|/test/|^packages/(testing|fixtures|devstack)/|^bench/)';
+const tests = '(\\.test\\.ts$|/test/|^packages/(testing|fixtures|devstack|seed)/|^bench/)';
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {

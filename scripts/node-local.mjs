@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const home = 'packages/db/src/node-local/';
 /** What the product does not run: tests, and what they and a developer's machine are built of. */
-const unshipped = /\.test\.ts$|^(apps|packages)\/[^/]+\/test\/|^packages\/(testing|fixtures|devstack)\//;
+const unshipped = /\.test\.ts$|^(apps|packages)\/[^/]+\/test\/|^packages\/(testing|fixtures|devstack|seed)\//;
 /** Released migrations, which are never edited. A later one does without. */
 const released = new Set([
   'packages/gate/src/key/key.migration.ts',

@@ -18,6 +18,7 @@ export interface AnvilOptions {
   readonly host?: string;
   readonly statePath?: string;
   readonly blockTimeSeconds?: number;
+  readonly genesisTime?: Date;
   /** Told of the process, and of the marker it will carry, before anything else is done with it. */
   readonly onSpawn: (node: ProcessIdentity, marker: Hex) => void;
 }
@@ -95,7 +96,7 @@ function removeStaleSockets(): void {
 }
 
 function argumentsOf(options: AnvilOptions, ipcPath: string): string[] {
-  const { port, chainId, slotsInAnEpoch, statePath, blockTimeSeconds } = options;
+  const { port, chainId, slotsInAnEpoch, statePath, blockTimeSeconds, genesisTime } = options;
   const settings: Record<string, string | number> = {
     host: options.host ?? '127.0.0.1',
     port,
@@ -103,6 +104,7 @@ function argumentsOf(options: AnvilOptions, ipcPath: string): string[] {
     'slots-in-an-epoch': slotsInAnEpoch,
     ipc: ipcPath,
     ...(blockTimeSeconds !== undefined && { 'block-time': blockTimeSeconds }),
+    ...(genesisTime !== undefined && { timestamp: Math.floor(genesisTime.getTime() / 1_000) }),
     ...(statePath !== undefined && { state: statePath, 'state-interval': 1 }),
   };
   return ['--quiet', '--no-cors', ...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])];

@@ -22,6 +22,8 @@ export interface ChainOptions {
   readonly host?: string;
   /** Default: a block for each transaction, at once. */
   readonly blockTimeSeconds?: number;
+  /** When its first block was; default now. A chain that is restored from its state goes on from that. */
+  readonly genesisTime?: Date;
   /** Default 1: `safe` is one block behind `latest`, `finalized` two. The node calls 32 an epoch by itself. */
   readonly slotsInAnEpoch?: number;
   /**

@@ -51,14 +51,15 @@ export function defaultHomePath(): string {
 
 /**
  * Opens a home, making what is missing, and holds it until `release` or the end of this process: a second start with
- * the same home throws `HomeLocked`. A lock whose holder died is taken over.
+ * the same home throws `HomeLocked`. A lock whose holder died is taken over. Secrets that it has not yet are those of
+ * `given`, or else random.
  */
-export function openHome(path: string = defaultHomePath()): Home {
+export function openHome(path: string = defaultHomePath(), given: Partial<Secrets> = {}): Home {
   makeHome(path);
   const attempt = tryLock(join(path, 'lock'));
   if ('holder' in attempt) throw new HomeLocked(path, attempt.holder);
   try {
-    return open(path, attempt);
+    return open(path, attempt, given);
   } catch (error) {
     attempt.release();
     throw error;
@@ -85,12 +86,12 @@ export function openSharedHome(path: string): SharedHome {
   };
 }
 
-function open(path: string, lock: Lock): Home {
+function open(path: string, lock: Lock, given: Partial<Secrets>): Home {
   const secretsDir = makePrivate(join(path, 'secrets'));
   const portsFile = join(path, 'ports.json');
   return {
     path,
-    secrets: openSecrets(secretsDir),
+    secrets: openSecrets(secretsDir, given),
     postgresDir: placePostgres(path),
     chainStatePath: join(makePrivate(join(path, 'chain')), 'state.json'),
     runDir: makePrivate(join(path, 'run')),

@@ -29,9 +29,13 @@ const makers: Readonly<Record<keyof Secrets, { readonly file: string; readonly m
   payToKey: { file: 'pay-to-key', make: generatePrivateKey },
 };
 
-/** Reads the secrets of a directory, making those that are missing: files of mode 0600, made once, never changed. */
-export function openSecrets(directory: string): Secrets {
-  const read = (name: keyof Secrets) => ensureSecret(secretPath(directory, name), makers[name].make);
+/**
+ * Reads the secrets of a directory, making those that are missing: files of mode 0600, made once, never changed. `given`
+ * are what missing ones are made of.
+ */
+export function openSecrets(directory: string, given: Partial<Secrets> = {}): Secrets {
+  const read = (name: keyof Secrets) =>
+    ensureSecret(secretPath(directory, name), () => given[name] ?? makers[name].make());
   return {
     postgresPassword: read('postgresPassword'),
     keyPepper: read('keyPepper'),

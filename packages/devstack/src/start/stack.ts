@@ -5,13 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { type Address, parseEther } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 import { callRpc, type LocalChain, startChain } from '../chain/index.js';
+import { type Databases, ensureDatabases } from '../databases.js';
 import type { Home } from '../home/index.js';
 import { isAlive } from '../identity.js';
 import { choosePort, PortTaken } from '../ports.js';
 import { isPostgresRunning, startPostgres, stopPostgres } from '../postgres/index.js';
 import { endOrphans, type Service, spawnService } from '../processes.js';
 import { fundEth, mintUsdc, usdcAddress, usdcBalance } from '../usdc.js';
-import { type Databases, ensureDatabases } from './databases.js';
 
 /** What runs, and what is needed to use it. */
 export interface Stack {

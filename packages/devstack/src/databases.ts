@@ -1,4 +1,4 @@
-import { adminQuery, databaseUrl, ensureDatabase, quoteIdentifier } from '../postgres/index.js';
+import { adminQuery, databaseUrl, ensureDatabase, quoteIdentifier } from './postgres/index.js';
 
 /** The logins of a deployment: who may change the schema, and the two programs with as little as they need. */
 export interface Databases {

@@ -1,0 +1,6 @@
+// `npm run seed -- --accounts 20 --calls 2000 --months 3 --seed 1`: see docs/seed.md.
+import { prepare } from './install.mjs';
+
+prepare();
+const { run } = await import('../packages/seed/dist/src/main.js');
+process.exitCode = await run(process.argv.slice(2));
