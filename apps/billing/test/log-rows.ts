@@ -1,6 +1,8 @@
 import type { TermsPayload } from '@keyfare/core/log';
 import { monthOf } from '@keyfare/core/time';
+import { bigints, rows, texts, times } from '@keyfare/db/rows';
 import type { Sql } from '@keyfare/db/sql';
+import { appendEntries, type EntryItem, entryColumns } from '@keyfare/gate/log';
 
 /** A usage row, as the gate writes it. */
 export interface Usage {
@@ -25,29 +27,25 @@ export interface Written {
 }
 export type Change = (written: Written) => void;
 
-/** A row of the wide entry table. */
-export interface Row {
-  readonly id: string;
+/** A row of the log, as the gate's own statement takes it; `recordedAt` and an `occurredAt` that is no time are the test's. */
+export interface Row extends EntryItem {
   readonly kind: string;
   readonly principal: string;
   readonly rail: string | null;
   readonly account: string | null;
   readonly sku: string | null;
-  readonly units: number | null;
+  readonly units: bigint | null;
   readonly periodStart: Date | null;
-  readonly occurredAt: Date | string | null;
-  readonly kid: string | null;
-  readonly payload: Buffer | null;
-  readonly signature: Buffer | null;
-  readonly digest: Buffer;
+  readonly occurredAt: string | null;
   readonly recordedAt: Date | null;
 }
 
-/** The signed text as the table holds it: taken apart, and without a header that says what the row says. */
+/** The signed text as the log holds it: taken apart, and without a header that says what the row says. */
 export function rowOf({ id, kind, principal, jws, digest, usage, recordedAt }: Written): Row {
   const [header = '', payload, signature] = jws?.split('.') ?? [];
-  const kid = header === '' ? null : (JSON.parse(Buffer.from(header, 'base64url').toString()) as { kid: string }).kid;
+  const kid = header === '' ? '' : (JSON.parse(Buffer.from(header, 'base64url').toString()) as { kid: string }).kid;
   const occurredAt = usage?.occurredAt ?? null;
+  const erased = null as unknown as Buffer;
   return {
     id,
     kind,
@@ -56,49 +54,47 @@ export function rowOf({ id, kind, principal, jws, digest, usage, recordedAt }: W
     rail: usage?.rail ?? null,
     account: usage?.rail === 'x402' ? usage.account : null,
     sku: usage?.sku ?? null,
-    units: usage?.units ?? null,
+    units: usage === null ? null : BigInt(usage.units),
     periodStart: occurredAt instanceof Date ? monthOf(occurredAt).start : null,
-    occurredAt,
+    // PostgreSQL writes a year of five digits without a sign.
+    occurredAt: occurredAt instanceof Date ? occurredAt.toISOString().replace(/^\+0*/, '') : occurredAt,
     kid,
-    payload: payload === undefined ? null : Buffer.from(payload, 'base64url'),
-    signature: signature === undefined ? null : Buffer.from(signature, 'base64url'),
+    payload: payload === undefined ? erased : Buffer.from(payload, 'base64url'),
+    signature: signature === undefined ? erased : Buffer.from(signature, 'base64url'),
     digest,
     recordedAt: recordedAt ?? null,
   };
 }
 
-/** Appends entries, and notes that they have no places yet. */
-export async function insertRows(tx: Sql, rows: readonly Row[]): Promise<void> {
-  await tx.query({
-    text: `insert into keyfare.entry (id, kind, principal, rail, account_id, key_id, sku, units, period_start, occurred_at,
-        kid, payload, signature, digest, recorded_at)
-      select id, kind, principal, rail, account, case rail when 'key' then 'key_1' end, sku, units, period_start,
-        occurred_at, coalesce(kid, ''), payload, signature, digest, coalesce(recorded_at, now())
-      from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
-        $8::timestamptz[], $9::timestamptz[], $10::text[], $11::bytea[], $12::bytea[], $13::bytea[], $14::timestamptz[])
-        as t (id, kind, principal, rail, account, sku, units, period_start, occurred_at, kid, payload, signature, digest,
-          recorded_at)`,
-    values: [
-      rows.map((row) => row.id),
-      rows.map((row) => row.kind),
-      rows.map((row) => row.principal),
-      rows.map((row) => row.rail),
-      rows.map((row) => row.account),
-      rows.map((row) => row.sku),
-      rows.map((row) => row.units),
-      rows.map((row) => row.periodStart),
-      rows.map((row) => row.occurredAt),
-      rows.map((row) => row.kid),
-      rows.map((row) => row.payload),
-      rows.map((row) => row.signature),
-      rows.map((row) => row.digest),
-      rows.map((row) => row.recordedAt),
-    ],
-  });
-  await tx.query({
-    text: 'insert into keyfare.unplaced (ids) values ($1::uuid[])',
-    values: [rows.map(({ id }) => id)],
-  });
+const logRows = rows<Row>({
+  ...entryColumns<Row>(),
+  kind: texts((row) => row.kind),
+  principal: texts((row) => row.principal),
+  rail: texts((row) => row.rail),
+  account_id: texts((row) => row.account),
+  sku: texts((row) => row.sku),
+  units: bigints((row) => row.units),
+  period_start: times((row) => row.periodStart),
+  occurred_at: texts((row) => row.occurredAt),
+  recorded_at: times((row) => row.recordedAt),
+});
+
+const appendRows = `with ${appendEntries(logRows.source(), {
+  kind: 'kind',
+  principal: 'principal',
+  rail: 'rail',
+  account_id: 'account_id',
+  key_id: `case rail when 'key' then 'key_1' end`,
+  sku: 'sku',
+  units: 'units',
+  period_start: 'period_start',
+  occurred_at: 'occurred_at::timestamptz',
+  recorded_at: 'coalesce(recorded_at, now())',
+})} select 1`;
+
+/** Appends entries by the gate's statement, which notes that they have no places yet. */
+export async function insertRows(tx: Sql, items: readonly Row[]): Promise<void> {
+  await tx.query({ text: appendRows, values: logRows.values(items) });
 }
 
 export async function meter(tx: Sql, counted: { account: string; periodStart: Date; units: number }): Promise<void> {

@@ -5,6 +5,7 @@ import { type EntryKind, type EntryPayloads, signEntry, type TermsPayload } from
 import type { Ed25519Jwk, ReceiptSigner, X402Receipt } from '@keyfare/core/receipt';
 import { type Clock, monthOf, unixSeconds } from '@keyfare/core/time';
 import { type Sql, SqlPool } from '@keyfare/db/sql';
+import { Sequencer } from '@keyfare/gate/log';
 import {
   keyReceipt,
   makeSigner,
@@ -17,11 +18,13 @@ import {
 } from './log-documents.js';
 import { type Change, insertRows, meter, putInForce, type Row, rowOf, type Usage, type Written } from './log-rows.js';
 
-/** Writes entries into the API's tables, in one transaction each, as the gate does, and gives them their places. */
+/** Writes entries that a test makes up, in one transaction each: signed, appended and placed by the gate's own code. */
 export class LogWriter {
   readonly #sql: SqlPool;
   readonly #revisions = new Map<string, number>();
-  readonly #sequencer: Promise<void>;
+  readonly #sequencer: Sequencer;
+  readonly #sequencing: Promise<void>;
+  #placing: Promise<void> = Promise.resolve();
   readonly #closing = new AbortController();
   /** While it is true no entry gets a place: as when nobody holds the lease of the sequencer. */
   paused = false;
@@ -36,39 +39,36 @@ export class LogWriter {
     const { signer, jwk } = makeSigner();
     this.signer = signer;
     this.keys = [jwk];
-    this.#sequencer = this.#sequence();
+    const holder = randomUUID();
+    this.#sequencer = new Sequencer({ sql: this.#sql, holder: () => holder, onError: () => undefined });
+    this.#sequencing = this.#sequence();
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.#sequencer;
+    await this.#sequencing;
     await this.#sql.close();
   }
 
-  /** Gives places to all entries that are committed, unless it is paused. */
+  /** Lets the gate's sequencer give places to all entries that are committed, unless it is paused. */
   async place(): Promise<void> {
-    if (this.paused) return;
-    await this.#sql.transaction(async (tx) => {
-      const [head] = await tx.query<{ next_place: string; now: string }>({
-        text: 'select next_place, clock_timestamp()::text as now from keyfare.sequencer for update',
-      });
-      const taken = await tx.query<{ ids: string[] }>({
-        text: `with taken as (delete from keyfare.unplaced returning serial, ids) select ids from taken order by serial`,
-      });
-      const ids = taken.flatMap((row) => row.ids);
-      const first = BigInt(head?.next_place ?? 1);
-      const next = first + BigInt(ids.length);
-      if (ids.length > 0) {
-        await tx.query({
-          text: 'insert into keyfare.placed (first_place, last_place, ids) values ($1, $2, $3)',
-          values: [first.toString(), (next - 1n).toString(), ids],
-        });
+    const turns = this.#placing.then(async () => this.#takeTurns());
+    // The next one comes though this one failed.
+    this.#placing = turns.catch(() => undefined);
+    await turns;
+  }
+
+  async #takeTurns(): Promise<void> {
+    while (!this.paused) {
+      const posts = await this.#sequencer.turn();
+      if (this.#sequencer.isHolder && posts === 0) return;
+      if (!this.#sequencer.isHolder) {
+        // Its lease had run out, and it takes it again; or another process has it, and places what is there.
+        const [waiting] = await this.#sql.query({ text: 'select 1 from keyfare.unplaced limit 1' });
+        if (waiting === undefined) return;
+        await pause(5);
       }
-      await tx.query({
-        text: 'update keyfare.sequencer set next_place = $1, as_of = $2::text::timestamptz',
-        values: [next.toString(), head?.now],
-      });
-    });
+    }
   }
 
   /** As the gate's sequencer: every few milliseconds. What it cannot do while the database is away it does later. */

@@ -8,3 +8,4 @@ export {
   loneEntry,
   usageColumns,
 } from './log/append.sql.js';
+export { Sequencer, type SequencerSettings } from './log/sequencer.js';

@@ -217,7 +217,7 @@ async function plantOverLimit(stage: Stage, at: Date): Promise<void> {
   });
 }
 
-/** What takes the rights of a superuser, when no gate runs any more: rows of the log and of the API that are changed. */
+/** What takes the rights of a superuser, and no gate that runs: rows of the log and of the API that are changed. */
 export async function plantAfterwards(stage: Stage): Promise<void> {
   const calls = await select<{ id: string; account: string }>(
     stage,

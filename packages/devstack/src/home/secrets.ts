@@ -30,8 +30,8 @@ const makers: Readonly<Record<keyof Secrets, { readonly file: string; readonly m
 };
 
 /**
- * Reads the secrets of a directory, making those that are missing: files of mode 0600, made once, never changed. `given`
- * are what missing ones are made of.
+ * Reads the secrets of a directory, making those that are missing: files of mode 0600, made once, never changed.
+ * Missing ones are those of `given`, or else random.
  */
 export function openSecrets(directory: string, given: Partial<Secrets> = {}): Secrets {
   const read = (name: keyof Secrets) =>
