@@ -6,7 +6,7 @@ import { AgreementService } from '@keyfare/gate/services';
 import { privateKeyToAddress } from 'viem/accounts';
 import { historyChain } from './chain.js';
 import { type Ground, startGate } from './gate.js';
-import { crash, drop, neverCollect, reorganize } from './incidents.js';
+import { crash, drop, goBeyond, neverCollect, reorganize } from './incidents.js';
 import type { Manifest } from './manifest.js';
 import { type HistoryOptions, monthsOf } from './options.js';
 import { notPlanted, plantAfterwards, plantBreaks } from './plants.js';
@@ -186,6 +186,9 @@ async function happen(stage: Stage, happening: Exclude<Happening, Call>, index: 
     case 'paid':
     case 'bulk':
       await playPaid(stage, happening, String(index));
+      return;
+    case 'beyond':
+      await goBeyond(stage, at);
       return;
     case 'crash':
       await crash(stage, at);

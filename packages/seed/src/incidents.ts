@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { money } from '@keyfare/core/money';
 import { fundEth, mintUsdc, transferUsdc } from '@keyfare/devstack/usdc';
+import { PlanService } from '@keyfare/gate/services';
 import type { Hex } from 'viem';
 import { signPayment } from './chain.js';
 import type { CrashOrders } from './crash-process.js';
@@ -9,11 +11,13 @@ import { replicaTtlMs } from './gate.js';
 import type { ExpectedBreak } from './manifest.js';
 import {
   accountOf,
+  ask,
   buy,
   count,
   guest,
   moveTo,
   nonceOf,
+  openGuest,
   priceOf,
   refundDue,
   type Stage,
@@ -24,6 +28,39 @@ import { walletOf } from './secrets.js';
 
 const program = fileURLToPath(new URL('./crash-process.js', import.meta.url));
 const answeredCalls = 12;
+
+const beyondPrice = 700n;
+
+/** An account whose plan sells units beyond it to wallets. When its units are gone, calls show a payment beside the key. */
+export async function goBeyond(stage: Stage, at: Date): Promise<void> {
+  const { gate, chain, ground, random, tally } = stage;
+  await chain.moveTo(at);
+  await gate.app.get(PlanService).create({
+    slug: 'hybrid',
+    includedUnits: 3n,
+    overage: 'x402',
+    overagePrice: money('USD', beyondPrice),
+    monthlyPrice: money('USD', 5_000_000n),
+  });
+  const { secret } = await openGuest(stage, { name: 'Customer beyond its plan', plan: 'hybrid', at });
+  const key = { authorization: `Bearer ${secret}` };
+  const path = '/forecast';
+  for (let nth = 0; nth < 7; nth += 1) {
+    const called = new Date(at.getTime() + (nth + 10) * 1_000);
+    const { headers } = await signPayment({
+      payer: walletOf(random, 'payer 0'),
+      to: ground.secrets.payTo,
+      amount: beyondPrice,
+      asset: 'USDC',
+      nonce: nonceOf(stage, `beyond ${String(nth)}`),
+      validBefore: new Date(called.getTime() + 110_000),
+    });
+    const isBeyond = nth >= 3;
+    const answer = await ask(stage, { at: called, path, headers: isBeyond ? { ...key, ...headers } : key });
+    count(tally, isBeyond ? 'authorization' : 'key', answer);
+  }
+  await chain.mine(2);
+}
 
 /**
  * A second process of the API is killed: with leases of two accounts, calls by key under way, a claimed payment, and a

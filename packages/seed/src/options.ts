@@ -13,7 +13,9 @@ export interface HistoryOptions {
   readonly until?: string;
   /** How many of a hundred calls are paid by wallets. @default 2 */
   readonly paidPercent?: number;
-  /** Whether breaks are planted. Refunds and unpaid calls, which the history itself has, are there anyway. @default true */
+  /**
+   * Whether breaks are planted. Refunds and unpaid calls, which the history itself has, are there anyway. @default true
+   */
   readonly breaks?: boolean;
 }
 

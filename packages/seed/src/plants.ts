@@ -16,7 +16,7 @@ import {
   guest,
   moveTo,
   nonceOf,
-  openAccount,
+  openGuest,
   priceOf,
   type Stage,
   select,
@@ -196,7 +196,7 @@ async function plantOverLimit(stage: Stage, at: Date): Promise<void> {
   const small = { includedUnits: 2n, monthlyPrice: money('USD', 0n) };
   await plans.create({ ...small, slug: 'open', overage: 'invoice', overagePrice: money('USD', 500n) });
   await plans.create({ ...small, slug: 'shut', overage: 'reject', overagePrice: null });
-  const { id, secret } = await openAccount(stage, { name: 'Customer over its limit', plan: 'open', at });
+  const { id, secret } = await openGuest(stage, { name: 'Customer over its limit', plan: 'open', at });
   const headers = { authorization: `Bearer ${secret}` };
   const later = (seconds: number): Date => new Date(at.getTime() + seconds * 1_000);
   for (const second of [10, 20])

@@ -142,6 +142,13 @@ export async function openAccount(
   return { name, id, secret };
 }
 
+/** As `openAccount`, of one that is in no schedule; the manifest names it. */
+export async function openGuest(stage: Stage, guestOf: { name: string; plan: string; at: Date }): Promise<OpenAccount> {
+  const account = await openAccount(stage, guestOf);
+  stage.accounts.set(stage.accounts.size + stage.schedule.accounts.length, account);
+  return account;
+}
+
 /** Puts an account on a plan, now, and waits until the process that serves calls knows of it. */
 export async function changePlan(stage: Stage, id: string, { plan, at }: { plan: string; at: Date }): Promise<void> {
   await moveTo(stage, at);
