@@ -50,6 +50,13 @@ describe('startChain', () => {
     expect(await blockNumber(chain)).toBe(2);
   });
 
+  it('begins at the time that it is given', async () => {
+    const genesisTime = new Date('2026-03-01T00:00:00Z');
+    const chain = await start({ genesisTime });
+    const block = (await callRpc(chain.rpcUrl, 'eth_getBlockByNumber', ['earliest', false])) as { timestamp: Hex };
+    expect(Number(block.timestamp)).toBe(genesisTime.getTime() / 1_000);
+  });
+
   it('makes blocks by the clock when asked to', async () => {
     const chain = await start({ blockTimeSeconds: 1 });
     await mintUsdc(chain.rpcUrl, holder, 1n);

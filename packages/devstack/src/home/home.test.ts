@@ -43,6 +43,16 @@ describe('openHome', () => {
     other.release();
   });
 
+  it('takes secrets that are given to a new home, and keeps those that a home has', () => {
+    const path = newPath();
+    const first = openHome(path, { keyPepper: 'given' });
+    expect(first.secrets.keyPepper).toBe('given');
+    first.release();
+    const second = openHome(path, { keyPepper: 'another' });
+    expect(second.secrets).toEqual(first.secrets);
+    second.release();
+  });
+
   it('makes secrets of the kinds that their users need', () => {
     const home = openHome(newPath());
     const { secrets } = home;
