@@ -106,7 +106,8 @@ function accountsOf(
     );
     // One account always ends, and one always changes its plan.
     const closes = index === count - 1 || random.next() < 0.05;
-    const closesAt = closes ? seconds(lastMonth + (random.next() * 0.3 + 0.3) * (end.getTime() - lastMonth)) : null;
+    const from = Math.max(lastMonth, opensAt.getTime() + dayMs);
+    const closesAt = closes ? seconds(from + (random.next() * 0.3 + 0.3) * (end.getTime() - from)) : null;
     const until = closesAt ?? new Date(end.getTime() - dayMs);
     const changes = index === 0 || random.next() < 0.3;
     const other = random.pick(plans.filter(({ slug }) => slug !== plan && slug !== 'fixed')).slug;
