@@ -27,7 +27,7 @@ export interface Written {
 }
 export type Change = (written: Written) => void;
 
-/** A row of the log, as the gate's own statement takes it. `recordedAt` is the test's, and `occurredAt` may be no time. */
+/** A row of the log, as the gate's own statement takes it; `recordedAt` is the test's, `occurredAt` may be no time. */
 export interface Row extends EntryItem {
   readonly kind: string;
   readonly principal: string;

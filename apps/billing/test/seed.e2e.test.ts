@@ -48,7 +48,7 @@ interface Found {
 
 it('a reconciliation finds exactly the breaks of the history: each that was planted or is due, and no other', async () => {
   await books.readAll();
-  await books.reconcileJob.run('manual');
+  const { report } = await books.reconcileJob.run('manual');
   const found = await world.rows<Found>(
     `select class, keys, asset, amount::text as amount from billing.break where status = 'open' order by class`,
   );
@@ -65,4 +65,7 @@ it('a reconciliation finds exactly the breaks of the history: each that was plan
     return at < 0;
   });
   expect({ missing, unexplained }).toEqual({ missing: [], unexplained: [] });
+  const written = Object.values(manifest.entries).reduce((sum, number) => sum + number, 0);
+  const { good, bad, complete } = report.entries;
+  expect({ read: good + bad, complete }).toEqual({ read: written, complete: true });
 });

@@ -31,7 +31,7 @@ const answeredCalls = 12;
 
 const beyondPrice = 700n;
 
-/** An account whose plan sells units beyond it to wallets. When its units are gone, calls show a payment beside the key. */
+/** An account whose plan sells units beyond it to wallets: when its units are gone, calls show a payment too. */
 export async function goBeyond(stage: Stage, at: Date): Promise<void> {
   const { gate, chain, ground, random, tally } = stage;
   await chain.moveTo(at);
