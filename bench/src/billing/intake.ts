@@ -27,8 +27,9 @@ export async function benchIntake(books: Books): Promise<IntakeFigures> {
   return rounds.toSorted((a, b) => a.cpuUs - b.cpuUs)[0] as IntakeFigures;
 }
 
-async function round({ log, pids, sql, booked }: Books): Promise<IntakeFigures> {
-  const before = await booked();
+async function round(books: Books): Promise<IntakeFigures> {
+  const { log, pids, sql } = books;
+  const before = await books.booked();
   await log.append(measured);
   // What was written before is not written out during the measurement.
   await sql.query({ text: 'analyze keyfare.entry, keyfare.placed' });
@@ -36,7 +37,7 @@ async function round({ log, pids, sql, booked }: Books): Promise<IntakeFigures> 
   const cpu = { billing: cpuMicroseconds(pids.billing), postgres: cpuMicroseconds(pids.postgres) };
   const startedAt = performance.now();
   await log.place();
-  const entries = (await booked()) - before;
+  const entries = (await books.booked()) - before;
   const seconds = (performance.now() - startedAt) / 1_000;
   const postgresUs = (cpuMicroseconds(pids.postgres) - cpu.postgres) / entries;
   return {

@@ -180,9 +180,9 @@ function accountOf(receipt: ReceiptPayload): string | null {
 }
 
 /**
- * What was signed decides when a call was made, and so its price and its month. The id of an exchange is a UUIDv7 of the
- * moment at which it opened, and it is in the receipt: usage must be of that millisecond. An id of another version says
- * no time; then usage may be as far from the signature as a call takes.
+ * What was signed decides when a call was made, and so its price and its month. The id of an exchange is a UUIDv7 of
+ * the moment at which it opened, and it is in the receipt: usage must be of that millisecond. An id of another version
+ * says no time; then usage may be as far from the signature as a call takes.
  */
 function compareTimes({ rail, occurredAt }: FeedUsage, { id, issuedAt }: ReceiptPayload): string | null {
   const openedAtMs = timeOfId(id);

@@ -106,8 +106,8 @@ const storePayments = `insert into billing.payment (entry_id, outcome, call_id, 
   from ${paymentRows.source()}`;
 
 /**
- * The time, or the year 9999's end or the year 1000 in place of `infinity` and of what a `Date` cannot say or PostgreSQL
- * cannot read: such a row is a bad one, and it must find room all the same, or the intake would stop at it for ever.
+ * The time, or the year 9999's end or the year 1000 in place of `infinity` and of what a `Date` cannot say or
+ * PostgreSQL cannot read: such a row is a bad one, and it must find room all the same, or the intake would stop at it.
  */
 function storable(time: Date | number | null): Date | null {
   if (time === null) return null;
