@@ -276,7 +276,7 @@ describe('the intake', () => {
           { bad: true },
         ]);
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
     expect(await world.rows('select entry_id from billing.charge order by place')).toEqual(
       goods.map((entry_id) => ({ entry_id })),
