@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { parseArgs } from 'node:util';
+import { benchBilling } from './billing/billing.js';
 import { benchKeys } from './keys.js';
 import { benchLarge } from './large.js';
 import { benchMemory } from './memory.js';
@@ -17,6 +18,7 @@ const benches = {
   large: benchLarge,
   pressure: benchPressure,
   restart: benchRestart,
+  billing: benchBilling,
 };
 
 const { values, positionals } = parseArgs({

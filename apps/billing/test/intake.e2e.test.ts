@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Sql } from '@keyfare/db/sql';
+import * as fc from 'fast-check';
 import type { LogFeed } from '../src/intake/feed.js';
 import type { Rated } from '../src/rating/rate-entries.js';
 import { RatingService } from '../src/rating/rating.service.js';
@@ -226,6 +228,76 @@ describe('the intake', () => {
       expect(await world.rows('select entry_id from billing.charge')).toEqual([{ entry_id: good }]);
     },
   );
+
+  it('keeps every row that the log can hold, good or bad, and reads on to the good one behind it', async () => {
+    const { log } = world;
+    await log.terms('acct_1');
+    const goods: string[] = [];
+    const reader = books();
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }).map((value) => Buffer.from(value.replaceAll('\u0000', '')).toString()),
+      fc.constantFrom('', 'call', 'terms', 'x402', 'key', 'free', '\u{1f600}'.repeat(300), 'a'.repeat(100_000)),
+    );
+    const time = fc.constantFrom(
+      "'infinity'",
+      "'-infinity'",
+      "'4713-01-01 BC'",
+      "'294276-12-31'",
+      "'0001-01-01'",
+      "'9999-12-31 23:59:59.999999'",
+    );
+    const row = fc.record({
+      kind: text,
+      principal: text,
+      rail: fc.option(text),
+      account_id: fc.option(text),
+      sku: fc.option(text),
+      units: fc.option(fc.bigInt({ min: 1n, max: 2n ** 63n - 1n }).map(String)),
+      kid: text,
+      payload: fc.option(fc.oneof(fc.uint8Array({ maxLength: 200 }), fc.constant(new Uint8Array(100_000)))),
+      times: fc.tuple(time, time, time),
+    });
+    await fc.assert(
+      fc.asyncProperty(row, async ({ payload, times: [recorded, period, occurred], ...values }) => {
+        const id = randomUUID();
+        const { kind, principal, rail, account_id, sku, units, kid } = values;
+        await world.rows(
+          `with added as (
+            insert into keyfare.entry (id, kind, principal, rail, account_id, sku, units, kid, payload, signature, digest,
+              recorded_at, period_start, occurred_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, decode(repeat('00', 64), 'hex'), decode(repeat('00', 32), 'hex'),
+              ${recorded}, ${period}, ${occurred}) returning id)
+          insert into keyfare.unplaced (ids) select array[id] from added`,
+          [id, kind, principal, rail, account_id, sku, units, kid, payload === null ? null : Buffer.from(payload)],
+        );
+        goods.push(await log.keyCall('acct_1'));
+        await reader.readAll();
+        expect(await world.rows('select fault is not null as bad from billing.entry where id = $1', [id])).toEqual([
+          { bad: true },
+        ]);
+      }),
+      { numRuns: 30 },
+    );
+    expect(await world.rows('select entry_id from billing.charge order by place')).toEqual(
+      goods.map((entry_id) => ({ entry_id })),
+    );
+  }, 60_000);
+
+  it('keeps a row that the tables refuse as a bad one, and books all others of its batch', async () => {
+    const { log } = world;
+    await log.terms('acct_1', { includedUnits: '0' });
+    await world.rows(`alter table billing.charge add constraint charge_test check (sku <> 'impossible')`);
+    const ids: string[] = [];
+    for (const sku of ['a', 'b', 'impossible', 'c', 'd', 'impossible', 'e']) {
+      ids.push(await log.keyCall('acct_1', { sku }));
+    }
+    await books().readAll();
+    expect(await faults()).toEqual([null, null, null, 'receipt-invalid', null, null, 'receipt-invalid', null]);
+    expect(await world.rows('select entry_id from billing.charge order by place')).toEqual(
+      ids.filter((_, index) => index !== 2 && index !== 5).map((entry_id) => ({ entry_id })),
+    );
+    expect(await world.rows('select units from billing.period_total')).toEqual([{ units: '5' }]);
+  });
 
   /** As the owner who forgets that it may not: so that one log can be read twice. */
   async function forgetEverything(): Promise<void> {

@@ -9,3 +9,4 @@ export {
   usageColumns,
 } from './log/append.sql.js';
 export { Sequencer, type SequencerSettings } from './log/sequencer.js';
+export { placeEntries, takeSequencer } from './log/sequencer.sql.js';

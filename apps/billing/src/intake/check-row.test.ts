@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { type EntryKind, type EntryPayloads, signEntry } from '@keyfare/core/log';
+import { monthOf } from '@keyfare/core/time';
 import * as fc from 'fast-check';
 import { makeSigner, sha256, usdc } from '../../test/log-documents.js';
 import { checkRow, type Verdict } from './check-row.js';
@@ -8,7 +9,7 @@ import { verifyInOpenSsl } from './verify-ed25519.js';
 
 const { signer, jwk } = makeSigner();
 const checker = { keys: { keys: [jwk] }, verifyEd25519: verifyInOpenSsl };
-const id = '01939fa8-6c00-7000-8000-000000000001';
+const id = '01939fa8-6c00-4000-8000-000000000001';
 const payer = `0x${'b'.repeat(40)}`;
 const hash = `0x${'c'.repeat(64)}`;
 const at = new Date('2026-11-21T10:00:00Z');
@@ -150,6 +151,28 @@ describe('a row of the feed', () => {
     }
     expect(faultOf(rowOf('call', paid, { ...paidUsage, ...dated(-24 * hour) }))).toBe('good');
     expect(faultOf(rowOf('call', paid, { ...paidUsage, ...dated(-26 * hour) }))).toBe('usage-mismatch');
+  });
+
+  it('whose id tells when its exchange opened is good with usage of that millisecond alone: it was signed', () => {
+    const opened = '019aa62f-9900-7000-8000-000000000001';
+    const ms = Number.parseInt('019aa62f9900', 16);
+    const receipt = { ...call, id: opened, issuedAt: Math.floor(ms / 1_000) + 1 };
+    const dated = (late: number): FeedRow =>
+      rowOf('call', receipt, {
+        ...keyUsage,
+        id: opened,
+        usage_period_start: monthOf(new Date(ms + late)).start,
+        usage_occurred_at: new Date(ms + late),
+      });
+    expect(faultOf(dated(0))).toBe('good');
+    for (const late of [-1, 1, -60_000, 60_000]) expect(faultOf(dated(late))).toBe('usage-mismatch');
+  });
+
+  it('of a payment beyond any sum of money is bad: no balance could hold many of them', () => {
+    const amount = (10n ** 60n + 1n).toString();
+    expect(faultOf(rowOf('call', { ...paid, amount }, paidUsage))).toBe('receipt-invalid');
+    expect(faultOf(rowOf('unpaid', { ...unpaid, amount }))).toBe('receipt-invalid');
+    expect(faultOf(rowOf('unpaid', { ...unpaid, amount: (10n ** 60n).toString() }))).toBe('good');
   });
 
   it('with a document that is gone, or another than the log holds the digest of, is told apart', () => {

@@ -32,6 +32,8 @@ export interface Checker {
 const longestCallMs = { key: 3_600_000, x402: 25 * 3_600_000, free: 3_600_000 } as const;
 // A receipt has whole seconds, and the two times may come from two processes.
 const clockSkewMs = 300_000;
+// No token has so many units; the sum of more such payments than there will ever be fits a column numeric(78,0).
+const largestPayment = 10n ** 60n;
 // The last second of the year 9999: later ones have no common spelling, and no business in a receipt.
 const lastSecond = 253_402_300_799;
 
@@ -146,7 +148,9 @@ function wrongMoney(payment: {
   readonly network: string;
   readonly asset: string;
   readonly decimals?: number;
+  readonly amount: string;
 }): string | null {
+  if (BigInt(payment.amount) > largestPayment) return 'The payment is beyond any sum of money.';
   const code = findCode(payment);
   if (code === null) return `The asset ${payment.asset} of ${payment.network} is not one that is counted.`;
   return payment.decimals === undefined || payment.decimals === decimalsOf[code]
@@ -175,11 +179,24 @@ function accountOf(receipt: ReceiptPayload): string | null {
   return receipt.rail === 'key' ? receipt.principal : (receipt.account ?? null);
 }
 
-/** What was signed decides when a call was made: usage that is dated otherwise could move it to another month. */
-function compareTimes({ rail, occurredAt }: FeedUsage, { issuedAt }: ReceiptPayload): string | null {
+/**
+ * What was signed decides when a call was made, and so its price and its month. The id of an exchange is a UUIDv7 of
+ * the moment at which it opened, and it is in the receipt: usage must be of that millisecond. An id of another version
+ * says no time; then usage may be as far from the signature as a call takes.
+ */
+function compareTimes({ rail, occurredAt }: FeedUsage, { id, issuedAt }: ReceiptPayload): string | null {
+  const openedAtMs = timeOfId(id);
+  if (openedAtMs !== null && openedAtMs !== occurredAt.getTime()) {
+    return `made at ${occurredAt.toISOString()}, opened at ${new Date(openedAtMs).toISOString()}`;
+  }
   const tookMs = issuedAt * 1_000 - occurredAt.getTime();
   if (tookMs >= -clockSkewMs && tookMs <= longestCallMs[rail]) return null;
   return `made at ${occurredAt.toISOString()}, signed at ${new Date(issuedAt * 1_000).toISOString()}`;
+}
+
+/** The milliseconds since 1970 that a UUIDv7 begins with (RFC 9562, section 5.7); null for another version. */
+function timeOfId(id: string): number | null {
+  return id[14] === '7' ? Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) : null;
 }
 
 /** Whether it is the usage alone that keeps the row from being read: it is missing, in part, or where none belongs. */

@@ -1,4 +1,5 @@
 import type { Clock } from '@keyfare/core/time';
+import { bigints, bytes, rows, texts, times, uuids } from '@keyfare/db/rows';
 import type { Sql } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntryFault, GoodEntry } from '../entry.js';
@@ -21,12 +22,12 @@ export class EntryStore {
 
   /** Those of the ids that the books hold already. */
   async known(tx: Sql, ids: readonly string[]): Promise<ReadonlySet<string>> {
-    const rows = await tx.query<{ id: string }>({
+    const found = await tx.query<{ id: string }>({
       name: 'billing_known_entries',
       text: 'select id from billing.entry where id = any($1::uuid[]) and fault is null',
       values: [ids],
     });
-    return new Set(rows.map(({ id }) => id));
+    return new Set(found.map(({ id }) => id));
   }
 
   /** The id of the entry that was read at a place; undefined where none was. */
@@ -41,34 +42,10 @@ export class EntryStore {
   /** Stores rows as they were checked, with the payments that they tell of, within the caller's transaction. */
   async store(tx: Sql, checked: readonly CheckedRow[]): Promise<void> {
     if (checked.length === 0) return;
-    const rows = checked.map(({ row }) => row);
     await tx.query({
       name: 'billing_store_entries',
-      text: `insert into billing.entry (place, id, kind, principal, digest, recorded_at, jws, usage_rail,
-          usage_account, usage_payer, usage_sku, usage_units, usage_period_start, usage_occurred_at, fault,
-          fault_detail, ingested_at)
-        select t.*, $17 from unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[],
-          $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::timestamptz[],
-          $14::timestamptz[], $15::text[], $16::text[]) as t`,
-      values: [
-        rows.map((row) => row.place),
-        rows.map((row) => row.id),
-        rows.map((row) => row.kind),
-        rows.map((row) => row.principal),
-        rows.map((row) => row.digest),
-        rows.map((row) => timeText(row.recorded_at)),
-        rows.map((row) => row.jws),
-        rows.map((row) => row.usage_rail),
-        rows.map((row) => row.usage_account),
-        rows.map((row) => row.usage_payer),
-        rows.map((row) => row.usage_sku),
-        rows.map((row) => row.usage_units),
-        rows.map((row) => timeText(row.usage_period_start)),
-        rows.map((row) => timeText(row.usage_occurred_at)),
-        checked.map(({ fault }) => fault),
-        checked.map(({ detail }) => detail),
-        this.now(),
-      ],
+      text: storeEntries,
+      values: [...entryRows.values(checked), this.now()],
     });
     await this.#storePayments(
       tx,
@@ -78,44 +55,65 @@ export class EntryStore {
 
   async #storePayments(tx: Sql, payments: readonly PaymentRow[]): Promise<void> {
     if (payments.length === 0) return;
-    await tx.query({
-      name: 'billing_store_payments',
-      text: `insert into billing.payment (entry_id, outcome, call_id, network, asset, payer, nonce, pay_to, amount,
-          transaction, sku, resource_url, reason, issued_at, place)
-        select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
-          $8::text[], $9::numeric[], $10::text[], $11::text[], $12::text[], $13::text[], $14::timestamptz[],
-          $15::bigint[])`,
-      values: [
-        payments.map((payment) => payment.entryId),
-        payments.map((payment) => payment.outcome),
-        payments.map((payment) => payment.callId),
-        payments.map((payment) => payment.network),
-        payments.map((payment) => payment.asset),
-        payments.map((payment) => payment.payer),
-        payments.map((payment) => payment.nonce),
-        payments.map((payment) => payment.payTo),
-        payments.map((payment) => payment.amount.toString()),
-        payments.map((payment) => payment.transaction),
-        payments.map((payment) => payment.sku),
-        payments.map((payment) => payment.resourceUrl),
-        payments.map((payment) => payment.reason),
-        payments.map((payment) => payment.issuedAt.toISOString()),
-        payments.map((payment) => payment.place.toString()),
-      ],
-    });
+    await tx.query({ name: 'billing_store_payments', text: storePayments, values: paymentRows.values(payments) });
   }
 }
 
+const entryRows = rows<CheckedRow>({
+  place: bigints(({ row }) => BigInt(row.place)),
+  id: uuids(({ row }) => row.id),
+  kind: texts(({ row }) => row.kind),
+  principal: texts(({ row }) => row.principal),
+  digest: bytes(({ row }) => row.digest),
+  recorded_at: times(({ row }) => storable(row.recorded_at)),
+  jws: texts(({ row }) => row.jws),
+  usage_rail: texts(({ row }) => row.usage_rail),
+  usage_account: texts(({ row }) => row.usage_account),
+  usage_payer: texts(({ row }) => row.usage_payer),
+  usage_sku: texts(({ row }) => row.usage_sku),
+  usage_units: bigints(({ row }) => (row.usage_units === null ? null : BigInt(row.usage_units))),
+  usage_period_start: times(({ row }) => storable(row.usage_period_start)),
+  usage_occurred_at: times(({ row }) => storable(row.usage_occurred_at)),
+  fault: texts(({ fault }) => fault),
+  fault_detail: texts(({ detail }) => detail),
+});
+const entryColumns = `place, id, kind, principal, digest, recorded_at, jws, usage_rail, usage_account, usage_payer,
+  usage_sku, usage_units, usage_period_start, usage_occurred_at, fault, fault_detail`;
+const storeEntries = `insert into billing.entry (${entryColumns}, ingested_at)
+  select ${entryColumns}, $${entryRows.size + 1} from ${entryRows.source()}`;
+
+const paymentRows = rows<PaymentRow>({
+  entry_id: uuids((payment) => payment.entryId),
+  outcome: texts((payment) => payment.outcome),
+  call_id: uuids((payment) => payment.callId),
+  network: texts((payment) => payment.network),
+  asset: texts((payment) => payment.asset),
+  payer: texts((payment) => payment.payer),
+  nonce: texts((payment) => payment.nonce),
+  pay_to: texts((payment) => payment.payTo),
+  amount: texts((payment) => payment.amount.toString()),
+  transaction: texts((payment) => payment.transaction),
+  sku: texts((payment) => payment.sku),
+  resource_url: texts((payment) => payment.resourceUrl),
+  reason: texts((payment) => payment.reason),
+  issued_at: times((payment) => payment.issuedAt),
+  place: bigints((payment) => payment.place),
+});
+const storePayments = `insert into billing.payment (entry_id, outcome, call_id, network, asset, payer, nonce, pay_to,
+    amount, transaction, sku, resource_url, reason, issued_at, place)
+  select entry_id, outcome, call_id, network, asset, payer, nonce, pay_to, amount::numeric, transaction, sku,
+    resource_url, reason, issued_at, place
+  from ${paymentRows.source()}`;
+
 /**
- * A time as PostgreSQL reads it. `infinity`, and what a `Date` cannot say or PostgreSQL cannot read of it, is stored as
- * infinity: such a row is a bad one, and it must find room all the same, or the intake would stop at it for ever.
+ * The time, or the year 9999's end or the year 1000 in place of `infinity` and of what a `Date` cannot say or
+ * PostgreSQL cannot read: such a row is a bad one, and it must find room all the same, or the intake would stop at it.
  */
-function timeText<T extends Date | number | null>(time: T): T extends null ? string | null : string;
-function timeText(time: Date | number | null): string | null {
+function storable(time: Date | number | null): Date | null {
   if (time === null) return null;
   const ms = Number(time);
-  if (ms >= earliestMs && ms <= latestMs) return new Date(ms).toISOString();
-  return ms < earliestMs ? '-infinity' : 'infinity';
+  if (ms >= earliestMs && ms <= latestMs) return new Date(ms);
+  return new Date(ms < earliestMs ? earliestMs : latestMs);
 }
 
 const earliestMs = Date.UTC(1_000, 0);

@@ -1,3 +1,4 @@
+import { maxDocumentLength } from '@keyfare/core/receipt';
 import type { SqlPool } from '@keyfare/db/sql';
 import type { AccountsReading } from '../accounts-reading.js';
 
@@ -60,7 +61,13 @@ export function findGap(after: bigint, { rows, head }: FeedBatch): FeedGap | nul
 
 const micros = (time: string): string => `(extract(epoch from ${time}) * 1000000)::bigint::text`;
 
-/** The feed as views in the API's database. The head is read before the rows, so it never promises too much. */
+/** What is longer is no name in any entry. One character more is read, so that it is known for longer. */
+const longestText = 200;
+
+/**
+ * The feed as views in the API's database. The head is read before the rows, so it never promises too much. A text that
+ * is longer than any in a good entry comes cut: a batch of such rows would not fit in memory.
+ */
 export function sqlFeed(sql: SqlPool): LogFeed {
   return async (after, limit) => {
     const [head] = await sql.query<{ place: string | null; as_of: string | null; asked_at: string }>({
@@ -70,8 +77,10 @@ export function sqlFeed(sql: SqlPool): LogFeed {
     });
     const rows = await sql.query<FeedRow>({
       name: 'billing_feed',
-      text: `select place, id, kind, principal, digest, recorded_at, jws, usage_rail, usage_account, usage_payer,
-          usage_sku, usage_units, usage_period_start, usage_occurred_at
+      text: `select place, id, left(kind, ${longestText + 1}) as kind, left(principal, ${longestText + 1}) as principal,
+          digest, recorded_at, left(jws, ${maxDocumentLength + 1}) as jws, usage_rail,
+          left(usage_account, ${longestText + 1}) as usage_account, left(usage_payer, ${longestText + 1}) as usage_payer,
+          left(usage_sku, ${longestText + 1}) as usage_sku, usage_units, usage_period_start, usage_occurred_at
         from keyfare.entry_feed where last_place > $1::bigint and place > $1::bigint
         order by last_place, place limit $2`,
       values: [after.toString(), limit],

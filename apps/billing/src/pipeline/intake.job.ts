@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '@keyfare/core/time';
-import { type Sql, SqlPool } from '@keyfare/db/sql';
+import { errorCode, type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { GoodEntry } from '../entry.js';
 import { type CheckedRow, EntryStore } from '../intake/entry-store.js';
@@ -85,8 +85,7 @@ export class IntakeJob {
     const batch = gap === null ? read : upTo(gap, read);
     const checked = await this.intake.check(batch.rows);
     const to = moveCursor(from, { batch, checked, since });
-    const booked = await this.sql.transaction((tx) => this.#book(tx, { from, to, rows: checked.rows }));
-    if (!booked) return 'taken';
+    if (!(await this.#bookAll({ from, to, rows: checked.rows }))) return 'taken';
     for (const { entry } of checked.rows) this.metrics.entries.inc({ outcome: entry === null ? 'bad' : 'good' });
     if (checked.waiting) return 'waiting';
     if (gap !== null) {
@@ -123,6 +122,33 @@ export class IntakeJob {
     this.#gapAt = first;
     this.#logger.error(
       `the entries at the places ${first} to ${last} are gone from the log; nothing behind them is booked: see the runbook the-log-grows`,
+    );
+  }
+
+  /**
+   * Books the batch in one transaction. When the database refuses what is in it, the batch is halved until the row is
+   * alone, and that row is kept as a bad one: no row can stop those behind it, whatever is wrong with it.
+   */
+  async #bookAll(batch: Batch): Promise<boolean> {
+    try {
+      return await this.sql.transaction((tx) => this.#book(tx, batch));
+    } catch (error) {
+      const [row, ...others] = batch.rows;
+      if (!isRefusedData(error) || row === undefined) throw error;
+      if (others.length > 0) return this.#bookHalves(batch);
+      if (row.entry === null) throw error;
+      const detail = `The books cannot hold what it says (SQLSTATE ${errorCode(error) ?? 'unknown'}).`;
+      this.#logger.error(`entry ${row.row.id} is kept as a bad one: ${String(error)}`);
+      return this.sql.transaction((tx) => this.#book(tx, { ...batch, rows: [refuse(row, 'receipt-invalid', detail)] }));
+    }
+  }
+
+  async #bookHalves({ from, to, rows }: Batch): Promise<boolean> {
+    const half = rows.length >> 1;
+    const between = { ...from, place: BigInt(rows[half - 1]?.row.place ?? from.place) };
+    return (
+      (await this.#bookAll({ from, to: between, rows: rows.slice(0, half) })) &&
+      (await this.#bookAll({ from: between, to, rows: rows.slice(half) }))
     );
   }
 
@@ -170,6 +196,11 @@ export class IntakeJob {
     const claims = claimsOf(await readLives(tx, payments));
     await this.ledger.post(tx, (await findReclaimed(tx, payments, claims)).map(identificationOf));
   }
+}
+
+/** Data that a column, a constraint or an index cannot hold: SQLSTATE classes 22, 23 and 54. */
+function isRefusedData(error: unknown): boolean {
+  return /^(22|23|54)[0-9A-Z]{3}$/.test(errorCode(error) ?? '');
 }
 
 function goodOf(rows: readonly CheckedRow[]): readonly GoodEntry[] {

@@ -1,5 +1,6 @@
 import type { Overage } from '@keyfare/core/metering';
 import { money } from '@keyfare/core/money';
+import { bigints, rows, texts, times, uuids } from '@keyfare/db/rows';
 import type { Sql } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
 import type { GoodEntry } from '../entry.js';
@@ -66,13 +67,13 @@ export class RatingService {
   ): Promise<ReadonlyMap<string, bigint>> {
     const wanted = [...periods.values()];
     if (wanted.length === 0) return new Map();
-    const rows = await tx.query<{ account: string; period_start: Date; units: string }>({
+    const found = await tx.query<{ account: string; period_start: Date; units: string }>({
       name: 'billing_read_totals',
       text: `select account, period_start, units from billing.period_total
         join unnest($1::text[], $2::timestamptz[]) as wanted (account, period_start) using (account, period_start)`,
       values: [wanted.map(([account]) => account), wanted.map(([, periodStart]) => periodStart.toISOString())],
     });
-    return new Map(rows.map((row) => [periodKey(row.account, row.period_start), BigInt(row.units)]));
+    return new Map(found.map((row) => [periodKey(row.account, row.period_start), BigInt(row.units)]));
   }
 
   async #storeTerms(tx: Sql, terms: readonly BookedTerms[]): Promise<void> {
@@ -106,41 +107,44 @@ export class RatingService {
     if (charges.length === 0) return;
     await tx.query({
       name: 'billing_store_charges',
-      text: `insert into billing.charge (entry_id, rail, account, payer, sku, units, included, overage, unit_price,
-          asset, amount, terms_id, period_start, occurred_at, place)
-        select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
-          $8::bigint[], $9::numeric[], $10::text[], $11::numeric[], $12::uuid[], $13::timestamptz[],
-          $14::timestamptz[], $15::bigint[])`,
-      values: [
-        charges.map((charge) => charge.entryId),
-        charges.map((charge) => charge.rail),
-        charges.map((charge) => charge.account),
-        charges.map((charge) => charge.payer),
-        charges.map((charge) => charge.sku),
-        charges.map((charge) => charge.units.toString()),
-        charges.map((charge) => charge.included.toString()),
-        charges.map((charge) => charge.overage.toString()),
-        charges.map((charge) => charge.unitPrice?.toString() ?? null),
-        charges.map((charge) => charge.asset),
-        charges.map((charge) => charge.amount.toString()),
-        charges.map((charge) => charge.termsId),
-        charges.map((charge) => charge.periodStart.toISOString()),
-        charges.map((charge) => charge.occurredAt.toISOString()),
-        charges.map((charge) => charge.place.toString()),
-      ],
+      text: storeCharges,
+      values: chargeRows.values(charges),
     });
   }
 }
 
+const chargeRows = rows<Charge>({
+  entry_id: uuids((charge) => charge.entryId),
+  rail: texts((charge) => charge.rail),
+  account: texts((charge) => charge.account),
+  payer: texts((charge) => charge.payer),
+  sku: texts((charge) => charge.sku),
+  units: bigints((charge) => charge.units),
+  included: bigints((charge) => charge.included),
+  overage: bigints((charge) => charge.overage),
+  unit_price: texts((charge) => charge.unitPrice?.toString()),
+  asset: texts((charge) => charge.asset),
+  amount: texts((charge) => charge.amount.toString()),
+  terms_id: uuids((charge) => charge.termsId),
+  period_start: times((charge) => charge.periodStart),
+  occurred_at: times((charge) => charge.occurredAt),
+  place: bigints((charge) => charge.place),
+});
+const storeCharges = `insert into billing.charge (entry_id, rail, account, payer, sku, units, included, overage, unit_price,
+    asset, amount, terms_id, period_start, occurred_at, place)
+  select entry_id, rail, account, payer, sku, units, included, overage, unit_price::numeric, asset, amount::numeric,
+    terms_id, period_start, occurred_at, place
+  from ${chargeRows.source()}`;
+
 /** The terms of these accounts, in the order of the feed. */
 export async function readTerms(tx: Sql, accounts: readonly string[]): Promise<readonly BookedTerms[]> {
   if (accounts.length === 0) return [];
-  const rows = await tx.query<TermsRow>({
+  const found = await tx.query<TermsRow>({
     name: 'billing_read_account_terms',
     text: 'select * from billing.terms where account = any($1::text[]) order by place',
     values: [accounts],
   });
-  return rows.map((row) => ({
+  return found.map((row) => ({
     id: row.id,
     account: row.account,
     accountName: row.account_name,

@@ -1,0 +1,97 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { migrateBilling } from '@keyfare/billing/database';
+import { SqlPool } from '@keyfare/db/sql';
+import { choosePort } from '@keyfare/devstack/ports';
+import { migrateGate } from '@keyfare/gate/database';
+import { startFreshPostgres } from '../fresh-postgres.js';
+import { start } from '../started.js';
+import { type BenchLog, openBenchLog } from './log.js';
+
+/** A running billing over a log, each process and PostgreSQL its own. */
+export interface Books {
+  readonly log: BenchLog;
+  /** As the superuser. */
+  readonly sql: SqlPool;
+  readonly billing: ChildProcess;
+  readonly pids: { readonly billing: number; readonly postgres: number };
+  /** Resolves when all that has a place is booked, with how many entries that are. */
+  booked(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+/** Starts PostgreSQL, both schemas, the API's keys over HTTP, and billing as it runs in production. */
+export async function startBooks(): Promise<Books> {
+  const { server, pid: postgres, stop: stopPostgres } = await startFreshPostgres();
+  await migrateGate(server.adminUrl);
+  await migrateBilling(server.adminUrl);
+  const sql = new SqlPool({ url: server.adminUrl, applicationName: 'bench', queryTimeoutMs: 120_000 });
+  const log = await openBenchLog(sql);
+  const keys = createServer((_request, response) => {
+    response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: [log.jwk] }));
+  });
+  const [keysPort, port] = [await choosePort(), await choosePort()];
+  keys.listen(keysPort, '127.0.0.1');
+  const [billing, stopBilling] = await start(
+    () =>
+      startBilling({
+        DATABASE_URL: server.adminUrl,
+        API_JWKS_URL: `http://127.0.0.1:${String(keysPort)}/`,
+        RPC_URL: 'http://127.0.0.1:9',
+        NETWORK: 'base-sepolia',
+        PAY_TO: `0x${'a'.repeat(40)}`,
+        PORT: String(port),
+        INTAKE_INTERVAL_MS: '50',
+        CHAIN_INTERVAL_MS: '60000',
+        LOG_LEVEL: 'error',
+      }),
+    async (child) => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    },
+  );
+  await answering(`http://127.0.0.1:${String(port)}/healthz`, billing);
+  return {
+    log,
+    sql,
+    billing,
+    pids: { billing: billing.pid ?? 0, postgres },
+    booked: () => allBooked(sql),
+    stop: async () => {
+      await stopBilling();
+      keys.close();
+      await sql.close();
+      await stopPostgres();
+    },
+  };
+}
+
+async function startBilling(env: Readonly<Record<string, string>>): Promise<ChildProcess> {
+  return fork(fileURLToPath(new URL('billing-server.js', import.meta.url)), {
+    env: { ...process.env, NODE_ENV: 'development', ...env },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+}
+
+async function answering(url: string, child: ChildProcess): Promise<void> {
+  while (child.exitCode === null) {
+    const response = await fetch(url).catch(() => null);
+    if (response?.ok === true) return;
+    await new Promise((wake) => setTimeout(wake, 50));
+  }
+  throw new Error('billing ended');
+}
+
+async function allBooked(sql: SqlPool): Promise<number> {
+  for (;;) {
+    const [row] = await sql.query<{ read: string; head: string }>({
+      name: 'bench_booked',
+      text: `select coalesce((select place from billing.feed_cursor), 0) as read, (select place from keyfare.log_head) as head`,
+    });
+    if (row !== undefined && row.read === row.head) return Number(row.read);
+    await new Promise((wake) => setTimeout(wake, 20));
+  }
+}
