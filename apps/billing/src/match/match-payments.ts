@@ -79,9 +79,7 @@ export async function matchPayments(
     whyOf: (match) => {
       const side = found.find(({ entry }) => entry?.entryId === match.entry_id);
       if (!side?.transfers.some(({ id }) => id === match.transfer_id)) return 'the block of the transfer is gone';
-      return side.entry?.moved === true
-        ? 'another transfer or amount is the right one'
-        : 'the payment was taken back';
+      return side.entry?.moved === true ? 'another transfer or amount is the right one' : 'the payment was taken back';
     },
   });
   const kept = new Set(live.map(storedPair));

@@ -123,7 +123,9 @@ export class CreateMatch1799000000200 implements MigrationInterface {
     await queryRunner.query(`
       create index chain_transfer_unknown on billing.chain_transfer (watch, transaction)
       where authorizer is null and orphaned_at is null and to_address = pay_to`);
-    await queryRunner.query(`create index payment_owed_back on billing.payment (entry_id) where outcome = 'refund-due'`);
+    await queryRunner.query(
+      `create index payment_owed_back on billing.payment (entry_id) where outcome = 'refund-due'`,
+    );
     await queryRunner.query('create index payment_issued on billing.payment (issued_at)');
     await queryRunner.query(`
       create index chain_transfer_time on billing.chain_transfer (block_time) where authorizer is not null`);
