@@ -110,7 +110,7 @@ async function enter(sql: SqlPool, { keyOf, payTo }: Stage, entries: readonly En
   }
 }
 
-/** The chain's side: blocks, blocks that are gone, and finality, each in its transaction, as the chain's step has it. */
+/** The chain: blocks, blocks that are gone, and finality, each in its transaction, as the chain's step has it. */
 async function follow(sql: SqlPool, { keyOf, payTo, payer, store }: Stage, moves: readonly Move[]): Promise<void> {
   const chain: Checkpoint[] = [{ number: 0n, hash: randomUUID(), time: now }];
   let finalized = 0n;

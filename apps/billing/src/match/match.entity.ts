@@ -3,8 +3,8 @@ import { atomicColumn, timeColumn } from '@keyfare/db/columns';
 import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /**
- * That an entry or an invoice, and a transfer or a bank payment, are the same event. Many to many: each says how much of
- * the two it is about. Never deleted: one that is no longer true is `undone`.
+ * That an entry or an invoice, and a transfer or a bank payment, are the same event. Many to many: each says how much
+ * of the two it is about. Never deleted: one that is no longer true is `undone`.
  */
 @Entity({ name: 'match' })
 @Check('match_state', `state in ('provisional', 'final', 'undone')`)

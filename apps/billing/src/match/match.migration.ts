@@ -66,7 +66,7 @@ export class CreateMatch1799000000200 implements MigrationInterface {
 
   async #fill(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`
-      create temporary table side on commit drop as
+      create table billing.match_side as
       with recorded as (
         select distinct on (b.network, b.asset, b.payer, b.nonce) b.network, b.asset, b.payer, b.nonce, b.entry_id,
           b.amount, count(*) over (partition by b.network, b.asset, b.payer, b.nonce) as entries,
@@ -89,22 +89,22 @@ export class CreateMatch1799000000200 implements MigrationInterface {
         where t.orphaned_at is null and t.authorizer is not null and t.to_address = t.pay_to
         order by t.network, t.asset, t.authorizer, t.nonce, t.block_number, t.log_index, t.id)
       select * from recorded full join settled using (network, asset, payer, nonce)`);
-    // The id is that of the first match of the two: a UUIDv8 of SHA-256, as \`deriveId\` makes it.
+    // The id is that of the first match of the two: a UUIDv8 of SHA-256, as `deriveId` makes it.
     await queryRunner.query(`
       insert into billing.match (id, entry_id, transfer_id, asset, amount, state, rule, matched_at, final_at)
       select encode(set_byte(set_byte(h, 6, (get_byte(h, 6) & 15) | 128), 8, (get_byte(h, 8) & 63) | 128), 'hex')::uuid,
         entry_id, transfer_id, ${codeSql('asset')}, least(amount, value),
         case when coalesce(final, false) then 'final' else 'provisional' end, 'authorization', now(),
         case when final then now() end
-      from side cross join lateral (
+      from billing.match_side cross join lateral (
         select substring(sha256(convert_to('match:' || entry_id || '/' || transfer_id || '/0', 'UTF8')) for 16) as h) as h
       where moved and transfer_id is not null and least(amount, value) > 0`);
     await queryRunner.query(`
       insert into billing.open_payment (network, asset, payer, nonce)
-      select network, asset, payer, nonce from side
+      select network, asset, payer, nonce from billing.match_side
       where entries > 1 or transfers > 1
         or not coalesce(moved and amount = value, false) and not coalesce(void and transfer_id is null, false)`);
-    await queryRunner.query('drop table side');
+    await queryRunner.query('drop table billing.match_side');
   }
 
   /** After the rows are in, which is faster. */

@@ -3,8 +3,8 @@ import { paymentSides } from '../payment-status.sql.js';
 import type { Check } from './check.js';
 
 /**
- * The matches of payments, and which payments are kept as open, against what entries and transfers come to when they are
- * paired again: all of history, for a full audit. What an operator matched is not looked at.
+ * The matches of payments, and which payments are kept as open, against what entries and transfers come to when they
+ * are paired again: all of history, for a full audit. What an operator matched is not looked at.
  */
 export function checkMatches(): Check {
   return {
