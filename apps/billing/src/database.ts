@@ -23,6 +23,9 @@ import { JournalEntity } from './ledger/journal.entity.js';
 import { CreateLedger1796000000300 } from './ledger/ledger.migration.js';
 import { LedgerAccountEntity } from './ledger/ledger-account.entity.js';
 import { PostingEntity } from './ledger/posting.entity.js';
+import { MatchEntity } from './match/match.entity.js';
+import { CreateMatch1799000000200 } from './match/match.migration.js';
+import { OpenPaymentEntity } from './match/open-payment.entity.js';
 import { KnownOperatorEntity } from './operator/known-operator.entity.js';
 import { AuditChanges1797000000000, KnowOperators1797000000100 } from './operator/operator.migration.js';
 import { ChargeEntity } from './rating/charge.entity.js';
@@ -53,6 +56,8 @@ const entities = [
   ChainCursorEntity,
   ChainBlockEntity,
   ChainTransferEntity,
+  MatchEntity,
+  OpenPaymentEntity,
   InvoiceEntity,
   InvoiceLineEntity,
   BreakEntity,
@@ -79,6 +84,7 @@ const migrations = [
   ChargeFreeCalls1798000000320,
   CountEurc1798000000400,
   NameTerms1799000000000,
+  CreateMatch1799000000200,
 ];
 
 const jobsLock = 0x6b66_6a62;

@@ -14,6 +14,7 @@ import { eurcAddress, mintUsdc } from '@keyfare/devstack/usdc';
 import { fixedClock } from '@keyfare/fixtures/clock';
 import { migrateGate } from '@keyfare/gate/database';
 import { migrateBilling } from '../src/database.js';
+import { checkMatches } from '../src/reconcile/checks/matches.sql.js';
 import { settle } from './payments.js';
 import { type Books, openBooks, openWorldOn, type World } from './world.js';
 
@@ -106,6 +107,10 @@ describe('billing of today on the books of the release before', () => {
   it('keeps what was booked, and stands at the place up to which it had read', async () => {
     expect(await booked()).toEqual(old);
     expect(await world.rows('select place::int from billing.feed_cursor')).toEqual([{ place: facts.read }]);
+    // The migration has matched what was booked, as an audit matches it.
+    const [matched] = await world.rows<{ matches: number }>('select count(*)::int as matches from billing.match');
+    expect(matched?.matches).toBeGreaterThan(0);
+    expect(await world.rows(checkMatches().text)).toEqual([]);
     const moved = await world.rows(`select e.id from billing.entry e join keyfare.entry_feed f using (id)
       where e.place <> f.place`);
     expect(moved).toEqual([]);

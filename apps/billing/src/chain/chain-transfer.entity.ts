@@ -8,6 +8,10 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 @Index('chain_transfer_key', ['network', 'asset', 'authorizer', 'nonce'], { where: 'authorizer is not null' })
 @Index('chain_transfer_block', ['watch', 'blockNumber'])
 @Index('chain_transfer_transaction', ['transaction'])
+@Index('chain_transfer_unknown', ['watch', 'transaction'], {
+  where: 'authorizer is null and orphaned_at is null and to_address = pay_to',
+})
+@Index('chain_transfer_time', ['blockTime'], { where: 'authorizer is not null' })
 export class ChainTransferEntity {
   /** Follows from its place, and from how often a transfer was seen there. */
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'chain_transfer_pk' })

@@ -11,6 +11,8 @@ import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 @Check('payment_amount', 'amount >= 0')
 @Index('payment_key', ['network', 'asset', 'payer', 'nonce'])
 @Index('payment_order', ['place'])
+@Index('payment_owed_back', ['entryId'], { where: `outcome = 'refund-due'` })
+@Index('payment_issued', ['issuedAt'])
 @Index('payment_call', ['callId'], { where: 'call_id is not null' })
 export class PaymentEntity {
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'payment_pk' })

@@ -9,8 +9,10 @@ import { type Wallet, Wallets } from '../chain/wallets.js';
 import { BillingConfig } from '../config.js';
 import { journalsOfOpening, journalsOfTransfer } from '../ledger/flows.js';
 import { LedgerService } from '../ledger/ledger.service.js';
+import { moveFinality } from '../match/match-payments.js';
 import { clock } from '../tokens.js';
 import { awaitBooks, tryTurn, turns } from '../turns.js';
+import { matchLives, matchTransfers } from './match-lives.js';
 import { claimsOf, keyName, readLives } from './payments.sql.js';
 import { Serial } from './serial.js';
 
@@ -106,6 +108,7 @@ export class ChainJob {
     switch (step.kind) {
       case 'current':
         await wallet.store.advance(tx, { reached: step.end.head, end: step.end });
+        if (step.end.finalizedNumber !== cursor.finalizedNumber) await moveFinality(tx, wallet.store.watch, this.now());
         return this.#atEnd(cursor, step);
       case 'behind':
         return this.#doubt(tx, found, { to: step.at, end: step.end });
@@ -117,6 +120,7 @@ export class ChainJob {
         const stored = await wallet.store.extend(tx, step, { now: this.now() });
         await this.#bookTransfers(tx, wallet, stored);
         await wallet.store.advance(tx, { reached: step.last, end: step.end });
+        await moveFinality(tx, wallet.store.watch, this.now());
         return step.last.number === step.end.head.number ? this.#atEnd(cursor, step) : 'more';
       }
       // Another process has opened the wallet in between.
@@ -153,12 +157,14 @@ export class ChainJob {
   }
 
   async #rollBack(tx: Sql, { store }: Wallet, { to, end }: Rollback): Promise<void> {
-    const orphaned = await store.rollBack(tx, { to, end, now: this.now() }, (ids) =>
-      this.ledger.reverse(
+    const orphaned = await store.rollBack(tx, { to, end, now: this.now() }, async (ids) => {
+      await this.ledger.reverse(
         tx,
         ids.map((id) => `transfer:${id}`),
-      ),
-    );
+      );
+      await matchTransfers(tx, ids, this.now());
+    });
+    await moveFinality(tx, store.watch, this.now());
     this.#logger.warn(`the chain was reorganized after block ${to.number}: ${orphaned} transfers are orphaned`);
   }
 
@@ -167,7 +173,8 @@ export class ChainJob {
     const paid = transfers.flatMap(({ authorization, asset }) =>
       authorization === null ? [] : [{ network, asset, payer: authorization.authorizer, nonce: authorization.nonce }],
     );
-    const claims = claimsOf(await readLives(tx, paid));
+    const lives = await readLives(tx, paid);
+    const claims = claimsOf(lives);
     const journals = transfers.flatMap(({ id, asset, from, to, value, blockTime, authorization }) => {
       const key = authorization && { network, asset, payer: authorization.authorizer, nonce: authorization.nonce };
       return journalsOfTransfer({
@@ -184,6 +191,7 @@ export class ChainJob {
       });
     });
     await this.ledger.post(tx, journals);
+    await matchLives(tx, paid, { lives, now: this.now() });
   }
 }
 

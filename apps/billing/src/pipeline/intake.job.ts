@@ -16,6 +16,7 @@ import { codeOf } from '../token.js';
 import { clock, logFeed } from '../tokens.js';
 import { awaitBooks, tryTurn, turns } from '../turns.js';
 import { followPayments } from './follow-payments.js';
+import { matchLives } from './match-lives.js';
 import { claimsOf, findReclaimed, readLives } from './payments.sql.js';
 import { Serial } from './serial.js';
 
@@ -193,8 +194,9 @@ export class IntakeJob {
     ]);
     // Transfers that came before the entries that say what they pay.
     if (payments.length === 0) return;
-    const claims = claimsOf(await readLives(tx, payments));
-    await this.ledger.post(tx, (await findReclaimed(tx, payments, claims)).map(identificationOf));
+    const lives = await readLives(tx, payments);
+    await this.ledger.post(tx, (await findReclaimed(tx, payments, claimsOf(lives))).map(identificationOf));
+    await matchLives(tx, payments, { lives, now: this.now() });
   }
 }
 

@@ -14,6 +14,7 @@ import { checkDocuments, checkEntries } from './checks/entries.sql.js';
 import { checkInvoices } from './checks/invoices.sql.js';
 import { checkCharges, checkLedger, checkPosted } from './checks/ledger.sql.js';
 import { checkLimits } from './checks/limits.sql.js';
+import { checkMatches } from './checks/matches.sql.js';
 import { checkMeter } from './checks/meter.sql.js';
 import { checkPayments, checkRefunds, checkTransfers } from './checks/payments.sql.js';
 import { checkStandstills } from './checks/standstills.sql.js';
@@ -165,6 +166,7 @@ function checksOf({ accounts }: RunInput, judgement: PaymentJudgement): readonly
     checkInvoices(),
     checkPayments(judgement),
     checkTransfers(),
+    checkMatches(),
     checkRefunds(),
     ...(accounts === null ? [] : [checkMeter(accounts, accounts.meter), checkTerms(accounts, accounts.terms)]),
   ];

@@ -73,18 +73,27 @@ interface SettlementRow {
   readonly finality: SettlementView['finality'];
 }
 
+// The payments that an entry of the month brought in, or a block of the month shows: each may be of another month.
+const keysOfMonth = `
+  select network, asset, payer, nonce from billing.payment
+  where outcome in ('settled', 'deferred', 'refund-due') and issued_at >= $1 and issued_at < $2
+  union
+  select network, asset, authorizer, nonce from billing.chain_transfer
+  where orphaned_at is null and authorizer is not null and to_address = pay_to and block_time >= $1 and block_time < $2`;
+
 /** The payments of a month: by the time of their receipt, or of their block where there is none. */
 export function settlementsTable(period: Period, judgement: PaymentJudgement): Table<SettlementRow, SettlementView> {
   return {
     name: `settlements-${formatMonth(period)}`,
     columns: Object.keys(settlementRow.shape) as (keyof SettlementView)[],
     statement: {
-      text: `with ${payments(3)},
+      text: `with ${payments(3, keysOfMonth)},
         bulk as (
           select id, count(*) over batch as payments, row_number() over (batch order by log_index, id) as nth,
             transaction_fee as fee
           from billing.chain_transfer
           where orphaned_at is null and authorizer is not null and to_address = pay_to
+            and transaction in (select settled_transaction from payments)
           window batch as (partition by network, transaction))
         select status, outcome, entry_id, told_by, sku, issued_at, network, asset, ${codeSql('asset')} as code, payer, nonce,
           recorded_amount,

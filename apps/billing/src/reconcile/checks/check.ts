@@ -18,6 +18,7 @@ export const breakClasses = [
   'settled-not-recorded',
   'amount-mismatch',
   'duplicate-settlement',
+  'match-mismatch',
   'deferred-overdue',
   'uncollectable',
   'refund-due',

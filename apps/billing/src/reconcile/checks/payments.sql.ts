@@ -1,11 +1,18 @@
 import { codeSql } from '../../token.js';
-import { type PaymentJudgement, paymentParameters, payments } from '../payment-status.sql.js';
+import { openKeys, type PaymentJudgement, paymentParameters, payments } from '../payment-status.sql.js';
 import type { Check } from './check.js';
 
 const keys = `jsonb_build_object('network', p.network, 'asset', p.asset, 'payer', p.payer, 'nonce', p.nonce)`;
 
+/**
+ * What a check of payments looks at. `open`: those of which something is open, which is kept with every entry and
+ * transfer, and those that have a break; its cost follows their number. `all`: whatever is in the books, which also
+ * finds what was changed past them. Both find every break that entries and transfers make, so either may close one.
+ */
+export type PaymentScope = 'open' | 'all';
+
 /** The entries' payments against the chain's transfers. */
-export function checkPayments(judgement: PaymentJudgement): Check {
+export function checkPayments(judgement: PaymentJudgement, scope: PaymentScope = 'all'): Check {
   const classes = [
     'recorded-not-settled',
     'settled-not-recorded',
@@ -16,7 +23,7 @@ export function checkPayments(judgement: PaymentJudgement): Check {
   return {
     classes,
     text: `
-      with ${payments(3)}
+      with ${payments(3, scope === 'open' ? openKeys(7) : undefined)}
       select status as class, concat_ws('/', network, asset, payer, nonce) as subject,
         ${keys} || jsonb_strip_nulls(jsonb_build_object('entry', entry_id,
           'transaction', coalesce(settled_transaction, recorded_transaction))) as keys,
@@ -66,17 +73,21 @@ export function checkRefunds(): Check {
 }
 
 /** What one payment was counted for twice, and money that came in by no payment. */
-export function checkTransfers(): Check {
+export function checkTransfers(scope: PaymentScope = 'all'): Check {
+  const isOpen = scope === 'open';
+  const among = (payer: string): string =>
+    isOpen ? `and (network, asset, ${payer}, nonce) in (select network, asset, payer, nonce from key)` : '';
   return {
     classes: ['duplicate-settlement', 'unknown-inbound'],
     text: `
+      ${isOpen ? `with key as materialized (${openKeys(3)})` : ''}
       select 'duplicate-settlement' as class, 'entry:' || p.entry_id as subject,
         ${keys} || jsonb_build_object('entry', p.entry_id, 'first', p.first) as keys,
         ${codeSql('p.asset')} as asset, p.amount, 'receipt' as side, 'Another entry records the same payment.' as detail
       from (
         select *, first_value(entry_id) over (
           partition by network, asset, payer, nonce order by place) as first
-        from billing.payment where outcome in ('settled', 'deferred', 'refund-due')) p
+        from billing.payment where outcome in ('settled', 'deferred', 'refund-due') ${among('payer')}) p
       where p.entry_id <> p.first
       union all
       select 'duplicate-settlement', 'transfer:' || p.id,
@@ -84,7 +95,8 @@ export function checkTransfers(): Check {
         ${codeSql('p.asset')}, p.value, 'chain', 'Another transfer was made by the same authorization.'
       from (
         select *, authorizer as payer, row_number() over key as place, first_value(transaction) over key as first
-        from billing.chain_transfer where orphaned_at is null and authorizer is not null and to_address = pay_to
+        from billing.chain_transfer
+        where orphaned_at is null and authorizer is not null and to_address = pay_to ${among('authorizer')}
         window key as (partition by network, asset, authorizer, nonce order by block_number, log_index)) p
       where p.place > 1
       union all
@@ -93,14 +105,22 @@ export function checkTransfers(): Check {
           nullif(${codeSql('p.asset')}, 'USDC')),
         jsonb_build_object('network', p.network, 'asset', p.asset, 'from', p.from_address,
           'to', p.pay_to, 'transaction', p.transaction, 'place', p.place::text),
-        ${codeSql('p.asset')}, p.value, 'chain', 'Money came in by no authorization, and no entry can explain it.'
+        ${codeSql('p.asset')}, p.value - p.matched, 'chain',
+        'Money came in by no authorization, and no entry can explain it.'
       from (
         -- Its place among the wallet's transfers in the transaction: one that is mined again keeps it, a log index may not.
-        select *, row_number() over (partition by watch, transaction order by log_index) as place
-        from billing.chain_transfer where orphaned_at is null) p
-      where p.authorizer is null and p.to_address = p.pay_to and p.from_address <> p.pay_to
-        -- Anybody may send nothing to anybody.
-        and p.value > 0`,
-    values: [],
+        select t.*, (
+            select count(*) from billing.chain_transfer o
+            where o.watch = t.watch and o.transaction = t.transaction and o.orphaned_at is null
+              and o.log_index <= t.log_index) as place,
+            -- What paid an invoice is explained.
+            coalesce((
+              select sum(m.amount) from billing.match m where m.transfer_id = t.id and m.state <> 'undone'), 0) as matched
+        from billing.chain_transfer t
+        where t.orphaned_at is null and t.authorizer is null and t.to_address = t.pay_to and t.from_address <> t.pay_to
+          -- Anybody may send nothing to anybody.
+          and t.value > 0) p
+      where p.value > p.matched`,
+    values: isOpen ? [['duplicate-settlement']] : [],
   };
 }
