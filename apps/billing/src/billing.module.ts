@@ -26,13 +26,14 @@ import { InvoiceService } from './invoice/invoice.service.js';
 import { LedgerService } from './ledger/ledger.service.js';
 import { AuditController } from './operator/audit.controller.js';
 import { KnownOperators } from './operator/known-operators.js';
+import { BreakController } from './pipeline/break.controller.js';
 import { ChainJob } from './pipeline/chain.job.js';
 import { DraftsJob } from './pipeline/drafts.job.js';
 import { IntakeJob } from './pipeline/intake.job.js';
 import { ReconcileJob } from './pipeline/reconcile.job.js';
 import { ReconciliationController } from './pipeline/reconciliation.controller.js';
+import { Resolutions } from './pipeline/resolutions.js';
 import { RatingService } from './rating/rating.service.js';
-import { BreakController } from './reconcile/break.controller.js';
 import { BreakService } from './reconcile/break.service.js';
 import { ReconcileService } from './reconcile/reconcile.service.js';
 import { ReportController } from './reports/report.controller.js';
@@ -140,6 +141,7 @@ const rooms: Provider[] = [
   Standstills,
   ReconcileService,
   BreakService,
+  Resolutions,
   ReportService,
   IntakeJob,
   ChainJob,

@@ -33,6 +33,8 @@ import { CreateRating1796000000200 } from './rating/rating.migration.js';
 import { TermsEntity } from './rating/terms.entity.js';
 import { NameTerms1799000000000 } from './rating/terms.migration.js';
 import { BreakEntity } from './reconcile/break.entity.js';
+import { BreakCommentEntity, BreakEventEntity, BreakResolutionEntity } from './reconcile/case.entity.js';
+import { WorkOnBreaks1799000000400 } from './reconcile/cases.migration.js';
 import { CreateReconcile1796000000600 } from './reconcile/reconcile.migration.js';
 import { ReconciliationEntity } from './reconcile/reconciliation.entity.js';
 import { CreateBillingRoles1796000000000, TellBillingMigrations1797000034000 } from './roles.migration.js';
@@ -56,6 +58,9 @@ const entities = [
   InvoiceEntity,
   InvoiceLineEntity,
   BreakEntity,
+  BreakCommentEntity,
+  BreakEventEntity,
+  BreakResolutionEntity,
   ReconciliationEntity,
   AuditEntity,
   IdempotentRequestEntity,
@@ -79,6 +84,7 @@ const migrations = [
   ChargeFreeCalls1798000000320,
   CountEurc1798000000400,
   NameTerms1799000000000,
+  WorkOnBreaks1799000000400,
 ];
 
 const jobsLock = 0x6b66_6a62;
