@@ -15,6 +15,8 @@ import { type DynamicModule, Module, type Provider, StandardSchemaValidationPipe
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { DataSource } from 'typeorm';
 import { Wallets } from './chain/wallets.js';
+import { MonthController } from './close/month.controller.js';
+import { MonthService } from './close/month.service.js';
 import { BillingConfig } from './config.js';
 import { billingDataSource, migrateBilling } from './database.js';
 import { EntryStore } from './intake/entry-store.js';
@@ -142,6 +144,7 @@ const rooms: Provider[] = [
   ReconcileService,
   BreakService,
   Resolutions,
+  MonthService,
   ReportService,
   IntakeJob,
   ChainJob,
@@ -166,6 +169,7 @@ export class BillingModule {
         InvoiceController,
         ReconciliationController,
         BreakController,
+        MonthController,
         ReportController,
         AuditController,
         StatusController,

@@ -9,6 +9,9 @@ import { CreateChain1796000000400 } from './chain/chain.migration.js';
 import { ChainBlockEntity } from './chain/chain-block.entity.js';
 import { ChainCursorEntity } from './chain/chain-cursor.entity.js';
 import { ChainTransferEntity } from './chain/chain-transfer.entity.js';
+import { AccountingMonthEntity } from './close/accounting-month.entity.js';
+import { CloseMonths1799000000410 } from './close/close.migration.js';
+import { MonthEventEntity } from './close/month-event.entity.js';
 import { EntryEntity } from './intake/entry.entity.js';
 import { FeedCursorEntity } from './intake/feed-cursor.entity.js';
 import { CreateIntake1796000000100 } from './intake/intake.migration.js';
@@ -61,6 +64,8 @@ const entities = [
   BreakCommentEntity,
   BreakEventEntity,
   BreakResolutionEntity,
+  AccountingMonthEntity,
+  MonthEventEntity,
   ReconciliationEntity,
   AuditEntity,
   IdempotentRequestEntity,
@@ -85,6 +90,7 @@ const migrations = [
   CountEurc1798000000400,
   NameTerms1799000000000,
   WorkOnBreaks1799000000400,
+  CloseMonths1799000000410,
 ];
 
 const jobsLock = 0x6b66_6a62;

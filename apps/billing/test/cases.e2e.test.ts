@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { transferUsdc } from '@keyfare/devstack/usdc';
+import type { Hex } from 'viem';
+import { randomNonce, usdc } from './log-documents.js';
 import { type Market, merchant, openMarket, payTo } from './market.js';
 import { settle } from './payments.js';
 import { makeOperator, type Service, startService } from './service.js';
@@ -129,29 +131,18 @@ describe('a resolution', () => {
   });
 
   it('that wrote a payment off is undone by itself when the money comes in after all', async () => {
-    const [payment] = await settle(market.node, [{ payer: market.payer, payTo, amount: 800n }]);
-    if (payment === undefined) throw new Error('no payment');
-    await market.world.log.paidCall(payment);
-    await market.run();
-    await market.tamper(
-      'create table public.kept as select * from billing.chain_transfer',
-      'delete from billing.chain_transfer',
-      `create table public.kept_journal as select * from billing.journal where source like 'transfer:%'`,
-      `create table public.kept_posting as select * from billing.posting where journal_id in (select id from public.kept_journal)`,
-      'delete from billing.posting where journal_id in (select id from public.kept_journal)',
-      'delete from billing.journal where id in (select id from public.kept_journal)',
-    );
-    market.world.clock.advance(120_000);
+    const { world, node, payer } = market;
+    const nonce = randomNonce() as Hex;
+    const expected = { payer: payer.address.toLowerCase(), payTo, amount: 800n, nonce, asset: usdc };
+    const at = new Date(world.clock().getTime() - 120_000);
+    await world.log.paidCall({ ...expected, at, transaction: randomNonce() as Hex });
+    await node.mine(1);
     const missing = (await openCases()).find(({ class: name }) => name === 'recorded-not-settled');
     if (missing === undefined) throw new Error('nothing is missing');
     const written = await change(missing.id, { resolution: 'lost', kind: 'write-off' });
     expect(written).toMatchObject({ status: 200, body: { posting: { debit: 'uncollected' } } });
     expect([await balanceOf('uncollected'), await balanceOf('x402-receivable:eip155:84532')]).toEqual(['800', '0']);
-    await market.tamper(
-      'insert into billing.chain_transfer select * from public.kept',
-      'insert into billing.journal select * from public.kept_journal',
-      'insert into billing.posting select * from public.kept_posting',
-    );
+    await settle(node, [{ payer, payTo, amount: 800n, nonce }]);
     expect(await openCases()).toEqual([]);
     expect([await balanceOf('uncollected'), await balanceOf('x402-receivable:eip155:84532')]).toEqual(['0', '0']);
     expect(await whatHappened(missing.id)).toEqual(['resolved', 'undone by a run']);

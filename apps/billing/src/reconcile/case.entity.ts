@@ -1,6 +1,7 @@
 import type { AssetCode } from '@keyfare/core/money';
 import { atomicColumn, bigintColumn, timeColumn } from '@keyfare/db/columns';
-import { Check, Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
+import { Check, Column, Entity, ForeignKey, Index, PrimaryColumn, Unique } from 'typeorm';
+import { BreakEntity } from './break.entity.js';
 import type { ResolutionKind } from './kinds.js';
 
 const identity = { ...bigintColumn, generated: 'identity', generatedIdentity: 'ALWAYS' } as const;
@@ -12,6 +13,7 @@ export class BreakCommentEntity {
   @PrimaryColumn({ ...identity, primaryKeyConstraintName: 'break_comment_pk' })
   id: bigint;
 
+  @ForeignKey(() => BreakEntity, { name: 'break_comment_break' })
   @Column({ type: 'text' })
   breakId: string;
 
@@ -37,6 +39,7 @@ export class BreakEventEntity {
   @PrimaryColumn({ ...identity, primaryKeyConstraintName: 'break_event_pk' })
   id: bigint;
 
+  @ForeignKey(() => BreakEntity, { name: 'break_event_break' })
   @Column({ type: 'text' })
   breakId: string;
 
@@ -86,6 +89,7 @@ export class BreakResolutionEntity {
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'break_resolution_pk' })
   id: string;
 
+  @ForeignKey(() => BreakEntity, { name: 'break_resolution_break' })
   @Column({ type: 'text' })
   breakId: string;
 
