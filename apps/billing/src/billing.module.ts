@@ -17,6 +17,7 @@ import { DataSource } from 'typeorm';
 import { Wallets } from './chain/wallets.js';
 import { MonthController } from './close/month.controller.js';
 import { MonthService } from './close/month.service.js';
+import { MonthReportService } from './close/month-report.service.js';
 import { BillingConfig } from './config.js';
 import { billingDataSource, migrateBilling } from './database.js';
 import { EntryStore } from './intake/entry-store.js';
@@ -38,6 +39,7 @@ import { Resolutions } from './pipeline/resolutions.js';
 import { RatingService } from './rating/rating.service.js';
 import { BreakService } from './reconcile/break.service.js';
 import { ReconcileService } from './reconcile/reconcile.service.js';
+import { MonthReportController } from './reports/month-report.controller.js';
 import { ReportController } from './reports/report.controller.js';
 import { ReportService } from './reports/report.service.js';
 import { BillingLifecycle } from './runtime/lifecycle.js';
@@ -145,6 +147,7 @@ const rooms: Provider[] = [
   BreakService,
   Resolutions,
   MonthService,
+  MonthReportService,
   ReportService,
   IntakeJob,
   ChainJob,
@@ -170,6 +173,7 @@ export class BillingModule {
         ReconciliationController,
         BreakController,
         MonthController,
+        MonthReportController,
         ReportController,
         AuditController,
         StatusController,

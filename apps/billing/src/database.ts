@@ -12,6 +12,7 @@ import { ChainTransferEntity } from './chain/chain-transfer.entity.js';
 import { AccountingMonthEntity } from './close/accounting-month.entity.js';
 import { CloseMonths1799000000410 } from './close/close.migration.js';
 import { MonthEventEntity } from './close/month-event.entity.js';
+import { MonthSignOffEntity } from './close/month-sign-off.entity.js';
 import { EntryEntity } from './intake/entry.entity.js';
 import { FeedCursorEntity } from './intake/feed-cursor.entity.js';
 import { CreateIntake1796000000100 } from './intake/intake.migration.js';
@@ -66,6 +67,7 @@ const entities = [
   BreakResolutionEntity,
   AccountingMonthEntity,
   MonthEventEntity,
+  MonthSignOffEntity,
   ReconciliationEntity,
   AuditEntity,
   IdempotentRequestEntity,

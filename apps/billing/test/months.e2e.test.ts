@@ -145,3 +145,53 @@ describe('a month', () => {
     expect(await lock('9999-12')).toMatchObject({ status: 409 });
   });
 });
+
+interface ReportBody {
+  readonly digest: string;
+  readonly wallets: readonly {
+    readonly asset: string;
+    readonly closing: string;
+    readonly movements: readonly object[];
+  }[];
+}
+
+describe("a month's report", () => {
+  it('has each wallet from opening to closing, and what is unexplained; signed, it says when the figures have changed', async () => {
+    const path = `/months/${first}/report`;
+    await monthOfBusiness();
+    const report = (await service.call(path)).body as ReportBody;
+    expect(report).toMatchObject({
+      month: first,
+      signedOff: null,
+      wallets: [
+        {
+          asset: 'USDC',
+          opening: '0.000000',
+          movements: [{ kind: 'unidentified', count: '1', amount: '0.000009' }],
+          closing: '0.000009',
+          unexplained: { count: '1', amount: '0.000009' },
+          carriedForward: { count: '1', amount: '0.000009' },
+        },
+      ],
+    });
+    expect((await service.call(`/months/${second}/report`)).body).toMatchObject({
+      wallets: [{ opening: '0.000009', movements: [], closing: '0.000009', unexplained: { count: '0' } }],
+    });
+    const csv = (await service.call(`${path}.csv`)).text.split('\r\n');
+    expect(csv[0]).toBe('month,network,wallet,asset,item,kind,count,debit,credit');
+    expect(csv.filter((line) => line.includes(',movement,unidentified,1,0.000009,'))).toHaveLength(1);
+    const sign = async (digest: string, name = first): ReturnType<Service['call']> =>
+      service.call(`/months/${name}/sign-off`, { body: { digest } });
+    expect(await sign('0'.repeat(64))).toMatchObject({ status: 409, body: { code: 'month/conflict' } });
+    expect(await sign(report.digest, second)).toMatchObject({ status: 409 });
+    expect(await sign(report.digest)).toMatchObject({
+      status: 200,
+      body: { digest: report.digest, signedOff: { digest: report.digest, changedSinceSigned: false } },
+    });
+    await resolveAll();
+    expect((await service.call(path)).body).toMatchObject({
+      wallets: [{ unexplained: { count: '0', amount: '0.000000' } }],
+      signedOff: { digest: report.digest, changedSinceSigned: true },
+    });
+  });
+});
