@@ -9,6 +9,7 @@ import { makeOperator, type Service, startService } from './service.js';
 interface BreakBody {
   readonly id: string;
   readonly class: string;
+  readonly amount: string | null;
   readonly status: string;
   readonly proposal: object | null;
   readonly posting: { readonly source: string } | null;
@@ -135,7 +136,7 @@ describe('a resolution', () => {
     const nonce = randomNonce() as Hex;
     const expected = { payer: payer.address.toLowerCase(), payTo, amount: 800n, nonce, asset: usdc };
     const at = new Date(world.clock().getTime() - 120_000);
-    await world.log.paidCall({ ...expected, at, transaction: randomNonce() as Hex });
+    await world.log.paidCall({ ...expected, at, transaction: randomNonce() });
     await node.mine(1);
     const missing = (await openCases()).find(({ class: name }) => name === 'recorded-not-settled');
     if (missing === undefined) throw new Error('nothing is missing');
@@ -146,6 +147,62 @@ describe('a resolution', () => {
     expect(await openCases()).toEqual([]);
     expect([await balanceOf('uncollected'), await balanceOf('x402-receivable:eip155:84532')]).toEqual(['0', '0']);
     expect(await whatHappened(missing.id)).toEqual(['resolved', 'undone by a run']);
+  });
+
+  it('of each kind of payment brings what was expected to nothing, and no run objects', async () => {
+    const { world, node, payer } = market;
+    const settled = await settle(
+      node,
+      [900n, 1_200n, 700n, 500n, 3_300n].map((amount) => ({ payer, payTo, amount })),
+    );
+    const [less, more, twice, owed, failed] = settled;
+    if (!less || !more || !twice || !owed || !failed) throw new Error('too few payments');
+    await world.log.paidCall({ ...less, amount: 1_000n });
+    await world.log.paidCall({ ...more, amount: 1_000n });
+    await world.log.paidCall(twice);
+    await world.log.paidCall(twice);
+    await world.log.refundDue(owed);
+    await world.log.unpaidCall(failed);
+    await market.run();
+    world.clock.advance(120_000);
+    await node.mine(1);
+    const open = await openCases();
+    const idOf = (name: string, amount: string): string =>
+      open.find((one) => one.class === name && one.amount === amount)?.id ?? '';
+    const surplus = idOf('amount-mismatch', '0.000200');
+    const lack = idOf('amount-mismatch', '0.000100');
+    const resolve = async (id: string, kind: string): Promise<number> =>
+      (await change(id, { resolution: 'as the rule says', kind })).status;
+    expect([await resolve(lack, 'gift'), await resolve(surplus, 'write-off')]).toEqual([409, 409]);
+    const done = [
+      await resolve(lack, 'write-off'),
+      await resolve(surplus, 'gift'),
+      await resolve(idOf('duplicate-settlement', '0.000700'), 'duplicate'),
+      await resolve(idOf('refund-due', '0.000500'), 'other-wallet'),
+      await resolve(idOf('settled-not-recorded', '0.003300'), 'refund-due'),
+    ];
+    expect(done).toEqual([200, 200, 200, 200, 200]);
+    const accounts = [
+      'x402-receivable:eip155:84532',
+      'unidentified-receipts',
+      'uncollected',
+      'other-income',
+      'revenue:x402:forecast',
+      'refunds-due',
+      'treasury-out',
+    ];
+    expect(await Promise.all(accounts.map(balanceOf))).toEqual(['0', '0', '100', '-200', '-2700', '-3300', '-500']);
+    expect(await openCases()).toEqual([]);
+  });
+
+  it('whose row somebody else has changed is found by the next run: ledger-mismatch', async () => {
+    await stray(500n);
+    const { id } = await onlyOpen();
+    await change(id, { resolution: 'kept', kind: 'gift' });
+    await market.world.rows(`update billing.break_resolution set amount = 499`);
+    expect(await openCases()).toMatchObject([{ class: 'ledger-mismatch', amount: '0.000001' }]);
+    await market.tamper('delete from billing.break_resolution');
+    expect(await openCases()).toMatchObject([{ class: 'posting-without-entry', amount: '0.000500' }]);
   });
 
   it('is refused where the class has no such kind, and where a correction names no ledger accounts of one asset', async () => {

@@ -87,9 +87,7 @@ export async function readWallets(sql: Sql, { start, end }: Period): Promise<rea
 
 /** SHA-256 of the figures in canonical JSON: the same figures give the same. */
 export function digestOf(month: string, wallets: readonly WalletMonth[]): string {
-  return createHash('sha256')
-    .update(canonicalJson({ month, wallets } as never))
-    .digest('hex');
+  return createHash('sha256').update(canonicalJson({ month, wallets })).digest('hex');
 }
 
 function walletsOf(figures: readonly Figure[]): readonly WalletMonth[] {
@@ -109,7 +107,7 @@ function walletsOf(figures: readonly Figure[]): readonly WalletMonth[] {
       opening: decimalOf(only('opening')),
       movements: own
         .filter(({ item }) => item === 'movement')
-        .map((figure) => ({ kind: figure.kind ?? '', ...countedOf(figure) })),
+        .map((figure) => ({ kind: figure.kind ?? '', count: figure.count, amount: decimalOf(figure) })),
       closing: decimalOf(only('closing')),
       unexplained: countedOf(only('unexplained')),
       carriedForward: countedOf(only('carried-forward')),

@@ -143,9 +143,11 @@ export class MonthService {
         order by id desc limit $2`,
       values: [start, mostEvents],
     });
-    return rows.map(({ id, operator_id: operatorId, operator_name: operatorName, ...row }) => {
-      return { ...row, id: BigInt(id), operatorId, operatorName };
-    });
+    return rows.map(
+      ({ id, month, what, at, operator_id: operatorId, operator_name: operatorName, reason, checklist }) => {
+        return { id: BigInt(id), month, what, at, operatorId, operatorName, reason, checklist };
+      },
+    );
   }
 }
 

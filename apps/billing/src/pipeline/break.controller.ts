@@ -250,7 +250,7 @@ export class BreakController {
     });
   }
 
-  /** Where to look: what its keys name, with the paths of those that are answered here. */
+  /** Where to look: what its keys name, with the paths of those that have one. */
   @Get(':id/evidence')
   @ApiOkResponse({ standardSchema: evidenceView })
   async evidence(@Param('id', idParam) id: string): Promise<z.infer<typeof evidenceView>> {

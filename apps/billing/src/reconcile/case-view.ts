@@ -35,7 +35,7 @@ export const evidenceView = z
         id: z.string(),
         /** The chain of a transaction or wallet (CAIP-2). */
         network: z.string().nullable(),
-        /** Where this program answers it; null for what another has: the API its receipts, an explorer the chain. */
+        /** Where it is answered: a receipt by the API, all else by this program; null where neither does. */
         path: z.string().nullable(),
       }),
     ),
@@ -79,7 +79,7 @@ export function evidenceOf({ id, keys, live }: Break): Evidence[] {
   const entries = [keys['entry'], keys['first']].filter((entry) => entry !== undefined);
   const invoice = keys['invoice'];
   return [
-    ...entries.flatMap((entry) => [...of('entry', entry), ...of('receipt', entry, `/v1/receipts/${entry}`)]),
+    ...entries.flatMap((entry) => of('entry', entry).concat(of('receipt', entry, `/receipts/${entry}`))),
     ...of('transaction', keys['transaction']),
     ...of('journal', keys['source'] ?? (keys['entry'] === undefined ? undefined : `call:${keys['entry']}`)),
     ...(live === null || live.debit === null ? [] : of('journal', sourceOf(id, live.nth))),
