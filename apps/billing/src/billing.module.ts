@@ -15,6 +15,9 @@ import { type DynamicModule, Module, type Provider, StandardSchemaValidationPipe
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { DataSource } from 'typeorm';
 import { Wallets } from './chain/wallets.js';
+import { MonthController } from './close/month.controller.js';
+import { MonthService } from './close/month.service.js';
+import { MonthReportService } from './close/month-report.service.js';
 import { BillingConfig } from './config.js';
 import { billingDataSource, migrateBilling } from './database.js';
 import { EntryStore } from './intake/entry-store.js';
@@ -26,15 +29,17 @@ import { InvoiceService } from './invoice/invoice.service.js';
 import { LedgerService } from './ledger/ledger.service.js';
 import { AuditController } from './operator/audit.controller.js';
 import { KnownOperators } from './operator/known-operators.js';
+import { BreakController } from './pipeline/break.controller.js';
 import { ChainJob } from './pipeline/chain.job.js';
 import { DraftsJob } from './pipeline/drafts.job.js';
 import { IntakeJob } from './pipeline/intake.job.js';
 import { ReconcileJob } from './pipeline/reconcile.job.js';
 import { ReconciliationController } from './pipeline/reconciliation.controller.js';
+import { Resolutions } from './pipeline/resolutions.js';
 import { RatingService } from './rating/rating.service.js';
-import { BreakController } from './reconcile/break.controller.js';
 import { BreakService } from './reconcile/break.service.js';
 import { ReconcileService } from './reconcile/reconcile.service.js';
+import { MonthReportController } from './reports/month-report.controller.js';
 import { ReportController } from './reports/report.controller.js';
 import { ReportService } from './reports/report.service.js';
 import { BillingLifecycle } from './runtime/lifecycle.js';
@@ -140,6 +145,9 @@ const rooms: Provider[] = [
   Standstills,
   ReconcileService,
   BreakService,
+  Resolutions,
+  MonthService,
+  MonthReportService,
   ReportService,
   IntakeJob,
   ChainJob,
@@ -164,6 +172,8 @@ export class BillingModule {
         InvoiceController,
         ReconciliationController,
         BreakController,
+        MonthController,
+        MonthReportController,
         ReportController,
         AuditController,
         StatusController,

@@ -26,6 +26,8 @@ describe('the configuration', () => {
       chainStartBlock: 0n,
       chainConfirmations: null,
       reconcileGraceSeconds: 60,
+      fourEyesAbove: 100_000_000n,
+      closeBreakLimit: 0n,
       chainMayLoseBlocks: false,
       stalledAfterMs: 300_000,
     });

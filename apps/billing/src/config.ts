@@ -1,3 +1,4 @@
+import { parseMoney } from '@keyfare/core/money';
 import type { Network } from '@keyfare/core/x402';
 import {
   attempt,
@@ -20,6 +21,10 @@ const blocks = z
   .string()
   .regex(/^\d{1,18}$/, 'must be a number of blocks')
   .transform((text) => BigInt(text));
+const amount = z
+  .string()
+  .regex(/^\d{1,12}(?:\.\d{1,6})?$/, 'must be an amount such as 100 or 99.50')
+  .transform((text) => parseMoney('USD', text.replace(/^0+(?=\d)/, '')).atomic);
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
 
 /** Addresses with commas between them. */
@@ -62,6 +67,8 @@ export const billingEnvironment = gateEnvironment
     RECONCILE_WAIT_SECONDS: seconds.default(30),
     RECONCILE_GRACE_SECONDS: seconds.default(60),
     RECEIPT_KEY_GRACE_SECONDS: seconds.default(120),
+    FOUR_EYES_ABOVE: amount.default(100_000_000n),
+    CLOSE_BREAK_LIMIT: amount.default(0n),
   });
 
 /** Billing's configuration, parsed. */
@@ -114,6 +121,10 @@ export abstract class BillingConfig {
   abstract readonly reconcileGraceSeconds: number;
   /** How long the API may take to publish a key that it signs with already. */
   abstract readonly receiptKeyGraceMs: number;
+  /** A resolution that posts more takes a second operator: in millionths of a dollar, or of a token. */
+  abstract readonly fourEyesAbove: bigint;
+  /** A month is not locked while a case of more is open: in the same unit. */
+  abstract readonly closeBreakLimit: bigint;
 }
 
 /** Secrets that may come from a file: a URL may hold a password or a provider's key. */
@@ -168,6 +179,8 @@ export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
     reconcileWaitMs: values.RECONCILE_WAIT_SECONDS * 1_000,
     reconcileGraceSeconds: values.RECONCILE_GRACE_SECONDS,
     receiptKeyGraceMs: values.RECEIPT_KEY_GRACE_SECONDS * 1_000,
+    fourEyesAbove: values.FOUR_EYES_ABOVE,
+    closeBreakLimit: values.CLOSE_BREAK_LIMIT,
   });
 }
 

@@ -9,6 +9,10 @@ import { CreateChain1796000000400 } from './chain/chain.migration.js';
 import { ChainBlockEntity } from './chain/chain-block.entity.js';
 import { ChainCursorEntity } from './chain/chain-cursor.entity.js';
 import { ChainTransferEntity } from './chain/chain-transfer.entity.js';
+import { AccountingMonthEntity } from './close/accounting-month.entity.js';
+import { CloseMonths1799000000410 } from './close/close.migration.js';
+import { MonthEventEntity } from './close/month-event.entity.js';
+import { MonthSignOffEntity } from './close/month-sign-off.entity.js';
 import { EntryEntity } from './intake/entry.entity.js';
 import { FeedCursorEntity } from './intake/feed-cursor.entity.js';
 import { CreateIntake1796000000100 } from './intake/intake.migration.js';
@@ -36,6 +40,8 @@ import { CreateRating1796000000200 } from './rating/rating.migration.js';
 import { TermsEntity } from './rating/terms.entity.js';
 import { NameTerms1799000000000 } from './rating/terms.migration.js';
 import { BreakEntity } from './reconcile/break.entity.js';
+import { BreakCommentEntity, BreakEventEntity, BreakResolutionEntity } from './reconcile/case.entity.js';
+import { WorkOnBreaks1799000000400 } from './reconcile/cases.migration.js';
 import { CreateReconcile1796000000600 } from './reconcile/reconcile.migration.js';
 import { ReconciliationEntity } from './reconcile/reconciliation.entity.js';
 import { CreateBillingRoles1796000000000, TellBillingMigrations1797000034000 } from './roles.migration.js';
@@ -61,6 +67,12 @@ const entities = [
   InvoiceEntity,
   InvoiceLineEntity,
   BreakEntity,
+  BreakCommentEntity,
+  BreakEventEntity,
+  BreakResolutionEntity,
+  AccountingMonthEntity,
+  MonthEventEntity,
+  MonthSignOffEntity,
   ReconciliationEntity,
   AuditEntity,
   IdempotentRequestEntity,
@@ -85,6 +97,8 @@ const migrations = [
   CountEurc1798000000400,
   NameTerms1799000000000,
   CreateMatch1799000000200,
+  WorkOnBreaks1799000000400,
+  CloseMonths1799000000410,
 ];
 
 const jobsLock = 0x6b66_6a62;

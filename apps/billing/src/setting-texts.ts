@@ -45,4 +45,14 @@ export const billingSettingTexts: Readonly<Record<keyof typeof billingEnvironmen
   },
   RECONCILE_GRACE_SECONDS: { text: 'How long one side may know of a payment before the other does.' },
   RECEIPT_KEY_GRACE_SECONDS: { text: 'How long the API may take to publish a key that it signs with already.' },
+  FOUR_EYES_ABOVE: {
+    shape: 'amount',
+    fallback: '100',
+    text: 'A resolution of a break that posts more than that takes a second operator: dollars, USDC or EURC.',
+  },
+  CLOSE_BREAK_LIMIT: {
+    shape: 'amount',
+    fallback: '0',
+    text: 'A month cannot be locked while a break of more than that is open, or one without an amount that is not low.',
+  },
 };

@@ -59,6 +59,14 @@ beforeAll(async () => {
       note: ['looked into', null],
       resolution: ['accepted', null],
       'if-match': ['*'],
+      severity: ['high', 'low'],
+      kind: ['no-posting', 'correction'],
+      correction: [{ debit: 'unidentified-receipts', credit: 'refunds-due', amount: '0.01' }],
+      dueOn: ['2026-12-24', null],
+      text: ['asked the customer'],
+      digest: ['0'.repeat(64)],
+      reason: ['a late invoice'],
+      changes: [[{ id: 'b-1', ifMatch: '*', owner: 'ann' }], [{ id: 'b-2', ifMatch: '"x"', resolution: null }]],
     }),
   );
 }, 60_000);

@@ -17,7 +17,9 @@ import { LedgerService } from '../src/ledger/ledger.service.js';
 import { ChainJob } from '../src/pipeline/chain.job.js';
 import { IntakeJob } from '../src/pipeline/intake.job.js';
 import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
+import { Resolutions } from '../src/pipeline/resolutions.js';
 import { RatingService } from '../src/rating/rating.service.js';
+import { BreakService } from '../src/reconcile/break.service.js';
 import { ReconcileService } from '../src/reconcile/reconcile.service.js';
 import { billingRole, feedReaderRole } from '../src/schema.js';
 import { Standstills } from '../src/standstills.js';
@@ -119,7 +121,18 @@ export function openBooks(world: World, options: BooksOptions = {}): Books {
   const chainJob = new ChainJob(config, sql, wallets, ledger, clock);
   const standstills = new Standstills(config, clock);
   const reconcile = new ReconcileService(config, sql, standstills, clock);
-  const reconcileJob = new ReconcileJob(config, sql, feedSql, intakeJob, chainJob, wallets, reconcile, clock);
+  const resolutions = new Resolutions(config, sql, new BreakService(sql, clock), new LedgerService(), clock);
+  const reconcileJob = new ReconcileJob(
+    config,
+    sql,
+    feedSql,
+    intakeJob,
+    chainJob,
+    wallets,
+    reconcile,
+    resolutions,
+    clock,
+  );
   return {
     config,
     sql,

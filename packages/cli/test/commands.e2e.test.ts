@@ -295,6 +295,17 @@ describe('payments and the books', () => {
     expect(await answer('breaks', 'resolve', id, '--resolution', 'a gift')).toMatchObject({ status: 'resolved' });
     expect(await answer('breaks', 'reopen', id)).toMatchObject({ status: 'open', owner: 'ann' });
     expect((await keyfare('breaks', 'show', id)).stdout).toMatch(/^note +asked the bank$/m);
+    const gift = ['breaks', 'resolve', id, '--resolution', 'a gift', '--kind'];
+    expect((await keyfare(...gift, 'correction')).code).toBe(2);
+    expect(await answer(...gift, 'gift')).toMatchObject({
+      posting: { kind: 'gift', debit: 'unidentified-receipts', credit: 'other-income' },
+    });
+    expect((await keyfare('breaks', 'approve', id)).stderr).toContain('break/conflict');
+    expect(await answer('breaks', 'reopen', id)).toMatchObject({ status: 'open', posting: null });
+    expect(await answer('breaks', 'comment', id, 'asked again')).toMatchObject({ text: 'asked again' });
+    const month = new Date().toISOString().slice(0, 7);
+    expect((await keyfare('months', 'lock', month)).stderr).toContain('month/not-ready');
+    expect((await keyfare('months', 'reopen', month, '--reason', 'x')).stderr).toContain('month/conflict');
   }, 60_000);
 
   it('draft an invoice, list it, and print the reports as table, JSON and CSV', async () => {
@@ -350,6 +361,10 @@ describe('the examples of docs/cli.md', () => {
       'invoices show': [await idOf('invoices', 'list')],
       'breaks list': [],
       'breaks show': [await idOf('breaks', 'list')],
+      'breaks comments': [await idOf('breaks', 'list')],
+      'breaks history': [await idOf('breaks', 'list')],
+      'months list': [],
+      'months show': [new Date().toISOString().slice(0, 7)],
       reconcile: ['--latest'],
     };
     for (const [name, args] of Object.entries(tried)) {

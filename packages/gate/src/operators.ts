@@ -2,7 +2,7 @@ export { ListPool } from './list-pool.js';
 export { Admin, AdminInterceptor, Tagged } from './operator/admin.js';
 export { AuditEntity, IdempotentRequestEntity } from './operator/audit.entity.js';
 export { auditPage, auditQuery, readAudit } from './operator/audit.js';
-export { type Change, Changes, operatorOf, requireMatch, requireScope } from './operator/changes.js';
+export { type Change, Changes, operatorOf, requireMatch, requireScope, requireTag } from './operator/changes.js';
 export { idParam } from './operator/id-param.js';
 export { type KnownOperator, OperatorLookup, type OperatorMemory } from './operator/lookup.js';
 export { BootstrapToken, Needs, OperatorGuard, TakesBootstrap } from './operator/operator.guard.js';

@@ -61,6 +61,11 @@ export function openingBalance(asset: TokenCode): LedgerAccount {
   return { code: `opening-balance${suffix(asset)}`, asset, type: 'equity' };
 }
 
+/** Money that came in for nothing, and was kept: gifts, and what finance decided to keep. */
+export function otherIncome(asset: TokenCode): LedgerAccount {
+  return { code: `other-income${suffix(asset)}`, asset, type: 'income' };
+}
+
 /**
  * An account counts one asset, so each token has accounts of its own. It stands in the first part of the code, which no
  * sku, network or wallet can reach into. USDC has none: its accounts are older than the second token.

@@ -16,6 +16,7 @@ export type JournalKind =
   | 'refund-due'
   | 'dropped'
   | 'restored'
+  | 'resolution'
   | 'reversal';
 
 /** One line: a debit when `amount` is positive, a credit when it is negative, in the account's smallest unit. */

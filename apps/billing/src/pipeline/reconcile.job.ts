@@ -10,6 +10,7 @@ import { ReconcileService, type Run, type RunInput } from '../reconcile/reconcil
 import { clock, feedPool } from '../tokens.js';
 import { ChainJob, type ChainState } from './chain.job.js';
 import { IntakeJob } from './intake.job.js';
+import { Resolutions } from './resolutions.js';
 
 /** What went wrong on the way to a run, and is nobody's absence. */
 type Failures = unknown[];
@@ -31,6 +32,7 @@ export class ReconcileJob {
     private readonly chain: ChainJob,
     private readonly wallets: Wallets,
     private readonly reconcile: ReconcileService,
+    private readonly resolutions: Resolutions,
     @Inject(clock) private readonly now: Clock,
   ) {}
 
@@ -72,6 +74,7 @@ export class ReconcileJob {
       balances: balances ?? [],
       within,
     });
+    await this.resolutions.undoStale();
     if (failures.length > 0) throw failures[0];
     return run;
   }

@@ -1,7 +1,28 @@
 import type { BreakEntity } from './break.entity.js';
+import type { BreakResolutionEntity } from './case.entity.js';
+
+/** What a break's resolution posts, or would: the live one of them. */
+export type LiveResolution = Pick<
+  BreakResolutionEntity,
+  | 'id'
+  | 'nth'
+  | 'kind'
+  | 'text'
+  | 'asset'
+  | 'amount'
+  | 'debit'
+  | 'credit'
+  | 'proposedBy'
+  | 'proposedName'
+  | 'proposedAt'
+  | 'needsSecond'
+> & { readonly state: 'proposed' | 'posted' };
 
 /** A break as people see it. */
-export type Break = Omit<BreakEntity, 'present' | 'runId'>;
+export type Break = Omit<BreakEntity, 'runId'> & {
+  /** Null where there is none, and where a reconciliation resolved it. */
+  readonly live: LiveResolution | null;
+};
 
 export interface BreakRow {
   readonly id: string;
@@ -20,9 +41,23 @@ export interface BreakRow {
   readonly history: Break['history'];
   readonly first_seen: Date;
   readonly last_seen: Date;
+  readonly present: boolean;
+  readonly happened_at: Date | null;
+  readonly due: string | null;
+  readonly live: (Omit<LiveResolution, 'amount' | 'proposedAt'> & { amount: string | null; proposedAt: string }) | null;
 }
 
+/** Selects rows of `BreakRow`: what follows may name `b`. */
+export const breakRows = `
+  select b.*, b.due_on::text as due, (
+    select jsonb_build_object('id', r.id, 'nth', r.nth, 'kind', r.kind, 'text', r.text, 'asset', r.asset,
+      'amount', r.amount::text, 'debit', r.debit, 'credit', r.credit, 'proposedBy', r.proposed_by,
+      'proposedName', r.proposed_name, 'proposedAt', r.proposed_at, 'needsSecond', r.needs_second, 'state', r.state)
+    from billing.break_resolution r where r.break_id = b.id and r.state in ('proposed', 'posted')) as live
+  from billing.break b`;
+
 export function breakOf(row: BreakRow): Break {
+  const { live } = row;
   return {
     id: row.id,
     class: row.class,
@@ -40,5 +75,16 @@ export function breakOf(row: BreakRow): Break {
     history: row.history,
     firstSeen: row.first_seen,
     lastSeen: row.last_seen,
+    present: row.present,
+    happenedAt: row.happened_at,
+    dueOn: row.due,
+    live:
+      live === null
+        ? null
+        : {
+            ...live,
+            amount: live.amount === null ? null : BigInt(live.amount),
+            proposedAt: new Date(live.proposedAt),
+          },
   };
 }

@@ -87,4 +87,12 @@ export class BreakEntity {
   /** The run that found it last. */
   @Column({ type: 'uuid' })
   runId: string;
+
+  /** When what it is about happened, where the check knows. */
+  @Column({ ...timeColumn, nullable: true })
+  happenedAt: Date | null;
+
+  /** The day by which somebody wants it settled. */
+  @Column({ type: 'date', nullable: true })
+  dueOn: string | null;
 }

@@ -6,7 +6,9 @@ import type { Field } from '../terminal/output.js';
 import { type Column, cellText } from '../terminal/table.js';
 import { idempotencyOption, idPath, limitOf, limitOption } from './lists.js';
 
-const breakArgument = { name: 'break', description: 'its id' };
+/** The break that a command is about. */
+export const breakArgument = { name: 'break', description: 'its id' };
+const kinds = ['no-posting', 'write-off', 'gift', 'refund-due', 'other-wallet', 'duplicate', 'correction'] as const;
 const columns: readonly Column<Row>[] = [
   { heading: 'ID', cell: ({ id }) => id },
   { heading: 'CLASS', cell: ({ class: name }) => name },
@@ -26,13 +28,17 @@ const openColumns: readonly Column<Row>[] = [
 const example = `id          brk_2c1f…
 class       unpaid-call
 keys        {"entry":"01939f3c-7a52-7c10-9c5e-1f2a3b4c5d6e"}
+severity    high
 status      resolved
 side        chain
 amount      0.001000 USDC
 detail      The call was served and the money never came.
 owner       ann
+due         -
 note        -
 resolution  written off
+posting     write-off: uncollected to x402-receivable:eip155:8453
+proposal    -
 first seen  2026-11-27T00:30:00.000Z
 last seen   2026-11-27T05:30:00.000Z`;
 
@@ -98,12 +104,17 @@ brk_2c1f…  unpaid-call  open    0.001000  USDC     0  -      The call was serv
     arguments: [breakArgument],
     options: [
       { flags: '--owner <name>', description: 'who looks into it' },
+      { flags: '--due <day>', description: 'until when, such as 2026-12-24' },
       { flags: '--note <text>', description: 'what is known' },
       idempotencyOption,
     ],
     examples: [{ line: 'breaks change brk_2c1f… --owner ann', output: example }],
     run: async (input, context) => {
-      const change = given({ owner: textOf(input, 'owner'), note: textOf(input, 'note') });
+      const change = given({
+        owner: textOf(input, 'owner'),
+        note: textOf(input, 'note'),
+        dueOn: textOf(input, 'due'),
+      });
       if (Object.keys(change).length === 0) throw new Failure(exitCodes.usage, 'name what is to change');
       return showBreak((await context.billing().change(pathOf(input), change)).body, context);
     },
@@ -115,11 +126,22 @@ brk_2c1f…  unpaid-call  open    0.001000  USDC     0  -      The call was serv
     arguments: [breakArgument],
     options: [
       { flags: '--resolution <text>', description: 'why it is no difference, or what was done', required: true },
+      { flags: '--kind <kind>', description: 'what it posts: docs/breaks.md explains each', choices: kinds },
+      { flags: '--debit <account>', description: 'of a correction: the code of the ledger account' },
+      { flags: '--credit <account>', description: 'of a correction: the code of the ledger account' },
+      { flags: '--amount <amount>', description: 'of a correction: such as 0.25' },
       idempotencyOption,
     ],
-    examples: [{ line: "breaks resolve brk_2c1f… --resolution 'written off'", output: example }],
+    examples: [{ line: "breaks resolve brk_2c1f… --resolution 'written off' --kind write-off", output: example }],
     run: async (input, context) => {
-      const change = { resolution: textOf(input, 'resolution') };
+      const kind = textOf(input, 'kind');
+      const sides = { debit: textOf(input, 'debit'), credit: textOf(input, 'credit'), amount: textOf(input, 'amount') };
+      const isCorrection = kind === 'correction';
+      if (Object.values(sides).some((side) => (side === undefined) === isCorrection)) {
+        throw new Failure(exitCodes.usage, '--debit, --credit and --amount belong to --kind correction, all three');
+      }
+      const correction = isCorrection ? sides : undefined;
+      const change = given({ resolution: textOf(input, 'resolution'), kind, correction });
       return showBreak((await context.billing().change(pathOf(input), change)).body, context);
     },
   },
@@ -130,7 +152,13 @@ brk_2c1f…  unpaid-call  open    0.001000  USDC     0  -      The call was serv
     arguments: [breakArgument],
     options: [idempotencyOption],
     examples: [
-      { line: 'breaks reopen brk_2c1f…', output: example.replace('resolved', 'open').replace('written off', '-') },
+      {
+        line: 'breaks reopen brk_2c1f…',
+        output: example
+          .replace('resolved', 'open')
+          .replace('written off', '-')
+          .replace(/posting .*/, 'posting     -'),
+      },
     ],
     run: async (input, context) =>
       showBreak((await context.billing().change(pathOf(input), { resolution: null })).body, context),
@@ -163,11 +191,13 @@ async function reconcile(input: Input, { billing, out }: Context): Promise<ExitC
   return count === 0 && complete && unchecked.length === 0 ? exitCodes.ok : exitCodes.finding;
 }
 
-async function showBreak(found: Row, { out }: Context): Promise<undefined> {
+/** Prints a break. */
+export async function showBreak(found: Row, { out }: Context): Promise<undefined> {
   await out.record(found, fieldsOf(found));
 }
 
-function pathOf(input: Input): string {
+/** Where the break is that the command names. */
+export function pathOf(input: Input): string {
   return `/breaks/${idPath(argument(input))}`;
 }
 
@@ -177,14 +207,24 @@ function fieldsOf(found: Row): readonly Field[] {
     ['id', found['id']],
     ['class', found['class']],
     ['keys', found['keys']],
+    ['severity', found['severity']],
     ['status', found['status']],
     ['side', found['side']],
     ['amount', amount === null ? null : `${cellText(amount)} ${cellText(asset)}`],
     ['detail', found['detail']],
     ['owner', found['owner']],
+    ['due', found['dueOn']],
     ['note', found['note']],
     ['resolution', found['resolution']],
+    ['posting', postingText(found['posting'])],
+    ['proposal', postingText(found['proposal'])],
     ['first seen', found['firstSeen']],
     ['last seen', found['lastSeen']],
   ];
+}
+
+function postingText(value: unknown): string | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { kind, debit, credit } = value as Row;
+  return debit === null ? cellText(kind) : `${cellText(kind)}: ${cellText(debit)} to ${cellText(credit)}`;
 }

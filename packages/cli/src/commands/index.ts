@@ -1,10 +1,12 @@
 import type { CommandSpec } from '../command.js';
 import { accounts } from './accounts.js';
 import { books } from './books.js';
+import { cases } from './cases.js';
 import { doctor } from './doctor.js';
 import { invoices } from './invoices.js';
 import { keys } from './keys.js';
 import { migrate } from './migrate.js';
+import { months } from './months.js';
 import { operators } from './operators.js';
 import { payments } from './payments.js';
 import { plans } from './plans.js';
@@ -21,6 +23,8 @@ export const commands: readonly CommandSpec[] = [
   ...operators,
   ...invoices,
   ...books,
+  ...cases,
+  ...months,
   ...reports,
   ...doctor,
   ...migrate,
@@ -36,5 +40,6 @@ export const groups: Readonly<Record<string, string>> = {
   operators: 'Those who run the service.',
   audit: 'Who changed what.',
   invoices: 'What customers owe, by month.',
+  months: 'The months of the books, and their close.',
   breaks: 'What the reconciliation found not to agree.',
 };

@@ -67,6 +67,26 @@ export const operatorProblems = {
     title: 'There is no such payment',
     remedy: 'Check the id against the list of payments.',
   },
+  'break/conflict': {
+    status: 409,
+    title: 'The break is in another state than the change expects',
+    remedy: 'Read the break again. One that is resolved or proposed for a resolution is opened or rejected first.',
+  },
+  'break/not-possible': {
+    status: 409,
+    title: 'A break of this kind cannot be resolved so',
+    remedy: 'Take one of the kinds that `possibleKinds` of the break lists, or say what is wanted by a correction.',
+  },
+  'month/not-ready': {
+    status: 409,
+    title: 'The month cannot be locked yet',
+    remedy: 'Settle what `missing` lists, then lock the month again.',
+  },
+  'month/conflict': {
+    status: 409,
+    title: 'The month is in another state than the change expects',
+    remedy: 'Read the list of months. They are locked in their order, and only the last locked one is opened again.',
+  },
   'account/closed': {
     status: 403,
     title: 'The account is closed',

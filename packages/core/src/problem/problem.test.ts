@@ -88,8 +88,8 @@ const promised: Readonly<Record<number, string>> = {
     plan/not-found receipt/not-found report/not-found request/not-found`,
   405: 'request/method-not-allowed',
   408: 'request/timeout',
-  409: `account/conflict key/conflict operator/conflict payment/in-progress payment/refund-due payment/served plan/conflict
-    request/in-progress`,
+  409: `account/conflict break/conflict break/not-possible key/conflict month/conflict month/not-ready operator/conflict
+    payment/in-progress payment/refund-due payment/served plan/conflict request/in-progress`,
   412: 'request/precondition-failed',
   413: 'request/too-large',
   414: 'request/uri-too-long',

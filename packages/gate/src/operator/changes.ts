@@ -17,6 +17,8 @@ export interface Change<Answer> {
   readonly after: object | null;
   /** What the request is answered: JSON values only. */
   readonly answer: Answer;
+  /** Of a change of many at once: each is a line of its own in the audit log, and takes the place of the one above. */
+  readonly parts?: readonly Pick<Change<Answer>, 'subject' | 'before' | 'after'>[];
 }
 
 export interface ChangesSettings {
@@ -81,16 +83,19 @@ export class Changes {
   async record<Answer extends object>(
     tx: Sql,
     request: FastifyRequest,
-    { action, subject, before, after, answer }: Change<Answer> & { readonly action: string },
+    { action, subject, before, after, answer, parts }: Change<Answer> & { readonly action: string },
   ): Promise<Answer> {
     const operator = operatorOf(request);
     const key = idempotencyKeyOf(request);
     const { schema } = this.#settings;
-    await tx.query({
-      text: `insert into ${schema}.audit (operator_id, operator_name, action, subject, before, after, request_id)
-        values ($1, $2, $3, $4, $5, $6, $7)`,
-      values: [operator.id, operator.name, action, subject, json(before), json(after), requestIdOf(request)],
-    });
+    for (const part of parts ?? [{ subject, before, after }]) {
+      const views = [json(part.before), json(part.after)];
+      await tx.query({
+        text: `insert into ${schema}.audit (operator_id, operator_name, action, subject, before, after, request_id)
+          values ($1, $2, $3, $4, $5, $6, $7)`,
+        values: [operator.id, operator.name, action, part.subject, ...views, requestIdOf(request)],
+      });
+    }
     if (key !== null) {
       await tx.query({
         text: `insert into ${schema}.idempotent_request (operator_id, key_hash, fingerprint, answer)
@@ -176,6 +181,11 @@ export class Changes {
 export function requireMatch(request: FastifyRequest, view: object): void {
   const presented = request.headers['if-match'];
   if (presented === undefined) throw new Problem('request/precondition-required');
+  requireTag(presented, view);
+}
+
+/** The same of a tag that stands in a body, where a request changes several things. 412 as there. */
+export function requireTag(presented: string, view: object): void {
   if (presented !== '*' && !presented.split(',').some((tag) => tag.trim() === etagOf(view))) {
     throw new Problem('request/precondition-failed');
   }

@@ -1,5 +1,6 @@
 import { codeSql, suffixSql } from '../../token.js';
 import type { Check } from './check.js';
+import { expectedResolutions } from './resolutions.sql.js';
 
 /** Entries that came to nothing in the books. */
 export function checkPosted(): Check {
@@ -187,4 +188,5 @@ const expectedPostings = `
   cross join lateral (values
     (lower(code) || ':' || network || ':' || pay_to, 1),
     ('opening-balance' || ${suffixSql('code')}, -1)) as line (account, sign)
-  where opening_balance is not null`;
+  where opening_balance is not null
+  union all ${expectedResolutions}`;

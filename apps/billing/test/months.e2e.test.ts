@@ -1,0 +1,197 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { transferUsdc } from '@keyfare/devstack/usdc';
+import { type Market, merchant, openMarket } from './market.js';
+import { makeOperator, type Service, startService } from './service.js';
+
+interface MonthBody {
+  readonly month: string;
+  readonly state: string;
+  readonly ready: boolean;
+  readonly checklist: readonly { readonly name: string; readonly ok: boolean; readonly count: number }[];
+  readonly events: readonly { readonly what: string; readonly reason: string | null }[];
+}
+
+let market: Market;
+let service: Service;
+/** The running month, and the one after it. */
+let first: string;
+let second: string;
+
+beforeEach(async () => {
+  market = await openMarket();
+  service = await startService(market.world, { RPC_URL: market.node.rpcUrl, RECONCILE_WAIT_SECONDS: '20' });
+  const now = market.world.clock();
+  first = now.toISOString().slice(0, 7);
+  second = monthAfter(now).toISOString().slice(0, 7);
+}, 60_000);
+afterEach(async () => {
+  await service.close();
+  await market.close();
+});
+
+function monthAfter(at: Date, months = 1): Date {
+  return new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + months, 1));
+}
+
+async function month(name: string): Promise<MonthBody> {
+  return (await service.call(`/months/${name}`)).body;
+}
+
+async function lock(name: string, token = service.token): ReturnType<Service['call']> {
+  return service.call(`/months/${name}/lock`, { method: 'POST', token });
+}
+
+async function reopen(name: string, reason = 'a late invoice'): ReturnType<Service['call']> {
+  return service.call(`/months/${name}/reopen`, { body: { reason } });
+}
+
+async function missing(name: string): Promise<readonly string[]> {
+  return (await month(name)).checklist.filter(({ ok }) => !ok).map((item) => item.name);
+}
+
+/** As nobody may. */
+async function resolveAll(): Promise<void> {
+  await market.world.rows(`update billing.break set status = 'resolved', resolution = 'kept', resolved_by = 'operator',
+    resolved_at = now() where status = 'open'`);
+}
+
+/** A month of a call by key and a stray transfer; then the next one is an hour old, and everything is compared. */
+async function monthOfBusiness(): Promise<void> {
+  const { world, node, payer } = market;
+  await world.log.terms('acct_1', { includedUnits: '0', monthlyPrice: '0' });
+  await world.log.keyCall('acct_1');
+  await transferUsdc(node.rpcUrl, { privateKey: payer.privateKey, to: merchant.address, value: 9n });
+  await market.run();
+  world.clock.set(new Date(monthAfter(world.clock()).getTime() + 3_600_000).toISOString());
+  await node.mine(100);
+  await market.run();
+}
+
+describe('a month', () => {
+  it('is locked when its checklist has no open point: 409 names them before', async () => {
+    expect(await lock(first)).toMatchObject({
+      status: 409,
+      body: {
+        code: 'month/not-ready',
+        missing: expect.arrayContaining([expect.objectContaining({ name: 'month-over', ok: false })]),
+      },
+    });
+    await monthOfBusiness();
+    await service.call('/invoices', { body: { account: 'acct_1', month: first } });
+    expect(await missing(first)).toEqual(['breaks', 'invoices']);
+    expect(await lock(first)).toMatchObject({
+      status: 409,
+      body: {
+        code: 'month/not-ready',
+        missing: [
+          { name: 'breaks', count: 1 },
+          { name: 'invoices', count: 1 },
+        ],
+      },
+    });
+    const { items } = (await service.call('/breaks?status=open')).body as { items: { id: string }[] };
+    for (const { id } of items) {
+      const body = { resolution: 'kept', kind: 'gift' };
+      await service.call(`/breaks/${id}`, { method: 'PATCH', body, headers: { 'if-match': '*' } });
+    }
+    await market.world.rows(`update billing.invoice set state = 'final', number = 'F-1'`);
+    expect(await month(first)).toMatchObject({ state: 'open', ready: true });
+    const writer = await makeOperator(market.world, ['read', 'write']);
+    expect((await lock(first, writer)).status).toBe(403);
+    expect(await lock(first)).toMatchObject({ status: 200, body: { state: 'locked', events: [{ what: 'locked' }] } });
+    expect(await lock(first)).toMatchObject({ status: 409, body: { code: 'month/conflict' } });
+    const { body } = await service.call(`/audit?subject=${first}`);
+    expect(body).toMatchObject({
+      items: [{ action: 'month.lock', before: { state: 'open' }, after: { state: 'locked' } }],
+    });
+  });
+
+  it('is opened again for a reason, as the last that is locked; months are locked in their order', async () => {
+    await monthOfBusiness();
+    await resolveAll();
+    const { world, node } = market;
+    world.clock.set(new Date(monthAfter(world.clock()).getTime() + 3_600_000).toISOString());
+    await node.mine(100);
+    await market.run();
+    await resolveAll();
+    expect(await missing(second)).toEqual(['earlier-months']);
+    expect((await lock(first)).status).toBe(200);
+    expect((await lock(second)).status).toBe(200);
+    expect(await reopen(first)).toMatchObject({ status: 409, body: { code: 'month/conflict' } });
+    expect((await service.call(`/months/${second}/reopen`, { body: {} })).status).toBe(400);
+    expect(await reopen(second)).toMatchObject({
+      status: 200,
+      body: { state: 'open', events: [{ what: 'reopened', reason: 'a late invoice' }, { what: 'locked' }] },
+    });
+    const list = (await service.call('/months?limit=2')).body as { items: MonthBody[]; next: string };
+    expect(list.items.map(({ state }) => state)).toEqual(['open', 'open']);
+    const next = await service.call(`/months?cursor=${encodeURIComponent(list.next)}`);
+    expect(next.body).toMatchObject({ items: [{ month: first, state: 'locked' }], next: null });
+  });
+
+  it('that ten ask to lock at once is locked once', async () => {
+    await monthOfBusiness();
+    await resolveAll();
+    const answers = await Promise.all(Array.from({ length: 10 }, async () => lock(first)));
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 409]));
+    expect((await month(first)).events).toHaveLength(1);
+  });
+
+  it('is refused where it is none', async () => {
+    expect((await service.call('/months/2026-13')).body).toMatchObject({ code: 'time/malformed' });
+    expect((await service.call('/months?cursor=x')).status).toBe(400);
+    expect(await reopen('1999-01')).toMatchObject({ status: 409 });
+    expect(await lock('9999-12')).toMatchObject({ status: 409 });
+  });
+});
+
+interface ReportBody {
+  readonly digest: string;
+  readonly wallets: readonly {
+    readonly asset: string;
+    readonly closing: string;
+    readonly movements: readonly object[];
+  }[];
+}
+
+describe("a month's report", () => {
+  it('has each wallet from opening to closing, and what is unexplained; signed, it says when the figures have changed', async () => {
+    const path = `/months/${first}/report`;
+    await monthOfBusiness();
+    const report = (await service.call(path)).body as ReportBody;
+    expect(report).toMatchObject({
+      month: first,
+      signedOff: null,
+      wallets: [
+        {
+          asset: 'USDC',
+          opening: '0.000000',
+          movements: [{ kind: 'unidentified', count: '1', amount: '0.000009' }],
+          closing: '0.000009',
+          unexplained: { count: '1', amount: '0.000009' },
+          carriedForward: { count: '1', amount: '0.000009' },
+        },
+      ],
+    });
+    expect((await service.call(`/months/${second}/report`)).body).toMatchObject({
+      wallets: [{ opening: '0.000009', movements: [], closing: '0.000009', unexplained: { count: '0' } }],
+    });
+    const csv = (await service.call(`${path}.csv`)).text.split('\r\n');
+    expect(csv[0]).toBe('month,network,wallet,asset,item,kind,count,debit,credit');
+    expect(csv.filter((line) => line.includes(',movement,unidentified,1,0.000009,'))).toHaveLength(1);
+    const sign = async (digest: string, name = first): ReturnType<Service['call']> =>
+      service.call(`/months/${name}/sign-off`, { body: { digest } });
+    expect(await sign('0'.repeat(64))).toMatchObject({ status: 409, body: { code: 'month/conflict' } });
+    expect(await sign(report.digest, second)).toMatchObject({ status: 409 });
+    expect(await sign(report.digest)).toMatchObject({
+      status: 200,
+      body: { digest: report.digest, signedOff: { digest: report.digest, changedSinceSigned: false } },
+    });
+    await resolveAll();
+    expect((await service.call(path)).body).toMatchObject({
+      wallets: [{ unexplained: { count: '0', amount: '0.000000' } }],
+      signedOff: { digest: report.digest, changedSinceSigned: true },
+    });
+  });
+});
