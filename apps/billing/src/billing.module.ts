@@ -35,6 +35,7 @@ import { RatingService } from './rating/rating.service.js';
 import { BreakController } from './reconcile/break.controller.js';
 import { BreakService } from './reconcile/break.service.js';
 import { ReconcileService } from './reconcile/reconcile.service.js';
+import { ExportController } from './reports/export.controller.js';
 import { ReportController } from './reports/report.controller.js';
 import { ReportService } from './reports/report.service.js';
 import { BillingLifecycle } from './runtime/lifecycle.js';
@@ -165,6 +166,7 @@ export class BillingModule {
         ReconciliationController,
         BreakController,
         ReportController,
+        ExportController,
         AuditController,
         StatusController,
       ],
