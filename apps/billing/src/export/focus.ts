@@ -58,8 +58,8 @@ interface FocusContext {
 }
 
 /**
- * A row of FOCUS 1.2. The account's own terms are its list price: list, contracted, billed and effective cost are equal.
- * Units that the plan includes cost nothing; the plan's price is a recurring purchase of its own.
+ * A row of FOCUS 1.2. The account's own terms are its list price: list, contracted, billed and effective cost are
+ * equal. Units that the plan includes cost nothing; the plan's price is a recurring purchase of its own.
  */
 export function focusView(row: FocusRow, { provider, period }: FocusContext): FocusView {
   const cost = formatAtomic(BigInt(row.amount), 6);

@@ -59,7 +59,7 @@ function postingOf(line: LedgerLine, decimalsOf: Readonly<Record<string, number>
   return `    ${hledgerAccount(line)}  ${formatAtomic(line.amount, decimals)} ${line.asset}\n`;
 }
 
-/** Percent-encodes what the format reads as something else: spaces, `;`, `|`, brackets, line ends; and an empty part. */
+/** Percent-encodes what hledger reads as something else: spaces, `;`, `|`, brackets, line ends; and an empty part. */
 function plain(text: string): string {
   if (text === '') return '%';
   return text

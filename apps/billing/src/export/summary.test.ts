@@ -95,9 +95,9 @@ describe('a journal for another program', () => {
         (movements, program, decimals) => {
           const balances = new Map<string, bigint>();
           const summary: SummaryRow[] = [];
-          for (const date of [...new Set(movements.map((it) => it.date))].toSorted()) {
+          for (const date of [...new Set(movements.map((one) => one.date))].toSorted()) {
             const before = new Map(balances);
-            for (const { debit, credit, amount } of movements.filter((it) => it.date === date)) {
+            for (const { debit, credit, amount } of movements.filter((one) => one.date === date)) {
               balances.set(debit, (balances.get(debit) ?? 0n) + amount);
               balances.set(credit, (balances.get(credit) ?? 0n) - amount);
             }
@@ -126,7 +126,7 @@ describe('a decimal', () => {
     expect(formatAtomic(-1n, 18)).toBe('-0.000000000000000001');
     expect(formatAtomic(1_500_000n, 6)).toBe('1.500000');
     expect(formatAtomic(7n, 0)).toBe('7');
-    expect([5_000n, 15_000n, 15_001n, -5_000n, -15_000n].map((it) => centsHalfEven(it, 6))).toEqual([
+    expect([5_000n, 15_000n, 15_001n, -5_000n, -15_000n].map((one) => centsHalfEven(one, 6))).toEqual([
       0n,
       2n,
       2n,

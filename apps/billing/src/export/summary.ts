@@ -62,9 +62,9 @@ export function importColumns(program: Program): {
 }
 
 /**
- * One journal for each date and asset, in whole cents. An account's line is its rounded closing balance less its rounded
- * opening balance, so what a program has added up of an account is always the rounded balance, over any number of
- * files; `cents-rounding` takes the rest, so each journal balances.
+ * One journal for each date and asset, in whole cents. An account's line is its rounded closing balance less its
+ * rounded opening balance, so what a program has added up of an account is always the rounded balance, over any number
+ * of files; `cents-rounding` takes the rest, so each journal balances.
  */
 export function summaryEncoder(program: Program, taxRate: string): Encoder<SummaryRow, ImportRow> {
   const { columns, row: cells } = shapes[program](taxRate);

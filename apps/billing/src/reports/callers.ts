@@ -29,9 +29,9 @@ interface CallerRow {
 }
 
 /**
- * Who called, by how they pay. A plan's cost is its monthly price and each unit beyond the included ones at its price: a
- * dollar is taken for one USDC, as prices of calls are. A plan that refuses calls beyond its units counts only where all
- * of them fit, and one whose further calls are paid by x402 likewise.
+ * Who called, by how they pay. A plan's cost is its monthly price and each unit beyond the included ones at its price:
+ * a dollar is taken for one USDC, as prices of calls are. A plan that refuses calls beyond its units counts only where
+ * all of them fit, and one whose further calls are paid by x402 likewise.
  */
 export function callersTable(period: Period): Table<CallerRow, z.infer<typeof callerRow>> {
   return {

@@ -87,7 +87,7 @@ interface DetailRow extends Omit<Line, 'journal'> {
   readonly balance: string;
 }
 
-/** One ledger account over some days: its opening balance, each movement with the balance after it, its closing balance. */
+/** One ledger account over some days: opening balance, each movement with the balance after it, closing balance. */
 export function generalLedgerTable(
   account: string,
   { start, end }: Period,

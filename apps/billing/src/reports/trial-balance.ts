@@ -1,6 +1,5 @@
 import { type AssetCode, assetCodes, formatMoney, money } from '@keyfare/core/money';
 import { z } from 'zod';
-import { ledgerLines } from './ledger.sql.js';
 import type { Table } from './table.js';
 
 /** The balance of one account, on the side it is on. */
@@ -22,8 +21,8 @@ interface TrialBalanceRow {
 }
 
 /**
- * Every account with its balance at `end`, a midnight (UTC) that is not part of it, or of all that is booked. Debits and
- * credits of an asset are equal, or the books are wrong.
+ * Every account with its balance at `end`, a midnight (UTC) that is not part of it, or of all that is booked. Debits
+ * and credits of an asset are equal, or the books are wrong.
  */
 export function trialBalanceTable(end: Date | null): Table<TrialBalanceRow, TrialBalanceView> {
   const day = end === null ? '' : `-${new Date(end.getTime() - 1).toISOString().slice(0, 10)}`;
@@ -33,12 +32,9 @@ export function trialBalanceTable(end: Date | null): Table<TrialBalanceRow, Tria
     amounts: ['debit', 'credit'],
     statement: {
       text: `
-        select a.code as account, a.type, a.asset, coalesce(sum(l.amount), 0)::text as balance
-        from billing.ledger_account a left join (
-          select account, amount from ${ledgerLines} as l
-          where $1::timestamptz is null or effective_at < $1) as l on l.account = a.code
-        group by a.code`,
-      values: [end],
+        select a.code as account, a.type, a.asset, coalesce(l.amount, 0)::text as balance
+        from billing.ledger_account a left join (${end === null ? totals : totalsBefore}) as l on l.account = a.code`,
+      values: end === null ? [] : [end],
     },
     order: [
       { column: 'asset', kind: 'text' },
@@ -56,3 +52,8 @@ export function trialBalanceTable(end: Date | null): Table<TrialBalanceRow, Tria
     },
   };
 }
+
+const totals = 'select account, sum(amount) as amount from billing.posting group by account';
+const totalsBefore = `
+  select p.account, sum(p.amount) as amount from billing.posting p join billing.journal j on j.id = p.journal_id
+  where j.occurred_at < $1 group by p.account`;
