@@ -1,5 +1,5 @@
 // `npm run servers`: suites on real servers beside the PostgreSQL that npm brings: Debian's PostgreSQL 15, pgbouncer in
-// transaction mode, and a primary with its standby. Installs Debian's packages where they are missing, and fails where it
+// transaction mode, and a primary with its standby; and hledger. Installs Debian's packages where they are missing, and fails where it
 // cannot. Ends with one line `N passed, N failed`. `--only NAME` runs one of them.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -32,6 +32,8 @@ const suites = [
     },
   },
   { name: 'failover', files: { 'apps/api': ['failover.servers'] } },
+  // No server, but another real program of Debian's: the exported books balance in it.
+  { name: 'hledger', env: { KEYFARE_HLEDGER: 'required' }, files: { 'apps/billing': ['exports'] } },
 ];
 
 function fail(text) {
@@ -43,6 +45,7 @@ function install() {
   const missing = [
     ...(existsSync(`${binDir}/postgres`) && existsSync(`${binDir}/pg_basebackup`) ? [] : ['postgresql-15']),
     ...(existsSync('/usr/sbin/pgbouncer') ? [] : ['pgbouncer']),
+    ...(existsSync('/usr/bin/hledger') ? [] : ['hledger']),
   ];
   if (missing.length === 0) return;
   const what = missing.join(' and ');

@@ -39,6 +39,7 @@ import { Resolutions } from './pipeline/resolutions.js';
 import { RatingService } from './rating/rating.service.js';
 import { BreakService } from './reconcile/break.service.js';
 import { ReconcileService } from './reconcile/reconcile.service.js';
+import { ExportController } from './reports/export.controller.js';
 import { MonthReportController } from './reports/month-report.controller.js';
 import { ReportController } from './reports/report.controller.js';
 import { ReportService } from './reports/report.service.js';
@@ -175,6 +176,7 @@ export class BillingModule {
         MonthController,
         MonthReportController,
         ReportController,
+        ExportController,
         AuditController,
         StatusController,
       ],

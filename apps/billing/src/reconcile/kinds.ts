@@ -35,6 +35,7 @@ const rules: Readonly<Record<BreakClass, Rule>> = {
   'entry-unposted': ['high', 'correction'],
   'posting-without-entry': ['high', 'correction'],
   'ledger-mismatch': ['high', 'correction'],
+  'match-mismatch': ['high'],
   'invoice-stale': ['medium', 'correction'],
   'recorded-not-settled': ['high', 'write-off', 'other-wallet', 'correction'],
   'settled-not-recorded': ['medium', 'gift', 'refund-due', 'correction'],

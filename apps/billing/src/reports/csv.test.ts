@@ -52,6 +52,15 @@ describe('a CSV', () => {
     },
   );
 
+  it('keeps the sign of amounts, and writes for Excel what it reads in a language with a decimal comma', () => {
+    const rows = [{ name: '-1.5', amount: '-1.500000' }];
+    expect(stringify(rows, csvFormat(columns, ['amount']))).toBe("name,amount\r\n'-1.5,-1.500000\r\n");
+    const german = csvFormat(columns, ['amount'], { bom: 'true', separator: 'semicolon', decimal: 'comma' });
+    expect(stringify(rows, german)).toBe("\ufeffname;amount\r\n'-1.5;-1,500000\r\n");
+    expect(stringify(rows, csvFormat(columns, ['amount'], { decimal: 'comma' }))).toContain(`"-1,500000"`);
+    expect(stringify([{ name: 'a\tb' }], csvFormat(['name'], [], { separator: 'tab' }))).toContain('"a\tb"');
+  });
+
   it('is read back as it was written, whatever the cells hold', () => {
     const cell = fc.oneof(
       fc.string(),

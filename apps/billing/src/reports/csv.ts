@@ -1,22 +1,43 @@
-import { once } from 'node:events';
 import type { Readable } from 'node:stream';
-import { type Sql, SqlPool, type Statement } from '@keyfare/db/sql';
+import type { SqlPool } from '@keyfare/db/sql';
 import { type Options, stringify } from 'csv-stringify';
+import { z } from 'zod';
+import { streamRows } from './stream.js';
 import { type Cell, type Table, wholeOf } from './table.js';
 
-const rowsAtOnce = 1_000;
+/** How a CSV is written for the program that opens it; without these as RFC 4180 has it, in UTF-8 without a mark. */
+export const csvQuery = {
+  /** `true`: a byte order mark, by which Excel knows UTF-8. */
+  bom: z.enum(['true', 'false']).optional(),
+  separator: z.enum(['comma', 'semicolon', 'tab']).optional(),
+  /** The mark of decimals in amounts. */
+  decimal: z.enum(['point', 'comma']).optional(),
+};
+
+const csvOptions = z.object(csvQuery);
+export type CsvQuery = z.infer<typeof csvOptions>;
+
+const separators = { comma: ',', semicolon: ';', tab: '\t' };
 
 /**
  * RFC 4180. A cell that a spreadsheet would take for a formula gets a leading apostrophe: names and reasons come from
- * outside. Amounts are never negative here, so none of them is touched.
+ * outside. Cells of the columns `amounts` are the books' own decimals: they keep their sign and take the decimal mark.
  */
-export function csvFormat(columns: readonly string[]): Options {
+export function csvFormat(columns: readonly string[], amounts: readonly string[] = [], query: CsvQuery = {}): Options {
+  const isAmount = new Set(amounts);
+  const mark = query.decimal === 'comma' ? ',' : '.';
   return {
     header: true,
     columns: [...columns],
+    bom: query.bom === 'true',
+    delimiter: separators[query.separator ?? 'comma'],
     record_delimiter: 'windows',
     quote_record_delimiter: true,
     escape_formulas: true,
+    cast: {
+      string: (value, { column, header }) =>
+        !header && isAmount.has(String(column)) ? { value: value.replace('.', mark), escape_formulas: false } : value,
+    },
   };
 }
 
@@ -28,42 +49,14 @@ export function csvFormat(columns: readonly string[]): Options {
 export async function streamCsv<Row, View extends Readonly<Record<string, Cell>>>(
   sql: SqlPool,
   table: Table<Row, View>,
-  lead: readonly Readonly<Partial<Record<keyof View, Cell>>>[] = [],
+  {
+    lead = [],
+    query,
+  }: { readonly lead?: readonly Readonly<Partial<Record<keyof View, Cell>>>[]; readonly query?: CsvQuery } = {},
 ): Promise<Readable> {
-  const csv = stringify(csvFormat(table.columns));
-  const gone = new AbortController();
-  csv.once('close', () => gone.abort());
-  return new Promise((resolve, reject) => {
-    let taken = false;
-    const work = async (tx: Sql): Promise<void> => {
-      await openCursor(tx, wholeOf(table));
-      let rows = await fetchRows<Row>(tx);
-      taken = true;
-      resolve(csv);
-      for (const row of lead) csv.write(row);
-      for (; rows.length > 0; rows = await fetchRows<Row>(tx)) {
-        for (const row of rows) {
-          gone.signal.throwIfAborted();
-          if (!csv.write(table.view(row))) await once(csv, 'drain', { signal: gone.signal });
-        }
-      }
-      csv.end();
-    };
-    sql.transaction(work).catch((error: unknown) => {
-      reject(error);
-      // A stream that nobody has yet must end in silence: its error event would end the process.
-      csv.destroy(taken ? (error instanceof Error ? error : new Error(String(error))) : undefined);
-    });
+  const out = stringify(csvFormat(table.columns, table.amounts, query));
+  return streamRows<Row, unknown>(sql, wholeOf(table), {
+    out,
+    encoder: { start: () => lead, row: (row) => [table.view(row)], end: () => [] },
   });
-}
-
-async function openCursor(tx: Sql, { text, values = [] }: Statement): Promise<void> {
-  await tx.query({ text: 'set transaction read only' });
-  // A reader that takes nothing for so long has gone, or should.
-  await tx.query({ text: `set local idle_in_transaction_session_timeout = '60s'` });
-  await tx.query({ text: `declare report no scroll cursor for ${text}`, values });
-}
-
-async function fetchRows<Row>(tx: Sql): Promise<readonly Row[]> {
-  return tx.query<Row>({ text: `fetch forward ${rowsAtOnce} from report` });
 }

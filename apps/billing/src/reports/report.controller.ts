@@ -6,6 +6,11 @@ import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { clock } from '../tokens.js';
+import { callerRow, callersTable } from './callers.js';
+import { csvQuery } from './csv.js';
+import { registerRow, registerTable } from './invoice-register.js';
+import { generalLedgerRow, generalLedgerTable, journalRow, journalTable } from './ledger-lines.js';
+import { day, dayAfter, isRange, rangeMessage, rangeOf, rangeQuery } from './range.js';
 import { refundRow, refundsTable } from './refunds.js';
 import { ReportService } from './report.service.js';
 import { revenueRow, revenueTable } from './revenue.js';
@@ -14,17 +19,36 @@ import { settlementRow } from './settlements.js';
 import type { Cell, Table } from './table.js';
 import { trialBalanceRow, trialBalanceTable } from './trial-balance.js';
 import { unpaidRow, unpaidTable } from './unpaid.js';
+import { dailyRevenueRow, dailyRevenueTable } from './usage.js';
 
 const format = z.enum(['json', 'csv']).optional();
-const runQuery = z.strictObject({ format });
+const runQuery = z.strictObject({ format, ...csvQuery });
 /** `limit` and `cursor` are of JSON: a CSV has all rows. */
 const reportQuery = z.strictObject({
   ...pageQuery,
+  ...csvQuery,
   format,
-  /** The running month by default; of the trial balance, everything. */
+  /** The running month by default. */
   month: z.string().max(7).optional(),
 });
 type ReportQuery = z.infer<typeof reportQuery>;
+/** The end of a month or of a day; everything by default. */
+const balanceQuery = reportQuery
+  .extend({ asOf: day.optional() })
+  .refine(({ month, asOf }) => month === undefined || asOf === undefined, 'must be a month or asOf');
+const daysQuery = z.strictObject({ ...pageQuery, ...csvQuery, format, ...rangeQuery });
+const linesQuery = daysQuery.refine(isRange, rangeMessage);
+const detailQuery = daysQuery
+  .extend({
+    ledgerAccount: z
+      .string()
+      .min(1)
+      .max(500)
+      .regex(/^[^\0]+$/),
+  })
+  .refine(isRange, rangeMessage);
+/** What all of them have, whatever they are of. */
+type AnyQuery = Omit<ReportQuery, 'month'>;
 
 /** The reports of finance: as JSON, and as CSV by `.csv` or `?format=csv`. */
 @ApiBearerAuth()
@@ -43,7 +67,7 @@ export class ReportController {
     @Req() request: FastifyRequest,
   ): Promise<z.infer<typeof runView> | StreamableFile> {
     if (!wantsCsv(query, request)) return viewRun(await this.reports.latest(), this.now());
-    return csvFile('reconciliation', await this.reports.latestCsv());
+    return csvFile('reconciliation', await this.reports.latestCsv(query));
   }
 
   /** Revenue by rail, product and customer. */
@@ -56,15 +80,66 @@ export class ReportController {
     return this.#answer(revenueTable(this.#month(query)), query, request);
   }
 
-  /** Every account of the ledger and its balance, at the end of `month` where it is given. */
+  /** Revenue by day, rail, product and customer. */
+  @Get(['daily-revenue', 'daily-revenue.csv'])
+  @ApiOkResponse({ standardSchema: pageOf(dailyRevenueRow) })
+  async dailyRevenue(
+    @Query({ schema: linesQuery }) query: z.infer<typeof linesQuery>,
+    @Req() request: FastifyRequest,
+  ): Promise<Page<z.infer<typeof dailyRevenueRow>> | StreamableFile> {
+    return this.#answer(dailyRevenueTable(rangeOf(query, this.now())), query, request);
+  }
+
+  /** Who called in a month, and which wallets would have paid less on a plan. */
+  @Get(['callers', 'callers.csv'])
+  @ApiOkResponse({ standardSchema: pageOf(callerRow) })
+  async callers(
+    @Query({ schema: reportQuery }) query: ReportQuery,
+    @Req() request: FastifyRequest,
+  ): Promise<Page<z.infer<typeof callerRow>> | StreamableFile> {
+    return this.#answer(callersTable(this.#month(query)), query, request);
+  }
+
+  /** The invoices of a month. */
+  @Get(['invoices', 'invoices.csv'])
+  @ApiOkResponse({ standardSchema: pageOf(registerRow) })
+  async register(
+    @Query({ schema: reportQuery }) query: ReportQuery,
+    @Req() request: FastifyRequest,
+  ): Promise<Page<z.infer<typeof registerRow>> | StreamableFile> {
+    return this.#answer(registerTable(this.#month(query)), query, request);
+  }
+
+  /** Every line of the journal. */
+  @Get(['journal', 'journal.csv'])
+  @ApiOkResponse({ standardSchema: pageOf(journalRow) })
+  async journal(
+    @Query({ schema: linesQuery }) query: z.infer<typeof linesQuery>,
+    @Req() request: FastifyRequest,
+  ): Promise<Page<z.infer<typeof journalRow>> | StreamableFile> {
+    return this.#answer(journalTable(rangeOf(query, this.now())), query, request);
+  }
+
+  /** One account of the ledger: its opening balance, its movements with the balance after each, its closing balance. */
+  @Get(['general-ledger', 'general-ledger.csv'])
+  @ApiOkResponse({ standardSchema: pageOf(generalLedgerRow) })
+  async generalLedger(
+    @Query({ schema: detailQuery }) query: z.infer<typeof detailQuery>,
+    @Req() request: FastifyRequest,
+  ): Promise<Page<z.infer<typeof generalLedgerRow>> | StreamableFile> {
+    return this.#answer(generalLedgerTable(query.ledgerAccount, rangeOf(query, this.now())), query, request);
+  }
+
+  /** Every account of the ledger and its balance, at the end of `month` or of the day `asOf` where one is given. */
   @Get(['trial-balance', 'trial-balance.csv'])
   @ApiOkResponse({ standardSchema: pageOf(trialBalanceRow) })
   async trialBalance(
-    @Query({ schema: reportQuery }) query: ReportQuery,
+    @Query({ schema: balanceQuery }) query: z.infer<typeof balanceQuery>,
     @Req() request: FastifyRequest,
   ): Promise<Page<z.infer<typeof trialBalanceRow>> | StreamableFile> {
-    const { month } = query;
-    return this.#answer(trialBalanceTable(month === undefined ? null : parseMonth(month)), query, request);
+    const { month, asOf } = query;
+    const end = asOf === undefined ? null : dayAfter(asOf);
+    return this.#answer(trialBalanceTable(month === undefined ? end : parseMonth(month).end), query, request);
   }
 
   /** The payments of a month, one by one, with what the chain says of each. */
@@ -99,11 +174,11 @@ export class ReportController {
 
   async #answer<Row, View extends Readonly<Record<string, Cell>>>(
     table: Table<Row, View>,
-    query: ReportQuery,
+    query: AnyQuery,
     request: FastifyRequest,
   ): Promise<Page<View> | StreamableFile> {
     if (!wantsCsv(query, request)) return this.reports.read(table, { limit: query.limit, cursor: query.cursor });
-    return csvFile(table.name, await this.reports.stream(table));
+    return csvFile(table.name, await this.reports.stream(table, query));
   }
 
   #month({ month }: ReportQuery): Period {

@@ -11,7 +11,7 @@ import type { PaymentJudgement } from '../reconcile/payment-status.sql.js';
 import type { Run } from '../reconcile/reconcile.service.js';
 import { ReconciliationEntity } from '../reconcile/reconciliation.entity.js';
 import { reportPool } from '../tokens.js';
-import { streamCsv } from './csv.js';
+import { type CsvQuery, streamCsv } from './csv.js';
 import { openBreaksTable, type RunWithBreaks, runRows } from './run-view.js';
 import { settlementsTable } from './settlements.js';
 import { type Cell, readPage, type Table } from './table.js';
@@ -37,8 +37,11 @@ export class ReportService {
   }
 
   /** The whole of a report, however long. */
-  async stream<Row, View extends Readonly<Record<string, Cell>>>(table: Table<Row, View>): Promise<Readable> {
-    return streamCsv(this.sql, table);
+  async stream<Row, View extends Readonly<Record<string, Cell>>>(
+    table: Table<Row, View>,
+    query: CsvQuery = {},
+  ): Promise<Readable> {
+    return streamCsv(this.sql, table, { query });
   }
 
   /** The payments of a month, judged as the reconciliation judges them, by what is known now. */
@@ -65,8 +68,8 @@ export class ReportService {
   }
 
   /** The last run's figures and the open breaks, as one table. */
-  async latestCsv(): Promise<Readable> {
-    return streamCsv(this.sql, openBreaksTable(), runRows(await this.latestRun()));
+  async latestCsv(query: CsvQuery): Promise<Readable> {
+    return streamCsv(this.sql, openBreaksTable(), { lead: runRows(await this.latestRun()), query });
   }
 
   async #judgement(): Promise<PaymentJudgement> {

@@ -41,6 +41,7 @@ export function revenueTable(period: Period): Table<RevenueRow, RevenueView> {
   return {
     name: `revenue-${month}`,
     columns: Object.keys(revenueRow.shape) as (keyof RevenueView)[],
+    amounts: ['amount'],
     statement: {
       text: `
         with summed as (

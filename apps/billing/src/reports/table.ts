@@ -16,6 +16,8 @@ export interface Table<Row = never, View extends Readonly<Record<string, Cell>> 
   /** Names the file. */
   readonly name: string;
   readonly columns: readonly (keyof View & string)[];
+  /** Those that are decimals of the books: in a CSV they keep their sign. */
+  readonly amounts?: readonly (keyof View & string)[];
   /** Without an order, as a part of a larger statement. */
   readonly statement: Statement;
   /** Columns of the statement that no two rows have alike. */

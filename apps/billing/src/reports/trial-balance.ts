@@ -1,5 +1,4 @@
 import { type AssetCode, assetCodes, formatMoney, money } from '@keyfare/core/money';
-import { formatMonth, type Period } from '@keyfare/core/time';
 import { z } from 'zod';
 import type { Table } from './table.js';
 
@@ -22,21 +21,20 @@ interface TrialBalanceRow {
 }
 
 /**
- * Every account with its balance, at the end of the month where one is given, else of all that is booked. Debits and
- * credits of an asset are equal, or the books are wrong.
+ * Every account with its balance at `end`, a midnight (UTC) that is not part of it, or of all that is booked. Debits
+ * and credits of an asset are equal, or the books are wrong.
  */
-export function trialBalanceTable(period: Period | null): Table<TrialBalanceRow, TrialBalanceView> {
+export function trialBalanceTable(end: Date | null): Table<TrialBalanceRow, TrialBalanceView> {
+  const day = end === null ? '' : `-${new Date(end.getTime() - 1).toISOString().slice(0, 10)}`;
   return {
-    name: period === null ? 'trial-balance' : `trial-balance-${formatMonth(period)}`,
+    name: `trial-balance${day}`,
     columns: Object.keys(trialBalanceRow.shape) as (keyof TrialBalanceView)[],
+    amounts: ['debit', 'credit'],
     statement: {
       text: `
-        select a.code as account, a.type, a.asset, coalesce(sum(p.amount), 0)::text as balance
-        from billing.ledger_account a left join (
-          select p.account, p.amount from billing.posting p join billing.journal j on j.id = p.journal_id
-          where $1::timestamptz is null or j.occurred_at < $1) as p on p.account = a.code
-        group by a.code`,
-      values: [period?.end ?? null],
+        select a.code as account, a.type, a.asset, coalesce(l.amount, 0)::text as balance
+        from billing.ledger_account a left join (${end === null ? totals : totalsBefore}) as l on l.account = a.code`,
+      values: end === null ? [] : [end],
     },
     order: [
       { column: 'asset', kind: 'text' },
@@ -54,3 +52,8 @@ export function trialBalanceTable(period: Period | null): Table<TrialBalanceRow,
     },
   };
 }
+
+const totals = 'select account, sum(amount) as amount from billing.posting group by account';
+const totalsBefore = `
+  select p.account, sum(p.amount) as amount from billing.posting p join billing.journal j on j.id = p.journal_id
+  where j.occurred_at < $1 group by p.account`;

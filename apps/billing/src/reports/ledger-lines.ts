@@ -1,0 +1,202 @@
+import { type AssetCode, assetCodes, formatMoney, money } from '@keyfare/core/money';
+import type { Period } from '@keyfare/core/time';
+import type { Statement } from '@keyfare/db/sql';
+import { z } from 'zod';
+import { ledgerLines } from './ledger.sql.js';
+import type { Table } from './table.js';
+
+const types = z.enum(['asset', 'liability', 'equity', 'income', 'expense']);
+
+/** One line of the journal. One of `debit` and `credit` is zero. */
+export const journalRow = z.object({
+  date: z.string(),
+  journal: z.string(),
+  line: z.number(),
+  kind: z.string(),
+  source: z.string(),
+  occurredAt: z.iso.datetime(),
+  ledgerAccount: z.string(),
+  type: types,
+  asset: z.enum(assetCodes),
+  debit: z.string(),
+  credit: z.string(),
+});
+
+/** One movement of a ledger account, or its opening or closing balance. Debits less credits is the balance. */
+export const generalLedgerRow = z.object({
+  row: z.enum(['opening', 'movement', 'closing']),
+  date: z.string(),
+  journal: z.string().nullable(),
+  kind: z.string().nullable(),
+  source: z.string().nullable(),
+  occurredAt: z.iso.datetime().nullable(),
+  asset: z.enum(assetCodes),
+  debit: z.string(),
+  credit: z.string(),
+  balance: z.string(),
+});
+
+interface Line {
+  readonly journal: string;
+  readonly line: number;
+  readonly kind: string;
+  readonly source: string;
+  readonly occurred_at: Date;
+  readonly effective_at: Date;
+  readonly account: string;
+  readonly type: z.infer<typeof types>;
+  readonly asset: AssetCode;
+  readonly amount: string;
+}
+
+/** The journal of some days, line by line. */
+export function journalTable({ start, end }: Period): Table<Line, z.infer<typeof journalRow>> {
+  return {
+    name: `journal-${dayText(start)}`,
+    columns: Object.keys(journalRow.shape) as (keyof z.infer<typeof journalRow>)[],
+    amounts: ['debit', 'credit'],
+    statement: {
+      text: `
+        select l.*, lpad(l.line::text, 10, '0') as line_order from ${ledgerLines} as l
+        where effective_at >= $1 and effective_at < $2`,
+      values: [start, end],
+    },
+    order: [
+      { column: 'effective_at', kind: 'time' },
+      { column: 'journal', kind: 'text' },
+      { column: 'line_order', kind: 'text' },
+    ],
+    view: (row) => ({
+      date: dayText(row.effective_at),
+      journal: row.journal,
+      line: row.line,
+      kind: row.kind,
+      source: row.source,
+      occurredAt: row.occurred_at.toISOString(),
+      ledgerAccount: row.account,
+      type: row.type,
+      asset: row.asset,
+      ...sides(row),
+    }),
+  };
+}
+
+interface DetailRow extends Omit<Line, 'journal'> {
+  readonly row: 'opening' | 'movement' | 'closing';
+  readonly journal: string | null;
+  readonly balance: string;
+}
+
+/** One ledger account over some days: opening balance, each movement with the balance after it, closing balance. */
+export function generalLedgerTable(
+  account: string,
+  { start, end }: Period,
+): Table<DetailRow, z.infer<typeof generalLedgerRow>> {
+  return {
+    name: `general-ledger-${dayText(start)}`,
+    columns: Object.keys(generalLedgerRow.shape) as (keyof z.infer<typeof generalLedgerRow>)[],
+    amounts: ['debit', 'credit', 'balance'],
+    statement: { text: detailText, values: [account, start, end] },
+    order: [
+      { column: 'section', kind: 'text' },
+      { column: 'effective_at', kind: 'time' },
+      { column: 'journal_order', kind: 'text' },
+      { column: 'line_order', kind: 'text' },
+    ],
+    view: (row) => ({
+      row: row.row,
+      date: dayText(row.row === 'closing' ? new Date(end.getTime() - 1) : row.effective_at),
+      journal: row.journal,
+      kind: row.kind,
+      source: row.source,
+      occurredAt: row.row === 'movement' ? row.occurred_at.toISOString() : null,
+      asset: row.asset,
+      ...sides(row),
+      balance: formatMoney(money(row.asset, BigInt(row.balance))),
+    }),
+  };
+}
+
+const detailText = `
+  with opening as (
+    select a.code, a.asset, coalesce((
+      select sum(amount) from ${ledgerLines} as l where l.account = a.code and l.effective_at < $2), 0) as balance
+    from billing.ledger_account a where a.code = $1),
+  lines as (
+    select * from ${ledgerLines} as l where l.account = $1 and l.effective_at >= $2 and l.effective_at < $3),
+  running as (
+    select l.*, o.balance + sum(l.amount) over (order by l.effective_at, l.journal::text, l.line) as balance
+    from lines l, opening o)
+  select '0' as section, 'opening' as row, $2::timestamptz as effective_at, '' as journal_order, '' as line_order,
+    null::uuid as journal, null as kind, null as source, null::timestamptz as occurred_at, asset, 0::numeric as amount,
+    balance::text
+  from opening
+  union all
+  select '1', 'movement', effective_at, journal::text, lpad(line::text, 10, '0'), journal, kind, source, occurred_at,
+    asset, amount, balance::text
+  from running
+  union all
+  select '2', 'closing', $3::timestamptz, '', '', null, null, null, null, asset, 0,
+    (balance + coalesce((select sum(amount) from lines), 0))::text
+  from opening`;
+
+/** What the hledger text is made of: the balances at `start`, then each line, in order of journals. */
+export function hledgerStatement({ start, end }: Period): Statement {
+  return {
+    text: `
+      select * from (
+        select null::uuid as journal, 'opening' as kind, '' as source, $1::timestamptz as occurred_at,
+          $1::timestamptz as effective_at, account, type, asset, sum(amount)::text as amount, 0 as line
+        from ${ledgerLines} as l where effective_at < $1
+        group by account, type, asset having sum(amount) <> 0
+        union all
+        select journal, kind, source, occurred_at, effective_at, account, type, asset, amount::text, line
+        from ${ledgerLines} as l where effective_at >= $1 and effective_at < $2) as it
+      order by journal is not null, effective_at, journal, account, line`,
+    values: [start, end],
+  };
+}
+
+/**
+ * What imports of other programs are made of: the balance of each account, or of all that share the first part of their
+ * code, before and after each day or month with a movement.
+ */
+export function summaryStatement(
+  { start, end }: Period,
+  {
+    by,
+    accounts,
+    asset,
+  }: { readonly by: 'day' | 'month'; readonly accounts: 'control' | 'each'; readonly asset: AssetCode },
+): Statement {
+  const code = accounts === 'each' ? 'account' : `split_part(account, ':', 1)`;
+  const date =
+    by === 'day'
+      ? `(effective_at at time zone 'UTC')::date`
+      : `(date_trunc('month', effective_at at time zone 'UTC') + interval '1 month - 1 day')::date`;
+  return {
+    text: `
+      select to_char(date, 'YYYY-MM-DD') as date, account, asset, (closing - turnover)::text as opening, closing::text
+      from (
+        select date, account, asset, turnover, sum(turnover) over (partition by account order by date) as closing
+        from (
+          select ${date} as date, ${code} as account, asset, sum(amount) as turnover
+          from ${ledgerLines} as l where effective_at < $2 and asset = $3
+          group by 1, 2, 3) as days) as balances
+      where date >= ($1::timestamptz at time zone 'UTC')::date
+      order by balances.date, asset, account`,
+    values: [start, end, asset],
+  };
+}
+
+function sides({ asset, amount }: Pick<Line, 'asset' | 'amount'>): { readonly debit: string; readonly credit: string } {
+  const value = BigInt(amount);
+  return {
+    debit: formatMoney(money(asset, value > 0n ? value : 0n)),
+    credit: formatMoney(money(asset, value < 0n ? -value : 0n)),
+  };
+}
+
+function dayText(at: Date): string {
+  return at.toISOString().slice(0, 10);
+}

@@ -1,0 +1,112 @@
+import type { Rail } from '@keyfare/core/metering';
+import { type AssetCode, assetCodes, formatMoney, money } from '@keyfare/core/money';
+import type { Period } from '@keyfare/core/time';
+import { monthOf } from '@keyfare/core/time';
+import { z } from 'zod';
+import { type FocusRow, type FocusView, focusColumns, focusView } from '../export/focus.js';
+import type { Table } from './table.js';
+
+/** What calls of one product by one customer came to on a day. */
+export const dailyRevenueRow = z.object({
+  day: z.string(),
+  rail: z.enum(['key', 'x402', 'free']),
+  product: z.string(),
+  customer: z.string(),
+  calls: z.string(),
+  units: z.string(),
+  asset: z.enum(assetCodes),
+  amount: z.string(),
+});
+
+interface DailyRow {
+  readonly day: string;
+  readonly rail: Rail;
+  readonly sku: string;
+  readonly customer: string;
+  readonly calls: string;
+  readonly units: string;
+  readonly asset: AssetCode;
+  readonly amount: string;
+}
+
+/** Revenue from calls by the day of the call, in UTC. */
+export function dailyRevenueTable({ start, end }: Period): Table<DailyRow, z.infer<typeof dailyRevenueRow>> {
+  return {
+    name: `daily-revenue-${start.toISOString().slice(0, 10)}`,
+    columns: Object.keys(dailyRevenueRow.shape) as (keyof z.infer<typeof dailyRevenueRow>)[],
+    amounts: ['amount'],
+    statement: {
+      text: `
+        select to_char(occurred_at at time zone 'UTC', 'YYYY-MM-DD') as day, rail, sku,
+          coalesce(account, payer) as customer, account is null as is_wallet, asset, count(*)::text as calls,
+          sum(units)::text as units, sum(amount)::text as amount
+        from billing.charge
+        where period_start >= $1 and period_start < $3 and occurred_at >= $2 and occurred_at < $3
+        group by 1, 2, 3, 4, 5, 6`,
+      values: [monthOf(start).start, start, end],
+    },
+    order: [
+      { column: 'day', kind: 'text' },
+      { column: 'rail', kind: 'text' },
+      { column: 'sku', kind: 'text' },
+      { column: 'customer', kind: 'text' },
+      { column: 'is_wallet', kind: 'text' },
+      { column: 'asset', kind: 'text' },
+    ],
+    view: (row) => ({
+      day: row.day,
+      rail: row.rail,
+      product: row.sku,
+      customer: row.customer,
+      calls: row.calls,
+      units: row.units,
+      asset: row.asset,
+      amount: formatMoney(money(row.asset, BigInt(row.amount))),
+    }),
+  };
+}
+
+/** The usage of one account in one month, as FOCUS 1.2 has it: by day, product and price, and the plan's price. */
+export function focusTable(
+  account: string,
+  { period, provider }: { readonly period: Period; readonly provider: string },
+): Table<FocusRow, FocusView> {
+  return {
+    name: `focus-${period.start.toISOString().slice(0, 7)}`,
+    columns: focusColumns,
+    amounts: ['BilledCost', 'ContractedCost', 'EffectiveCost', 'ListCost'],
+    statement: { text: focusText, values: [account, period.start, period.end] },
+    order: [
+      { column: 'starts', kind: 'time' },
+      { column: 'kind', kind: 'text' },
+      { column: 'sku', kind: 'text' },
+      { column: 'unit_price', kind: 'text' },
+      { column: 'line', kind: 'text' },
+    ],
+    view: (row) => focusView(row, { provider, period }),
+  };
+}
+
+const focusText = `
+  with named as (
+    select account_name from billing.terms where account = $1 order by revision desc, effective_at desc, place desc
+    limit 1),
+  invoice as (
+    select id, number, account_name from billing.invoice
+    where account = $1 and period_start = $2 and state <> 'void'),
+  days as (
+    select date_trunc('day', occurred_at, 'UTC') as starts, sku, unit_price, sum(included) as included,
+      sum(overage) as overage, sum(amount) as amount
+    from billing.charge where rail = 'key' and account = $1 and period_start = $2
+    group by 1, 2, 3)
+  select $1::text as account, coalesce((select account_name from named), $1) as account_name, part.kind, d.starts,
+    d.starts + interval '1 day' as ends, d.sku, d.sku || ', ' || part.kind as description, part.quantity::text as quantity,
+    part.price::text as unit_price, part.amount::text as amount, (select number from invoice) as invoice, '' as line
+  from days d, lateral (values
+    ('included', d.included, 0::numeric, 0::numeric),
+    ('overage', d.overage, coalesce(d.unit_price, 0), d.amount)) as part (kind, quantity, price, amount)
+  where part.quantity > 0
+  union all
+  select $1, i.account_name, 'plan', $2::timestamptz, $3::timestamptz, 'plan', l.description, l.quantity::text,
+    l.unit_price::text, l.amount::text, i.number, lpad(l.line::text, 10, '0')
+  from invoice i join billing.invoice_line l on l.invoice_id = i.id and l.kind = 'plan'`;
