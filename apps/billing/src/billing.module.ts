@@ -16,6 +16,11 @@ import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { DataSource } from 'typeorm';
 import { Wallets } from './chain/wallets.js';
 import { BillingConfig } from './config.js';
+import { ContractController } from './customer/contract.controller.js';
+import { CustomerController } from './customer/customer.controller.js';
+import { MasterData } from './customer/master-data.js';
+import { SellerController } from './customer/seller.controller.js';
+import { TaxRateController } from './customer/tax-rate.controller.js';
 import { billingDataSource, migrateBilling } from './database.js';
 import { EntryStore } from './intake/entry-store.js';
 import { sqlFeed } from './intake/feed.js';
@@ -137,6 +142,7 @@ const rooms: Provider[] = [
   LedgerService,
   Wallets,
   InvoiceService,
+  MasterData,
   Standstills,
   ReconcileService,
   BreakService,
@@ -162,6 +168,10 @@ export class BillingModule {
       module: BillingModule,
       controllers: [
         InvoiceController,
+        SellerController,
+        CustomerController,
+        ContractController,
+        TaxRateController,
         ReconciliationController,
         BreakController,
         ReportController,

@@ -9,6 +9,11 @@ import { CreateChain1796000000400 } from './chain/chain.migration.js';
 import { ChainBlockEntity } from './chain/chain-block.entity.js';
 import { ChainCursorEntity } from './chain/chain-cursor.entity.js';
 import { ChainTransferEntity } from './chain/chain-transfer.entity.js';
+import { ContractEntity } from './customer/contract.entity.js';
+import { CustomerEntity } from './customer/customer.entity.js';
+import { CreateCustomer1799000000500 } from './customer/customer.migration.js';
+import { SellerEntity } from './customer/seller.entity.js';
+import { TaxRateEntity } from './customer/tax-rate.entity.js';
 import { EntryEntity } from './intake/entry.entity.js';
 import { FeedCursorEntity } from './intake/feed-cursor.entity.js';
 import { CreateIntake1796000000100 } from './intake/intake.migration.js';
@@ -55,6 +60,10 @@ const entities = [
   ChainTransferEntity,
   InvoiceEntity,
   InvoiceLineEntity,
+  SellerEntity,
+  CustomerEntity,
+  ContractEntity,
+  TaxRateEntity,
   BreakEntity,
   ReconciliationEntity,
   AuditEntity,
@@ -79,6 +88,7 @@ const migrations = [
   ChargeFreeCalls1798000000320,
   CountEurc1798000000400,
   NameTerms1799000000000,
+  CreateCustomer1799000000500,
 ];
 
 const jobsLock = 0x6b66_6a62;
