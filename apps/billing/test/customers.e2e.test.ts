@@ -34,7 +34,7 @@ interface Made {
 async function make(path: string, body: object): Promise<Made> {
   const answer = await service.call(path, { body });
   expect([path, answer.status]).toEqual([path, 201]);
-  return answer.body as Made;
+  return answer.body;
 }
 
 async function code(path: string, init: Parameters<Service['call']>[1]): Promise<readonly [number, string]> {

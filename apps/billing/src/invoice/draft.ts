@@ -62,8 +62,9 @@ export interface InvoiceDraft {
 
 /**
  * Draws up an invoice: the units that the plan includes at nothing by product, the units beyond it by product and
- * price, and the plan's monthly price for its part of the month. Depends on its input alone. Null when no terms of the account apply to the month and no call
- * was made in it; a call from just before the first terms, by a clock that was behind, is invoiced without a plan.
+ * price, and the plan's monthly price for its part of the month. Depends on its input alone. Null when no terms of the
+ * account apply to the month and no call was made in it; a call from just before the first terms, by a clock that was
+ * behind, is invoiced without a plan.
  */
 export function draftInvoice(input: DraftInput): InvoiceDraft | null {
   const { account, period, receipts, firstEntry, lastEntry } = input;
@@ -167,9 +168,12 @@ const dayMs = 86_400_000;
 function partOf(fromMs: number, toMs: number, { start, end }: Period): string {
   if ((fromMs - start.getTime()) % dayMs !== 0 || (end.getTime() - toMs) % dayMs !== 0)
     return `${new Date(fromMs).toISOString()} to ${new Date(toMs).toISOString()}`;
-  const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
   const days = `${(toMs - fromMs) / dayMs} of ${(end.getTime() - start.getTime()) / dayMs} days`;
-  return `${days}, ${day(fromMs)} to ${day(toMs - 1)}`;
+  return `${days}, ${dateOf(fromMs)} to ${dateOf(toMs - 1)}`;
+}
+
+function dateOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
 }
 
 function compare<T extends string | bigint>(a: T, b: T): number {
