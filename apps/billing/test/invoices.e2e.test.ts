@@ -70,6 +70,8 @@ describe('a month that is over', () => {
     expect(await settled(async () => (await invoices()).length, 2)).toBe(2);
     // Nothing for an account that called nothing and pays nothing.
     expect(await invoices()).toEqual(['acct_1 2026-10: 2, 10000500', 'acct_2 2026-10: 0, 10000000']);
+    clock.set('2026-11-05T00:00:00Z');
+    expect(await reconcile(services[0] as Service)).toEqual([]);
     const idle = { body: { account: 'acct_3', month: '2026-10' } };
     expect(await services[0]?.call('/invoices', idle)).toMatchObject({
       status: 404,

@@ -31,18 +31,17 @@ const dueDrafts = `
     select account, period_start, count(*) as receipts from billing.charge
     where rail = 'key' and period_start <= $1 group by account, period_start)
   select m.account, m.period_start
-  from (select account, period_start, coalesce(receipts, 0) as receipts
+  from (select account, period_start, coalesce(receipts, 0) as receipts,
+      coalesce(priced, false) as priced
     from served full join charged using (account, period_start)) as m
   left join billing.invoice i on i.account = m.account and i.period_start = m.period_start
   left join ended on ended.account = m.account
   cross join lateral (
-    select count(*) as terms, coalesce(bool_or(b.monthly_price > 0 and b.effective_at >= coalesce(
-        (select max(effective_at) from billing.terms where account = m.account and effective_at <= m.period_start),
-        '-infinity')), false) as priced
+    select count(*) as terms
     from billing.terms b
     where b.account = m.account
       and b.effective_at < (m.period_start at time zone 'utc' + interval '1 month') at time zone 'utc') as book
   where coalesce(i.state, 'draft') = 'draft' and (m.period_start < $1 or ended.account is not null)
-    and (i.id is not null or m.receipts > 0 or book.priced)
+    and (i.id is not null or m.receipts > 0 or m.priced)
     and (i.id is null or i.receipts <> m.receipts or i.terms <> book.terms)
   order by m.period_start, m.account`;
