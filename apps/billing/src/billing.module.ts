@@ -19,6 +19,11 @@ import { MonthController } from './close/month.controller.js';
 import { MonthService } from './close/month.service.js';
 import { MonthReportService } from './close/month-report.service.js';
 import { BillingConfig } from './config.js';
+import { ContractController } from './customer/contract.controller.js';
+import { CustomerController } from './customer/customer.controller.js';
+import { MasterData } from './customer/master-data.js';
+import { SellerController } from './customer/seller.controller.js';
+import { TaxRateController } from './customer/tax-rate.controller.js';
 import { billingDataSource, migrateBilling } from './database.js';
 import { EntryStore } from './intake/entry-store.js';
 import { sqlFeed } from './intake/feed.js';
@@ -143,6 +148,7 @@ const rooms: Provider[] = [
   LedgerService,
   Wallets,
   InvoiceService,
+  MasterData,
   Standstills,
   ReconcileService,
   BreakService,
@@ -171,6 +177,10 @@ export class BillingModule {
       module: BillingModule,
       controllers: [
         InvoiceController,
+        SellerController,
+        CustomerController,
+        ContractController,
+        TaxRateController,
         ReconciliationController,
         BreakController,
         MonthController,

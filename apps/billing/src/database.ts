@@ -13,6 +13,11 @@ import { AccountingMonthEntity } from './close/accounting-month.entity.js';
 import { CloseMonths1799000000410 } from './close/close.migration.js';
 import { MonthEventEntity } from './close/month-event.entity.js';
 import { MonthSignOffEntity } from './close/month-sign-off.entity.js';
+import { ContractEntity } from './customer/contract.entity.js';
+import { CustomerEntity } from './customer/customer.entity.js';
+import { CreateCustomer1799000000500 } from './customer/customer.migration.js';
+import { SellerEntity } from './customer/seller.entity.js';
+import { TaxRateEntity } from './customer/tax-rate.entity.js';
 import { EntryEntity } from './intake/entry.entity.js';
 import { FeedCursorEntity } from './intake/feed-cursor.entity.js';
 import { CreateIntake1796000000100 } from './intake/intake.migration.js';
@@ -66,6 +71,10 @@ const entities = [
   OpenPaymentEntity,
   InvoiceEntity,
   InvoiceLineEntity,
+  SellerEntity,
+  CustomerEntity,
+  ContractEntity,
+  TaxRateEntity,
   BreakEntity,
   BreakCommentEntity,
   BreakEventEntity,
@@ -99,6 +108,7 @@ const migrations = [
   CreateMatch1799000000200,
   WorkOnBreaks1799000000400,
   CloseMonths1799000000410,
+  CreateCustomer1799000000500,
 ];
 
 const jobsLock = 0x6b66_6a62;

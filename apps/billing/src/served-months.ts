@@ -2,12 +2,12 @@
  * Common table expressions about the time for which an account has terms, which its invoices are drawn up for.
  * `contract`: each account's terms with the time in which they hold, `[since, until)`, null for no end. `ended`: the
  * accounts whose last terms have an end that the log has been read past, and that end. `served`: each account's months
- * in which some of its terms hold, up to the month of `upTo`, an expression.
+ * in which some of its terms hold, up to the month of `upTo`, an expression; `priced`: one of them has a price.
  */
 export function servedMonths(upTo: string): string {
   return `
   contract as (
-    select account, effective_at as since,
+    select account, effective_at as since, monthly_price,
       -- The smaller of the two; a null of either is none.
       least(lead(effective_at) over terms, ends_at) as until
     from billing.terms window terms as (partition by account order by revision, effective_at, place)),
@@ -17,7 +17,7 @@ export function servedMonths(upTo: string): string {
       order by account, revision desc, effective_at desc, place desc) as newest
     where ends_at <= (select complete_as_of from billing.feed_cursor where feed = 'api')),
   served as (
-    select distinct account, generate_series(date_trunc('month', since at time zone 'utc'),
+    select account, bool_or(monthly_price > 0) as priced, generate_series(date_trunc('month', since at time zone 'utc'),
       least(until - interval '1 microsecond', ${upTo}) at time zone 'utc', interval '1 month') at time zone 'utc' as period_start
-    from contract where until is null or since < until)`;
+    from contract where until is null or since < until group by account, period_start)`;
 }

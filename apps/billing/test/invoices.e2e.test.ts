@@ -67,12 +67,16 @@ describe('a month that is over', () => {
     await stop();
     clock.set('2026-11-03T12:00:00Z');
     await start();
-    expect(await settled(async () => (await invoices()).length, 3)).toBe(3);
-    expect(await invoices()).toEqual([
-      'acct_1 2026-10: 2, 10000500',
-      'acct_2 2026-10: 0, 10000000',
-      'acct_3 2026-10: 0, 0',
-    ]);
+    expect(await settled(async () => (await invoices()).length, 2)).toBe(2);
+    // Nothing for an account that called nothing and pays nothing.
+    expect(await invoices()).toEqual(['acct_1 2026-10: 2, 10000500', 'acct_2 2026-10: 0, 10000000']);
+    clock.set('2026-11-05T00:00:00Z');
+    expect(await reconcile(services[0] as Service)).toEqual([]);
+    const idle = { body: { account: 'acct_3', month: '2026-10' } };
+    expect(await services[0]?.call('/invoices', idle)).toMatchObject({
+      status: 404,
+      body: { code: 'invoice/not-found' },
+    });
   }, 30_000);
 
   it('is drafted months later too, when nobody was there in between', async () => {
@@ -120,7 +124,11 @@ describe('a month that is over', () => {
     ];
     const before = await content();
     clock.set('2026-11-03T03:00:00Z');
-    expect(await service.app.get(DraftsJob).run()).toBe(1);
+    expect(await service.app.get(DraftsJob).run()).toBe(0);
+    expect(await service.call('/invoices', { body: { account: 'acct_1', month: '2026-10' } })).toMatchObject({
+      status: 200,
+      body: { running: false, asOf: null },
+    });
     expect(await content()).toEqual(before);
   }, 30_000);
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { parseMonth } from '@keyfare/core/time';
 import * as fc from 'fast-check';
-import { type DraftInput, draftInvoice, type InvoicedTerms } from './draft.js';
+import { type DraftInput, draftInvoice, type InvoicedTerms, isIdle } from './draft.js';
 
 const period = parseMonth('2026-11');
 const starter: InvoicedTerms = {
@@ -31,7 +31,8 @@ describe('a draft', () => {
     expect(
       draft?.lines.map(({ kind, sku, quantity, unitPrice, amount }) => [kind, sku, quantity, unitPrice, amount]),
     ).toEqual([
-      ['included', null, 100n, 0n, 0n],
+      ['included', 'distances', 10n, 0n, 0n],
+      ['included', 'forecast', 90n, 0n, 0n],
       ['overage', 'distances', 1n, 250n, 250n],
       ['overage', 'forecast', 4n, 250n, 1_000n],
       ['plan', null, 1n, 10_000_000n, 10_000_000n],
@@ -53,7 +54,8 @@ describe('a draft', () => {
   it('of an account opened in the course of the month bills the plan from then on', () => {
     const opened = { ...starter, effectiveAt: new Date('2026-11-21T00:00:00Z') };
     expect(draftInvoice({ ...input, terms: [opened] })?.lines.at(-1)).toMatchObject({
-      description: 'Plan starter, version 1: 2026-11-21T00:00:00.000Z to 2026-12-01T00:00:00.000Z',
+      description: 'Plan starter, version 1: 10 of 30 days, 2026-11-21 to 2026-11-30',
+      unitPrice: 10_000_000n,
       amount: 3_333_333n,
     });
   });
@@ -68,6 +70,18 @@ describe('a draft', () => {
       ['Plan free, version 1', 0n],
     ]);
     expect(draft?.payableCents).toBe(7n);
+  });
+
+  it('is idle without a call and without a price, and only then', () => {
+    const quiet = { ...input, calls: [], receipts: 0n };
+    const idle = (changes: Partial<DraftInput>): boolean | undefined => {
+      const draft = draftInvoice({ ...quiet, ...changes });
+      return draft === null ? undefined : isIdle(draft);
+    };
+    const free = { ...starter, monthlyPrice: 0n };
+    expect(idle({ terms: [free] })).toBe(true);
+    expect(idle({ terms: [starter] })).toBe(false);
+    expect(idle({ terms: [free], receipts: 1n })).toBe(false);
   });
 
   it('of a month in which no terms hold yet has its calls, and no plan', () => {
@@ -85,7 +99,7 @@ describe('a draft', () => {
     };
     const plans = draftInvoice({ ...input, terms: [starter, pro] })?.lines.filter(({ kind }) => kind === 'plan');
     expect(plans?.map(({ amount }) => amount)).toEqual([6_666_667n, 13_333_333n]);
-    expect(plans?.[1]?.description).toBe('Plan pro, version 1: 2026-11-21T00:00:00.000Z to 2026-12-01T00:00:00.000Z');
+    expect(plans?.[1]?.description).toBe('Plan pro, version 1: 10 of 30 days, 2026-11-21 to 2026-11-30');
   });
 
   it('leaves out terms of other months, and terms that never held', () => {
@@ -215,7 +229,8 @@ describe('a draft', () => {
         const overage = list.reduce((sum, each) => sum + each.overage * each.unitPrice, 0n);
         expect(draft?.total).toBe(overage + starter.monthlyPrice);
         expect(draft?.lines.reduce((sum, { amount }) => sum + amount, 0n)).toBe(draft?.total);
-        expect(draft?.lines.every(({ quantity, unitPrice, amount }) => amount === quantity * unitPrice)).toBe(true);
+        const charged = draft?.lines.filter(({ kind }) => kind !== 'plan') ?? [];
+        expect(charged.every(({ quantity, unitPrice, amount }) => amount === quantity * unitPrice)).toBe(true);
         const units = draft?.lines
           .filter(({ kind }) => kind !== 'plan')
           .reduce((sum, { quantity }) => sum + quantity, 0n);

@@ -38,8 +38,9 @@ export interface InvoiceLine {
   readonly description: string;
   readonly sku: string | null;
   readonly quantity: bigint;
-  /** Micro-dollars. */
+  /** Micro-dollars; of a plan, the price of a whole month. */
   readonly unitPrice: bigint;
+  /** Micro-dollars: quantity times unit price, and of a plan its part of the month. */
   readonly amount: bigint;
 }
 
@@ -60,9 +61,10 @@ export interface InvoiceDraft {
 }
 
 /**
- * Draws up an invoice: the units that the plan includes at nothing, the units beyond it by product and price, and the
- * plan's monthly price. Depends on its input alone. Null when no terms of the account apply to the month and no call
- * was made in it; a call from just before the first terms, by a clock that was behind, is invoiced without a plan.
+ * Draws up an invoice: the units that the plan includes at nothing by product, the units beyond it by product and
+ * price, and the plan's monthly price for its part of the month. Depends on its input alone. Null when no terms of the
+ * account apply to the month and no call was made in it; a call from just before the first terms, by a clock that was
+ * behind, is invoiced without a plan.
  */
 export function draftInvoice(input: DraftInput): InvoiceDraft | null {
   const { account, period, receipts, firstEntry, lastEntry } = input;
@@ -70,12 +72,17 @@ export function draftInvoice(input: DraftInput): InvoiceDraft | null {
   const named = spans.at(-1)?.terms ?? (receipts > 0n ? input.terms[0] : undefined);
   if (named === undefined) return null;
   const { accountName } = named;
-  const lines = [...includedLine(input.calls), ...overageLines(input.calls), ...planLines(spans, period)];
+  const lines = [...includedLines(input.calls), ...overageLines(input.calls), ...planLines(spans, period)];
   const terms = BigInt(input.terms.filter(({ effectiveAt }) => effectiveAt < period.end).length);
   const total = lines.reduce((sum, { amount }) => sum + amount, 0n);
   const payableCents = toCents(money('USD', total), 'halfEven');
   const content = { account, accountName, period, lines, total, payableCents, receipts, firstEntry, lastEntry, terms };
   return { ...content, digest: digestOf(content) };
+}
+
+/** Whether there is nothing to invoice: no call was made, and no plan of the month has a price. */
+export function isIdle({ receipts, lines }: Pick<InvoiceDraft, 'receipts' | 'lines'>): boolean {
+  return receipts === 0n && lines.every(({ unitPrice, amount }) => unitPrice === 0n && amount === 0n);
 }
 
 interface Span {
@@ -105,10 +112,21 @@ function planSpans(terms: readonly InvoicedTerms[], { start, end }: Period): rea
   return spans.filter(({ fromMs, toMs }) => fromMs < toMs);
 }
 
-function includedLine(calls: readonly InvoicedCalls[]): readonly InvoiceLine[] {
-  const quantity = calls.reduce((sum, { included }) => sum + included, 0n);
-  if (quantity === 0n) return [];
-  return [{ kind: 'included', description: 'Included units', sku: null, quantity, unitPrice: 0n, amount: 0n }];
+/** One for each product: what of it the plan gave, whatever its price was. */
+function includedLines(calls: readonly InvoicedCalls[]): readonly InvoiceLine[] {
+  const units = new Map<string, bigint>();
+  for (const { sku, included } of calls) units.set(sku, (units.get(sku) ?? 0n) + included);
+  return [...units]
+    .filter(([, quantity]) => quantity > 0n)
+    .toSorted(([a], [b]) => compare(a, b))
+    .map(([sku, quantity]) => ({
+      kind: 'included',
+      description: `Units included in the plan: ${sku}`,
+      sku,
+      quantity,
+      unitPrice: 0n,
+      amount: 0n,
+    }));
 }
 
 function overageLines(calls: readonly InvoicedCalls[]): readonly InvoiceLine[] {
@@ -139,11 +157,23 @@ function planLines(spans: readonly Span[], period: Period): readonly InvoiceLine
     const { planSlug, planVersion, monthlyPrice } = terms;
     const amount = allocate(money('USD', monthlyPrice), lengths)[index + 1]?.atomic ?? 0n;
     const name = `Plan ${planSlug}, version ${planVersion}`;
-    const isWhole = fromMs === startMs && toMs === endMs;
-    const part = `${new Date(fromMs).toISOString()} to ${new Date(toMs).toISOString()}`;
-    const description = isWhole ? name : `${name}: ${part}`;
-    return { kind: 'plan', description, sku: null, quantity: 1n, unitPrice: amount, amount };
+    const description = fromMs === startMs && toMs === endMs ? name : `${name}: ${partOf(fromMs, toMs, period)}`;
+    return { kind: 'plan', description, sku: null, quantity: 1n, unitPrice: monthlyPrice, amount };
   });
+}
+
+const dayMs = 86_400_000;
+
+/** `12 of 30 days, 2026-11-01 to 2026-11-12`; a part that begins or ends within a day is told by its times. */
+function partOf(fromMs: number, toMs: number, { start, end }: Period): string {
+  if ((fromMs - start.getTime()) % dayMs !== 0 || (end.getTime() - toMs) % dayMs !== 0)
+    return `${new Date(fromMs).toISOString()} to ${new Date(toMs).toISOString()}`;
+  const days = `${(toMs - fromMs) / dayMs} of ${(end.getTime() - start.getTime()) / dayMs} days`;
+  return `${days}, ${dateOf(fromMs)} to ${dateOf(toMs - 1)}`;
+}
+
+function dateOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
 }
 
 function compare<T extends string | bigint>(a: T, b: T): number {

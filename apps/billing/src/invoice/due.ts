@@ -9,17 +9,17 @@ export interface DueDraft {
 }
 
 /**
- * What is to be drawn up at `now`: every draft of the month that was over last, and of any month before it what is
- * missing or has not all the charges and terms that the books hold by now. So a night that nobody was there for is made
- * up for, and a call that was read late is on the next draft. An account whose contract has ended gets its last draft
+ * What is to be drawn up at `now`: of every month that is over, the drafts that are missing or have not all the charges
+ * and terms that the books hold by now. So a night that nobody was there for is made up for, a call that was read late
+ * is on the next draft, and what did not change costs nothing. An account without a call and without a price has none.
+ * An account whose contract has ended gets its last draft
  * as soon as the log has been read past the end, in the running month. What is no draft any more is left alone.
  */
 export async function readDueDrafts(sql: Sql, now: Date): Promise<readonly DueDraft[]> {
   const current = monthOf(now).start;
-  const last = monthOf(new Date(current.getTime() - 1)).start;
   const rows = await sql.query<{ account: string; period_start: Date }>({
     text: dueDrafts,
-    values: [current, last],
+    values: [current],
   });
   return rows.map(({ account, period_start: start }) => ({ account, period: monthOf(start) }));
 }
@@ -31,14 +31,17 @@ const dueDrafts = `
     select account, period_start, count(*) as receipts from billing.charge
     where rail = 'key' and period_start <= $1 group by account, period_start)
   select m.account, m.period_start
-  from (select account, period_start, coalesce(receipts, 0) as receipts
+  from (select account, period_start, coalesce(receipts, 0) as receipts,
+      coalesce(priced, false) as priced
     from served full join charged using (account, period_start)) as m
   left join billing.invoice i on i.account = m.account and i.period_start = m.period_start
   left join ended on ended.account = m.account
   cross join lateral (
-    select count(*) as terms from billing.terms b
+    select count(*) as terms
+    from billing.terms b
     where b.account = m.account
       and b.effective_at < (m.period_start at time zone 'utc' + interval '1 month') at time zone 'utc') as book
   where coalesce(i.state, 'draft') = 'draft' and (m.period_start < $1 or ended.account is not null)
-    and (m.period_start = $2 or i.id is null or i.receipts <> m.receipts or i.terms <> book.terms)
+    and (i.id is not null or m.receipts > 0 or m.priced)
+    and (i.id is null or i.receipts <> m.receipts or i.terms <> book.terms)
   order by m.period_start, m.account`;

@@ -1,7 +1,7 @@
 import { formatMoney, money } from '@keyfare/core/money';
 import { Problem } from '@keyfare/core/problem';
 import { identifierText } from '@keyfare/core/text';
-import { formatMonth, parseMonth } from '@keyfare/core/time';
+import { type Clock, formatMonth, parseMonth } from '@keyfare/core/time';
 import {
   Admin,
   Changes,
@@ -13,10 +13,12 @@ import {
   readCursor,
   toPage,
 } from '@keyfare/gate/operators';
-import { Body, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
+import { Body, Get, HttpCode, Inject, Param, Post, Query, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { clock } from '../tokens.js';
+import { formatCents } from './cents.js';
 import { InvoiceService } from './invoice.service.js';
 import type { Invoice, InvoiceLineView, InvoiceSummary } from './invoice-row.js';
 
@@ -29,6 +31,10 @@ const summary = z.object({
   month: z.string(),
   periodStart: z.iso.datetime(),
   periodEnd: z.iso.datetime(),
+  /** Whether the month is still running: more may come. */
+  running: z.boolean(),
+  /** Of a running month, up to when it says what is known. */
+  asOf: z.iso.datetime().nullable(),
   currency: z.literal('USD'),
   /** With six decimals, exact. */
   total: z.string(),
@@ -76,6 +82,7 @@ export class InvoiceController {
   constructor(
     private readonly changes: Changes,
     private readonly invoices: InvoiceService,
+    @Inject(clock) private readonly now: Clock,
   ) {}
 
   /** Draws up the draft of a month, or draws it up again. Asking twice changes nothing. */
@@ -90,8 +97,9 @@ export class InvoiceController {
     const period = parseMonth(month);
     return this.changes.make(request, 'invoice.draft', async (tx) => {
       const drawn = await this.invoices.drawUp(tx, account, period);
-      const after = viewInvoice(drawn.after);
-      return { subject: after.id, before: drawn.before && viewInvoice(drawn.before), after, answer: after };
+      const now = this.now();
+      const after = viewInvoice(drawn.after, now);
+      return { subject: after.id, before: drawn.before && viewInvoice(drawn.before, now), after, answer: after };
     });
   }
 
@@ -102,6 +110,7 @@ export class InvoiceController {
     @Query({ schema: invoiceQuery }) query: z.infer<typeof invoiceQuery>,
   ): Promise<z.infer<typeof invoicePage>> {
     const { account, month, limit, cursor } = query;
+    const now = this.now();
     const filters = { account, periodStart: month === undefined ? undefined : parseMonth(month).start };
     const position = readCursor('invoices', cursor, [positions.time, positions.id, z.uuid()]);
     const [periodStart = '', lastAccount = '', id = ''] = position ?? [];
@@ -110,7 +119,7 @@ export class InvoiceController {
       list: 'invoices',
       limit,
       position: (invoice) => [invoice.periodStart.toISOString(), invoice.account, invoice.id],
-      view: viewSummary,
+      view: (invoice) => viewSummary(invoice, now),
     });
   }
 
@@ -118,12 +127,12 @@ export class InvoiceController {
   @ApiOkResponse({ standardSchema: invoiceView })
   async find(@Param('id', idParam) id: string): Promise<z.infer<typeof invoiceView>> {
     if (!uuid.test(id)) throw new Problem('invoice/not-found');
-    return viewInvoice(await this.invoices.find(id));
+    return viewInvoice(await this.invoices.find(id), this.now());
   }
 }
 
-function viewInvoice({ invoice, lines }: Invoice): z.infer<typeof invoiceView> {
-  return { ...viewSummary(invoice), lines: lines.map(viewLine) };
+function viewInvoice({ invoice, lines }: Invoice, now: Date): z.infer<typeof invoiceView> {
+  return { ...viewSummary(invoice, now), lines: lines.map(viewLine) };
 }
 
 function viewLine(line: InvoiceLineView): z.infer<typeof invoiceView>['lines'][number] {
@@ -137,7 +146,8 @@ function viewLine(line: InvoiceLineView): z.infer<typeof invoiceView>['lines'][n
   };
 }
 
-function viewSummary(invoice: InvoiceSummary): z.infer<typeof invoiceSummary> {
+function viewSummary(invoice: InvoiceSummary, now: Date): z.infer<typeof invoiceSummary> {
+  const running = now < invoice.periodEnd;
   return {
     id: invoice.id,
     number: invoice.number,
@@ -147,6 +157,8 @@ function viewSummary(invoice: InvoiceSummary): z.infer<typeof invoiceSummary> {
     month: formatMonth({ start: invoice.periodStart, end: invoice.periodEnd }),
     periodStart: invoice.periodStart.toISOString(),
     periodEnd: invoice.periodEnd.toISOString(),
+    running,
+    asOf: running ? invoice.updatedAt.toISOString() : null,
     currency: 'USD',
     total: formatMoney(money('USD', invoice.total)),
     payable: formatCents(invoice.payableCents),
@@ -157,10 +169,4 @@ function viewSummary(invoice: InvoiceSummary): z.infer<typeof invoiceSummary> {
     createdAt: invoice.createdAt.toISOString(),
     updatedAt: invoice.updatedAt.toISOString(),
   };
-}
-
-/** `12.30`: an invoice never goes below zero, for nothing on it is taken off. */
-function formatCents(cents: bigint): string {
-  const digits = cents.toString().padStart(3, '0');
-  return `${digits.slice(0, -2)}.${digits.slice(-2)}`;
 }

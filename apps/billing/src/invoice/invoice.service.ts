@@ -5,7 +5,7 @@ import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
 import { deriveId } from '../derive-id.js';
 import { clock, reportPool } from '../tokens.js';
-import { draftInvoice, type InvoiceDraft } from './draft.js';
+import { draftInvoice, type InvoiceDraft, isIdle } from './draft.js';
 import { type DueDraft, readDueDrafts } from './due.js';
 import { type Invoice, type InvoiceRow, type InvoiceSummary, invoiceOf, type LineRow, lineOf } from './invoice-row.js';
 import { readMonth } from './read-month.js';
@@ -34,7 +34,7 @@ export class InvoiceService {
   /**
    * Draws up the draft of an account's month, or draws it up again; the same charges give the same draft. 404
    * `account/not-found` for an account of which no terms are known, 404 `invoice/not-found` for a month in which none
-   * of its terms hold, 400 `request/invalid` for a month that has not begun.
+   * of its terms hold or that is idle, 400 `request/invalid` for a month that has not begun.
    */
   async draft(account: string, period: Period): Promise<Invoice> {
     return this.reportSql.transaction(async (tx) => (await this.drawUp(tx, account, period)).after);
@@ -55,6 +55,8 @@ export class InvoiceService {
     const draft = draftInvoice(input);
     if (draft === null) throw new Problem('invoice/not-found', 'No terms of the account apply to this month.');
     const before = await this.#read(tx, id);
+    // A draft that had something on it says that it has nothing any more.
+    if (before === null && isIdle(draft)) throw new Problem('invoice/not-found', 'There is nothing to invoice.');
     const changed = await this.#store(tx, id, draft);
     if (changed) await this.#storeLines(tx, id, draft);
     return { before, after: await this.find(id, tx) };

@@ -29,6 +29,8 @@ export class DraftsJob {
       return true;
     } catch (error) {
       if (isConnectionLost(error)) throw error;
+      // Terms that never held, such as those changed again in the same second, leave nothing to invoice.
+      if (isProblem(error) && error.code === 'invoice/not-found') return true;
       const reason = isProblem(error) ? error.detail : error;
       this.#logger.error(`no draft of ${period.start.toISOString()} for ${account}: ${String(reason)}`);
       return false;

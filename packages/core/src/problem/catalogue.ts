@@ -1,4 +1,5 @@
 import type { CatalogueRow } from './catalogue-row.js';
+import { invoiceProblems } from './invoice-problems.js';
 import { operatorProblems } from './operator-problems.js';
 
 /**
@@ -350,11 +351,7 @@ export const catalogue = {
     remedy: 'Read the account again and repeat the change on its present state.',
   },
   ...operatorProblems,
-  'invoice/not-found': {
-    status: 404,
-    title: 'There is no such invoice',
-    remedy: 'Check the invoice number.',
-  },
+  ...invoiceProblems,
   'break/not-found': {
     status: 404,
     title: 'There is no such reconciliation break',

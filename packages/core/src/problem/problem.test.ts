@@ -85,11 +85,13 @@ const promised: Readonly<Record<number, string>> = {
     payment/refused-by-token payment/gas-limit`,
   403: 'account/closed operator/forbidden payment/payer-blocked policy/forbidden policy/suspended',
   404: `account/not-found break/not-found invoice/not-found key/not-found operator/not-found payment/not-found
-    plan/not-found receipt/not-found report/not-found request/not-found`,
+    plan/not-found receipt/not-found report/not-found request/not-found contract/not-found customer/not-found
+    seller/not-found tax-rate/not-found`,
   405: 'request/method-not-allowed',
   408: 'request/timeout',
   409: `account/conflict break/conflict break/not-possible key/conflict month/conflict month/not-ready operator/conflict
-    payment/in-progress payment/refund-due payment/served plan/conflict request/in-progress`,
+    payment/in-progress payment/refund-due payment/served plan/conflict request/in-progress contract/conflict seller/conflict
+    tax-rate/conflict`,
   412: 'request/precondition-failed',
   413: 'request/too-large',
   414: 'request/uri-too-long',

@@ -4,7 +4,7 @@ import type { Check } from './check.js';
 /**
  * Months that are over against their invoices: each must have one that covers exactly the month's charges and terms,
  * and whose total is the sum of its lines. The month in which a contract ended is over with it. Drafts are drawn up at
- * night, so what came in the last day is still under way.
+ * night, so what came in the last day is still under way. A month without a call and without a price has none.
  */
 export function checkInvoices(): Check {
   return {
@@ -25,7 +25,8 @@ export function checkInvoices(): Check {
             || 'and %s of %s micro-dollars for units beyond the plan.', state, covered[1], expected[1], covered[5], expected[5],
             covered[4], expected[4])
           else 'The total of the invoice is not the sum of its lines.' end as detail
-      from due where covered is distinct from expected or wrong_sum`,
+      from due where (id is not null or receipts > 0 or priced)
+        and (covered is distinct from expected or wrong_sum)`,
     values: [],
   };
 }
@@ -41,7 +42,8 @@ const months = `
   months as (
     select account, period_start, period_end, to_char(period_start at time zone 'utc', 'YYYY-MM') as month,
       coalesce(receipts, 0)::numeric as receipts, coalesce(included, 0) as included, coalesce(overage, 0) as overage,
-      coalesce(amount, 0) as amount, terms::numeric as terms, greatest(newest, newest_terms) as newest, ends_at
+      coalesce(amount, 0) as amount, terms::numeric as terms, coalesce(priced, false) as priced,
+      greatest(newest, newest_terms) as newest, ends_at
     from served full join charged using (account, period_start) left join ended using (account)
     cross join lateral (
       select (period_start at time zone 'utc' + interval '1 month') at time zone 'utc' as period_end) as ends

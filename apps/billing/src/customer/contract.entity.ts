@@ -1,0 +1,39 @@
+import { timeColumn } from '@keyfare/db/columns';
+import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
+import { CustomerEntity } from './customer.entity.js';
+import { SellerEntity } from './seller.entity.js';
+
+/** Which customer an account's calls are invoiced to, by whom, and from when to when. */
+@Entity({ name: 'contract' })
+@Check('contract_time', 'starts_at < ends_at')
+@Index('contract_by_account', ['account', 'startsAt'])
+export class ContractEntity {
+  @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'contract_pk' })
+  id: string;
+
+  @Column({ type: 'uuid' })
+  customerId: string;
+
+  @ManyToOne(() => CustomerEntity)
+  @JoinColumn({ name: 'customer_id', foreignKeyConstraintName: 'contract_customer' })
+  customer: CustomerEntity;
+
+  @Column({ type: 'uuid' })
+  sellerId: string;
+
+  @ManyToOne(() => SellerEntity)
+  @JoinColumn({ name: 'seller_id', foreignKeyConstraintName: 'contract_seller' })
+  seller: SellerEntity;
+
+  @Column({ type: 'text' })
+  account: string;
+
+  @Column(timeColumn)
+  startsAt: Date;
+
+  @Column({ ...timeColumn, nullable: true })
+  endsAt: Date | null;
+
+  @Column(timeColumn)
+  createdAt: Date;
+}
