@@ -115,8 +115,8 @@ describe('a process that is killed at a boundary of a payment’s states, with a
     ],
     ['an allowance that is off', 'update keyfare.allowance set used = used + 1 where $1::uuid is not null', /used/],
     [
-      'a posting that is off',
-      `update billing.posting set amount = amount + 1 where account like 'usdc:%' and $1::uuid is not null`,
+      'a movement that is off',
+      `update billing.movement set amount = amount + 1 where debit like 'usdc:%' and $1::uuid is not null`,
       /ledger usdc/,
     ],
   ])(

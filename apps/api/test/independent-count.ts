@@ -227,7 +227,7 @@ async function compareLedger(
   const { rows } = await client.query<{ account: string; sum: string }>(
     `select split_part(account, ':', 1) || case when account like 'revenue:%' then ':' || split_part(account, ':', 2)
         else '' end as account, sum(amount)::text as sum
-      from billing.posting where asset = 'USDC' group by 1`,
+      from billing.ledger_line where asset = 'USDC' group by 1`,
   );
   const books = new Map(rows.map(({ account, sum }) => [account, BigInt(sum)]));
   const total = (of: readonly Entry[]): bigint => of.reduce((sum, { says }) => sum + BigInt(says['amount'] ?? 0), 0n);

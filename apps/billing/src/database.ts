@@ -27,11 +27,14 @@ import { ReceiptKeyEntity } from './intake/receipt-key.entity.js';
 import { InvoiceEntity } from './invoice/invoice.entity.js';
 import { CreateInvoice1796000000500 } from './invoice/invoice.migration.js';
 import { InvoiceLineEntity } from './invoice/invoice-line.entity.js';
+import { AssetEntity } from './ledger/asset.entity.js';
+import { BalanceDayEntity, BalanceEntity } from './ledger/balance.entity.js';
 import { CountEurc1798000000400 } from './ledger/eurc.migration.js';
 import { JournalEntity } from './ledger/journal.entity.js';
 import { CreateLedger1796000000300 } from './ledger/ledger.migration.js';
 import { LedgerAccountEntity } from './ledger/ledger-account.entity.js';
-import { PostingEntity } from './ledger/posting.entity.js';
+import { MovementEntity } from './ledger/movement.entity.js';
+import { KeepMovements1799000000100 } from './ledger/movements.migration.js';
 import { MatchEntity } from './match/match.entity.js';
 import { CreateMatch1799000000200 } from './match/match.migration.js';
 import { OpenPaymentEntity } from './match/open-payment.entity.js';
@@ -61,9 +64,12 @@ const entities = [
   TermsEntity,
   ChargeEntity,
   PeriodTotalEntity,
+  AssetEntity,
   LedgerAccountEntity,
   JournalEntity,
-  PostingEntity,
+  MovementEntity,
+  BalanceEntity,
+  BalanceDayEntity,
   ChainCursorEntity,
   ChainBlockEntity,
   ChainTransferEntity,
@@ -105,6 +111,7 @@ const migrations = [
   ChargeFreeCalls1798000000320,
   CountEurc1798000000400,
   NameTerms1799000000000,
+  KeepMovements1799000000100,
   CreateMatch1799000000200,
   WorkOnBreaks1799000000400,
   CloseMonths1799000000410,

@@ -154,7 +154,8 @@ describe('each class of break is found, by its name', () => {
       `update billing.charge set sku = 'distances' where sku = 'forecast'`,
       `update billing.payment set sku = 'distances' where sku = 'forecast'`,
       `insert into billing.ledger_account values ('revenue:x402:distances', 'USDC', 'income') on conflict do nothing`,
-      `update billing.posting set account = replace(account, ':forecast', ':distances')`,
+      `update billing.movement set debit = replace(debit, ':forecast', ':distances'),
+        credit = replace(credit, ':forecast', ':distances')`,
     );
     await market.run();
     const breaks = await market.openBreaks();
@@ -179,8 +180,8 @@ describe('each class of break is found, by its name', () => {
     await market.run();
     await market.tamper(
       `delete from billing.charge where entry_id = (select entry_id from billing.charge where amount = 0 limit 1)`,
-      `delete from billing.posting where journal_id = (select id from billing.journal where kind = 'call' limit 1)`,
-      `delete from billing.journal j where not exists (select 1 from billing.posting p where p.journal_id = j.id)`,
+      `delete from billing.movement where journal_id = (select id from billing.journal where kind = 'call' limit 1)`,
+      `delete from billing.journal j where not exists (select 1 from billing.movement p where p.journal_id = j.id)`,
       `delete from billing.payment where outcome = 'unpaid'`,
     );
     await market.run();
@@ -197,11 +198,13 @@ describe('each class of break is found, by its name', () => {
     const id = '00000000-0000-8000-8000-000000000009';
     await world.sql.transaction(async (tx) => {
       await tx.query({
-        text: `insert into billing.journal (id, kind, source, occurred_at, lines, digest) values ($1, 'call', 'call:${id}', now(), 2, '\\x00')`,
+        text: `insert into billing.journal (id, kind, source, occurred_at, effective_at, movements, digest)
+          values ($1, 'call', 'call:${id}', now(), now(), 1, '\\x00')`,
         values: [id],
       });
       await tx.query({
-        text: `insert into billing.posting values ($1, 0, 'x402-receivable:eip155:84532', 'USDC', 50), ($1, 1, 'revenue:x402:forecast', 'USDC', -50)`,
+        text: `insert into billing.movement values
+          ($1, 0, 'x402-receivable:eip155:84532', 'revenue:x402:forecast', 'USDC', 50)`,
         values: [id],
       });
       await tx.query({
@@ -218,7 +221,7 @@ describe('each class of break is found, by its name', () => {
     await goodBusiness(market);
     await market.run();
     await market.tamper(
-      `update billing.posting set amount = amount * 2 where journal_id =
+      `update billing.movement set amount = amount * 2 where journal_id =
         (select id from billing.journal where kind = 'settlement' order by id limit 1)`,
       `update billing.charge set overage = overage - 1, included = included + 1, amount = amount - unit_price
         where entry_id = (select entry_id from billing.charge where rail = 'key' and overage > 0 order by place limit 1)`,
@@ -227,6 +230,31 @@ describe('each class of break is found, by its name', () => {
     const classes = (await market.openBreaks()).map((text) => text.split(':')[0]);
     expect(new Set(classes)).toEqual(new Set(['ledger-mismatch']));
     expect(classes.length).toBeGreaterThanOrEqual(2);
+  });
+
+  it('balances that are not what the movements come to, and a date between: ledger-mismatch', async () => {
+    await goodBusiness(market);
+    await market.run();
+    await world.sql.transaction(async (tx) => {
+      await tx.query({ text: 'set local session_replication_role = replica' });
+      await tx.query({
+        text: `update billing.balance set debits = debits + 7 where account = 'revenue:x402:forecast'`,
+      });
+      await tx.query({ text: `update billing.balance_day set credits = credits + 9 where account like 'usdc:%'` });
+      await tx.query({
+        text: `update billing.journal set effective_at = occurred_at - interval '1 millisecond'
+          where id = (select id from billing.journal where kind = 'call' order by id limit 1)`,
+      });
+    });
+    await market.run();
+    expect(
+      await world.rows(`select class, split_part(keys->>'account', ':', 1) as account, amount::text as amount
+      from billing.break where status = 'open' order by amount`),
+    ).toEqual([
+      { class: 'ledger-mismatch', account: 'revenue', amount: '7' },
+      { class: 'ledger-mismatch', account: 'usdc', amount: '9' },
+      { class: 'ledger-mismatch', account: null, amount: null },
+    ]);
   });
 
   it('a charge by terms that were not in force: ledger-mismatch', async () => {

@@ -54,7 +54,7 @@ async function decide(id: string, verdict: 'approve' | 'reject', token: string):
 /** The ledger account's balance as the trial balance of the running month says it, debits positive. */
 async function balanceOf(account: string): Promise<string> {
   const [row] = await market.world.rows<{ sum: string }>(
-    'select coalesce(sum(amount), 0)::text as sum from billing.posting where account = $1',
+    'select coalesce(sum(amount), 0)::text as sum from billing.ledger_line where account = $1',
     [account],
   );
   return row?.sum ?? '0';

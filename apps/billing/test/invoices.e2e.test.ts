@@ -359,7 +359,7 @@ describe('a unit beyond a plan that does not invoice it', () => {
     expect(
       await world.rows('select sum(overage)::int as overage, sum(amount)::int as amount from billing.charge'),
     ).toEqual([{ overage: 5, amount: 0 }]);
-    expect(await world.rows('select 1 from billing.posting')).toEqual([]);
+    expect(await world.rows('select 1 from billing.ledger_line')).toEqual([]);
     const { body } = await service.call('/invoices', { body: { account: 'acct_1', month: '2026-10' } });
     expect((body as { lines: { kind: string }[] }).lines.filter(({ kind }) => kind !== 'plan')).toMatchObject([
       { kind: 'included', quantity: '40' },

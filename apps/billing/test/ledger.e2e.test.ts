@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { tokenCodes } from '@keyfare/core/money';
 import type { Sql } from '@keyfare/db/sql';
 import * as fc from 'fast-check';
+import { revenue, x402Receivable } from '../src/ledger/chart.js';
 import { type BookedCall, type BookedTransfer, journalsOfCall, journalsOfTransfer } from '../src/ledger/flows.js';
-import { type Journal, reversalOf } from '../src/ledger/journal.js';
+import { compoundJournal, type Journal, reversalOf } from '../src/ledger/journal.js';
 import { JournalConflict, LedgerService } from '../src/ledger/ledger.service.js';
 import { type Books, openBooks, openWorld, type World } from './world.js';
 
@@ -41,9 +42,9 @@ async function inScratch<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
 
 async function contentOf(tx: Sql): Promise<unknown> {
   return tx.query({
-    text: `select id, kind, source, reverses, lines, encode(j.digest, 'hex') as digest,
+    text: `select id, kind, source, reverses, movements, encode(j.digest, 'hex') as digest,
         json_agg(json_build_array(line, account, asset, amount) order by line) as postings
-      from billing.journal j join billing.posting on journal_id = id group by id order by id`,
+      from billing.journal j join billing.ledger_line on journal_id = id group by id order by id`,
   });
 }
 
@@ -144,11 +145,11 @@ describe('the ledger', () => {
           }
           expect(await contentOf(tx)).toEqual(once);
           const sums = await tx.query({
-            text: 'select 1 from billing.posting group by journal_id, asset having sum(amount) <> 0',
+            text: 'select 1 from billing.ledger_line group by journal_id, asset having sum(amount) <> 0',
           });
           expect(sums).toEqual([]);
           const balances = await tx.query({
-            text: 'select account from billing.posting group by account having sum(amount) <> 0',
+            text: 'select account from billing.balance where debits <> credits',
           });
           expect(undo ? balances : []).toEqual([]);
         });
@@ -161,7 +162,7 @@ describe('the ledger', () => {
     const [first, other] = [keyCall('e1'), keyCall('e2')];
     const dearer: Journal = {
       ...first,
-      postings: first.postings.map((each) => ({ ...each, amount: each.amount * 2n })),
+      movements: first.movements.map((each) => ({ ...each, amount: each.amount * 2n })),
     };
     await books.sql.transaction((tx) => ledger.post(tx, [first]));
     await expect(books.sql.transaction((tx) => ledger.post(tx, [other, dearer]))).rejects.toThrow(JournalConflict);
@@ -173,35 +174,26 @@ describe('the ledger', () => {
     const coins = journalsOfCall({ ...callIn('USDC'), entryId: 'e21' })[0];
     if (euros === undefined || coins === undefined) throw new Error('no journal');
     await books.sql.transaction((tx) => ledger.post(tx, [euros, coins]));
-    const write = (lines: readonly (readonly [account: string, asset: string, amount: number])[]) =>
+    const write = (debit: string, credit: string, asset: string) =>
       books.sql.transaction(async (tx) => {
         const id = '00000000-0000-8000-8000-0000000000ee';
         await tx.query({
-          text: `insert into billing.journal (id, kind, source, occurred_at, lines, digest)
-            values ($1, 'call', 'call:x', now(), $2, '')`,
-          values: [id, lines.length],
+          text: `insert into billing.journal (id, kind, source, occurred_at, effective_at, movements, digest)
+            values ($1, 'call', 'call:x', now(), now(), 1, '')`,
+          values: [id],
         });
-        for (const [line, [account, asset, amount]] of lines.entries()) {
-          await tx.query({
-            text: `insert into billing.posting (journal_id, line, account, asset, amount) values ($1, $2, $3, $4, $5)`,
-            values: [id, line, account, asset, amount],
-          });
-        }
+        await tx.query({
+          text: 'insert into billing.movement values ($1, 0, $2, $3, $4, 5)',
+          values: [id, debit, credit, asset],
+        });
       });
     const [inUsdc, inEurc] = ['revenue:x402:forecast', 'revenue-eurc:x402:forecast'] as const;
-    await expect(
-      write([
-        [inUsdc, 'USDC', 5],
-        [inEurc, 'EURC', -5],
-      ]),
-    ).rejects.toMatchObject({ code: 'KF003' });
-    await expect(
-      write([
-        [inUsdc, 'EURC', 5],
-        [inEurc, 'EURC', -5],
-      ]),
-    ).rejects.toMatchObject({ code: '23503' });
-    const sums = await world.rows('select asset, sum(amount)::int as sum from billing.posting group by 1 order by 1');
+    for (const asset of ['USDC', 'EURC', 'GBP']) {
+      await expect(write(inUsdc, inEurc, asset)).rejects.toMatchObject({ code: '23503' });
+    }
+    const sums = await world.rows(
+      'select asset, sum(amount)::int as sum from billing.ledger_line group by 1 order by 1',
+    );
     expect(sums.map((row) => row['sum'])).toEqual(sums.map(() => 0));
   });
 
@@ -210,5 +202,72 @@ describe('the ledger', () => {
     await books.sql.transaction((tx) => ledger.post(tx, [journal, reversalOf(journal)]));
     const again: Journal = { ...reversalOf(journal), id: '00000000-0000-8000-8000-0000000000ff' };
     await expect(books.sql.transaction((tx) => ledger.post(tx, [again]))).rejects.toMatchObject({ code: '23505' });
+  });
+
+  it('keeps balances by account and day with two writers, and dates nothing into a month that is locked meanwhile', async () => {
+    const step = fc.record({
+      day: fc.nat({ max: 180 }),
+      amounts: fc.array(fc.bigInt({ min: 1n, max: 10n ** 30n }), { minLength: 1, maxLength: 3 }),
+      asset: fc.constantFrom(...tokenCodes),
+    });
+    const post = async (journals: readonly Journal[]) => books.sql.transaction((tx) => ledger.post(tx, journals));
+    const datedBefore = async (end: Date) =>
+      world.rows('select id from billing.journal where effective_at < $1 order by id', [end]);
+    let run = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 16 }), fc.nat({ max: 5 }), async (steps, month) => {
+        run += 1;
+        await world.rows('update billing.accounting_month set locked_at = null');
+        const journals = steps.map(({ day, amounts, asset }, index) =>
+          compoundJournal({
+            kind: 'call',
+            source: `call:p${run}-${index}`,
+            occurredAt: new Date(Date.UTC(2026, 0, 1 + day, 23, 59, 59, 999)),
+            movements: amounts.map((amount, nth) => ({
+              debit: x402Receivable(network, asset),
+              credit: revenue('x402', `sku-${(day + nth) % 4}`, asset),
+              amount,
+            })),
+          }),
+        );
+        const batch = (nth: number) => journals.filter((_, index) => index % 4 === nth);
+        await Promise.all([post(batch(0)), post(batch(1))]);
+        const end = new Date(Date.UTC(2026, month + 1));
+        const lock = async () => {
+          await world.rows(
+            `insert into billing.accounting_month values ($1::date, now(), 'op')
+              on conflict (month) do update set locked_at = now()`,
+            [new Date(Date.UTC(2026, month)).toISOString().slice(0, 10)],
+          );
+          return datedBefore(end);
+        };
+        const [dated] = await Promise.all([lock(), post(batch(2)), post(batch(3))]);
+        const undone = [...batch(0), ...batch(2)].map(({ source }) => source);
+        await books.sql.transaction((tx) => ledger.reverse(tx, undone));
+        expect(await datedBefore(end)).toEqual(dated);
+        const wrong = await world.rows(`
+          select account from (
+            select account, sum(amount) as lines, 0 as total, 0 as days from billing.ledger_line group by 1
+            union all select account, 0, debits - credits, 0 from billing.balance
+            union all select account, 0, 0, debits - credits from billing.balance_day) as sums
+          group by account having sum(lines) <> sum(total) or sum(lines) <> sum(days)`);
+        expect(wrong).toEqual([]);
+        const uneven = 'select asset from billing.balance group by asset having sum(debits) <> sum(credits)';
+        expect(await world.rows(uneven)).toEqual([]);
+      }),
+      { numRuns: 25 },
+    );
+  }, 60_000);
+
+  it('dates what happened in a locked month, or before one, at the start of the next, and its reversal too', async () => {
+    await world.rows(`update billing.accounting_month set locked_at = null`);
+    await world.rows(`insert into billing.accounting_month values ('2026-11-01', now(), 'op')
+      on conflict (month) do update set locked_at = now()`);
+    const late = { ...keyCall('e30'), occurredAt: new Date('2026-09-03T00:00:00Z') };
+    await books.sql.transaction((tx) => ledger.post(tx, [late, reversalOf(late)]));
+    const dates = await world.rows(`select distinct occurred_at, effective_at from billing.journal where source = $1`, [
+      late.source,
+    ]);
+    expect(dates).toEqual([{ occurred_at: late.occurredAt, effective_at: new Date('2026-12-01T00:00:00Z') }]);
   });
 });

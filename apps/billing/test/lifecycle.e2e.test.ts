@@ -134,7 +134,7 @@ describe('the program', () => {
     for (let call = 0; call < 20; call += 1) await world.log.keyCall('acct_1');
     const charges = async (): Promise<number> => (await world.rows('select 1 from billing.charge')).length;
     expect(await settled(charges, 20)).toBe(20);
-    expect(await world.rows('select sum(amount)::text as sum from billing.posting where amount > 0')).toEqual([
+    expect(await world.rows('select sum(amount)::text as sum from billing.ledger_line where amount > 0')).toEqual([
       { sum: '5000' },
     ]);
   }, 30_000);
@@ -245,7 +245,7 @@ describe('the process', () => {
     expect(await settled(charged, calls)).toBe(calls);
     const [sums] = await world.rows(
       `select (select sum(units) from billing.charge)::text as units, (select sum(overage) from billing.charge)::text as overage,
-        (select sum(amount) from billing.posting where amount > 0)::text as posted,
+        (select sum(amount) from billing.ledger_line where amount > 0)::text as posted,
         (select units from billing.period_total)::text as total`,
     );
     expect(sums).toEqual({ units: '6000', overage: '5000', posted: String(5_000 * 250), total: '6000' });

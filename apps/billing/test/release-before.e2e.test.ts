@@ -23,6 +23,28 @@ const gateFixture = (name: string): string =>
   fileURLToPath(new URL(`packages/gate/test/fixtures/release-before/${name}`, root));
 const books = fileURLToPath(new URL('apps/billing/test/fixtures/release-before/billing.sql', root));
 
+/** Journals of more than two lines and of two assets, undone again so that no source comes to anything. */
+const compound = [
+  ['unbilled-receivable:acct__4dj6Ja_oGclKQ4c', 'USD', 70],
+  ['revenue:key:other', 'USD', -30],
+  ['revenue:x402:ping', 'USDC', 5],
+  ['revenue:key:echo', 'USD', -60],
+  ['revenue:key:ping', 'USD', 20],
+  ['x402-receivable:eip155:84532', 'USDC', -5],
+] as const;
+const [oddId, undoneId] = ['00000000-0000-8000-8000-0000000000c1', '00000000-0000-8000-8000-0000000000c2'];
+const oddJournals = `begin;
+  insert into billing.journal values
+    ('${oddId}', 'call', 'call:odd', '2026-11-26', now(), null, ${compound.length}, '\\x00'),
+    ('${undoneId}', 'reversal', 'call:odd', '2026-11-26', now(), '${oddId}', ${compound.length}, '\\x00');
+  insert into billing.posting values ${[
+    ...compound.map(([account, asset, amount], line) => `('${oddId}', ${line}, '${account}', '${asset}', ${amount})`),
+    ...compound.map(
+      ([account, asset, amount], line) => `('${undoneId}', ${line}, '${account}', '${asset}', ${-amount})`,
+    ),
+  ].join(', ')};
+  commit`;
+
 interface Facts {
   readonly keys: Readonly<Record<string, { readonly account: string }>>;
   readonly payTo: string;
@@ -57,13 +79,14 @@ describe('billing of today on the books of the release before', () => {
   const directory = mkdtempSync(join(tmpdir(), 'keyfare-books-'));
 
   /** What was booked before: today's reading must not have changed it. */
-  const booked = async (): Promise<typeof old> => {
+  const booked = async (lines = 'billing.ledger_line'): Promise<typeof old> => {
     const read = async (text: string) => adminQuery(database.url, text);
     return {
       entries: await read('select id, kind, principal, digest, fault from billing.entry order by id'),
       charges: await read('select entry_id, account, payer, units, amount from billing.charge order by entry_id'),
       payments: await read('select entry_id, outcome, nonce, amount from billing.payment order by entry_id'),
-      postings: await read('select * from billing.posting order by journal_id, line'),
+      postings: await read(`select journal_id, account, asset, sum(amount)::text as amount from ${lines}
+        group by 1, 2, 3 having sum(amount) <> 0 order by 1, 2`),
       breaks: await read(`select id, class, keys, asset, amount, side, detail, status, owner, resolution, note, history,
         first_seen, last_seen, present, run_id from billing.break order by id`),
       runs: await read('select id, report from billing.reconciliation order by id'),
@@ -84,7 +107,8 @@ describe('billing of today on the books of the release before', () => {
     for (const path of [gateFixture('keyfare.sql'), books]) {
       await adminQuery(database.url, readFileSync(path, 'utf8'));
     }
-    old = await booked();
+    await adminQuery(database.url, oddJournals);
+    old = await booked('billing.posting');
     await migrateGate(database.url);
     await migrateBilling(database.url);
     world = await openWorldOn(database, {
@@ -157,7 +181,7 @@ describe('billing of today on the books of the release before', () => {
 
   it('books EURC beside it, read from where USDC was final: no account of before has another balance', async () => {
     const balances = async () =>
-      world.rows(`select account, asset, sum(amount)::text as sum from billing.posting
+      world.rows(`select account, asset, sum(amount)::text as sum from billing.ledger_line
         where asset <> 'EURC' group by account, asset order by account`);
     const before = await balances();
     const payer = testPayer(1);

@@ -8,7 +8,7 @@ import { migrateBilling, ownerDataSource, pendingBillingMigrations } from '../sr
 import { billingRole, feedReaderRole } from '../src/schema.js';
 import { openWorld, type World } from './world.js';
 
-const migrationCount = 19;
+const migrationCount = 20;
 const uuid = '00000000-0000-8000-8000-000000000001';
 let world: World;
 const pools: SqlPool[] = [];
@@ -155,7 +155,8 @@ describe('the books', () => {
     'charge',
     'ledger_account',
     'journal',
-    'posting',
+    'asset',
+    'movement',
     'reconciliation',
     'audit',
   ];
@@ -207,12 +208,11 @@ describe('the books', () => {
 });
 
 describe('the ledger', () => {
-  const journal = (id: string, lines = 2): string =>
-    `insert into billing.journal (id, kind, source, occurred_at, lines, digest)
-      values ('${id}', 'call', 'call:x', now(), ${lines}, '\\x00')`;
-  const posting = (id: string, line: number, account: string, amount: number): string =>
-    `insert into billing.posting (journal_id, line, account, asset, amount)
-      select '${id}', ${line}, code, asset, ${amount} from billing.ledger_account where code = '${account}'`;
+  const journal = (id: string, movements = 1, effectiveAt = 'now()'): string =>
+    `insert into billing.journal (id, kind, source, occurred_at, effective_at, movements, digest)
+      values ('${id}', 'call', 'call:x', now(), ${effectiveAt}, ${movements}, '\\x00')`;
+  const movement = (id: string, line: number, credit = 'sales', amount = 5): string =>
+    `insert into billing.movement values ('${id}', ${line}, 'cash', '${credit}', 'USDC', ${amount})`;
 
   beforeAll(async () => {
     await poolAs().query({
@@ -232,48 +232,46 @@ describe('the ledger', () => {
       );
   }
 
-  it.each([undefined, billingRole])('refuses a journal that does not balance, whoever writes it (%s)', async (role) => {
-    expect(await commit(role, [journal(uuid), posting(uuid, 0, 'cash', 5), posting(uuid, 1, 'sales', -4)])).toBe(
-      'KF003',
-    );
-    expect(await commit(role, [journal(uuid, 1), posting(uuid, 0, 'cash', 5)])).toBe('KF003');
+  it.each([undefined, billingRole])('refuses a journal without its movements, whoever writes it (%s)', async (role) => {
+    expect(await commit(role, [journal(uuid, 2), movement(uuid, 0)])).toBe('KF003');
     expect(await commit(role, [journal(uuid, 0)])).toBe('KF003');
+    expect(await commit(role, [journal(uuid)])).toBe('KF003');
     expect(await world.rows('select * from billing.journal')).toEqual([]);
   });
 
-  it('refuses a journal that balances only over two assets', async () => {
-    expect(await commit(undefined, [journal(uuid), posting(uuid, 0, 'cash', 5), posting(uuid, 1, 'dollars', -5)])).toBe(
-      'KF003',
-    );
-  });
-
-  it('refuses a line that is added to a journal later, and one in an asset that the account does not count', async () => {
-    const good = '00000000-0000-8000-8000-000000000002';
-    expect(
-      await commit(undefined, [journal(good), posting(good, 0, 'cash', 5), posting(good, 1, 'sales', -5)]),
-    ).toBeUndefined();
-    expect(await commit(undefined, [posting(good, 2, 'cash', 1)])).toBe('KF003');
-    expect(await commit(undefined, [`insert into billing.posting values ('${good}', 2, 'cash', 'USD', 1)`])).toBe(
-      '23503',
-    );
-    expect(await commit(undefined, [posting(good, 2, 'cash', 0)])).toBe('23514');
+  it('refuses a movement of nothing, to the account itself, over two assets, and an asset that nobody knows', async () => {
+    expect(await commit(undefined, [journal(uuid), movement(uuid, 0, 'sales', 0)])).toBe('23514');
+    expect(await commit(undefined, [journal(uuid), movement(uuid, 0, 'sales', -5)])).toBe('23514');
+    expect(await commit(undefined, [journal(uuid), movement(uuid, 0, 'cash')])).toBe('23514');
+    expect(await commit(undefined, [journal(uuid), movement(uuid, 0, 'dollars')])).toBe('23503');
+    expect(await commit(undefined, [`insert into billing.ledger_account values ('x', 'GBP', 'asset')`])).toBe('23503');
   });
 
   it.each([undefined, billingRole])(
-    'closes a journal with the transaction that wrote it: a pair that balances comes too late too (%s)',
+    'closes a journal with the transaction that wrote it, and keeps its balances (%s)',
     async (role) => {
       const id = role === undefined ? '00000000-0000-8000-8000-000000000003' : '00000000-0000-8000-8000-000000000004';
-      const pair = (line: number): string[] => [posting(id, line, 'cash', 5), posting(id, line + 1, 'sales', -5)];
-      expect(await commit(role, [journal(id), ...pair(0)])).toBeUndefined();
-      expect(await commit(role, pair(2))).toBe('KF003');
-      // Nor is a place kept for it.
-      const open = '00000000-0000-8000-8000-000000000005';
-      const half = [posting(open, 0, 'cash', 5), posting(open, 1, 'sales', -5)];
-      expect(await commit(role, [journal(open, 4), ...half])).toBe('KF003');
-      expect(await world.rows('select line from billing.posting where journal_id = $1 order by line', [id])).toEqual([
-        { line: 0 },
-        { line: 1 },
-      ]);
+      expect(await commit(role, [journal(id), movement(id, 0)])).toBeUndefined();
+      expect(await commit(role, [movement(id, 1)])).toBe('KF003');
+      const count = role === undefined ? 1 : 2;
+      for (const table of ['balance', 'balance_day']) {
+        const sums = `select account, sum(debits)::int as debits, sum(credits)::int as credits from billing.${table}
+          group by 1 order by 1`;
+        expect(await world.rows(sums)).toEqual([
+          { account: 'cash', debits: 5 * count, credits: 0 },
+          { account: 'sales', debits: 0, credits: 5 * count },
+        ]);
+      }
+      expect(await refusal(poolAs(billingRole), 'update billing.balance set debits = 0')).toBe('42501');
     },
   );
+
+  it('refuses a journal that is dated into a locked month, to its last instant', async () => {
+    const id = '00000000-0000-8000-8000-000000000006';
+    await poolAs().query({ text: `insert into billing.accounting_month values ('2026-01-01', now(), 'op')` });
+    for (const date of ['2026-01-01T00:00:00Z', '2026-01-31T23:59:59.999999Z']) {
+      expect(await commit(undefined, [journal(id, 1, `'${date}'`), movement(id, 0)])).toBe('KF005');
+    }
+    expect(await commit(undefined, [journal(id, 1, `'2026-02-01T00:00:00Z'`), movement(id, 0)])).toBeUndefined();
+  });
 });

@@ -68,7 +68,7 @@ async function openBreaks(): Promise<readonly string[]> {
 
 async function balances(): Promise<Readonly<Record<string, string>>> {
   const rows = await world.rows<{ account: string; sum: string }>(
-    'select account, sum(amount)::text as sum from billing.posting group by account having sum(amount) <> 0 order by 1',
+    'select account, sum(amount)::text as sum from billing.ledger_line group by account having sum(amount) <> 0 order by 1',
   );
   return Object.fromEntries(rows.map(({ account, sum }) => [account, sum]));
 }
@@ -231,7 +231,7 @@ describe('a difference in EURC is found in EURC', () => {
     ],
     [
       'a journal that is gone',
-      `delete from billing.posting where account = 'revenue-eurc:x402:forecast'`,
+      `delete from billing.movement where credit = 'revenue-eurc:x402:forecast'`,
       ['entry-unposted EURC 1000', 'entry-unposted EURC 2500', 'entry-unposted EURC 400'],
     ],
     [
@@ -268,8 +268,8 @@ describe('books that were kept in USDC alone', () => {
     await market.run();
     const ofEurc = `asset = '${eurc}'`;
     await market.tamper(
-      `delete from billing.posting where asset = 'EURC'`,
-      `delete from billing.journal j where not exists (select 1 from billing.posting p where p.journal_id = j.id)`,
+      `delete from billing.movement where asset = 'EURC'`,
+      `delete from billing.journal j where not exists (select 1 from billing.movement p where p.journal_id = j.id)`,
       `delete from billing.chain_block where watch in (select watch from billing.chain_cursor where ${ofEurc})`,
       `delete from billing.chain_transfer where ${ofEurc}`,
       `delete from billing.chain_cursor where ${ofEurc}`,

@@ -169,7 +169,7 @@ export async function bookContent(world: World): Promise<Readonly<Record<string,
   const journals = await world.rows(
     `select id, kind, source, occurred_at, reverses, digest from billing.journal order by id`,
   );
-  const postings = await world.rows('select * from billing.posting order by journal_id, line');
+  const postings = await world.rows('select * from billing.ledger_line order by journal_id, line');
   const entries = await world.rows('select id, kind, fault, usage_units from billing.entry order by place');
   const totals = await world.rows('select * from billing.period_total order by account, period_start');
   const book = await world.rows('select * from billing.terms order by place');
@@ -179,7 +179,7 @@ export async function bookContent(world: World): Promise<Readonly<Record<string,
 /** Balances by account, as text. */
 export async function balances(world: World): Promise<Readonly<Record<string, string>>> {
   const rows = await world.rows<{ account: string; amount: string }>(
-    `select account, sum(amount)::text as amount from billing.posting group by account having sum(amount) <> 0 order by account`,
+    `select account, sum(amount)::text as amount from billing.ledger_line group by account having sum(amount) <> 0 order by account`,
   );
   return Object.fromEntries(rows.map(({ account, amount }) => [account, amount]));
 }

@@ -35,13 +35,13 @@ interface Figure {
   readonly amount: string;
 }
 
-/** Each posting of a wallet up to the end of the month, $2. */
+/** Each line of a wallet up to the end of the month, $2. */
 const walletLines = `
-  select w.account, j.kind, j.occurred_at as at, p.amount
+  select w.account, j.kind, j.effective_at as at, p.amount
   from wallets w
-  join billing.posting p on p.account = w.account
+  join billing.ledger_line p on p.account = w.account
   join billing.journal j on j.id = p.journal_id
-  where j.occurred_at < $2`;
+  where j.effective_at < $2`;
 
 /** The wallets of the books in a month, as one statement and so one moment sees them. */
 export async function readWallets(sql: Sql, { start, end }: Period): Promise<readonly WalletMonth[]> {

@@ -1,10 +1,11 @@
 import { timeColumn } from '@keyfare/db/columns';
 import { Column, Entity, ForeignKey, Index, PrimaryColumn, Unique } from 'typeorm';
 
-/** One event in the books; its postings sum to zero, which the database checks too. Append-only. */
+/** One event in the books; its movements balance by their shape. Append-only. */
 @Entity({ name: 'journal' })
 @Unique('journal_reverses', ['reverses'])
 @Index('journal_source', ['source'])
+@Index('journal_effective', ['effectiveAt'])
 export class JournalEntity {
   /** Follows from what it records. */
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'journal_pk' })
@@ -17,21 +18,25 @@ export class JournalEntity {
   @Column({ type: 'text' })
   source: string;
 
-  /** When it happened; `recordedAt` is when the books learned of it. */
+  /** When it happened; `bookedAt` is when the books learned of it. */
   @Column(timeColumn)
   occurredAt: Date;
 
+  /** The date that it has in the books: never in a month that was locked before it was booked. */
+  @Column(timeColumn)
+  effectiveAt: Date;
+
   @Column({ ...timeColumn, default: () => 'now()' })
-  recordedAt: Date;
+  bookedAt: Date;
 
   /** The journal that this one undoes; each can be undone once. */
   @ForeignKey(() => JournalEntity, { name: 'journal_reversed' })
   @Column({ type: 'uuid', nullable: true })
   reverses: string | null;
 
-  /** How many postings it has. The database refuses it with fewer, and any that would come later. */
+  /** How many it has. The database refuses the journal with fewer, and any movement that would come later. */
   @Column({ type: 'integer' })
-  lines: number;
+  movements: number;
 
   /** SHA-256 of its content. */
   @Column({ type: 'bytea' })

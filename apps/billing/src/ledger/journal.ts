@@ -19,13 +19,15 @@ export type JournalKind =
   | 'resolution'
   | 'reversal';
 
-/** One line: a debit when `amount` is positive, a credit when it is negative, in the account's smallest unit. */
-export interface Posting {
-  readonly account: LedgerAccount;
+/** One amount from one account to another that counts the same asset, in its smallest unit. */
+export interface Movement {
+  readonly debit: LedgerAccount;
+  readonly credit: LedgerAccount;
+  /** More than zero. */
   readonly amount: bigint;
 }
 
-/** One event in the books. Its postings sum to zero in each asset. */
+/** One event in the books. */
 export interface Journal {
   /** Follows from what the journal records, so that it cannot be written twice. */
   readonly id: string;
@@ -35,35 +37,34 @@ export interface Journal {
   readonly occurredAt: Date;
   /** The journal that this one undoes. */
   readonly reverses: string | null;
-  readonly postings: readonly Posting[];
+  readonly movements: readonly Movement[];
 }
 
-interface Movement {
+interface Named {
   readonly kind: Exclude<JournalKind, 'reversal'>;
   readonly source: string;
   readonly occurredAt: Date;
-  readonly debit: LedgerAccount;
-  readonly credit: LedgerAccount;
-  /** More than zero. */
-  readonly amount: bigint;
   /** Which of several journals of this kind and source it is; 0 for the only or first one. */
   readonly nth?: number;
 }
 
-/** A journal of one debit and one credit. An amount that is not positive is a bug: RangeError. */
-export function journalOf({ kind, source, occurredAt, debit, credit, amount, nth = 0 }: Movement): Journal {
-  if (amount <= 0n) throw new RangeError(`the amount of a journal must be positive: ${source}`);
-  return {
-    id: deriveId(nth === 0 ? `${kind}:${source}` : `${kind}:${source}#${nth}`),
-    kind,
-    source,
-    occurredAt,
-    reverses: null,
-    postings: [
-      { account: debit, amount },
-      { account: credit, amount: -amount },
-    ],
-  };
+/** A journal of one movement. An amount that is not positive is a bug: RangeError. */
+export function journalOf({ debit, credit, amount, ...named }: Named & Movement): Journal {
+  return compoundJournal({ ...named, movements: [{ debit, credit, amount }] });
+}
+
+/** A journal of several movements, at least one. */
+export function compoundJournal({
+  kind,
+  source,
+  occurredAt,
+  movements,
+  nth = 0,
+}: Named & Pick<Journal, 'movements'>): Journal {
+  const id = deriveId(nth === 0 ? `${kind}:${source}` : `${kind}:${source}#${nth}`);
+  const journal = { id, kind, source, occurredAt, reverses: null, movements };
+  assertMovements(journal);
+  return journal;
 }
 
 /** The journal that undoes `journal`, dated as it was. */
@@ -74,24 +75,34 @@ export function reversalOf(journal: Journal): Journal {
     source: journal.source,
     occurredAt: journal.occurredAt,
     reverses: journal.id,
-    postings: journal.postings.map(({ account, amount }) => ({ account, amount: -amount })),
+    movements: journal.movements.map(({ debit, credit, amount }) => ({ debit: credit, credit: debit, amount })),
   };
 }
 
-/** Throws a `RangeError` unless the postings sum to zero in each asset and none of them is zero. */
-export function assertBalanced({ id, postings }: Journal): void {
-  const sums = new Map<string, bigint>();
-  for (const { account, amount } of postings) {
-    if (amount === 0n) throw new RangeError(`journal ${id} has a posting of zero`);
-    sums.set(account.asset, (sums.get(account.asset) ?? 0n) + amount);
+/** Throws a `RangeError` unless there are movements, each of a positive amount between two accounts of one asset. */
+export function assertMovements({ source, movements }: Journal): void {
+  if (movements.length === 0) throw new RangeError(`a journal must have a movement: ${source}`);
+  for (const { debit, credit, amount } of movements) {
+    if (amount <= 0n) throw new RangeError(`the amount of a journal must be positive: ${source}`);
+    if (debit.asset !== credit.asset || debit.code === credit.code) {
+      throw new RangeError(`a journal must move one asset between two accounts: ${source}`);
+    }
   }
-  const balanced = postings.length > 0 && [...sums.values()].every((sum) => sum === 0n);
-  if (!balanced) throw new RangeError(`journal ${id} does not balance`);
 }
 
-/** What a journal says, as SHA-256: the same id with another digest is another journal under a name that is taken. */
-export function digestOf({ kind, source, occurredAt, reverses, postings }: Journal): Buffer {
-  const lines = postings.map(({ account, amount }) => [account.code, account.asset, amount.toString()]);
+/**
+ * What a journal says, as SHA-256: the same id with another digest is another journal under a name that is taken. It is
+ * made of signed lines, as the books had them before they had movements, so that a digest of then still holds: debit
+ * before credit, and in a reversal, which has the lines of the other journal with the other sign, credit before debit.
+ */
+export function digestOf({ kind, source, occurredAt, reverses, movements }: Journal): Buffer {
+  const lines = movements.flatMap(({ debit, credit, amount }) => {
+    const sides = [
+      [debit.code, debit.asset, amount.toString()],
+      [credit.code, credit.asset, (-amount).toString()],
+    ];
+    return reverses === null ? sides : sides.toReversed();
+  });
   const content = canonicalJson({ kind, source, occurredAt: occurredAt.toISOString(), reverses, postings: lines });
   return createHash('sha256').update(content).digest();
 }

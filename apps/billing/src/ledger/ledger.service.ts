@@ -2,21 +2,23 @@ import type { AssetCode } from '@keyfare/core/money';
 import type { Sql } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
 import type { AccountType } from './chart.js';
-import { assertBalanced, digestOf, type Journal, type JournalKind, type Posting, reversalOf } from './journal.js';
+import { assertMovements, digestOf, type Journal, type JournalKind, type Movement, reversalOf } from './journal.js';
 
 /** A journal's id is taken by another content: a bug, or books that somebody has tampered with. */
 export class JournalConflict extends Error {
   override readonly name = 'JournalConflict';
 }
 
-interface StoredLine {
+interface StoredMovement {
   readonly id: string;
   readonly kind: JournalKind;
   readonly source: string;
   readonly occurred_at: Date;
-  readonly account: string;
+  readonly debit: string;
+  readonly debit_type: AccountType;
+  readonly credit: string;
+  readonly credit_type: AccountType;
   readonly asset: AssetCode;
-  readonly type: AccountType;
   readonly amount: string;
 }
 
@@ -25,38 +27,45 @@ interface StoredLine {
 export class LedgerService {
   /**
    * Writes the journals that are not there yet, within the caller's transaction; those that are there already are left
-   * alone. Throws `JournalConflict` when one is there with another content, and `RangeError` when one does not balance.
+   * alone. Throws `JournalConflict` when one is there with another content, and `RangeError` when one moves nothing.
+   * Each is dated when it happened, or into the first month after the last locked one; none can be locked meanwhile.
    */
   async post(tx: Sql, journals: readonly Journal[]): Promise<void> {
     if (journals.length === 0) return;
-    for (const journal of journals) assertBalanced(journal);
+    for (const journal of journals) assertMovements(journal);
+    await tx.query({ name: 'billing_hold_months', text: 'select billing.hold_months()' });
     await this.#openAccounts(tx, journals);
     const added = await this.#insertJournals(tx, journals);
     const fresh = journals.filter(({ id }) => added.has(id));
-    await this.#insertPostings(tx, fresh);
+    await this.#insertMovements(tx, fresh);
     if (fresh.length < journals.length) await this.#compare(tx, journals);
   }
 
   /** Undoes every journal of these sources that was not undone before, within the caller's transaction. */
   async reverse(tx: Sql, sources: readonly string[]): Promise<void> {
-    const lines = await tx.query<StoredLine>({
-      text: `select j.id, j.kind, j.source, j.occurred_at, p.account, p.asset, a.type, p.amount
+    const movements = await tx.query<StoredMovement>({
+      text: `select j.id, j.kind, j.source, j.occurred_at, m.debit, d.type as debit_type, m.credit,
+          c.type as credit_type, m.asset, m.amount
         from billing.journal j
-        join billing.posting p on p.journal_id = j.id
-        join billing.ledger_account a on a.code = p.account
+        join billing.movement m on m.journal_id = j.id
+        join billing.ledger_account d on d.code = m.debit
+        join billing.ledger_account c on c.code = m.credit
         where j.source = any($1::text[]) and j.reverses is null
           and not exists (select 1 from billing.journal r where r.reverses = j.id)
-        order by j.id, p.line`,
+        order by j.id, m.line`,
       values: [sources],
     });
-    await this.post(tx, journalsFrom(lines).map(reversalOf));
+    await this.post(tx, journalsFrom(movements).map(reversalOf));
   }
 
   async #openAccounts(tx: Sql, journals: readonly Journal[]): Promise<void> {
     const accounts = new Map(
-      journals.flatMap(({ postings }) => postings.map(({ account }) => [account.code, account] as const)),
+      journals
+        .flatMap(({ movements }) => movements.flatMap(({ debit, credit }) => [debit, credit]))
+        .map((account) => [account.code, account] as const),
     );
-    const list = [...accounts.values()];
+    // In order, so that two writers cannot wait for one another.
+    const list = [...accounts.values()].toSorted((a, b) => (a.code < b.code ? -1 : 1));
     await tx.query({
       name: 'billing_open_accounts',
       text: `insert into billing.ledger_account (code, asset, type)
@@ -68,8 +77,10 @@ export class LedgerService {
   async #insertJournals(tx: Sql, journals: readonly Journal[]): Promise<ReadonlySet<string>> {
     const added = await tx.query<{ id: string }>({
       name: 'billing_insert_journals',
-      text: `insert into billing.journal (id, kind, source, occurred_at, reverses, lines, digest)
-        select * from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[], $6::int[], $7::bytea[])
+      text: `insert into billing.journal (id, kind, source, occurred_at, effective_at, reverses, movements, digest)
+        select id, kind, source, occurred_at, billing.effective_at(occurred_at), reverses, movements, digest
+        from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[], $6::int[], $7::bytea[])
+          as j (id, kind, source, occurred_at, reverses, movements, digest)
         on conflict (id) do nothing returning id`,
       values: [
         journals.map(({ id }) => id),
@@ -77,28 +88,27 @@ export class LedgerService {
         journals.map(({ source }) => source),
         journals.map(({ occurredAt }) => occurredAt.toISOString()),
         journals.map(({ reverses }) => reverses),
-        journals.map(({ postings }) => postings.length),
+        journals.map(({ movements }) => movements.length),
         journals.map(digestOf),
       ],
     });
     return new Set(added.map(({ id }) => id));
   }
 
-  async #insertPostings(tx: Sql, journals: readonly Journal[]): Promise<void> {
-    const lines = journals.flatMap(({ id, postings }) =>
-      postings.map(({ account, amount }, line) => ({ id, line, account, amount })),
-    );
-    if (lines.length === 0) return;
+  async #insertMovements(tx: Sql, journals: readonly Journal[]): Promise<void> {
+    const rows = journals.flatMap(({ id, movements }) => movements.map((each, line) => ({ ...each, id, line })));
+    if (rows.length === 0) return;
     await tx.query({
-      name: 'billing_insert_postings',
-      text: `insert into billing.posting (journal_id, line, account, asset, amount)
-        select * from unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::numeric[])`,
+      name: 'billing_insert_movements',
+      text: `insert into billing.movement (journal_id, line, debit, credit, asset, amount)
+        select * from unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::numeric[])`,
       values: [
-        lines.map(({ id }) => id),
-        lines.map(({ line }) => line),
-        lines.map(({ account }) => account.code),
-        lines.map(({ account }) => account.asset),
-        lines.map(({ amount }) => amount.toString()),
+        rows.map(({ id }) => id),
+        rows.map(({ line }) => line),
+        rows.map(({ debit }) => debit.code),
+        rows.map(({ credit }) => credit.code),
+        rows.map(({ debit }) => debit.asset),
+        rows.map(({ amount }) => amount.toString()),
       ],
     });
   }
@@ -117,11 +127,15 @@ export class LedgerService {
   }
 }
 
-function journalsFrom(lines: readonly StoredLine[]): readonly Journal[] {
-  const journals = new Map<string, Journal & { readonly postings: Posting[] }>();
-  for (const { id, kind, source, occurred_at: occurredAt, account, asset, type, amount } of lines) {
-    const journal = journals.get(id) ?? { id, kind, source, occurredAt, reverses: null, postings: [] };
-    journal.postings.push({ account: { code: account, asset, type }, amount: BigInt(amount) });
+function journalsFrom(stored: readonly StoredMovement[]): readonly Journal[] {
+  const journals = new Map<string, Journal & { readonly movements: Movement[] }>();
+  for (const { id, kind, source, occurred_at: occurredAt, asset, amount, ...sides } of stored) {
+    const journal = journals.get(id) ?? { id, kind, source, occurredAt, reverses: null, movements: [] };
+    journal.movements.push({
+      debit: { code: sides.debit, asset, type: sides.debit_type },
+      credit: { code: sides.credit, asset, type: sides.credit_type },
+      amount: BigInt(amount),
+    });
     journals.set(id, journal);
   }
   return [...journals.values()];

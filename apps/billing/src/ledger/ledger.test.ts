@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
+import { canonicalJson } from '@keyfare/core/encoding';
 import type { TokenCode } from '@keyfare/core/money';
 import { deriveId } from '../derive-id.js';
-import { cash, type LedgerAccount, revenue, unidentifiedReceipts, x402Receivable } from './chart.js';
+import { type LedgerAccount, revenue, unidentifiedReceipts, x402Receivable } from './chart.js';
 import {
   type BookedCall,
   type BookedTransfer,
@@ -12,7 +14,7 @@ import {
   journalsOfTransfer,
   journalsOfTurn,
 } from './flows.js';
-import { assertBalanced, digestOf, type Journal, journalOf, reversalOf } from './journal.js';
+import { compoundJournal, digestOf, type Journal, journalOf, reversalOf } from './journal.js';
 
 const network = 'eip155:84532';
 const payTo = '0xa';
@@ -44,8 +46,9 @@ const transfer: BookedTransfer = {
 /** What the journals come to, by account; an account at zero is left out. */
 function balancesOf(journals: readonly Journal[]): Record<string, bigint> {
   const sums = new Map<string, bigint>();
-  for (const { account, amount } of journals.flatMap(({ postings }) => postings)) {
-    sums.set(account.code, (sums.get(account.code) ?? 0n) + amount);
+  for (const { debit, credit, amount } of journals.flatMap(({ movements }) => movements)) {
+    sums.set(debit.code, (sums.get(debit.code) ?? 0n) + amount);
+    sums.set(credit.code, (sums.get(credit.code) ?? 0n) - amount);
   }
   return Object.fromEntries([...sums].filter(([, sum]) => sum !== 0n).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -72,29 +75,47 @@ describe('a journal', () => {
       { ...journal, source: 'call:e2' },
       { ...journal, occurredAt: new Date(at.getTime() + 1) },
       { ...journal, reverses: 'x' },
-      { ...journal, postings: journal.postings.map((posting) => ({ ...posting, amount: posting.amount * 2n })) },
-      { ...journal, postings: journal.postings.toReversed() },
+      { ...journal, movements: journal.movements.map((each) => ({ ...each, amount: each.amount * 2n })) },
+      { ...journal, movements: reversalOf(journal).movements },
     ];
     const digests = [journal, ...others].map((each) => digestOf(each).toString('hex'));
     expect(new Set(digests).size).toBe(digests.length);
   });
 
-  it('that does not balance in each asset is refused, and so is one of nothing', () => {
+  it('that moves nothing, or one asset into another, is refused', () => {
+    const common = { kind: 'call', source: 's', occurredAt: at } as const;
+    const [debit, credit] = [x402Receivable(network, 'USDC'), revenue('x402', 'forecast', 'USDC')];
+    expect(() => compoundJournal({ ...common, movements: [] })).toThrow(RangeError);
+    for (const movement of [
+      { debit, credit, amount: 0n },
+      { debit, credit, amount: -1n },
+      { debit, credit: debit, amount: 1n },
+      { debit, credit: revenue('key', 'forecast', 'USD'), amount: 1n },
+    ]) {
+      expect(() => journalOf({ ...common, ...movement })).toThrow(RangeError);
+    }
+  });
+
+  it('has the digest that it had when it was kept as signed lines', () => {
     const [journal] = journalsOfCall(call);
     if (journal === undefined) throw new Error('no journal');
-    expect(() => assertBalanced(journal)).not.toThrow();
-    const usd = { account: revenue('key', 'forecast', 'USD'), amount: -1_000n };
-    for (const postings of [
-      journal.postings.slice(1),
-      [],
-      [...journal.postings, { account: cash(network, payTo, 'USDC'), amount: 0n }],
-      [journal.postings[0], usd],
-    ]) {
-      expect(() => assertBalanced({ ...journal, postings: postings as Journal['postings'] })).toThrow(RangeError);
-    }
-    expect(() =>
-      journalOf({ ...call, kind: 'call', source: 's', debit: usd.account, credit: usd.account, amount: 0n }),
-    ).toThrow(RangeError);
+    const asLines = (of: Journal, sign: bigint): string =>
+      createHash('sha256')
+        .update(
+          canonicalJson({
+            kind: of.kind,
+            source: 'call:e1',
+            occurredAt: at.toISOString(),
+            reverses: of.reverses,
+            postings: [
+              ['x402-receivable:eip155:84532', 'USDC', (1_000n * sign).toString()],
+              ['revenue:x402:forecast', 'USDC', (-1_000n * sign).toString()],
+            ],
+          }),
+        )
+        .digest('hex');
+    expect(digestOf(journal).toString('hex')).toBe(asLines(journal, 1n));
+    expect(digestOf(reversalOf(journal)).toString('hex')).toBe(asLines(reversalOf(journal), -1n));
   });
 
   it('and its reversal come to nothing', () => {
@@ -216,7 +237,7 @@ describe('the flows', () => {
       ];
     };
     const accountsOf = (journals: readonly Journal[]): readonly LedgerAccount[] =>
-      journals.flatMap(({ postings }) => postings.map(({ account }) => account));
+      journals.flatMap(({ movements }) => movements.flatMap(({ debit, credit }) => [debit, credit]));
     const [euros, coins] = [accountsOf(all('EURC')), accountsOf(all('USDC'))];
     expect(new Set(euros.map(({ asset }) => asset))).toEqual(new Set(['EURC']));
     expect(new Set(coins.map(({ asset }) => asset))).toEqual(new Set(['USDC']));

@@ -10,7 +10,7 @@ import {
   journalsOfTransfer,
   journalsOfTurn,
 } from '../ledger/flows.js';
-import { assertBalanced, type Journal, reversalOf } from '../ledger/journal.js';
+import { assertMovements, type Journal, reversalOf } from '../ledger/journal.js';
 import { followPayments } from './follow-payments.js';
 import { claimsOf, keyName } from './payments.sql.js';
 
@@ -81,8 +81,9 @@ class Books {
 
   balances(): Readonly<Record<string, bigint>> {
     const sums = new Map<string, bigint>();
-    for (const { account, amount } of [...this.journals.values()].flatMap(({ postings }) => postings)) {
-      sums.set(account.code, (sums.get(account.code) ?? 0n) + amount);
+    for (const { debit, credit, amount } of [...this.journals.values()].flatMap(({ movements }) => movements)) {
+      sums.set(debit.code, (sums.get(debit.code) ?? 0n) + amount);
+      sums.set(credit.code, (sums.get(credit.code) ?? 0n) - amount);
     }
     return Object.fromEntries([...sums].filter(([, sum]) => sum !== 0n).toSorted(([a], [b]) => (a < b ? -1 : 1)));
   }
@@ -93,7 +94,7 @@ class Books {
 
   #write(journals: readonly Journal[]): void {
     for (const journal of journals) {
-      assertBalanced(journal);
+      assertMovements(journal);
       if (this.journals.has(journal.id)) throw new Error(`${journal.source} was written twice`);
       this.journals.set(journal.id, journal);
     }

@@ -101,7 +101,7 @@ export async function findReclaimed(
       join billing.chain_transfer t on t.network = key.network and t.asset = key.asset and t.authorizer = key.payer
         and t.nonce = key.nonce and t.orphaned_at is null
       cross join lateral (
-        select p.account from billing.journal j join billing.posting p on p.journal_id = j.id
+        select p.account from billing.journal j join billing.ledger_line p on p.journal_id = j.id
         where j.source = 'transfer:' || t.id and split_part(p.account, ':', 1) = any($5::text[])
         group by p.account having sum(p.amount) <> 0) as stands
       order by t.id`,

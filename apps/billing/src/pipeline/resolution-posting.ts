@@ -133,7 +133,7 @@ async function askUnidentified({ tx, found, asset, network }: Case): Promise<voi
     text: `select coalesce(-sum(p.amount), 0)::text as held
       from billing.chain_transfer t
       join billing.journal j on j.source = 'transfer:' || t.id
-      join billing.posting p on p.journal_id = j.id and p.account = $5
+      join billing.ledger_line p on p.journal_id = j.id and p.account = $5
       where (t.network, t.asset, t.authorizer, t.nonce) = ($1, $2, $3, $4)`,
     values: [network, contract, payer, nonce, unidentifiedReceipts(asset).code],
   });

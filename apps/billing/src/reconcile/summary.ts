@@ -212,9 +212,9 @@ async function readWallets(tx: Sql, network: string): Promise<readonly WalletRow
 
 async function sumLedger(tx: Sql): Promise<ReconciliationReport['ledger']> {
   const rows = await tx.query<{ asset: AssetCode; type: string; balance: string }>({
-    text: `select p.asset, a.type, sum(p.amount)::text as balance
-      from billing.posting p join billing.ledger_account a on a.code = p.account
-      group by p.asset, a.type order by p.asset, a.type`,
+    text: `select b.asset, a.type, sum(b.debits - b.credits)::text as balance
+      from billing.balance b join billing.ledger_account a on a.code = b.account
+      group by b.asset, a.type order by b.asset, a.type`,
   });
   return rows.map(({ asset, type, balance }) => ({ asset, type, balance: decimal(asset, balance) }));
 }

@@ -1,7 +1,7 @@
 /** Every line of every journal, as a part of a larger statement: a debit is more than zero. */
 export const ledgerLines = `(
-  select p.journal_id as journal, p.line, j.kind, j.source, j.occurred_at, j.occurred_at as effective_at,
+  select p.journal_id as journal, p.line, j.kind, j.source, j.occurred_at, j.effective_at,
     p.account, a.type, p.asset, p.amount
-  from billing.posting p
+  from billing.ledger_line p
     join billing.journal j on j.id = p.journal_id
     join billing.ledger_account a on a.code = p.account)`;

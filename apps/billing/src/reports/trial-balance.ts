@@ -53,7 +53,7 @@ export function trialBalanceTable(end: Date | null): Table<TrialBalanceRow, Tria
   };
 }
 
-const totals = 'select account, sum(amount) as amount from billing.posting group by account';
+const totals = 'select account, debits - credits as amount from billing.balance';
 const totalsBefore = `
-  select p.account, sum(p.amount) as amount from billing.posting p join billing.journal j on j.id = p.journal_id
-  where j.occurred_at < $1 group by p.account`;
+  select account, sum(debits - credits) as amount from billing.balance_day
+  where day < ($1::timestamptz at time zone 'utc')::date group by account`;

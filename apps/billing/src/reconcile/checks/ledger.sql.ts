@@ -86,7 +86,7 @@ export function checkLedger(): Check {
         select source, account, asset, sum(amount) as amount from expected group by 1, 2, 3 having sum(amount) <> 0),
       have as (
         select j.source, p.account, p.asset, sum(p.amount) as amount
-        from billing.journal j join billing.posting p on p.journal_id = j.id
+        from billing.journal j join billing.ledger_line p on p.journal_id = j.id
         group by 1, 2, 3 having sum(p.amount) <> 0),
       different as (
         select source, max(coalesce(h.asset, s.asset)) as asset,
@@ -105,10 +105,44 @@ export function checkLedger(): Check {
         case when written = 0 then 'The ledger has no journal of it.'
           when wanted = 0 then 'The ledger has a journal of it that nothing explains.'
           else 'The journals of it do not come to what they should.' end as detail
-      from different d`,
+      from different d
+      union all ${wrongBalances}
+      union all ${wrongDates}`,
     values: [],
   };
 }
+
+/** Balances, of all and by day, that are not what the movements come to. */
+const wrongBalances = `
+  select 'ledger-mismatch', 'balance:' || account, jsonb_build_object('account', account), max(asset), max(off), 'ledger',
+    'The balance of a ledger account is not what its movements come to.'
+  from (
+    select account, asset, greatest(abs(coalesce(b.debits, 0) - coalesce(m.debits, 0)),
+        abs(coalesce(b.credits, 0) - coalesce(m.credits, 0))) as off
+    from billing.balance b
+    full join (
+      select account, asset, coalesce(sum(amount) filter (where amount > 0), 0) as debits,
+        coalesce(-sum(amount) filter (where amount < 0), 0) as credits
+      from billing.ledger_line group by account, asset) as m using (account, asset)
+    union all
+    select account, (select a.asset from billing.ledger_account a where a.code = account),
+      greatest(abs(coalesce(b.debits, 0) - coalesce(m.debits, 0)), abs(coalesce(b.credits, 0) - coalesce(m.credits, 0)))
+    from billing.balance_day b
+    full join (
+      select l.account, (j.effective_at at time zone 'UTC')::date as day,
+        coalesce(sum(l.amount) filter (where l.amount > 0), 0) as debits,
+        coalesce(-sum(l.amount) filter (where l.amount < 0), 0) as credits
+      from billing.ledger_line l join billing.journal j on j.id = l.journal_id group by 1, 2) as m using (account, day)
+  ) as compared
+  where off > 0 group by account`;
+
+/** A journal has the date on which it happened, or the first instant of a later month. */
+const wrongDates = `
+  select 'ledger-mismatch', 'date:' || id, jsonb_build_object('journal', id, 'source', source), null::text, null::numeric,
+    'ledger', 'The date of a journal is neither when it happened nor the start of a later month.'
+  from billing.journal
+  where effective_at <> occurred_at and (effective_at < occurred_at
+    or effective_at <> date_trunc('month', effective_at, 'UTC'))`;
 
 /**
  * What became of each payment, worked out from the rows alone: `turns` are the entries that changed what the ledger

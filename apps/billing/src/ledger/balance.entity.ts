@@ -1,0 +1,39 @@
+import type { AssetCode } from '@keyfare/core/money';
+import { atomicColumn } from '@keyfare/db/columns';
+import { Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
+import { LedgerAccountEntity } from './ledger-account.entity.js';
+
+/** All debits and credits of an account. The database keeps it in the transaction that writes a movement. */
+@Entity({ name: 'balance' })
+@ForeignKey(() => LedgerAccountEntity, ['account', 'asset'], ['code', 'asset'], { name: 'balance_account' })
+export class BalanceEntity {
+  @PrimaryColumn({ type: 'text', primaryKeyConstraintName: 'balance_pk' })
+  account: string;
+
+  @Column({ type: 'text' })
+  asset: AssetCode;
+
+  @Column(atomicColumn)
+  debits: bigint;
+
+  @Column(atomicColumn)
+  credits: bigint;
+}
+
+/** The same of one day (UTC), by the date that journals have in the books. */
+@Entity({ name: 'balance_day' })
+@Index('balance_day_by_day', ['day'])
+export class BalanceDayEntity {
+  @ForeignKey(() => LedgerAccountEntity, { name: 'balance_day_account' })
+  @PrimaryColumn({ type: 'text', primaryKeyConstraintName: 'balance_day_pk' })
+  account: string;
+
+  @PrimaryColumn({ type: 'date', primaryKeyConstraintName: 'balance_day_pk' })
+  day: string;
+
+  @Column(atomicColumn)
+  debits: bigint;
+
+  @Column(atomicColumn)
+  credits: bigint;
+}

@@ -1,0 +1,35 @@
+import type { AssetCode } from '@keyfare/core/money';
+import { atomicColumn } from '@keyfare/db/columns';
+import { Check, Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
+import { JournalEntity } from './journal.entity.js';
+import { LedgerAccountEntity } from './ledger-account.entity.js';
+
+/** One amount from one account to another, under a journal. Append-only. */
+@Entity({ name: 'movement' })
+@ForeignKey(() => LedgerAccountEntity, ['debit', 'asset'], ['code', 'asset'], { name: 'movement_debit' })
+@ForeignKey(() => LedgerAccountEntity, ['credit', 'asset'], ['code', 'asset'], { name: 'movement_credit' })
+@Check('movement_amount', 'amount > 0')
+@Check('movement_sides', 'debit <> credit')
+@Index('movement_by_debit', ['debit'])
+@Index('movement_by_credit', ['credit'])
+export class MovementEntity {
+  @ForeignKey(() => JournalEntity, { name: 'movement_journal' })
+  @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'movement_pk' })
+  journalId: string;
+
+  @PrimaryColumn({ type: 'integer', primaryKeyConstraintName: 'movement_pk' })
+  line: number;
+
+  @Column({ type: 'text' })
+  debit: string;
+
+  @Column({ type: 'text' })
+  credit: string;
+
+  @Column({ type: 'text' })
+  asset: AssetCode;
+
+  /** Smallest units of the asset. */
+  @Column(atomicColumn)
+  amount: bigint;
+}
