@@ -301,7 +301,8 @@ describe('the intake', () => {
 
   /** As the owner who forgets that it may not: so that one log can be read twice. */
   async function forgetEverything(): Promise<void> {
-    const tables = 'entry, payment, feed_cursor, terms, charge, period_total, posting, journal, ledger_account'
+    const ledger = 'balance, balance_day, movement, journal, ledger_account';
+    const tables = `entry, payment, feed_cursor, terms, charge, period_total, ${ledger}`
       .split(', ')
       .map((table) => `billing.${table}`)
       .join(', ');
