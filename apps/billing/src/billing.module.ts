@@ -35,6 +35,7 @@ import { RatingService } from './rating/rating.service.js';
 import { BreakController } from './reconcile/break.controller.js';
 import { BreakService } from './reconcile/break.service.js';
 import { ReconcileService } from './reconcile/reconcile.service.js';
+import { RunStore } from './reconcile/run-store.js';
 import { ReportController } from './reports/report.controller.js';
 import { ReportService } from './reports/report.service.js';
 import { BillingLifecycle } from './runtime/lifecycle.js';
@@ -139,6 +140,7 @@ const rooms: Provider[] = [
   InvoiceService,
   Standstills,
   ReconcileService,
+  RunStore,
   BreakService,
   ReportService,
   IntakeJob,

@@ -62,6 +62,7 @@ export const billingEnvironment = gateEnvironment
     RECONCILE_WAIT_SECONDS: seconds.default(30),
     RECONCILE_GRACE_SECONDS: seconds.default(60),
     RECEIPT_KEY_GRACE_SECONDS: seconds.default(120),
+    JOB_LEASE_SECONDS: seconds.min(1).max(3_600).default(30),
   });
 
 /** Billing's configuration, parsed. */
@@ -114,6 +115,8 @@ export abstract class BillingConfig {
   abstract readonly reconcileGraceSeconds: number;
   /** How long the API may take to publish a key that it signs with already. */
   abstract readonly receiptKeyGraceMs: number;
+  /** After so long without a sign of life of its process, a run or a scheduled job is another's to do. */
+  abstract readonly jobLeaseMs: number;
 }
 
 /** Secrets that may come from a file: a URL may hold a password or a provider's key. */
@@ -168,6 +171,7 @@ export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
     reconcileWaitMs: values.RECONCILE_WAIT_SECONDS * 1_000,
     reconcileGraceSeconds: values.RECONCILE_GRACE_SECONDS,
     receiptKeyGraceMs: values.RECEIPT_KEY_GRACE_SECONDS * 1_000,
+    jobLeaseMs: values.JOB_LEASE_SECONDS * 1_000,
   });
 }
 

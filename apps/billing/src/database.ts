@@ -34,7 +34,10 @@ import { TermsEntity } from './rating/terms.entity.js';
 import { NameTerms1799000000000 } from './rating/terms.migration.js';
 import { BreakEntity } from './reconcile/break.entity.js';
 import { CreateReconcile1796000000600 } from './reconcile/reconcile.migration.js';
+import { ControlTotalEntity } from './reconcile/control-total.entity.js';
 import { ReconciliationEntity } from './reconcile/reconciliation.entity.js';
+import { ReconciliationRunEntity } from './reconcile/reconciliation-run.entity.js';
+import { QueueRuns1799000000300 } from './reconcile/runs.migration.js';
 import { CreateBillingRoles1796000000000, TellBillingMigrations1797000034000 } from './roles.migration.js';
 import { areJobsReady, migrateJobs } from './runtime/queues.js';
 import { billingRole, jobsSchema, schema } from './schema.js';
@@ -57,6 +60,8 @@ const entities = [
   InvoiceLineEntity,
   BreakEntity,
   ReconciliationEntity,
+  ReconciliationRunEntity,
+  ControlTotalEntity,
   AuditEntity,
   IdempotentRequestEntity,
   KnownOperatorEntity,
@@ -79,6 +84,7 @@ const migrations = [
   ChargeFreeCalls1798000000320,
   CountEurc1798000000400,
   NameTerms1799000000000,
+  QueueRuns1799000000300,
 ];
 
 const jobsLock = 0x6b66_6a62;

@@ -45,4 +45,7 @@ export const billingSettingTexts: Readonly<Record<keyof typeof billingEnvironmen
   },
   RECONCILE_GRACE_SECONDS: { text: 'How long one side may know of a payment before the other does.' },
   RECEIPT_KEY_GRACE_SECONDS: { text: 'How long the API may take to publish a key that it signs with already.' },
+  JOB_LEASE_SECONDS: {
+    text: 'After so long without a sign of life of its process, a reconciliation or a scheduled job is begun again by another.',
+  },
 };

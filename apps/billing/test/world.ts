@@ -19,6 +19,7 @@ import { IntakeJob } from '../src/pipeline/intake.job.js';
 import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
 import { RatingService } from '../src/rating/rating.service.js';
 import { ReconcileService } from '../src/reconcile/reconcile.service.js';
+import { RunStore } from '../src/reconcile/run-store.js';
 import { billingRole, feedReaderRole } from '../src/schema.js';
 import { Standstills } from '../src/standstills.js';
 import { BillingMetrics } from '../src/status/metrics.js';
@@ -119,7 +120,8 @@ export function openBooks(world: World, options: BooksOptions = {}): Books {
   const chainJob = new ChainJob(config, sql, wallets, ledger, clock);
   const standstills = new Standstills(config, clock);
   const reconcile = new ReconcileService(config, sql, standstills, clock);
-  const reconcileJob = new ReconcileJob(config, sql, feedSql, intakeJob, chainJob, wallets, reconcile, clock);
+  const runs = new RunStore(config, sql, clock);
+  const reconcileJob = new ReconcileJob(config, sql, feedSql, intakeJob, chainJob, wallets, reconcile, runs, clock);
   return {
     config,
     sql,

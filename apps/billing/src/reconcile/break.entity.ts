@@ -1,5 +1,5 @@
 import type { AssetCode } from '@keyfare/core/money';
-import { atomicColumn, timeColumn } from '@keyfare/db/columns';
+import { atomicColumn, bigintColumn, timeColumn } from '@keyfare/db/columns';
 import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /** A resolution that a break no longer has, with the difference that it was for. Times as PostgreSQL writes them. */
@@ -87,4 +87,16 @@ export class BreakEntity {
   /** The run that found it last. */
   @Column({ type: 'uuid' })
   runId: string;
+
+  /** The check that found it last; null for one of before checks had names. */
+  @Column({ type: 'text', nullable: true })
+  checkName: string | null;
+
+  /** The place in the log of what it is about, where the check reads the log in stretches. */
+  @Column({ ...bigintColumn, nullable: true })
+  place: bigint | null;
+
+  /** When what it is about happened, where the check knows. */
+  @Column({ ...timeColumn, nullable: true })
+  happenedAt: Date | null;
 }

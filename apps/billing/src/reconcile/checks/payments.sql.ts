@@ -14,6 +14,7 @@ export function checkPayments(judgement: PaymentJudgement): Check {
     'uncollectable',
   ] as const;
   return {
+    name: 'payments',
     classes,
     text: `
       with ${payments(3)}
@@ -53,6 +54,7 @@ export function checkPayments(judgement: PaymentJudgement): Check {
 /** Money that came in for calls that were not served, and was not paid back: open until somebody says how it ended. */
 export function checkRefunds(): Check {
   return {
+    name: 'refunds',
     classes: ['refund-due'],
     text: `
       select 'refund-due' as class, 'entry:' || p.entry_id as subject,
@@ -68,6 +70,7 @@ export function checkRefunds(): Check {
 /** What one payment was counted for twice, and money that came in by no payment. */
 export function checkTransfers(): Check {
   return {
+    name: 'transfers',
     classes: ['duplicate-settlement', 'unknown-inbound'],
     text: `
       select 'duplicate-settlement' as class, 'entry:' || p.entry_id as subject,
