@@ -1,7 +1,7 @@
 import type { BreakEntity } from './break.entity.js';
 
 /** A break as people see it. */
-export type Break = Omit<BreakEntity, 'present' | 'runId'>;
+export type Break = Omit<Omit<BreakEntity, 'present' | 'runId'>, 'checkName' | 'place' | 'happenedAt'>;
 
 export interface BreakRow {
   readonly id: string;

@@ -103,7 +103,9 @@ export async function readProof(tx: Sql, { place, renews }: { place: bigint; ren
     check: historyChanged(changed),
     store: async (sql, at) => {
       if (!renews) return;
-      const totals = fresh.flatMap((stretch) => proven.flatMap(({ name }) => now.get(keyOf({ ...stretch, name })) ?? []));
+      const totals = fresh.flatMap((stretch) =>
+        proven.flatMap(({ name }) => now.get(keyOf({ ...stretch, name })) ?? []),
+      );
       await storeTotals(sql, totals, at);
       await sql.query({
         text: 'update billing.control_total set read_at = $1 where last_at = any($2::numeric[])',

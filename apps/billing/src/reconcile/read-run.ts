@@ -15,7 +15,10 @@ interface Row {
 
 /** What a run found. 404 `report/not-found` while it has not ended, and when it found nothing out. */
 export async function readRun(sql: Sql, id: string): Promise<Run> {
-  const [row] = await sql.query<Row>({ text: 'select * from billing.reconciliation where id::text = $1', values: [id] });
+  const [row] = await sql.query<Row>({
+    text: 'select * from billing.reconciliation where id::text = $1',
+    values: [id],
+  });
   if (row === undefined) throw new Problem('report/not-found', 'The run has no report.');
   return {
     id: row.id,

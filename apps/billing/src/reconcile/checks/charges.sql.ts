@@ -74,7 +74,6 @@ export function checkCharges(window: Window): Check {
   };
 }
 
-
 const callsOfAll = `calls as (
         select id, usage_rail, usage_account, usage_payer, usage_sku, usage_units, usage_period_start,
           coalesce(sum(usage_units) over (
