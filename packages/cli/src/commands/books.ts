@@ -165,11 +165,26 @@ brk_2c1f…  unpaid-call  open    0.001000  USDC     0  -      The call was serv
   },
 ];
 
+const lookMs = 500;
+
+/** Asks for a run, and waits until it has ended. */
+async function finished(client: ReturnType<Context['billing']>): Promise<{ readonly body: Row }> {
+  const { body: asked } = await client.post('/reconciliations');
+  for (;;) {
+    const answer = await client.get(`/reconciliations/${String(asked['id'])}`);
+    if (answer.body['state'] === 'done') return answer;
+    if (answer.body['state'] === 'failed') {
+      throw new Failure(exitCodes.refused, `the run failed: ${String(answer.body['failure'])}`);
+    }
+    await new Promise((wake) => setTimeout(wake, lookMs));
+  }
+}
+
 async function reconcile(input: Input, { billing, out }: Context): Promise<ExitCode> {
   const client = billing();
   const { body } = isSet(input, 'latest')
     ? await client.get('/reconciliations/latest')
-    : await client.post('/reconciliations');
+    : await finished(client);
   const report = (body['report'] ?? {}) as Row;
   const entries = (report['entries'] ?? {}) as Row;
   const open = (Array.isArray(report['breaks']) ? report['breaks'] : []) as Row[];
