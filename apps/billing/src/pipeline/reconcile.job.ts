@@ -128,8 +128,20 @@ export class ReconcileJob {
   }
 
   async #do({ id, scope, trigger }: AskedRun, check: () => void): Promise<void> {
-    const startedAt = this.now();
     const failures: Failures = [];
+    // A process was lost after it had written what it found.
+    if (!(await this.reconcile.isWritten(id))) await this.#compare({ id, scope, trigger }, { failures, check });
+    // Before the run is over: whoever waits for it sees the journals as they are by what it found.
+    await this.resolutions.undoStale();
+    if (failures.length > 0) this.#failures.set(id, failures[0]);
+    await this.runs.end(this.sql, id, failures.length === 0 ? null : failureOf(failures[0]));
+  }
+
+  async #compare(
+    { id, scope, trigger }: Pick<AskedRun, 'id' | 'scope' | 'trigger'>,
+    { failures, check }: { readonly failures: Failures; readonly check: () => void },
+  ): Promise<void> {
+    const startedAt = this.now();
     const { reconcileWaitMs } = this.config;
     await this.runs.beat(id, { check: 'log', done: 0, total: 1 });
     // First the API's accounts, then the entries that they count, and last the chain, which must not be older than the
@@ -157,10 +169,7 @@ export class ReconcileJob {
         await this.runs.beat(id, progress);
       },
       onWrite: async (tx: Sql) => this.runs.hold(tx, id),
-      onWritten: async (tx: Sql) => this.runs.end(tx, id, failures.length === 0 ? null : failureOf(failures[0])),
     });
-    await this.resolutions.undoStale();
-    if (failures.length > 0) this.#failures.set(id, failures[0]);
   }
 
   async #readBalances(state: ChainState | null): Promise<readonly BalanceReading[]> {

@@ -47,8 +47,6 @@ export interface RunInput {
   readonly onProgress: (progress: Progress) => Promise<void>;
   /** The first in the transaction that writes what was found; it rejects as `onProgress`. */
   readonly onWrite: (tx: Sql) => Promise<void>;
-  /** The last in that transaction. */
-  readonly onWritten: (tx: Sql) => Promise<void>;
 }
 
 /** A run, as it is answered. */
@@ -113,6 +111,12 @@ export class ReconcileService {
     }
   }
 
+  /** Whether the run has written what it found. */
+  async isWritten(id: string): Promise<boolean> {
+    const rows = await this.sql.query({ text: 'select 1 from billing.reconciliation where id = $1', values: [id] });
+    return rows.length > 0;
+  }
+
   async #read(tx: Sql, input: RunInput): Promise<Reading> {
     const { scope, trigger, onProgress } = input;
     const at = this.now();
@@ -149,7 +153,7 @@ export class ReconcileService {
       place: feed.place,
       chainState: input.chainState,
       balances: new Map(input.balances.map(({ watch, balance }) => [watch, balance])),
-      unchecked: breakClasses.filter((name) => !checked.has(name)),
+      unchecked: breakClasses.filter((name) => !checked.has(name) && (scope === 'full' || !ofFullRuns.includes(name))),
       judgement,
     });
     return { at, feed, findings, report, chainAsOf, proof: plan.proof };
@@ -181,7 +185,6 @@ export class ReconcileService {
       digest,
     };
     await this.#store(tx, run);
-    await input.onWritten(tx);
     return run;
   }
 
@@ -210,11 +213,15 @@ export class ReconcileService {
   }
 }
 
+/** What only a full run looks for. */
+const ofFullRuns: readonly BreakClass[] = ['match-mismatch'];
+
 function checksOf(
-  { accounts }: RunInput,
+  { accounts, scope }: RunInput,
   judgement: PaymentJudgement,
   { window }: Pick<Plan, 'window'>,
 ): readonly Check[] {
+  const payments = scope === 'full' ? 'all' : 'open';
   return [
     checkFaults(),
     checkCopies(window),
@@ -224,9 +231,9 @@ function checksOf(
     checkLimits(),
     checkLedger(),
     checkInvoices(),
-    checkPayments(judgement),
-    checkTransfers(),
-    checkMatches(),
+    checkPayments(judgement, payments),
+    checkTransfers(payments),
+    ...(scope === 'full' ? [checkMatches()] : []),
     checkRefunds(),
     ...(accounts === null ? [] : [checkMeter(accounts, accounts.meter), checkTerms(accounts, accounts.terms)]),
   ];
