@@ -121,7 +121,17 @@ export async function startBilling(ground: Ground, api: Api): Promise<Billing> {
     });
     return (await response.json()) as T;
   };
-  return { service, url, post, reconcile: async () => post<Reconciliation>('/reconciliations', {}) };
+  const reconcile = async (): Promise<Reconciliation> => {
+    const { id } = await post<{ id: string }>('/reconciliations', {});
+    for (;;) {
+      const response = await fetch(`${url}/reconciliations/${id}`, { headers: { authorization: `Bearer ${token}` } });
+      const run = (await response.json()) as Reconciliation & { state: string };
+      if (run.state === 'done') return run;
+      if (run.state === 'failed' || !response.ok) throw new Error(`the reconciliation failed: ${JSON.stringify(run)}`);
+      await new Promise((wake) => setTimeout(wake, 50));
+    }
+  };
+  return { service, url, post, reconcile };
 }
 
 /** A running API process. */

@@ -101,11 +101,20 @@ export class ReconcileJob {
   /** Shows, for as long as the run goes on, that this process lives. */
   #keep(id: string): { readonly check: () => void; readonly end: () => void } {
     let lost: RunLost | undefined;
-    const timer = setInterval(() => {
-      this.runs.beat(id).catch((error: unknown) => {
+    let isBeating = false;
+    const beat = async (): Promise<void> => {
+      // One that waits for the lock of the transaction that writes is enough.
+      if (isBeating) return;
+      isBeating = true;
+      try {
+        await this.runs.beat(id);
+      } catch (error) {
         if (error instanceof RunLost) lost = error;
-      });
-    }, this.config.jobLeaseMs / 4);
+      } finally {
+        isBeating = false;
+      }
+    };
+    const timer = setInterval(() => void beat(), this.config.jobLeaseMs / 4);
     const check = (): void => {
       if (lost !== undefined) throw lost;
       this.#stopping.signal.throwIfAborted();

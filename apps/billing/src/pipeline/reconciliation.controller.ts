@@ -1,6 +1,6 @@
 import type { Clock } from '@keyfare/core/time';
-import { Admin, Changes, idParam } from '@keyfare/gate/operators';
-import { Body, Get, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/common';
+import { Admin, Changes, idParam, pageOf, pageQuery, positions, readCursor, toPage } from '@keyfare/gate/operators';
+import { Body, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -30,6 +30,8 @@ const askedView = z
     failure: z.string().nullable(),
   })
   .meta({ id: 'ReconciliationRun' });
+const askedPage = pageOf(askedView).meta({ id: 'ReconciliationRunPage' });
+const listQuery = z.strictObject(pageQuery);
 const foundView = runView
   .omit({ id: true, trigger: true, startedAt: true, finishedAt: true })
   .partial()
@@ -67,6 +69,22 @@ export class ReconciliationController {
     return answer;
   }
 
+  /** The newest first, with those that wait. */
+  @Get()
+  @ApiOkResponse({ standardSchema: askedPage })
+  async list(
+    @Query({ schema: listQuery }) { limit, cursor }: z.infer<typeof listQuery>,
+  ): Promise<z.infer<typeof askedPage>> {
+    const [at = '', id = ''] = readCursor('reconciliations', cursor, [positions.time, z.uuid()]) ?? [];
+    const after = at === '' ? null : { at, id };
+    return toPage(await this.runs.list({ after, limit }), {
+      list: 'reconciliations',
+      limit,
+      position: (run) => [run.requestedAt.toISOString(), run.id],
+      view: viewAsked,
+    });
+  }
+
   /** The last run. */
   @Get('latest')
   @ApiOkResponse({ standardSchema: runView })
@@ -82,6 +100,18 @@ export class ReconciliationController {
     if (asked.state !== 'done') return viewAsked(asked);
     const run = await this.reports.withBreaks(await this.reports.run(id));
     return { ...viewRun(run, this.now()), ...viewAsked(asked) };
+  }
+
+  /** Ends a run that waits or goes on, of which then nothing is kept. One that has ended stays as it is. */
+  @Post(':id/cancel')
+  @HttpCode(200)
+  @ApiOkResponse({ standardSchema: askedView })
+  async cancel(@Req() request: FastifyRequest, @Param('id', idParam) id: string): Promise<z.infer<typeof askedView>> {
+    return this.changes.make(request, 'reconciliation.cancel', async (tx) => {
+      const before = viewAsked(await this.runs.find(id, tx));
+      const answer = viewAsked(await this.runs.cancel(tx, id));
+      return { subject: id, before, after: answer, answer };
+    });
   }
 }
 

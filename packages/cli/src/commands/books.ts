@@ -182,9 +182,7 @@ async function finished(client: ReturnType<Context['billing']>): Promise<{ reado
 
 async function reconcile(input: Input, { billing, out }: Context): Promise<ExitCode> {
   const client = billing();
-  const { body } = isSet(input, 'latest')
-    ? await client.get('/reconciliations/latest')
-    : await finished(client);
+  const { body } = isSet(input, 'latest') ? await client.get('/reconciliations/latest') : await finished(client);
   const report = (body['report'] ?? {}) as Row;
   const entries = (report['entries'] ?? {}) as Row;
   const open = (Array.isArray(report['breaks']) ? report['breaks'] : []) as Row[];
