@@ -70,6 +70,7 @@ export const billingEnvironment = gateEnvironment
     FOUR_EYES_ABOVE: amount.default(100_000_000n),
     CLOSE_BREAK_LIMIT: amount.default(0n),
     JOB_LEASE_SECONDS: seconds.min(1).max(3_600).default(30),
+    PROOF_ROTATION_NIGHTS: z.coerce.number().int().min(1).max(365).default(30),
   });
 
 /** Billing's configuration, parsed. */
@@ -128,6 +129,8 @@ export abstract class BillingConfig {
   abstract readonly closeBreakLimit: bigint;
   /** After so long without a sign of life of its process, a run or a scheduled job is another's to do. */
   abstract readonly jobLeaseMs: number;
+  /** In so many nights everything that was proven is read again. */
+  abstract readonly proofRotationNights: number;
 }
 
 /** Secrets that may come from a file: a URL may hold a password or a provider's key. */
@@ -185,6 +188,7 @@ export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
     fourEyesAbove: values.FOUR_EYES_ABOVE,
     closeBreakLimit: values.CLOSE_BREAK_LIMIT,
     jobLeaseMs: values.JOB_LEASE_SECONDS * 1_000,
+    proofRotationNights: values.PROOF_ROTATION_NIGHTS,
   });
 }
 

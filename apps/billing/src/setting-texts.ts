@@ -58,4 +58,7 @@ export const billingSettingTexts: Readonly<Record<keyof typeof billingEnvironmen
   JOB_LEASE_SECONDS: {
     text: 'After so long without a sign of life of its process, a reconciliation or a scheduled job is begun again by another.',
   },
+  PROOF_ROTATION_NIGHTS: {
+    text: 'In so many nights all that was proven is read again, with its signatures.',
+  },
 };

@@ -16,12 +16,17 @@ export interface Plan {
 const mostBreaks = 1_000;
 const end = 2n ** 63n - 1n;
 
+interface PlanInput {
+  readonly scope: RunScope;
+  readonly trigger: RunTrigger;
+  readonly place: bigint;
+  /** In so many, everything that was proven is read again. */
+  readonly nights: number;
+}
+
 /** `place` is where the log has been read to in the snapshot of `tx`. */
-export async function planRun(
-  tx: Sql,
-  { scope, trigger, place }: { readonly scope: RunScope; readonly trigger: RunTrigger; readonly place: bigint },
-): Promise<Plan> {
-  const proof = await readProof(tx, { place, renews: scope === 'full' || trigger === 'schedule' });
+export async function planRun(tx: Sql, { scope, trigger, place, nights }: PlanInput): Promise<Plan> {
+  const proof = await readProof(tx, { place, renews: scope === 'full' || trigger === 'schedule', nights });
   if (scope === 'full') return { window: null, signed: null, proof };
   const again = [...proof.again, ...(await readBreakPlaces(tx))];
   // Rows that claim a place which the log has not reached are read too.

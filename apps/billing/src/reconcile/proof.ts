@@ -74,16 +74,18 @@ export interface Proof {
   store(tx: Sql, at: Date): Promise<void>;
 }
 
-/** So many nights until everything that was proven has been read again. */
-const nights = 30;
 /** A stretch of more is cut, so that each night has its share. */
 const longestStretch = 10_000n;
 
 /**
  * Compares the totals of all that was proven with what its rows come to now, and says what is due. `place` is where the
- * log has been read to; with `renews` a thirtieth of what was proven is read again, and what was not yet is proven.
+ * log has been read to; with `renews` what is due of all that is read
+ * again in so many nights is, and what was not yet is proven.
  */
-export async function readProof(tx: Sql, { place, renews }: { place: bigint; renews: boolean }): Promise<Proof> {
+export async function readProof(
+  tx: Sql,
+  { place, renews, nights }: { readonly place: bigint; readonly renews: boolean; readonly nights: number },
+): Promise<Proof> {
   const known = await readKnown(tx);
   const ends = new Map<string, Known[]>();
   for (const total of known) ends.set(total.upto.toString(), [...(ends.get(total.upto.toString()) ?? []), total]);

@@ -128,7 +128,8 @@ export class ReconcileService {
       network: this.config.network,
       payTo: this.config.payTo,
     };
-    const plan = await planRun(tx, { scope, trigger, place: BigInt(feed.place) });
+    const nights = this.config.proofRotationNights;
+    const plan = await planRun(tx, { scope, trigger, place: BigInt(feed.place), nights });
     const checks = [
       ...checksOf(input, judgement, plan),
       checkBalances(input.balances, { whole: await canCheckBalances(tx, input.balances) }),

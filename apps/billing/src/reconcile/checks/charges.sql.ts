@@ -84,11 +84,19 @@ const callsOfAll = `calls as (
 const callsOfWindow = `touched as (
         select distinct account, period_start from ${rowsIn('billing.charge', 3)} c where rail = 'key'),
       counted as materialized (
-        select c.entry_id, coalesce(sum(c.units) over (
-            partition by c.account, c.period_start order by c.place
+        select entry_id, coalesce(sum(units) over (
+            partition by account, period_start order by place
             rows between unbounded preceding and 1 preceding), 0) as units_before
-        from touched t
-        join billing.charge c on c.rail = 'key' and c.account = t.account and c.period_start = t.period_start),
+        from (
+          select c.entry_id, c.account, c.period_start, c.place, c.units
+          from touched t
+          join billing.charge c on c.rail = 'key' and c.account = t.account and c.period_start = t.period_start
+          union all
+          -- A charge that is missing is one break, and not one of each charge after it too.
+          select e.id, e.usage_account, e.usage_period_start, e.place, e.usage_units
+          from ${rowsIn('billing.entry', 3)} e
+          where e.fault is null and e.kind = 'call' and e.usage_rail = 'key'
+            and not exists (select 1 from billing.charge c where c.entry_id = e.id)) as used),
       calls as (
         select e.id, e.usage_rail, e.usage_account, e.usage_payer, e.usage_sku, e.usage_units, e.usage_period_start,
           coalesce(b.units_before, 0) as units_before
