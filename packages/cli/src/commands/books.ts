@@ -189,7 +189,9 @@ async function finished(
 
 async function reconcile(input: Input, { billing, out }: Context): Promise<ExitCode> {
   const client = billing();
-  const { body } = isSet(input, 'latest') ? await client.get('/reconciliations/latest') : await finished(client, { isFull: isSet(input, 'full') });
+  const { body } = isSet(input, 'latest')
+    ? await client.get('/reconciliations/latest')
+    : await finished(client, { isFull: isSet(input, 'full') });
   const report = (body['report'] ?? {}) as Row;
   const entries = (report['entries'] ?? {}) as Row;
   const open = (Array.isArray(report['breaks']) ? report['breaks'] : []) as Row[];
