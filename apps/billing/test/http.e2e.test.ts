@@ -199,7 +199,7 @@ describe('a reconciliation', () => {
     });
     expect(body).toMatchObject({ state: 'done', scope: 'recent', failure: null });
     const { body: latest } = await service.call('/reconciliations/latest');
-    expect(run).toMatchObject(latest as object);
+    expect(run).toMatchObject(latest);
     expect((await service.call('/reports/reconciliation')).body).toEqual(latest);
   });
 

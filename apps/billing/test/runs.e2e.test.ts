@@ -273,11 +273,14 @@ describe('a check with a window', () => {
 describe('what was proven', () => {
   beforeEach(async () => {
     await books.reconcileJob.run('schedule');
-    expect(await world.rows('select check_name from billing.control_total order by 1')).toEqual([
-      { check_name: 'charge' },
-      { check_name: 'entry' },
-      { check_name: 'payment' },
-      { check_name: 'terms' },
+  });
+
+  it('has totals: of entries, charges, payments and terms', async () => {
+    expect(await world.rows('select check_name, count::int from billing.control_total order by 1')).toEqual([
+      { check_name: 'charge', count: 4 },
+      { check_name: 'entry', count: 6 },
+      { check_name: 'payment', count: 0 },
+      { check_name: 'terms', count: 2 },
     ]);
     expect(await present()).toEqual([]);
   });

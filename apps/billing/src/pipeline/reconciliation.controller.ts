@@ -99,7 +99,7 @@ export class ReconciliationController {
     const asked = await this.runs.find(id);
     if (asked.state !== 'done') return viewAsked(asked);
     const run = await this.reports.withBreaks(await this.reports.run(id));
-    return { ...viewRun(run, this.now()), ...viewAsked(asked) };
+    return { ...viewAsked(asked), ...viewRun(run, this.now()) };
   }
 
   /** Ends a run that waits or goes on, of which then nothing is kept. One that has ended stays as it is. */

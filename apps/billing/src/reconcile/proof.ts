@@ -180,7 +180,7 @@ async function storeTotals(tx: Sql, totals: readonly Total[], at: Date): Promise
   });
 }
 
-/** A difference stays for as long as the rows are other ones than were proven: they are restored, or it is explained. */
+/** A difference stays for as long as the rows are other ones than were proven. */
 function historyChanged(changed: readonly { readonly before: Known; readonly after: Total | undefined }[]): Check {
   const found = changed.map(({ before, after }) => ({
     subject: `${before.name}:${before.upto}`,

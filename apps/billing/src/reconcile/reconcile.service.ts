@@ -154,7 +154,7 @@ export class ReconcileService {
       place: feed.place,
       chainState: input.chainState,
       balances: new Map(input.balances.map(({ watch, balance }) => [watch, balance])),
-      unchecked: breakClasses.filter((name) => !checked.has(name) && (scope === 'full' || !ofFullRuns.includes(name))),
+      unchecked: breakClasses.filter((name) => !checked.has(name) && (scope === 'full' || !ofFullRuns.has(name))),
       judgement,
     });
     return { at, feed, findings, report, chainAsOf, proof: plan.proof };
@@ -215,7 +215,7 @@ export class ReconcileService {
 }
 
 /** What only a full run looks for. */
-const ofFullRuns: readonly BreakClass[] = ['match-mismatch'];
+const ofFullRuns: ReadonlySet<BreakClass> = new Set(['match-mismatch']);
 
 function checksOf(
   { accounts, scope }: RunInput,
