@@ -13,7 +13,7 @@ import { checkCharges, checkPosted } from './checks/charges.sql.js';
 import { type BreakClass, breakClasses, type Check, windowColumns } from './checks/check.js';
 import { checkCopies, checkDocuments, checkFaults } from './checks/entries.sql.js';
 import { checkInvoices } from './checks/invoices.sql.js';
-import { checkLedger } from './checks/ledger.sql.js';
+import { checkLedger, needsLedger } from './checks/ledger.sql.js';
 import { checkLimits } from './checks/limits.sql.js';
 import { checkMatches } from './checks/matches.sql.js';
 import { checkMeter } from './checks/meter.sql.js';
@@ -130,8 +130,10 @@ export class ReconcileService {
     };
     const nights = this.config.proofRotationNights;
     const plan = await planRun(tx, { scope, trigger, place: BigInt(feed.place), nights });
+    const isWhole = scope === 'full';
     const checks = [
       ...checksOf(input, judgement, plan),
+      ...(isWhole || (await needsLedger(tx)) ? [checkLedger()] : []),
       checkBalances(input.balances, { whole: await canCheckBalances(tx, input.balances) }),
       checkStandstills(await this.standstills.find(tx)),
       plan.proof.check,
@@ -154,7 +156,7 @@ export class ReconcileService {
       place: feed.place,
       chainState: input.chainState,
       balances: new Map(input.balances.map(({ watch, balance }) => [watch, balance])),
-      unchecked: breakClasses.filter((name) => !checked.has(name) && (scope === 'full' || !ofFullRuns.has(name))),
+      unchecked: breakClasses.filter((name) => !checked.has(name) && (isWhole || !ofFullRuns.has(name))),
       judgement,
     });
     return { at, feed, findings, report, chainAsOf, proof: plan.proof };
@@ -230,7 +232,6 @@ function checksOf(
     checkPosted(window),
     checkCharges(window),
     checkLimits(),
-    checkLedger(),
     checkInvoices(),
     checkPayments(judgement, payments),
     checkTransfers(payments),
