@@ -66,7 +66,7 @@ const billingMain = fileURLToPath(new URL('../../../billing/dist/src/main.js', i
 export interface Billing {
   readonly url: string;
   readonly service: Service;
-  /** A reconciliation, now. */
+  /** A reconciliation of everything, now. */
   reconcile(): Promise<Reconciliation>;
   /** A POST as the operator. */
   post<T>(path: string, body: object): Promise<T>;
@@ -122,7 +122,7 @@ export async function startBilling(ground: Ground, api: Api): Promise<Billing> {
     return (await response.json()) as T;
   };
   const reconcile = async (): Promise<Reconciliation> => {
-    const { id } = await post<{ id: string }>('/reconciliations', {});
+    const { id } = await post<{ id: string }>('/reconciliations', { scope: 'full' });
     for (;;) {
       const response = await fetch(`${url}/reconciliations/${id}`, { headers: { authorization: `Bearer ${token}` } });
       const run = (await response.json()) as Reconciliation & { state: string };

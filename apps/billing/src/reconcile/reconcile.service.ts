@@ -131,6 +131,7 @@ export class ReconcileService {
     const nights = this.config.proofRotationNights;
     const plan = await planRun(tx, { scope, trigger, place: BigInt(feed.place), nights });
     const isWhole = scope === 'full';
+    await onProgress({ check: 'balances of the ledger', done: 0, total: 1 });
     const checks = [
       ...checksOf(input, judgement, plan),
       ...(isWhole || (await needsLedger(tx)) ? [checkLedger()] : []),
