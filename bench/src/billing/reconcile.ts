@@ -34,12 +34,12 @@ export async function benchReconcile(books: Books, sizes: readonly number[]): Pr
   return { full, nightly, feedDelayMs };
 }
 
-async function grow({ log, booked, sql }: Books, size: number): Promise<void> {
-  for (let entries = await booked(); entries < size; entries = await booked()) {
-    await log.append(Math.min(inOneLog, size - entries));
-    await log.place();
+async function grow(books: Books, size: number): Promise<void> {
+  for (let entries = await books.booked(); entries < size; entries = await books.booked()) {
+    await books.log.append(Math.min(inOneLog, size - entries));
+    await books.log.place();
   }
-  await sql.query({ text: 'analyze' });
+  await books.sql.query({ text: 'analyze' });
 }
 
 /** One run as of the night; `meanwhile` is done when it has begun. */
