@@ -66,7 +66,7 @@ const billingMain = fileURLToPath(new URL('../../../billing/dist/src/main.js', i
 export interface Billing {
   readonly url: string;
   readonly service: Service;
-  /** A reconciliation, now. */
+  /** A reconciliation of everything, now. */
   reconcile(): Promise<Reconciliation>;
   /** A POST as the operator. */
   post<T>(path: string, body: object): Promise<T>;
@@ -121,7 +121,17 @@ export async function startBilling(ground: Ground, api: Api): Promise<Billing> {
     });
     return (await response.json()) as T;
   };
-  return { service, url, post, reconcile: async () => post<Reconciliation>('/reconciliations', {}) };
+  const reconcile = async (): Promise<Reconciliation> => {
+    const { id } = await post<{ id: string }>('/reconciliations', { scope: 'full' });
+    for (;;) {
+      const response = await fetch(`${url}/reconciliations/${id}`, { headers: { authorization: `Bearer ${token}` } });
+      const run = (await response.json()) as Reconciliation & { state: string };
+      if (run.state === 'done') return run;
+      if (run.state === 'failed' || !response.ok) throw new Error(`the reconciliation failed: ${JSON.stringify(run)}`);
+      await new Promise((wake) => setTimeout(wake, 50));
+    }
+  };
+  return { service, url, post, reconcile };
 }
 
 /** A running API process. */

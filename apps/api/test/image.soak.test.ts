@@ -201,13 +201,23 @@ describe('the image, on a read-only file system, against a bare PostgreSQL and a
     const payment = paymentHeaderV2({ payload, accepted: usdcRequirements(payTo, 1_000n) });
     const paid = await fetch(urls.api + route, { headers: { 'payment-signature': payment } });
     expect([paid.status, paid.headers.has('keyfare-receipt')]).toEqual([200, true]);
-    const found = await post<{ breaks: object[]; report: { entries: { complete: boolean }; chain: { in: string } } }>(
-      `${urls.billing}/reconciliations`,
-      token,
-      {},
-    );
-    expect(found.breaks).toEqual([]);
-    expect(found.report).toMatchObject({ entries: { complete: true }, chain: { in: '0.001000' } });
+    const asked = await post<{ id: string }>(`${urls.billing}/reconciliations`, token, { scope: 'full' });
+    const reconciliation = async (): Promise<{ readonly state: string }> => {
+      const response = await fetch(`${urls.billing}/reconciliations/${asked.id}`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      return (await response.json()) as { state: string };
+    };
+    let found = await reconciliation();
+    while (['queued', 'running'].includes(found.state)) {
+      await new Promise((wake) => setTimeout(wake, 50));
+      found = await reconciliation();
+    }
+    expect(found).toMatchObject({
+      state: 'done',
+      breaks: [],
+      report: { entries: { complete: true }, chain: { in: '0.001000' } },
+    });
   }, 120_000);
 
   it('ends on SIGTERM with 0, and has complained of nothing', async () => {

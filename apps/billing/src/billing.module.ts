@@ -44,6 +44,7 @@ import { Resolutions } from './pipeline/resolutions.js';
 import { RatingService } from './rating/rating.service.js';
 import { BreakService } from './reconcile/break.service.js';
 import { ReconcileService } from './reconcile/reconcile.service.js';
+import { RunStore } from './reconcile/run-store.js';
 import { ExportController } from './reports/export.controller.js';
 import { MonthReportController } from './reports/month-report.controller.js';
 import { ReportController } from './reports/report.controller.js';
@@ -151,6 +152,7 @@ const rooms: Provider[] = [
   MasterData,
   Standstills,
   ReconcileService,
+  RunStore,
   BreakService,
   Resolutions,
   MonthService,

@@ -69,6 +69,8 @@ export const billingEnvironment = gateEnvironment
     RECEIPT_KEY_GRACE_SECONDS: seconds.default(120),
     FOUR_EYES_ABOVE: amount.default(100_000_000n),
     CLOSE_BREAK_LIMIT: amount.default(0n),
+    JOB_LEASE_SECONDS: seconds.min(1).max(3_600).default(30),
+    PROOF_ROTATION_NIGHTS: z.coerce.number().int().min(1).max(365).default(30),
   });
 
 /** Billing's configuration, parsed. */
@@ -125,6 +127,10 @@ export abstract class BillingConfig {
   abstract readonly fourEyesAbove: bigint;
   /** A month is not locked while a case of more is open: in the same unit. */
   abstract readonly closeBreakLimit: bigint;
+  /** After so long without a sign of life of its process, a run or a scheduled job is another's to do. */
+  abstract readonly jobLeaseMs: number;
+  /** In so many nights everything that was proven is read again. */
+  abstract readonly proofRotationNights: number;
 }
 
 /** Secrets that may come from a file: a URL may hold a password or a provider's key. */
@@ -181,6 +187,8 @@ export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
     receiptKeyGraceMs: values.RECEIPT_KEY_GRACE_SECONDS * 1_000,
     fourEyesAbove: values.FOUR_EYES_ABOVE,
     closeBreakLimit: values.CLOSE_BREAK_LIMIT,
+    jobLeaseMs: values.JOB_LEASE_SECONDS * 1_000,
+    proofRotationNights: values.PROOF_ROTATION_NIGHTS,
   });
 }
 

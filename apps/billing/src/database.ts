@@ -50,8 +50,11 @@ import { NameTerms1799000000000 } from './rating/terms.migration.js';
 import { BreakEntity } from './reconcile/break.entity.js';
 import { BreakCommentEntity, BreakEventEntity, BreakResolutionEntity } from './reconcile/case.entity.js';
 import { WorkOnBreaks1799000000400 } from './reconcile/cases.migration.js';
+import { ControlTotalEntity } from './reconcile/control-total.entity.js';
 import { CreateReconcile1796000000600 } from './reconcile/reconcile.migration.js';
 import { ReconciliationEntity } from './reconcile/reconciliation.entity.js';
+import { ReconciliationRunEntity } from './reconcile/reconciliation-run.entity.js';
+import { QueueRuns1799000000300 } from './reconcile/runs.migration.js';
 import { CreateBillingRoles1796000000000, TellBillingMigrations1797000034000 } from './roles.migration.js';
 import { areJobsReady, migrateJobs } from './runtime/queues.js';
 import { billingRole, jobsSchema, schema } from './schema.js';
@@ -89,6 +92,8 @@ const entities = [
   MonthEventEntity,
   MonthSignOffEntity,
   ReconciliationEntity,
+  ReconciliationRunEntity,
+  ControlTotalEntity,
   AuditEntity,
   IdempotentRequestEntity,
   KnownOperatorEntity,
@@ -115,6 +120,7 @@ const migrations = [
   CreateMatch1799000000200,
   WorkOnBreaks1799000000400,
   CloseMonths1799000000410,
+  QueueRuns1799000000300,
   CreateCustomer1799000000500,
 ];
 

@@ -55,4 +55,10 @@ export const billingSettingTexts: Readonly<Record<keyof typeof billingEnvironmen
     fallback: '0',
     text: 'A month cannot be locked while a break of more than that is open, or one without an amount that is not low.',
   },
+  JOB_LEASE_SECONDS: {
+    text: 'After so long without a sign of life of its process, a reconciliation or a scheduled job is begun again by another.',
+  },
+  PROOF_ROTATION_NIGHTS: {
+    text: 'In so many nights all that was proven is read again, with its signatures.',
+  },
 };

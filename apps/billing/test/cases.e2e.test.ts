@@ -260,7 +260,9 @@ describe('a resolution that posts more than FOUR_EYES_ABOVE', () => {
     expect(await decide(id, 'approve', writer)).toMatchObject({ status: 403 });
     expect((await openCases()).map((one) => one.id)).toEqual([id]);
     const answers = await Promise.all([decide(id, 'approve', second), decide(id, 'approve', second)]);
-    expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 412]);
+    // The other is late by the version that it names, or by one that it read after it was decided.
+    expect([409, 412]).toContain(Math.max(...answers.map(({ status }) => status)));
+    expect(Math.min(...answers.map(({ status }) => status))).toBe(200);
     expect(await balanceOf('other-income')).toBe('-801');
     expect(await whatHappened(id)).toEqual(['proposed', 'resolved']);
     expect(await openCases()).toEqual([]);

@@ -150,7 +150,7 @@ describe('an invoice', () => {
     expect(before).toMatchObject({ total: '0.006666', payable: '0.01', receipts: '1' });
     expect(before['firstEntry']).toBe(before['lastEntry']);
     const last = await world.log.keyCall('acct_2', { sku: 'distances' });
-    await service.call('/reconciliations', { body: {} });
+    await service.reconcile();
     const after = await draft();
     expect(after).toMatchObject({
       id: before['id'],
@@ -173,7 +173,7 @@ describe('an invoice', () => {
   it('that is no draft any more is not drafted again, and its lines cannot change', async () => {
     await world.rows(`update billing.invoice set state = 'final', number = '2026-0001' where account = 'acct_2'`);
     await world.log.keyCall('acct_2');
-    await service.call('/reconciliations', { body: {} });
+    await service.reconcile();
     const { body } = await service.call('/invoices', { body: { account: 'acct_2', month } });
     expect(body).toMatchObject({ state: 'final', number: '2026-0001', total: '0.009999', receipts: '2' });
     await expect(world.rows('delete from billing.invoice_line')).rejects.toMatchObject({ code: 'KF002' });
@@ -189,7 +189,7 @@ interface RunBody {
 
 describe('a reconciliation', () => {
   it('is run, answered and kept', async () => {
-    const { status, body } = await service.call('/reconciliations', { body: {} });
+    const { status, body } = await service.reconcile();
     const run = body as RunBody;
     expect(status).toBe(200);
     expect(run.breaks).toEqual([]);
@@ -197,13 +197,15 @@ describe('a reconciliation', () => {
       entries: { complete: true, bad: 0 },
       chain: { state: 'current', balance: '0.001000' },
     });
-    expect((await service.call('/reconciliations/latest')).body).toEqual(run);
-    expect((await service.call('/reports/reconciliation')).body).toEqual(run);
+    expect(body).toMatchObject({ state: 'done', scope: 'recent', failure: null });
+    const { body: latest } = await service.call('/reconciliations/latest');
+    expect(run).toMatchObject(latest);
+    expect((await service.call('/reports/reconciliation')).body).toEqual(latest);
   });
 
   it('names a stray transfer; an operator takes it on, resolves it, and it stays resolved', async () => {
     await transferUsdc(node.rpcUrl, { privateKey: payer.privateKey, to: merchant.address, value: 123_456n });
-    const { breaks } = (await service.call('/reconciliations', { body: {} })).body as RunBody;
+    const { breaks } = (await service.reconcile()).body as RunBody;
     expect(breaks).toMatchObject([
       { class: 'unknown-inbound', asset: 'USDC', amount: '0.123456', side: 'chain', status: 'open', ageDays: 0 },
     ]);
@@ -222,7 +224,7 @@ describe('a reconciliation', () => {
       resolvedBy: 'operator',
       note: 'top-up',
     });
-    expect(((await service.call('/reconciliations', { body: {} })).body as RunBody).breaks).toEqual([]);
+    expect(((await service.reconcile()).body as RunBody).breaks).toEqual([]);
     expect((await service.call('/breaks?status=open')).body).toEqual({ items: [], next: null });
     expect((await service.call('/breaks?status=resolved')).body).toMatchObject({ items: [{ id: breaks[0]?.id }] });
     const reopened = await change({ resolution: null });

@@ -50,7 +50,7 @@ describe('the program', () => {
       body: { status: 'degraded', database: 'up', feed: 'down', chain: 'down' },
     });
     expect((await service.call('/reports/trial-balance', { token })).status).toBe(200);
-    const { body } = await service.call('/reconciliations', { token, body: {} });
+    const { body } = await service.reconcile({ token });
     expect(body).toMatchObject({
       report: { entries: { complete: false }, chain: { state: 'unavailable', block: null } },
       breaks: [],
@@ -74,7 +74,7 @@ describe('the program', () => {
     expect(await chain()).toBe('down');
     node.handle = () => false;
     expect(await settled(chain, 'wrong-chain')).toBe('wrong-chain');
-    const { body } = await service.call('/reconciliations', { body: {} });
+    const { body } = await service.reconcile();
     expect(body).toMatchObject({ report: { chain: { state: 'unavailable', block: null } } });
     expect(await world.rows('select 1 from billing.chain_cursor')).toEqual([]);
     await node.close();
@@ -149,7 +149,7 @@ describe('the program', () => {
 
   it('does in the morning what nobody was there to do in the night', async () => {
     const first = await start();
-    await first.call('/reconciliations', { body: {} });
+    await first.reconcile();
     await first.close();
     services.splice(0);
     world.clock.advance(25 * 3_600_000);

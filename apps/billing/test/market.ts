@@ -3,6 +3,7 @@ import { fundedPayer, type TestPayer, testPayer } from '@keyfare/devstack/payers
 import { startTestChain } from '@keyfare/devstack/test-chain';
 import { fundEth, transferUsdc } from '@keyfare/devstack/usdc';
 import type { Run } from '../src/reconcile/reconcile.service.js';
+import type { RunScope } from '../src/reconcile/run-store.js';
 import { type Settled, settle } from './payments.js';
 import { type Books, type BooksOptions, openBooks, openWorld, type World } from './world.js';
 
@@ -16,7 +17,7 @@ export interface Market {
   readonly payer: TestPayer;
   /** One more process of billing, without its loops. */
   books(options?: BooksOptions): Books;
-  run(): Promise<Run>;
+  run(scope?: RunScope): Promise<Run>;
   /** Open breaks as `class: amount`. */
   openBreaks(): Promise<string[]>;
   /** Changes the books as nobody may: past the triggers and the grants. */
@@ -51,7 +52,7 @@ export async function openMarket(): Promise<Market> {
     node,
     payer,
     books,
-    run: async () => reader.reconcileJob.run('manual'),
+    run: async (scope) => reader.reconcileJob.run('manual', scope),
     openBreaks: async () => {
       const rows = await world.rows<{ class: string; amount: string | null }>(
         `select class, amount from billing.break where status = 'open' order by class, amount`,

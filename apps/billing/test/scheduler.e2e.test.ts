@@ -1,12 +1,20 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { choosePort } from '@keyfare/devstack/ports';
 import { adminQuery } from '@keyfare/devstack/postgres';
 import { readBillingConfig } from '../src/config.js';
+import { migrateBilling, ownerDataSource } from '../src/database.js';
 import { DraftsJob } from '../src/pipeline/drafts.job.js';
 import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
+import { areJobsReady } from '../src/runtime/queues.js';
 import { Scheduler } from '../src/runtime/scheduler.js';
 import { BillingMetrics } from '../src/status/metrics.js';
 import { settled } from './service.js';
 import { openWorld, type World } from './world.js';
+
+const main = fileURLToPath(new URL('../src/main.js', import.meta.url));
 
 let world: World;
 
@@ -16,10 +24,10 @@ beforeEach(async () => {
 afterEach(async () => world.close());
 
 /** A scheduler whose drafts are this work, and which never reconciles. */
-function scheduler(run: () => Promise<number>): Scheduler {
+function scheduler(run: () => Promise<number>, env = world.env): Scheduler {
   const drafts = Object.assign(Object.create(DraftsJob.prototype) as DraftsJob, { run });
   const reconcile = Object.create(ReconcileJob.prototype) as ReconcileJob;
-  return new Scheduler(readBillingConfig(world.env), reconcile, drafts, new BillingMetrics(), world.sql, world.clock);
+  return new Scheduler(readBillingConfig({ ...env }), reconcile, drafts, new BillingMetrics(), world.sql, world.clock);
 }
 
 async function jobs(): Promise<readonly string[]> {
@@ -28,6 +36,19 @@ async function jobs(): Promise<readonly string[]> {
   );
   return rows.map(({ state }) => state);
 }
+
+describe('the queues', () => {
+  it('are laid out again when they are not what this release makes of them', async () => {
+    const dataSource = ownerDataSource(world.database.url);
+    await dataSource.initialize();
+    expect(await areJobsReady(dataSource)).toBe(true);
+    await world.rows(`update billing_jobs.queue set expire_seconds = 7200 where name = 'drafts'`);
+    expect(await areJobsReady(dataSource)).toBe(false);
+    await migrateBilling(world.database.url);
+    expect(await areJobsReady(dataSource)).toBe(true);
+    await dataSource.destroy();
+  });
+});
 
 describe('a scheduled job', () => {
   it('is done at the start, and marked as done', async () => {
@@ -51,6 +72,44 @@ describe('a scheduled job', () => {
       { output: { message: 'Error: no drafts today' } },
     ]);
   }, 30_000);
+
+  it('of a process that was killed in it is begun by another as soon as its lease is over, and the next goes on', async () => {
+    const env = { ...world.env, JOB_LEASE_SECONDS: '1' };
+    const active = async (): Promise<number> =>
+      (await world.rows(`select 1 from billing_jobs.job where name = 'drafts' and state = 'active'`)).length;
+    const doomed = spawn(process.execPath, [main], {
+      env: { PATH: process.env['PATH'] ?? '', ...env, PORT: String(await choosePort()), LOG_LEVEL: 'silent' },
+      stdio: 'ignore',
+    });
+    const gone = once(doomed, 'exit');
+    await world.sql.transaction(async (tx) => {
+      await tx.query({
+        text: 'lock table billing.period_total, billing.terms, billing.invoice in access exclusive mode',
+      });
+      expect(await settled(active, 1)).toBe(1);
+      // It is held for as long as its process lives, however long that is.
+      const lived = async (): Promise<boolean> =>
+        (
+          await world.rows(
+            `select 1 from billing_jobs.job where name = 'drafts' and state = 'active' and expire_in = interval '1 second'
+              and started_on > created_on + interval '2 seconds'`,
+          )
+        ).length === 1;
+      expect(await settled(lived, true)).toBe(true);
+      doomed.kill('SIGKILL');
+      await gone;
+    });
+    expect(await jobs()).toEqual(['active']);
+    let runs = 0;
+    const next = scheduler(async () => {
+      runs += 1;
+      return 0;
+    }, env);
+    await next.start();
+    expect(await settled(async () => (await jobs()).join(), 'completed,completed')).toBe('completed,completed');
+    await next.stop();
+    expect(runs).toBe(2);
+  }, 60_000);
 
   it('that ends while the database is away does not take the program with it', async () => {
     let ended = false;

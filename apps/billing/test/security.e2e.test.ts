@@ -31,6 +31,9 @@ const routes: readonly (readonly [string, string])[] = [
   ['GET', '/breaks'],
   ['PATCH', '/breaks/x'],
   ['POST', '/reconciliations'],
+  ['GET', '/reconciliations'],
+  ['GET', '/reconciliations/x'],
+  ['POST', '/reconciliations/x/cancel'],
   ['GET', '/reports/revenue'],
   ['GET', '/reports/revenue.csv'],
 ];

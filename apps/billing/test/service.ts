@@ -15,6 +15,8 @@ export interface Service {
   readonly lines: readonly string[];
   /** As the operator. */
   call(path: string, init?: CallInit): Promise<Answer>;
+  /** Asks for a reconciliation, and waits for it: the run when it has ended. */
+  reconcile(init?: Pick<CallInit, 'token' | 'headers'> & { readonly scope?: 'recent' | 'full' }): Promise<Answer>;
   /** The operator's. */
   readonly token: string;
   close(): Promise<void>;
@@ -54,29 +56,46 @@ export async function startService(world: World, env: Readonly<Record<string, st
   const { port } = app.getHttpServer().address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;
   const operator = await makeOperator(world);
+  const call: Service['call'] = async (path, { method, body, token = operator, headers = {} } = {}) => {
+    const response = await fetch(`${url}${path}`, {
+      method: method ?? (body === undefined ? 'GET' : 'POST'),
+      headers: {
+        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const json = response.headers.get('content-type')?.includes('json') === true;
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      body: (json ? JSON.parse(text) : undefined) as never,
+    };
+  };
   return {
     app,
     url,
     lines,
     token: operator,
-    call: async (path, { method, body, token = operator, headers = {} } = {}) => {
-      const response = await fetch(`${url}${path}`, {
-        method: method ?? (body === undefined ? 'GET' : 'POST'),
-        headers: {
-          ...(token === null ? {} : { authorization: `Bearer ${token}` }),
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-          ...headers,
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    call,
+    reconcile: async ({ scope, token, headers } = {}) => {
+      const as = token === undefined ? {} : { token };
+      const asked = await call('/reconciliations', {
+        ...as,
+        ...(headers === undefined ? {} : { headers }),
+        body: scope === undefined ? {} : { scope },
       });
-      const text = await response.text();
-      const json = response.headers.get('content-type')?.includes('json') === true;
-      return {
-        status: response.status,
-        headers: response.headers,
-        text,
-        body: (json ? JSON.parse(text) : undefined) as never,
-      };
+      if (asked.status !== 202) throw new Error(`no run was begun: ${asked.text}`);
+      const path = asked.headers.get('location') ?? '';
+      for (;;) {
+        const answer = await call(path, as);
+        if (answer.status !== 200) throw new Error(`the run is not found: ${answer.text}`);
+        if (['done', 'failed'].includes((answer.body as { state: string }).state)) return answer;
+        await new Promise((wake) => setTimeout(wake, 20));
+      }
     },
     close: async () => app.close(),
   };

@@ -253,7 +253,7 @@ describe('a difference in EURC is found in EURC', () => {
       await market.run();
       expect(await openBreaks()).toEqual([]);
       await market.tamper(statement);
-      await market.run();
+      await market.run('full');
       expect(await openBreaks()).toEqual(expected);
     },
     30_000,

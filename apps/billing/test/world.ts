@@ -21,6 +21,7 @@ import { Resolutions } from '../src/pipeline/resolutions.js';
 import { RatingService } from '../src/rating/rating.service.js';
 import { BreakService } from '../src/reconcile/break.service.js';
 import { ReconcileService } from '../src/reconcile/reconcile.service.js';
+import { RunStore } from '../src/reconcile/run-store.js';
 import { billingRole, feedReaderRole } from '../src/schema.js';
 import { Standstills } from '../src/standstills.js';
 import { BillingMetrics } from '../src/status/metrics.js';
@@ -121,6 +122,7 @@ export function openBooks(world: World, options: BooksOptions = {}): Books {
   const chainJob = new ChainJob(config, sql, wallets, ledger, clock);
   const standstills = new Standstills(config, clock);
   const reconcile = new ReconcileService(config, sql, standstills, clock);
+  const runs = new RunStore(config, sql, clock);
   const resolutions = new Resolutions(config, sql, new BreakService(sql, clock), new LedgerService(), clock);
   const reconcileJob = new ReconcileJob(
     config,
@@ -131,6 +133,7 @@ export function openBooks(world: World, options: BooksOptions = {}): Books {
     wallets,
     reconcile,
     resolutions,
+    runs,
     clock,
   );
   return {

@@ -45,6 +45,8 @@ export async function startBooks(): Promise<Books> {
         PORT: String(port),
         INTAKE_INTERVAL_MS: '50',
         CHAIN_INTERVAL_MS: '60000',
+        // The chain is away, and is not waited for.
+        RECONCILE_WAIT_SECONDS: '0',
         LOG_LEVEL: 'error',
       }),
     async (child) => {

@@ -93,8 +93,15 @@ export async function answers(url: string): Promise<boolean> {
 export async function reconcile({ billing, adminToken }: Ready): Promise<readonly { class: string }[]> {
   const headers = { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' };
   const response = await fetch(`${billing}/reconciliations`, { method: 'POST', headers, body: '{}' });
-  expect(response.status).toBe(200);
-  return ((await response.json()) as { breaks: { class: string }[] }).breaks;
+  expect(response.status).toBe(202);
+  const { id } = (await response.json()) as { id: string };
+  for (;;) {
+    const answer = await fetch(`${billing}/reconciliations/${id}`, { headers });
+    const run = (await answer.json()) as { state: string; breaks?: { class: string }[] };
+    if (run.state === 'done') return run.breaks ?? [];
+    if (run.state === 'failed' || !answer.ok) throw new Error(`the reconciliation failed: ${JSON.stringify(run)}`);
+    await new Promise((wake) => setTimeout(wake, 50));
+  }
 }
 
 export async function callByKey({ api, demoKey }: Ready): Promise<Response> {

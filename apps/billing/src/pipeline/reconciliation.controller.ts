@@ -1,10 +1,10 @@
 import type { Clock } from '@keyfare/core/time';
-import { Admin, Changes } from '@keyfare/gate/operators';
-import { Get, HttpCode, Inject, Post, Req } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
-import type { FastifyRequest } from 'fastify';
+import { Admin, Changes, idParam, pageOf, pageQuery, positions, readCursor, toPage } from '@keyfare/gate/operators';
+import { Body, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { ApiAcceptedResponse, ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { Run } from '../reconcile/reconcile.service.js';
+import { type AskedRun, RunStore } from '../reconcile/run-store.js';
 import { ReportService } from '../reports/report.service.js';
 import { runView, viewRun } from '../reports/run-view.js';
 import { clock } from '../tokens.js';
@@ -12,36 +12,77 @@ import { ReconcileJob } from './reconcile.job.js';
 
 const action = 'reconciliation.run';
 
+const runRequest = z
+  .strictObject({ scope: z.enum(['recent', 'full']).optional() })
+  .nullish()
+  .meta({ id: 'ReconciliationRequest' });
+const askedView = z
+  .object({
+    id: z.string(),
+    scope: z.enum(['recent', 'full']),
+    trigger: z.enum(['manual', 'schedule']),
+    state: z.enum(['queued', 'running', 'done', 'failed']),
+    /** The check that it is at, and how many of them are behind it. */
+    progress: z.object({ check: z.string().nullable(), done: z.int(), total: z.int() }),
+    requestedAt: z.iso.datetime(),
+    startedAt: z.iso.datetime().nullable(),
+    finishedAt: z.iso.datetime().nullable(),
+    failure: z.string().nullable(),
+  })
+  .meta({ id: 'ReconciliationRun' });
+const askedPage = pageOf(askedView).meta({ id: 'ReconciliationRunPage' });
+const listQuery = z.strictObject(pageQuery);
+const foundView = runView
+  .omit({ id: true, trigger: true, startedAt: true, finishedAt: true })
+  .partial()
+  .extend(askedView.shape)
+  .meta({ id: 'ReconciliationState' });
+
 /** Runs of the reconciliation. */
 @ApiBearerAuth()
 @Admin('reconciliations')
 export class ReconciliationController {
   constructor(
     private readonly job: ReconcileJob,
+    private readonly runs: RunStore,
     private readonly reports: ReportService,
     private readonly changes: Changes,
     @Inject(clock) private readonly now: Clock,
   ) {}
 
-  /**
-   * Brings the books up to the present, reconciles, and answers the report. Who asks while a run is under way is
-   * answered that run's report, when it is there: `startedAt` says of when it is.
-   */
+  /** Asks for a run: one that waits or goes on and reads as much, or a new one. Its state is at `Location`. */
   @Post()
-  @HttpCode(200)
-  @ApiOkResponse({ standardSchema: runView })
-  async run(@Req() request: FastifyRequest): Promise<z.infer<typeof runView>> {
-    const before = await this.changes.answered<z.infer<typeof runView>>(request);
-    if (before !== null) return before;
-    let own: z.infer<typeof runView> | undefined;
-    const run = await this.job.run('manual', async (tx, begun) => {
-      const answer = viewRun(await this.reports.withBreaks(begun, tx), this.now());
-      own = await this.changes.record(tx, request, { action, ...changeOf(begun), answer });
+  @HttpCode(202)
+  @ApiAcceptedResponse({ standardSchema: askedView })
+  async run(
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @Body({ schema: runRequest }) body: z.infer<typeof runRequest>,
+  ): Promise<z.infer<typeof askedView>> {
+    const scope = body?.scope ?? 'recent';
+    const answer = await this.changes.make(request, action, async (tx) => {
+      const asked = viewAsked(await this.runs.ask(tx, { scope, trigger: 'manual' }));
+      return { subject: asked.id, before: null, after: asked, answer: asked };
     });
-    if (own !== undefined) return own;
-    // Another began it. That this operator asked for it too is a line of its own.
-    const answer = viewRun(await this.reports.withBreaks(run), this.now());
-    return this.changes.make(request, action, async () => ({ ...changeOf(run), answer }));
+    void reply.header('location', `/reconciliations/${answer.id}`);
+    this.job.wake();
+    return answer;
+  }
+
+  /** The newest first, with those that wait. */
+  @Get()
+  @ApiOkResponse({ standardSchema: askedPage })
+  async list(
+    @Query({ schema: listQuery }) { limit, cursor }: z.infer<typeof listQuery>,
+  ): Promise<z.infer<typeof askedPage>> {
+    const [at = '', id = ''] = readCursor('reconciliations', cursor, [positions.time, z.uuid()]) ?? [];
+    const after = at === '' ? null : { at, id };
+    return toPage(await this.runs.list({ after, limit }), {
+      list: 'reconciliations',
+      limit,
+      position: (run) => [run.requestedAt.toISOString(), run.id],
+      view: viewAsked,
+    });
   }
 
   /** The last run. */
@@ -50,19 +91,41 @@ export class ReconciliationController {
   async latest(): Promise<z.infer<typeof runView>> {
     return viewRun(await this.reports.latest(), this.now());
   }
+
+  /** A run as it waits, goes on, or has ended: then with what it found, and the breaks that are open now. */
+  @Get(':id')
+  @ApiOkResponse({ standardSchema: foundView })
+  async find(@Param('id', idParam) id: string): Promise<z.infer<typeof foundView>> {
+    const asked = await this.runs.find(id);
+    if (asked.state !== 'done') return viewAsked(asked);
+    const run = await this.reports.withBreaks(await this.reports.run(id));
+    return { ...viewAsked(asked), ...viewRun(run, this.now()) };
+  }
+
+  /** Ends a run that waits or goes on, of which then nothing is kept. One that has ended stays as it is. */
+  @Post(':id/cancel')
+  @HttpCode(200)
+  @ApiOkResponse({ standardSchema: askedView })
+  async cancel(@Req() request: FastifyRequest, @Param('id', idParam) id: string): Promise<z.infer<typeof askedView>> {
+    return this.changes.make(request, 'reconciliation.cancel', async (tx) => {
+      const before = viewAsked(await this.runs.find(id, tx));
+      const answer = viewAsked(await this.runs.cancel(tx, id));
+      return { subject: id, before, after: answer, answer };
+    });
+  }
 }
 
-function changeOf({ id, trigger, startedAt, finishedAt, digest }: Run): {
-  readonly subject: string;
-  readonly before: null;
-  readonly after: object;
-} {
-  const after = {
+function viewAsked(run: AskedRun): z.infer<typeof askedView> {
+  const { id, scope, trigger, state, check, checksDone, checksTotal, failure } = run;
+  return {
     id,
+    scope,
     trigger,
-    startedAt: startedAt.toISOString(),
-    finishedAt: finishedAt.toISOString(),
-    digest: digest.toString('hex'),
+    state,
+    progress: { check, done: checksDone, total: checksTotal },
+    requestedAt: run.requestedAt.toISOString(),
+    startedAt: run.startedAt?.toISOString() ?? null,
+    finishedAt: run.finishedAt?.toISOString() ?? null,
+    failure,
   };
-  return { subject: id, before: null, after };
 }

@@ -19,7 +19,7 @@ export type LiveResolution = Pick<
 > & { readonly state: 'proposed' | 'posted' };
 
 /** A break as people see it. */
-export type Break = Omit<BreakEntity, 'runId'> & {
+export type Break = Omit<BreakEntity, 'runId' | 'checkName' | 'place'> & {
   /** Null where there is none, and where a reconciliation resolved it. */
   readonly live: LiveResolution | null;
 };

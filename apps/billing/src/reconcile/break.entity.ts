@@ -1,5 +1,5 @@
 import type { AssetCode } from '@keyfare/core/money';
-import { atomicColumn, timeColumn } from '@keyfare/db/columns';
+import { atomicColumn, bigintColumn, timeColumn } from '@keyfare/db/columns';
 import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /** A resolution that a break no longer has, with the difference that it was for. Times as PostgreSQL writes them. */
@@ -88,11 +88,19 @@ export class BreakEntity {
   @Column({ type: 'uuid' })
   runId: string;
 
-  /** When what it is about happened, where the check knows. */
-  @Column({ ...timeColumn, nullable: true })
-  happenedAt: Date | null;
-
   /** The day by which somebody wants it settled. */
   @Column({ type: 'date', nullable: true })
   dueOn: string | null;
+
+  /** The check that found it last; null for one of before checks had names. */
+  @Column({ type: 'text', nullable: true })
+  checkName: string | null;
+
+  /** The place in the log of what it is about, where the check reads the log in stretches. */
+  @Column({ ...bigintColumn, nullable: true })
+  place: bigint | null;
+
+  /** When what it is about happened, where the check knows. */
+  @Column({ ...timeColumn, nullable: true })
+  happenedAt: Date | null;
 }

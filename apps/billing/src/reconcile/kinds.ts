@@ -32,6 +32,7 @@ const rules: Readonly<Record<BreakClass, Rule>> = {
   'terms-mismatch': ['medium', 'correction'],
   'meter-mismatch': ['medium', 'correction'],
   'units-over-limit': ['low', 'correction'],
+  'history-changed': ['high'],
   'entry-unposted': ['high', 'correction'],
   'posting-without-entry': ['high', 'correction'],
   'ledger-mismatch': ['high', 'correction'],

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { canonicalJson } from '@keyfare/core/encoding';
 import type { Clock } from '@keyfare/core/time';
 import { isRetryable, type Sql, SqlPool } from '@keyfare/db/sql';
@@ -7,25 +7,32 @@ import type { AccountsReading } from '../accounts-reading.js';
 import { BillingConfig } from '../config.js';
 import { Standstills } from '../standstills.js';
 import { clock, reportPool } from '../tokens.js';
-import { recordBreaks, resolveGone } from './breaks.sql.js';
+import { recordBreaks, resolveGone, resolveNameless } from './breaks.sql.js';
 import { type BalanceReading, canCheckBalances, checkBalances } from './checks/balance.sql.js';
-import { breakClasses, type Check } from './checks/check.js';
-import { checkDocuments, checkEntries } from './checks/entries.sql.js';
+import { checkCharges, checkPosted } from './checks/charges.sql.js';
+import { type BreakClass, breakClasses, type Check, windowColumns } from './checks/check.js';
+import { checkCopies, checkDocuments, checkFaults } from './checks/entries.sql.js';
 import { checkInvoices } from './checks/invoices.sql.js';
-import { checkCharges, checkLedger, checkPosted } from './checks/ledger.sql.js';
+import { checkLedger, needsLedger } from './checks/ledger.sql.js';
 import { checkLimits } from './checks/limits.sql.js';
 import { checkMatches } from './checks/matches.sql.js';
 import { checkMeter } from './checks/meter.sql.js';
 import { checkPayments, checkRefunds, checkTransfers } from './checks/payments.sql.js';
+import { checkSignatures } from './checks/signatures.js';
 import { checkStandstills } from './checks/standstills.sql.js';
 import { checkTerms } from './checks/terms.sql.js';
 import type { PaymentJudgement } from './payment-status.sql.js';
+import { type Plan, planRun } from './plan.js';
+import type { Proof } from './proof.js';
 import type { ReconciliationReport } from './report.js';
-import { summarize } from './summary.js';
+import type { Progress, RunScope, RunTrigger } from './run-store.js';
+import { sumBreaks, summarize } from './summary.js';
 
 /** What was learned outside of the books before a run. */
 export interface RunInput {
-  readonly trigger: 'manual' | 'schedule';
+  readonly id: string;
+  readonly scope: RunScope;
+  readonly trigger: RunTrigger;
   readonly startedAt: Date;
   /** Whether every entry that was there at the start has been read. */
   readonly entriesComplete: boolean;
@@ -36,14 +43,16 @@ export interface RunInput {
   readonly chainState: ReconciliationReport['chain']['state'];
   /** Of the wallets of which a node could tell. */
   readonly balances: readonly BalanceReading[];
-  /** What belongs to the run and is written in its transaction; again, when the database has it run again. */
-  readonly within?: ((tx: Sql, run: Run) => Promise<void>) | undefined;
+  /** Called as the run goes on; it rejects to have the run end, of which then nothing is kept. */
+  readonly onProgress: (progress: Progress) => Promise<void>;
+  /** The first in the transaction that writes what was found; it rejects as `onProgress`. */
+  readonly onWrite: (tx: Sql) => Promise<void>;
 }
 
 /** A run, as it is answered. */
 export interface Run {
   readonly id: string;
-  readonly trigger: 'manual' | 'schedule';
+  readonly trigger: RunTrigger;
   readonly startedAt: Date;
   readonly finishedAt: Date;
   readonly entriesAsOf: Date | null;
@@ -57,6 +66,22 @@ interface FeedState {
   readonly complete_as_of: Date | null;
 }
 
+/** What one check found, each as a JSON text. */
+interface Findings {
+  readonly check: Check;
+  readonly rows: readonly string[];
+}
+
+/** What a run found in its snapshot. */
+interface Reading {
+  readonly at: Date;
+  readonly feed: FeedState;
+  readonly findings: readonly Findings[];
+  readonly report: Omit<ReconciliationReport, 'breaks'>;
+  readonly chainAsOf: Date | null;
+  readonly proof: Proof;
+}
+
 /** Compares what the receipts, the usage, the ledger and the chain say, and keeps the list of differences. */
 @Injectable()
 export class ReconcileService {
@@ -68,25 +93,34 @@ export class ReconcileService {
   ) {}
 
   /**
-   * One run over one snapshot of the books, while intake and chain go on. Runs take turns. A run over books that have
-   * not changed finds the same and changes nothing but when the breaks were last seen.
+   * One run: it reads one snapshot of the books, in which it locks nothing, and then writes what differs in one short
+   * transaction. What operators change between the two is as they left it, unless the difference is another by now. A
+   * run over books that have not changed finds the same and changes nothing but when the breaks were last seen.
    */
   async run(input: RunInput): Promise<Run> {
+    const reading = await this.sql.transaction(async (tx) => {
+      await tx.query({ text: 'set transaction isolation level repeatable read, read only' });
+      return this.#read(tx, input);
+    });
     for (;;) {
       try {
-        return await this.sql.transaction((tx) => this.#run(tx, input));
+        return await this.sql.transaction((tx) => this.#write(tx, input, reading));
       } catch (error) {
         if (!isRetryable(error)) throw error;
       }
     }
   }
 
-  async #run(tx: Sql, input: RunInput): Promise<Run> {
-    await tx.query({ text: 'set transaction isolation level repeatable read' });
-    // Before the snapshot is taken, so that it shows what the run before this one has written.
-    await tx.query({ text: 'lock table billing.break in share row exclusive mode' });
-    const id = randomUUID();
+  /** Whether the run has written what it found. */
+  async isWritten(id: string): Promise<boolean> {
+    const rows = await this.sql.query({ text: 'select 1 from billing.reconciliation where id = $1', values: [id] });
+    return rows.length > 0;
+  }
+
+  async #read(tx: Sql, input: RunInput): Promise<Reading> {
+    const { scope, trigger, onProgress } = input;
     const at = this.now();
+    await onProgress({ check: 'proofs', done: 0, total: 1 });
     const feed = await this.#feedState(tx);
     const judgement: PaymentJudgement = {
       graceSeconds: this.config.reconcileGraceSeconds,
@@ -94,26 +128,55 @@ export class ReconcileService {
       network: this.config.network,
       payTo: this.config.payTo,
     };
+    const nights = this.config.proofRotationNights;
+    const plan = await planRun(tx, { scope, trigger, place: BigInt(feed.place), nights });
+    const isWhole = scope === 'full';
+    await onProgress({ check: 'balances of the ledger', done: 0, total: 1 });
     const checks = [
-      ...checksOf(input, judgement),
+      ...checksOf(input, judgement, plan),
+      ...(isWhole || (await needsLedger(tx)) ? [checkLedger()] : []),
       checkBalances(input.balances, { whole: await canCheckBalances(tx, input.balances) }),
       checkStandstills(await this.standstills.find(tx)),
+      plan.proof.check,
     ];
-    for (const check of checks) {
-      await tx.query({ text: recordBreaks(check), values: [id, at, ...check.values] });
+    // Beside the checks: the proofs, the signatures, and the figures.
+    const total = checks.length + 3;
+    const findings: Findings[] = [];
+    for (const [index, check] of checks.entries()) {
+      await onProgress({ check: check.name, done: index + 1, total });
+      findings.push(await find(tx, check, [input.id, at]));
     }
+    const signing = { check: 'signatures', done: checks.length + 1, total };
+    await onProgress(signing);
+    const signatures = await checkSignatures(tx, plan.signed, async () => onProgress(signing));
+    findings.push(await find(tx, signatures, [input.id, at]));
+    await onProgress({ check: 'figures', done: checks.length + 2, total });
     const checked = new Set(checks.flatMap(({ classes }) => classes));
-    await tx.query({ text: resolveGone, values: [id, at, [...checked]] });
     const { report, chainAsOf } = await summarize(tx, {
       entriesComplete: input.entriesComplete,
       place: feed.place,
       chainState: input.chainState,
       balances: new Map(input.balances.map(({ watch, balance }) => [watch, balance])),
-      unchecked: breakClasses.filter((name) => !checked.has(name)),
+      unchecked: breakClasses.filter((name) => !checked.has(name) && (isWhole || !ofFullRuns.has(name))),
       judgement,
     });
-    const digest = createHash('sha256').update(canonicalJson(report)).digest();
-    const { trigger, startedAt } = input;
+    return { at, feed, findings, report, chainAsOf, proof: plan.proof };
+  }
+
+  async #write(tx: Sql, input: RunInput, { at, feed, findings, report, chainAsOf, proof }: Reading): Promise<Run> {
+    const { id, trigger, startedAt } = input;
+    await input.onWrite(tx);
+    for (const { check, rows } of findings) {
+      if (rows.length > 0) await tx.query({ text: recordBreaks, values: [id, at, rows, check.name] });
+    }
+    for (const { check } of findings) {
+      const window = windowColumns(check.window ?? null);
+      await tx.query({ text: resolveGone, values: [id, at, check.name, ...window, check.classes] });
+    }
+    await tx.query({ text: resolveNameless, values: [id, at, readWhole(findings)] });
+    await proof.store(tx, at);
+    const whole: ReconciliationReport = { ...report, breaks: await sumBreaks(tx) };
+    const digest = createHash('sha256').update(canonicalJson(whole)).digest();
     const finishedAt = this.now();
     const run: Run = {
       id,
@@ -122,11 +185,10 @@ export class ReconcileService {
       finishedAt,
       entriesAsOf: feed.complete_as_of,
       chainAsOf,
-      report,
+      report: whole,
       digest,
     };
     await this.#store(tx, run);
-    await input.within?.(tx, run);
     return run;
   }
 
@@ -155,19 +217,45 @@ export class ReconcileService {
   }
 }
 
-function checksOf({ accounts }: RunInput, judgement: PaymentJudgement): readonly Check[] {
+/** What only a full run looks for. */
+const ofFullRuns: ReadonlySet<BreakClass> = new Set(['match-mismatch']);
+
+function checksOf(
+  { accounts, scope }: RunInput,
+  judgement: PaymentJudgement,
+  { window }: Pick<Plan, 'window'>,
+): readonly Check[] {
+  const payments = scope === 'full' ? 'all' : 'open';
   return [
-    checkEntries(),
-    checkDocuments(),
-    checkPosted(),
-    checkCharges(),
+    checkFaults(),
+    checkCopies(window),
+    checkDocuments(window),
+    checkPosted(window),
+    checkCharges(window),
     checkLimits(),
-    checkLedger(),
     checkInvoices(),
-    checkPayments(judgement),
-    checkTransfers(),
-    checkMatches(),
+    checkPayments(judgement, payments),
+    checkTransfers(payments),
+    ...(scope === 'full' ? [checkMatches()] : []),
     checkRefunds(),
     ...(accounts === null ? [] : [checkMeter(accounts, accounts.meter), checkTerms(accounts, accounts.terms)]),
   ];
+}
+
+/** The rows as JSON texts, so that no amount passes through a `number`. The run and its time need not be asked for. */
+async function find(tx: Sql, check: Check, [id, at]: readonly [string, Date]): Promise<Findings> {
+  const rows = await tx.query<{ found: string }>({
+    text: `select to_jsonb(found)::text as found from (${check.text}) as found
+      where $1::uuid is not null and $2::timestamptz is not null`,
+    values: [id, at, ...check.values],
+  });
+  return { check, rows: rows.map(({ found }) => found) };
+}
+
+/** The classes of which every check read everything. */
+function readWhole(findings: readonly Findings[]): readonly BreakClass[] {
+  const inPart = new Set(
+    findings.flatMap(({ check }) => (check.window === undefined || check.window === null ? [] : check.classes)),
+  );
+  return [...new Set(findings.flatMap(({ check }) => check.classes))].filter((name) => !inPart.has(name));
 }

@@ -28,18 +28,18 @@ export interface RunFacts {
   readonly judgement: PaymentJudgement;
 }
 
-/** The figures of a run, all of them of the transaction's snapshot; and as of when the chain's are. */
+/** The figures of a run without its breaks, all of the transaction's snapshot; and as of when the chain's are. */
 export async function summarize(
   tx: Sql,
   facts: RunFacts,
-): Promise<{ readonly report: ReconciliationReport; readonly chainAsOf: Date | null }> {
+): Promise<{ readonly report: Omit<ReconciliationReport, 'breaks'>; readonly chainAsOf: Date | null }> {
   const { judgement } = facts;
   const wallets = await readWallets(tx, judgement.network.caip2);
   const figures = await readTokens(tx, judgement);
   const inUsdc = wallets.filter(({ asset }) => asset === 'USDC');
   const current = inUsdc.find(({ pay_to: wallet }) => wallet === judgement.payTo);
   const others = otherTokens(wallets, figures, facts.balances);
-  const report: ReconciliationReport = {
+  const report: Omit<ReconciliationReport, 'breaks'> = {
     entries: { complete: facts.entriesComplete, place: facts.place, ...(await countEntries(tx)) },
     calls: await sumCalls(tx),
     ...tokenFigures('USDC', figures),
@@ -51,7 +51,6 @@ export async function summarize(
     },
     ...(others.length > 0 && { otherTokens: others }),
     ledger: await sumLedger(tx),
-    breaks: await sumBreaks(tx),
     unchecked: [...facts.unchecked],
   };
   return { report, chainAsOf: chainAsOf(wallets, judgement.payTo) };
@@ -219,7 +218,8 @@ async function sumLedger(tx: Sql): Promise<ReconciliationReport['ledger']> {
   return rows.map(({ asset, type, balance }) => ({ asset, type, balance: decimal(asset, balance) }));
 }
 
-async function sumBreaks(tx: Sql): Promise<ReconciliationReport['breaks']> {
+/** The breaks that are open now, by class. */
+export async function sumBreaks(tx: Sql): Promise<ReconciliationReport['breaks']> {
   const rows = await tx.query<{ class: string; asset: AssetCode | null; count: number; amount: string | null }>({
     text: `select class, asset, count(*)::int as count, sum(amount)::text as amount from billing.break
       where status = 'open' group by class, asset order by class, asset`,

@@ -8,6 +8,7 @@ import { DataSource } from 'typeorm';
 import { BillingConfig } from '../config.js';
 import { BreakService } from '../reconcile/break.service.js';
 import type { PaymentJudgement } from '../reconcile/payment-status.sql.js';
+import { readRun } from '../reconcile/read-run.js';
 import type { Run } from '../reconcile/reconcile.service.js';
 import { ReconciliationEntity } from '../reconcile/reconciliation.entity.js';
 import { reportPool } from '../tokens.js';
@@ -58,6 +59,11 @@ export class ReportService {
   async withBreaks(run: Run, sql?: Sql): Promise<RunWithBreaks> {
     const breaks = await this.breaks.list({ status: 'open', after: null, limit: mostBreaks }, sql);
     return { run, breaks: breaks.slice(0, mostBreaks), truncated: breaks.length > mostBreaks };
+  }
+
+  /** A run that has ended. 404 `report/not-found` where it has no report. */
+  async run(id: string): Promise<Run> {
+    return readRun(this.sql, id);
   }
 
   /** The last run. 404 `report/not-found` before the first. */

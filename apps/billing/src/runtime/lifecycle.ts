@@ -7,10 +7,14 @@ import { BillingConfig } from '../config.js';
 import { KnownOperators } from '../operator/known-operators.js';
 import { ChainJob } from '../pipeline/chain.job.js';
 import { IntakeJob } from '../pipeline/intake.job.js';
+import { ReconcileJob } from '../pipeline/reconcile.job.js';
 import { BillingMetrics } from '../status/metrics.js';
 import { changePool, evmChain, feedPool, memoryPool, operatorPool, reportPool } from '../tokens.js';
 import { isLoud, Loop } from './loop.js';
 import { Scheduler } from './scheduler.js';
+
+/** How often a process looks for a run that another was asked for, or that a lost one left. */
+const reconcileIntervalMs = 1_000;
 
 /** Keeps the books up to date while the program runs, and leaves them whole when it ends. */
 @Injectable()
@@ -22,6 +26,7 @@ export class BillingLifecycle implements OnApplicationBootstrap, OnApplicationSh
     { intakeIntervalMs, chainIntervalMs }: BillingConfig,
     intake: IntakeJob,
     chain: ChainJob,
+    private readonly reconcile: ReconcileJob,
     private readonly scheduler: Scheduler,
     private readonly metrics: BillingMetrics,
     private readonly sql: SqlPool,
@@ -40,6 +45,7 @@ export class BillingLifecycle implements OnApplicationBootstrap, OnApplicationSh
     this.#loops = [
       this.#loop('intake', { step: async () => (await intake.step()) === 'more', intervalMs: intakeIntervalMs }),
       this.#loop('chain', { step: async () => (await chain.step()) === 'more', intervalMs: chainIntervalMs }),
+      this.#loop('reconcile', { step: async () => this.reconcile.step(), intervalMs: reconcileIntervalMs }),
     ];
   }
 
@@ -55,6 +61,7 @@ export class BillingLifecycle implements OnApplicationBootstrap, OnApplicationSh
     await Promise.all([
       this.known.stop(),
       this.changes.stop(),
+      this.reconcile.stop(),
       this.scheduler.stop(),
       ...this.#loops.map((loop) => loop.stop()),
     ]);

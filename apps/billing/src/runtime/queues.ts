@@ -12,8 +12,11 @@ export const queues = {
   drafts: { name: 'drafts', cron: '0 3 * * *' },
 } as const;
 
-// After this a job counts as lost and is begun again, which harms nothing.
-const longestJobSeconds = 7_200;
+/**
+ * What a queue is like. One job at a time: a night that is late joins the next. A job of which its process does not
+ * show that it lives is lost soon, whatever it takes; `holdJob` shows it.
+ */
+const settings = { policy: 'stately', expireInSeconds: 60, retryLimit: 5, retryDelay: 60, retryBackoff: true } as const;
 
 /** Whether the schema of the jobs is this release's, with every queue and its schedule: then nothing is laid out. */
 export async function areJobsReady(dataSource: DataSource): Promise<boolean> {
@@ -28,7 +31,7 @@ export async function areJobsReady(dataSource: DataSource): Promise<boolean> {
     const schedules = await boss.getSchedules();
     const found = await Promise.all(Object.values(queues).map(async ({ name }) => boss.getQueue(name)));
     return (
-      found.every((queue) => queue !== null) &&
+      found.every((queue) => queue !== null && isAsSet(queue)) &&
       Object.values(queues).every(({ name, cron }) => schedules.some((one) => one.name === name && one.cron === cron))
     );
   } catch (error) {
@@ -40,17 +43,22 @@ export async function areJobsReady(dataSource: DataSource): Promise<boolean> {
   }
 }
 
+function isAsSet(queue: object): boolean {
+  const found = queue as Readonly<Record<string, unknown>>;
+  return Object.entries(settings).every(([name, value]) => found[name] === value);
+}
+
 /** Lays out pg-boss's schema, its queues and their schedules. The URL is that of a login that may create a schema. */
 export async function migrateJobs(url: string, grant: (statements: readonly string[]) => Promise<void>): Promise<void> {
-  const settings = { connectionString: url, application_name: 'keyfare-billing-migrate', schema: jobsSchema, max: 1 };
-  const boss = new PgBoss({ ...settings, supervise: false });
+  const login = { connectionString: url, application_name: 'keyfare-billing-migrate', schema: jobsSchema, max: 1 };
+  const boss = new PgBoss({ ...login, supervise: false });
   boss.on('error', () => undefined);
   try {
     await boss.start();
     for (const { name, cron } of Object.values(queues)) {
-      // One at a time: a night that is late joins the next.
-      const retry = { retryLimit: 5, retryDelay: 60, retryBackoff: true };
-      await boss.createQueue(name, { name, policy: 'stately', expireInSeconds: longestJobSeconds, ...retry });
+      await boss.createQueue(name, { name, ...settings });
+      // One that is there already may be an earlier release's.
+      await boss.updateQueue(name, { name, ...settings });
       await boss.schedule(name, cron, {}, { tz: 'UTC' });
     }
     await grant([

@@ -8,6 +8,7 @@ import { ReconcileJob } from '../pipeline/reconcile.job.js';
 import { billingRole, jobsSchema } from '../schema.js';
 import { BillingMetrics } from '../status/metrics.js';
 import { clock } from '../tokens.js';
+import { holdJob, retakeLost } from './job-lease.js';
 import { isLoud, Loop } from './loop.js';
 import { queues } from './queues.js';
 
@@ -24,7 +25,7 @@ export class Scheduler {
   readonly #loops: readonly Loop[];
 
   constructor(
-    config: BillingConfig,
+    private readonly config: BillingConfig,
     private readonly reconcile: ReconcileJob,
     private readonly drafts: DraftsJob,
     private readonly metrics: BillingMetrics,
@@ -91,8 +92,10 @@ export class Scheduler {
    * when the database is away at that moment, nobody catches the error, and the program would die of it.
    */
   async #work(queue: string, run: () => Promise<unknown>): Promise<boolean> {
+    await retakeLost(this.sql, queue);
     const [job] = await this.#boss.fetch(queue);
     if (job === undefined) return false;
+    const release = await holdJob(this.sql, { queue, id: job.id }, this.config.jobLeaseMs);
     try {
       await run();
     } catch (error) {
@@ -100,6 +103,8 @@ export class Scheduler {
       this.#logger.error({ err: error, msg: `the job ${queue} failed` });
       await this.#boss.fail(queue, job.id, { message: String(error) });
       return true;
+    } finally {
+      release();
     }
     await this.#boss.complete(queue, job.id);
     return true;

@@ -50,7 +50,11 @@ export const books: readonly CommandSpec[] = [
       'Reconciles receipts, usage, ledger and chain, and waits for it. It ends with 1 when there are open breaks, or something could not be checked.',
     speaks: 'billing',
     timeoutSeconds: 900,
-    options: [{ flags: '--latest', description: 'shows the last run instead of starting one' }, idempotencyOption],
+    options: [
+      { flags: '--latest', description: 'shows the last run instead of starting one' },
+      { flags: '--full', description: 'reads all of the books and every signature, and not only what is open or new' },
+      idempotencyOption,
+    ],
     examples: [
       {
         line: 'reconcile',
@@ -165,11 +169,29 @@ brk_2c1f…  unpaid-call  open    0.001000  USDC     0  -      The call was serv
   },
 ];
 
+const lookMs = 500;
+
+/** Asks for a run, and waits until it has ended. */
+async function finished(
+  client: ReturnType<Context['billing']>,
+  { isFull }: { readonly isFull: boolean },
+): Promise<{ readonly body: Row }> {
+  const { body: asked } = await client.post('/reconciliations', isFull ? { scope: 'full' } : {});
+  for (;;) {
+    const answer = await client.get(`/reconciliations/${String(asked['id'])}`);
+    if (answer.body['state'] === 'done') return answer;
+    if (answer.body['state'] === 'failed') {
+      throw new Failure(exitCodes.refused, `the run failed: ${String(answer.body['failure'])}`);
+    }
+    await new Promise((wake) => setTimeout(wake, lookMs));
+  }
+}
+
 async function reconcile(input: Input, { billing, out }: Context): Promise<ExitCode> {
   const client = billing();
   const { body } = isSet(input, 'latest')
     ? await client.get('/reconciliations/latest')
-    : await client.post('/reconciliations');
+    : await finished(client, { isFull: isSet(input, 'full') });
   const report = (body['report'] ?? {}) as Row;
   const entries = (report['entries'] ?? {}) as Row;
   const open = (Array.isArray(report['breaks']) ? report['breaks'] : []) as Row[];

@@ -134,5 +134,11 @@ async function breakOnPurpose(
 }
 
 async function reconcile(billing: Operated): Promise<Reconciliation> {
-  return operate<Reconciliation>(billing, '/reconciliations', { method: 'POST', body: {} });
+  const { id } = await operate<{ id: string }>(billing, '/reconciliations', { method: 'POST', body: {} });
+  for (;;) {
+    const run = await operate<Reconciliation & { state: string }>(billing, `/reconciliations/${id}`, {});
+    if (run.state === 'done') return run;
+    if (run.state === 'failed') throw new Error(`the reconciliation failed: ${JSON.stringify(run)}`);
+    await new Promise((wake) => setTimeout(wake, 50));
+  }
 }

@@ -42,6 +42,7 @@ export async function canCheckBalances(tx: Sql, readings: readonly BalanceReadin
  */
 export function checkBalances(readings: readonly BalanceReading[], { whole }: { whole: boolean }): Check {
   return {
+    name: 'balances',
     classes: whole ? ['balance-mismatch'] : [],
     text: `
       with held as (

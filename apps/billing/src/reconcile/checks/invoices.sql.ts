@@ -8,6 +8,7 @@ import type { Check } from './check.js';
  */
 export function checkInvoices(): Check {
   return {
+    name: 'invoices',
     classes: ['invoice-stale'],
     text: `
       with ${months},

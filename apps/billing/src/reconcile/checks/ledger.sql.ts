@@ -1,75 +1,10 @@
+import type { Sql } from '@keyfare/db/sql';
 import { codeSql, suffixSql } from '../../token.js';
 import type { Check } from './check.js';
 import { expectedResolutions } from './resolutions.sql.js';
 
-/** Entries that came to nothing in the books. */
-export function checkPosted(): Check {
-  return {
-    classes: ['entry-unposted'],
-    text: `
-      select 'entry-unposted' as class, e.id::text as subject,
-        jsonb_build_object('entry', e.id, 'kind', e.kind, 'principal', e.principal) as keys,
-        null::text as asset, null::numeric as amount, 'receipt' as side,
-        case e.kind when 'call' then 'The call was not rated, or its payment not noted.'
-          when 'terms' then 'The books have not stored the terms.'
-          else 'What the entry says of a payment was not noted.' end as detail
-      from billing.entry e
-      left join billing.charge c on c.entry_id = e.id
-      left join billing.terms b on b.id = e.id
-      left join billing.payment p on p.entry_id = e.id
-      where e.fault is null and case e.kind
-        when 'call' then c.entry_id is null or (e.usage_rail = 'x402' and p.entry_id is null)
-        when 'terms' then b.id is null
-        else p.entry_id is null end`,
-    values: [],
-  };
-}
-
-/** Charges against the entries and the terms that they come from: every one is rated again. */
-export function checkCharges(): Check {
-  return {
-    classes: ['posting-without-entry', 'ledger-mismatch'],
-    text: `
-      with calls as (
-        select id, usage_rail, usage_account, usage_payer, usage_sku, usage_units, usage_period_start,
-          coalesce(sum(usage_units) over (
-            partition by usage_rail, usage_account, usage_period_start order by place
-            rows between unbounded preceding and 1 preceding), 0) as units_before
-        from billing.entry where fault is null and kind = 'call'),
-      rated as (
-        select c.*, e.id as found, p.amount as paid, ${codeSql('p.asset')} as paid_in, b.included_units, b.ends_at, e.units_before,
-          case b.overage when 'invoice' then b.overage_price else 0 end as due_price,
-          e.usage_rail, e.usage_account, e.usage_payer, e.usage_sku, e.usage_units, e.usage_period_start,
-          case when c.rail = 'key' then coalesce(
-            (select t.id from billing.terms t
-              where t.account = c.account and t.effective_at <= c.occurred_at and t.place < c.place
-              order by t.revision desc, t.effective_at desc, t.place desc limit 1),
-            (select t.id from billing.terms t
-              where t.account = c.account and t.place < c.place
-              order by t.revision, t.effective_at, t.place limit 1)) end as in_force
-        from billing.charge c
-        left join calls e on e.id = c.entry_id
-        left join billing.payment p on p.entry_id = c.entry_id
-        left join billing.terms b on b.id = c.terms_id)
-      select case when found is null then 'posting-without-entry' else 'ledger-mismatch' end as class,
-        'charge:' || entry_id as subject, jsonb_build_object('entry', entry_id, 'product', sku) as keys,
-        coalesce(paid_in, asset) as asset, amount, 'ledger' as side,
-        case when found is null then 'The charge comes from no entry.'
-          else 'The charge is not what the entry and its terms or payment come to.' end as detail
-      from rated
-      where found is null
-        or (rail, account, payer, sku, units, period_start) is distinct from
-          (usage_rail, usage_account, usage_payer, usage_sku, usage_units, usage_period_start)
-        or case rail
-          when 'x402' then (asset, amount) is distinct from (paid_in, paid)
-          when 'free' then amount <> 0
-          else terms_id is distinct from in_force or occurred_at >= ends_at
-            or included is distinct from least(units, greatest(included_units - units_before, 0))
-            or unit_price is distinct from due_price
-            or amount is distinct from overage * due_price end`,
-    values: [],
-  };
-}
+const ledgerName = 'ledger';
+const ledgerClasses = ['entry-unposted', 'posting-without-entry', 'ledger-mismatch'] as const;
 
 /**
  * The whole ledger, account by account: what each charge, transfer and opening should come to against what the journals
@@ -77,7 +12,8 @@ export function checkCharges(): Check {
  */
 export function checkLedger(): Check {
   return {
-    classes: ['entry-unposted', 'posting-without-entry', 'ledger-mismatch'],
+    name: ledgerName,
+    classes: ledgerClasses,
     text: `
       with ${paymentLives},
       expected as (
@@ -143,6 +79,29 @@ const wrongDates = `
   from billing.journal
   where effective_at <> occurred_at and (effective_at < occurred_at
     or effective_at <> date_trunc('month', effective_at, 'UTC'))`;
+
+/**
+ * Whether the whole ledger has to be read source by source: an account does not come to what all sources together come
+ * to, or something was found there before. Adding up by account costs a fraction of that.
+ */
+export async function needsLedger(tx: Sql): Promise<boolean> {
+  const [row] = await tx.query<{ needed: boolean }>({
+    text: `
+      with ${paymentLives},
+      should as (
+        select account, asset, sum(amount) as amount from (${expectedPostings}) as expected
+        group by 1, 2 having sum(amount) <> 0),
+      have as (
+        select account, asset, sum(amount) as amount from billing.posting group by 1, 2 having sum(amount) <> 0)
+      select exists (
+          select 1 from should s full join have h using (account, asset) where h.amount is distinct from s.amount)
+        or exists (
+          select 1 from billing.break where present and (check_name = $1 or check_name is null and class = any($2::text[])))
+        as needed`,
+    values: [ledgerName, ledgerClasses],
+  });
+  return row?.needed ?? true;
+}
 
 /**
  * What became of each payment, worked out from the rows alone: `turns` are the entries that changed what the ledger

@@ -8,11 +8,12 @@ import type { Check } from './check.js';
  */
 export function checkLimits(): Check {
   return {
+    name: 'limits',
     classes: ['units-over-limit'],
     text: `
       with beyond as (
         select c.account, to_char(c.occurred_at at time zone 'utc', 'YYYY-MM-DD') as day, sum(c.overage) as units,
-          (array_agg(c.entry_id order by c.place))[1] as first_entry,
+          (array_agg(c.entry_id order by c.place))[1] as first_entry, min(c.occurred_at) as happened_at,
           string_agg(distinct b.plan_slug, ', ' order by b.plan_slug) as plans
         from billing.charge c join billing.terms b on b.id = c.terms_id
         where c.rail = 'key' and c.overage > 0 and b.overage <> 'invoice'
@@ -22,7 +23,7 @@ export function checkLimits(): Check {
       select 'units-over-limit' as class, account || ' ' || day as subject,
         jsonb_build_object('account', account, 'day', day, 'plan', plans, 'firstEntry', first_entry) as keys,
         null::text as asset, null::numeric as amount, 'usage' as side,
-        format('Units were served beyond the limit of the plan, which does not invoice them: %s.', units) as detail
+        format('Units were served beyond the limit of the plan, which does not invoice them: %s.', units) as detail, happened_at
       from beyond`,
     values: [],
   };

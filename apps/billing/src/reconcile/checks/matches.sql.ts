@@ -8,6 +8,7 @@ import type { Check } from './check.js';
  */
 export function checkMatches(): Check {
   return {
+    name: 'matches',
     classes: ['match-mismatch'],
     text: `
       with ${paymentSides()},

@@ -10,6 +10,7 @@ import type { Check } from './check.js';
  */
 export function checkMeter({ place, readAt }: AccountsMoment, rows: readonly MeterRow[]): Check {
   return {
+    name: 'meter',
     classes: ['meter-mismatch'],
     text: `
       with metered as (

@@ -21,6 +21,7 @@ export function checkPayments(judgement: PaymentJudgement, scope: PaymentScope =
     'uncollectable',
   ] as const;
   return {
+    name: 'payments',
     classes,
     text: `
       with ${payments(3, scope === 'open' ? openKeys(7) : undefined)}
@@ -60,6 +61,7 @@ export function checkPayments(judgement: PaymentJudgement, scope: PaymentScope =
 /** Money that came in for calls that were not served, and was not paid back: open until somebody says how it ended. */
 export function checkRefunds(): Check {
   return {
+    name: 'refunds',
     classes: ['refund-due'],
     text: `
       select 'refund-due' as class, 'entry:' || p.entry_id as subject,
@@ -78,6 +80,7 @@ export function checkTransfers(scope: PaymentScope = 'all'): Check {
   const among = (payer: string): string =>
     isOpen ? `and (network, asset, ${payer}, nonce) in (select network, asset, payer, nonce from key)` : '';
   return {
+    name: 'transfers',
     classes: ['duplicate-settlement', 'unknown-inbound'],
     text: `
       ${isOpen ? `with key as materialized (${openKeys(3)})` : ''}

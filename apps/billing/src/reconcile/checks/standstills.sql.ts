@@ -4,6 +4,7 @@ import type { Check } from './check.js';
 /** Books that are not of the present, for longer than is normal: what is missing from them, no other check can find. */
 export function checkStandstills(found: readonly Standstill[]): Check {
   return {
+    name: 'standstills',
     classes: standstillClasses,
     text: `
       select class, subject, keys, null::text as asset, null::numeric as amount,

@@ -9,6 +9,7 @@ import type { Check } from './check.js';
  */
 export function checkTerms({ place, readAt }: AccountsMoment, rows: readonly TermsRow[]): Check {
   return {
+    name: 'terms',
     classes: ['terms-mismatch'],
     text: `
       with in_force as (

@@ -1,0 +1,104 @@
+import { codeSql } from '../../token.js';
+import { type Check, rowsIn, type Window, windowColumns } from './check.js';
+
+/** Entries that came to nothing in the books. */
+export function checkPosted(window: Window): Check {
+  return {
+    name: 'posted',
+    window,
+    classes: ['entry-unposted'],
+    text: `
+      select 'entry-unposted' as class, e.id::text as subject,
+        jsonb_build_object('entry', e.id, 'kind', e.kind, 'principal', e.principal) as keys,
+        null::text as asset, null::numeric as amount, 'receipt' as side,
+        case e.kind when 'call' then 'The call was not rated, or its payment not noted.'
+          when 'terms' then 'The books have not stored the terms.'
+          else 'What the entry says of a payment was not noted.' end as detail,
+        e.place, e.recorded_at as happened_at
+      from ${rowsIn('billing.entry', 3)} e
+      left join billing.charge c on c.entry_id = e.id
+      left join billing.terms b on b.id = e.id
+      left join billing.payment p on p.entry_id = e.id
+      where e.fault is null and case e.kind
+        when 'call' then c.entry_id is null or (e.usage_rail = 'x402' and p.entry_id is null)
+        when 'terms' then b.id is null
+        else p.entry_id is null end`,
+    values: [...windowColumns(window)],
+  };
+}
+
+/**
+ * Charges against the entries and the terms that they come from: each is rated again. What an account used before in
+ * its month is counted by the entries where all of them are read, and else by its charges, which totals prove.
+ */
+export function checkCharges(window: Window): Check {
+  return {
+    name: 'charges',
+    window,
+    classes: ['posting-without-entry', 'ledger-mismatch'],
+    text: `
+      with ${window === null ? callsOfAll : callsOfWindow},
+      rated as (
+        select c.*, e.id as found, p.amount as paid, ${codeSql('p.asset')} as paid_in, b.included_units, b.ends_at, e.units_before,
+          case b.overage when 'invoice' then b.overage_price else 0 end as due_price,
+          e.usage_rail, e.usage_account, e.usage_payer, e.usage_sku, e.usage_units, e.usage_period_start,
+          case when c.rail = 'key' then coalesce(
+            (select t.id from billing.terms t
+              where t.account = c.account and t.effective_at <= c.occurred_at and t.place < c.place
+              order by t.revision desc, t.effective_at desc, t.place desc limit 1),
+            (select t.id from billing.terms t
+              where t.account = c.account and t.place < c.place
+              order by t.revision, t.effective_at, t.place limit 1)) end as in_force
+        from ${rowsIn('billing.charge', 3)} c
+        left join calls e on e.id = c.entry_id
+        left join billing.payment p on p.entry_id = c.entry_id
+        left join billing.terms b on b.id = c.terms_id)
+      select case when found is null then 'posting-without-entry' else 'ledger-mismatch' end as class,
+        'charge:' || entry_id as subject, jsonb_build_object('entry', entry_id, 'product', sku) as keys,
+        coalesce(paid_in, asset) as asset, amount, 'ledger' as side,
+        case when found is null then 'The charge comes from no entry.'
+          else 'The charge is not what the entry and its terms or payment come to.' end as detail,
+        place, occurred_at as happened_at
+      from rated
+      where found is null
+        or (rail, account, payer, sku, units, period_start) is distinct from
+          (usage_rail, usage_account, usage_payer, usage_sku, usage_units, usage_period_start)
+        or case rail
+          when 'x402' then (asset, amount) is distinct from (paid_in, paid)
+          when 'free' then amount <> 0
+          else terms_id is distinct from in_force or occurred_at >= ends_at
+            or included is distinct from least(units, greatest(included_units - units_before, 0))
+            or unit_price is distinct from due_price
+            or amount is distinct from overage * due_price end`,
+    values: [...windowColumns(window)],
+  };
+}
+
+const callsOfAll = `calls as (
+        select id, usage_rail, usage_account, usage_payer, usage_sku, usage_units, usage_period_start,
+          coalesce(sum(usage_units) over (
+            partition by usage_rail, usage_account, usage_period_start order by place
+            rows between unbounded preceding and 1 preceding), 0) as units_before
+        from billing.entry where fault is null and kind = 'call')`;
+
+const callsOfWindow = `touched as (
+        select distinct account, period_start from ${rowsIn('billing.charge', 3)} c where rail = 'key'),
+      counted as materialized (
+        select entry_id, coalesce(sum(units) over (
+            partition by account, period_start order by place
+            rows between unbounded preceding and 1 preceding), 0) as units_before
+        from (
+          select c.entry_id, c.account, c.period_start, c.place, c.units
+          from touched t
+          join billing.charge c on c.rail = 'key' and c.account = t.account and c.period_start = t.period_start
+          union all
+          -- A charge that is missing is one break, and not one of each charge after it too.
+          select e.id, e.usage_account, e.usage_period_start, e.place, e.usage_units
+          from ${rowsIn('billing.entry', 3)} e
+          where e.fault is null and e.kind = 'call' and e.usage_rail = 'key'
+            and not exists (select 1 from billing.charge c where c.entry_id = e.id)) as used),
+      calls as (
+        select e.id, e.usage_rail, e.usage_account, e.usage_payer, e.usage_sku, e.usage_units, e.usage_period_start,
+          coalesce(b.units_before, 0) as units_before
+        from ${rowsIn('billing.entry', 3)} e left join counted b on b.entry_id = e.id
+        where e.fault is null and e.kind = 'call')`;
