@@ -1,7 +1,9 @@
 import { Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
 import { InvoiceEntity } from './invoice.entity.js';
 
-/** A charge of an earlier month that this invoice took in, for it was read after that month's was final. Append-only. */
+/**
+ * A charge of an earlier month that this invoice took in, for it was read after that month's was final. Append-only.
+ */
 @Entity({ name: 'invoice_late' })
 @Index('invoice_late_by_entry', ['entryId'])
 export class InvoiceLateEntity {

@@ -43,7 +43,7 @@ export class InvoiceEntity {
   @Column(atomicColumn)
   total: bigint;
 
-  /** What is to be paid, in cents: of a draft the total, a half to the even cent; of a final one with its tax. */
+  /** What is to be paid, in cents: the total, a half to the even one, and of a final one its tax. */
   @Column(atomicColumn)
   payableCents: bigint;
 

@@ -26,8 +26,9 @@ interface MonthRow {
 
 /**
  * What an account's invoice is made of: every terms of the account, in the order in which they apply, and the month's
- * charges by key, and those of earlier months that were too late for theirs, added up by product and price, and which entries they are. One statement, and so one snapshot: an
- * invoice never has the calls of one moment and the terms of another.
+ * charges by key, with those of earlier months that were too late for theirs, added up by product and price, and which
+ * entries they are. One statement, and so one snapshot: an invoice never has the calls of one moment and the terms of
+ * another.
  */
 export async function readMonth(tx: Sql, account: string, period: Period): Promise<DraftInput> {
   const [row] = await tx.query<MonthRow>({

@@ -105,8 +105,7 @@ export class InvoiceLifeController {
   ) {}
 
   /**
-   * Makes the drafts of a month final, each in a transaction of its own: what ended in between is gone on with by asking
-   * again.
+   * Makes the drafts of a month final, each in a transaction of its own: what ended in between goes on by asking again.
    */
   @Post('finalize')
   @Needs('money')

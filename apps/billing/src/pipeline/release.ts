@@ -12,6 +12,13 @@ export async function releaseDays(
   ledger: LedgerService,
   { now, invoice = null }: { readonly now: Date; readonly invoice?: string | null },
 ): Promise<number> {
+  const due = await tx.query({
+    text: `select 1 from billing.invoice_release
+      where released_at is null and day < ($1::timestamptz at time zone 'utc')::date
+        and ($2::uuid is null or invoice_id = $2) limit 1`,
+    values: [now, invoice],
+  });
+  if (due.length === 0) return 0;
   await awaitBooks(tx);
   const rows = await tx.query<{
     invoice: string;

@@ -1,7 +1,7 @@
 /**
  * What the journals of final invoices should come to, worked out from their rows: `source`, `account`, `asset`,
- * `amount`, debits positive. What was voided comes to nothing. An invoice without a customer was made final by a release
- * that did not post invoices.
+ * `amount`, debits positive. What was voided comes to nothing. An invoice without a customer was made final by a
+ * release that did not post invoices.
  */
 export const expectedInvoices = `
   select 'invoice:' || i.id as source, line.account, 'USD' as asset, case i.state when 'void' then 0 else line.amount end

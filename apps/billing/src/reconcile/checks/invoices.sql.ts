@@ -33,9 +33,9 @@ export function checkInvoices(): Check {
 }
 
 /**
- * Final invoices against what was frozen of them: the digest is that of the document, the row and its lines say what the
- * document says, its entries are those that the charges come to, and the numbers of a series and the sums of credit notes
- * are whole.
+ * Final invoices against what was frozen of them: the digest is that of the document, the row and its lines say what
+ * the document says, its entries are those that the charges come to, and the numbers of a series and the sums of credit
+ * notes are whole.
  */
 export function checkFinalInvoices(): Check {
   return {
