@@ -71,6 +71,7 @@ export const billingEnvironment = gateEnvironment
     CLOSE_BREAK_LIMIT: amount.default(0n),
     JOB_LEASE_SECONDS: seconds.min(1).max(3_600).default(30),
     PROOF_ROTATION_NIGHTS: z.coerce.number().int().min(1).max(365).default(30),
+    INVOICE_APPROVAL_ABOVE: amount.default(10_000_000_000n),
   });
 
 /** Billing's configuration, parsed. */
@@ -131,6 +132,8 @@ export abstract class BillingConfig {
   abstract readonly jobLeaseMs: number;
   /** In so many nights everything that was proven is read again. */
   abstract readonly proofRotationNights: number;
+  /** An invoice of more becomes final only when a second operator has approved it: in micro-dollars. */
+  abstract readonly invoiceApprovalAbove: bigint;
 }
 
 /** Secrets that may come from a file: a URL may hold a password or a provider's key. */
@@ -189,6 +192,7 @@ export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
     closeBreakLimit: values.CLOSE_BREAK_LIMIT,
     jobLeaseMs: values.JOB_LEASE_SECONDS * 1_000,
     proofRotationNights: values.PROOF_ROTATION_NIGHTS,
+    invoiceApprovalAbove: values.INVOICE_APPROVAL_ABOVE,
   });
 }
 

@@ -61,4 +61,9 @@ export const billingSettingTexts: Readonly<Record<keyof typeof billingEnvironmen
   PROOF_ROTATION_NIGHTS: {
     text: 'In so many nights all that was proven is read again, with its signatures.',
   },
+  INVOICE_APPROVAL_ABOVE: {
+    shape: 'amount',
+    fallback: '10000',
+    text: 'An invoice of more dollars than that becomes final only when a second operator has approved it.',
+  },
 };

@@ -17,6 +17,11 @@ export type JournalKind =
   | 'dropped'
   | 'restored'
   | 'resolution'
+  | 'invoice'
+  | 'release'
+  | 'payment'
+  | 'credit-note'
+  | 'bad-debt'
   | 'reversal';
 
 /** One amount from one account to another that counts the same asset, in its smallest unit. */

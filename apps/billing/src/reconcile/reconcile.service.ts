@@ -12,7 +12,7 @@ import { type BalanceReading, canCheckBalances, checkBalances } from './checks/b
 import { checkCharges, checkPosted } from './checks/charges.sql.js';
 import { type BreakClass, breakClasses, type Check, windowColumns } from './checks/check.js';
 import { checkCopies, checkDocuments, checkFaults } from './checks/entries.sql.js';
-import { checkInvoices } from './checks/invoices.sql.js';
+import { checkFinalInvoices, checkInvoices } from './checks/invoices.sql.js';
 import { checkLedger, needsLedger } from './checks/ledger.sql.js';
 import { checkLimits } from './checks/limits.sql.js';
 import { checkMatches } from './checks/matches.sql.js';
@@ -234,6 +234,7 @@ function checksOf(
     checkCharges(window),
     checkLimits(),
     checkInvoices(),
+    checkFinalInvoices(),
     checkPayments(judgement, payments),
     checkTransfers(payments),
     ...(scope === 'full' ? [checkMatches()] : []),

@@ -15,6 +15,7 @@ export const breakClasses = [
   'posting-without-entry',
   'ledger-mismatch',
   'invoice-stale',
+  'invoice-mismatch',
   'recorded-not-settled',
   'settled-not-recorded',
   'amount-mismatch',

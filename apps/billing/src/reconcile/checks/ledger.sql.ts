@@ -1,5 +1,6 @@
 import type { Sql } from '@keyfare/db/sql';
 import { codeSql, suffixSql } from '../../token.js';
+import { expectedInvoices } from './billed.sql.js';
 import type { Check } from './check.js';
 import { expectedResolutions } from './resolutions.sql.js';
 
@@ -92,7 +93,7 @@ export async function needsLedger(tx: Sql): Promise<boolean> {
         select account, asset, sum(amount) as amount from (${expectedPostings}) as expected
         group by 1, 2 having sum(amount) <> 0),
       have as (
-        select account, asset, sum(amount) as amount from billing.posting group by 1, 2 having sum(amount) <> 0)
+        select account, asset, sum(amount) as amount from billing.ledger_line group by 1, 2 having sum(amount) <> 0)
       select exists (
           select 1 from should s full join have h using (account, asset) where h.amount is distinct from s.amount)
         or exists (
@@ -182,4 +183,5 @@ const expectedPostings = `
     (lower(code) || ':' || network || ':' || pay_to, 1),
     ('opening-balance' || ${suffixSql('code')}, -1)) as line (account, sign)
   where opening_balance is not null
-  union all ${expectedResolutions}`;
+  union all ${expectedResolutions}
+  union all ${expectedInvoices}`;
