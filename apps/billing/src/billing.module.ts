@@ -34,6 +34,9 @@ import { InvoiceService } from './invoice/invoice.service.js';
 import { LedgerService } from './ledger/ledger.service.js';
 import { AuditController } from './operator/audit.controller.js';
 import { KnownOperators } from './operator/known-operators.js';
+import { BankPaymentController } from './pipeline/bank-payment.controller.js';
+import { BankStatementController } from './pipeline/bank-statement.controller.js';
+import { BankStatements } from './pipeline/bank-statements.js';
 import { BreakController } from './pipeline/break.controller.js';
 import { ChainJob } from './pipeline/chain.job.js';
 import { DraftsJob } from './pipeline/drafts.job.js';
@@ -42,6 +45,10 @@ import { ReconcileJob } from './pipeline/reconcile.job.js';
 import { ReconciliationController } from './pipeline/reconciliation.controller.js';
 import { Resolutions } from './pipeline/resolutions.js';
 import { RatingService } from './rating/rating.service.js';
+import { BankAccountController } from './receivable/bank-account.controller.js';
+import { BankAccounts } from './receivable/bank-accounts.js';
+import { BankPayments } from './receivable/bank-payments.js';
+import { CsvBodies } from './receivable/csv-bodies.js';
 import { BreakService } from './reconcile/break.service.js';
 import { ReconcileService } from './reconcile/reconcile.service.js';
 import { ExportController } from './reports/export.controller.js';
@@ -149,6 +156,10 @@ const rooms: Provider[] = [
   Wallets,
   InvoiceService,
   MasterData,
+  BankAccounts,
+  BankPayments,
+  BankStatements,
+  CsvBodies,
   Standstills,
   ReconcileService,
   BreakService,
@@ -181,6 +192,9 @@ export class BillingModule {
         CustomerController,
         ContractController,
         TaxRateController,
+        BankAccountController,
+        BankStatementController,
+        BankPaymentController,
         ReconciliationController,
         BreakController,
         MonthController,

@@ -44,6 +44,9 @@ import { PeriodTotalEntity } from './rating/period-total.entity.js';
 import { CreateRating1796000000200 } from './rating/rating.migration.js';
 import { TermsEntity } from './rating/terms.entity.js';
 import { NameTerms1799000000000 } from './rating/terms.migration.js';
+import { BankAccountEntity } from './receivable/bank-account.entity.js';
+import { BankPaymentEntity } from './receivable/bank-payment.entity.js';
+import { CreateBankPayments1799000000800 } from './receivable/receivable.migration.js';
 import { BreakEntity } from './reconcile/break.entity.js';
 import { BreakCommentEntity, BreakEventEntity, BreakResolutionEntity } from './reconcile/case.entity.js';
 import { WorkOnBreaks1799000000400 } from './reconcile/cases.migration.js';
@@ -75,6 +78,8 @@ const entities = [
   CustomerEntity,
   ContractEntity,
   TaxRateEntity,
+  BankAccountEntity,
+  BankPaymentEntity,
   BreakEntity,
   BreakCommentEntity,
   BreakEventEntity,
@@ -109,6 +114,7 @@ const migrations = [
   WorkOnBreaks1799000000400,
   CloseMonths1799000000410,
   CreateCustomer1799000000500,
+  CreateBankPayments1799000000800,
 ];
 
 const jobsLock = 0x6b66_6a62;

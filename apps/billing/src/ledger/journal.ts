@@ -17,6 +17,7 @@ export type JournalKind =
   | 'dropped'
   | 'restored'
   | 'resolution'
+  | 'bank'
   | 'reversal';
 
 /** One line: a debit when `amount` is positive, a credit when it is negative, in the account's smallest unit. */
