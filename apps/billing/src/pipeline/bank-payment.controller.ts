@@ -1,9 +1,23 @@
 import { formatMoney, money } from '@keyfare/core/money';
-import { Admin, idParam, pageOf, pageQuery, readCursor, toPage } from '@keyfare/gate/operators';
-import { Get, Param, Query } from '@nestjs/common';
+import { identifierText } from '@keyfare/core/text';
+import {
+  Admin,
+  Changes,
+  idParam,
+  Needs,
+  operatorOf,
+  pageOf,
+  pageQuery,
+  readCursor,
+  toPage,
+} from '@keyfare/gate/operators';
+import { Body, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { type BankPayment, BankPayments, paymentStates } from '../receivable/bank-payments.js';
+import { BankMatches } from './bank-matches.js';
+import { amountText, optionalAmount } from './dollars.js';
 
 const view = z
   .object({
@@ -30,11 +44,22 @@ const query = z.strictObject({
 // PostgreSQL has no year 0.
 const day = z.iso.date().regex(/^(?!0000)/);
 
+const matchRequest = z
+  .strictObject({ invoice: z.uuid(), amount: amountText.optional() })
+  .meta({ id: 'BankPaymentMatch' });
+const creditRequest = z
+  .strictObject({ customer: identifierText, amount: amountText.optional() })
+  .meta({ id: 'BankPaymentCredit' });
+
 /** Payments of the bank statements. */
 @ApiBearerAuth()
 @Admin('bank-payments')
 export class BankPaymentController {
-  constructor(private readonly payments: BankPayments) {}
+  constructor(
+    private readonly changes: Changes,
+    private readonly payments: BankPayments,
+    private readonly matches: BankMatches,
+  ) {}
 
   /** By the day on which they were booked. */
   @Get()
@@ -55,6 +80,42 @@ export class BankPaymentController {
   @ApiOkResponse({ standardSchema: view })
   async find(@Param('id', idParam) id: string): Promise<z.infer<typeof view>> {
     return viewOf(await this.payments.find(id));
+  }
+
+  /** Says which invoice it pays; without an amount as much of it as both have left. */
+  @Post(':id/match')
+  @HttpCode(200)
+  @Needs('money')
+  @ApiOkResponse({ standardSchema: view })
+  async match(
+    @Req() asked: FastifyRequest,
+    @Param('id', idParam) id: string,
+    @Body({ schema: matchRequest }) { invoice, amount }: z.infer<typeof matchRequest>,
+  ): Promise<z.infer<typeof view>> {
+    return this.changes.make(asked, 'bank-payment.match', async (tx) => {
+      const before = viewOf(await this.payments.find(id, tx));
+      const wanted = { invoice, amount: optionalAmount(amount), by: operatorOf(asked).name };
+      const after = viewOf(await this.matches.match(tx, id, wanted));
+      return { subject: id, before, after: { ...after, invoice }, answer: after };
+    });
+  }
+
+  /** Makes what is left of it, or a part of that, the credit of a customer. */
+  @Post(':id/credit')
+  @HttpCode(200)
+  @Needs('money')
+  @ApiOkResponse({ standardSchema: view })
+  async credit(
+    @Req() asked: FastifyRequest,
+    @Param('id', idParam) id: string,
+    @Body({ schema: creditRequest }) { customer, amount }: z.infer<typeof creditRequest>,
+  ): Promise<z.infer<typeof view>> {
+    return this.changes.make(asked, 'bank-payment.credit', async (tx) => {
+      const before = viewOf(await this.payments.find(id, tx));
+      const wanted = { customer, amount: optionalAmount(amount), by: operatorOf(asked).name };
+      const after = viewOf(await this.matches.credit(tx, id, wanted));
+      return { subject: id, before, after: { ...after, customer }, answer: after };
+    });
   }
 }
 

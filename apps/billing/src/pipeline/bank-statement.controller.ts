@@ -28,6 +28,8 @@ const view = z
     /** Lines that another statement had already. */
     known: z.int(),
     added: z.int(),
+    /** How many of the new lines were matched at once, by the number of an invoice. */
+    matched: z.int(),
     /** What the new lines come to. */
     total: z.string(),
     /** The first of the new lines. */
@@ -79,7 +81,7 @@ export class BankStatementController {
 
 function viewOf(
   bankAccount: string,
-  { preview, encoding, lines, added }: ReadStatement & { readonly preview: boolean },
+  { preview, encoding, lines, added, matched }: ReadStatement & { readonly preview: boolean },
 ): z.infer<typeof view> {
   return {
     bankAccount,
@@ -88,6 +90,7 @@ function viewOf(
     lines,
     known: lines - added.length,
     added: added.length,
+    matched,
     total: dollars(added.reduce((sum, { amount }) => sum + amount, 0n)),
     items: added.slice(0, mostShown).map(({ id, line, bookedOn, amount, payer, reference }) => {
       return { id, line, bookedOn, amount: dollars(amount), payer, reference };

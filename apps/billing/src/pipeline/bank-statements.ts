@@ -9,6 +9,7 @@ import { BankPayments, type NewPayment } from '../receivable/bank-payments.js';
 import type { Encoding } from '../receivable/decode.js';
 import { readStatement } from '../receivable/read-statement.js';
 import { awaitBooks } from '../turns.js';
+import { BankMatches } from './bank-matches.js';
 
 /** What a bank statement brings that no statement before it had. */
 export interface ReadStatement {
@@ -16,6 +17,8 @@ export interface ReadStatement {
   /** How many lines it has, beside the header. */
   readonly lines: number;
   readonly added: readonly NewPayment[];
+  /** How many of the new ones were matched at once, by the number of an invoice. */
+  readonly matched: number;
 }
 
 /** Bank statements: read as a whole or not at all, and each of their payments stored and posted once. */
@@ -26,6 +29,7 @@ export class BankStatements {
     private readonly accounts: BankAccounts,
     private readonly payments: BankPayments,
     private readonly ledger: LedgerService,
+    private readonly matches: BankMatches,
   ) {}
 
   /**
@@ -42,7 +46,7 @@ export class BankStatements {
         extensions: { faults },
       });
     }
-    return { encoding, lines: lines.length, added: await this.payments.unknown(sql, bankAccountId, lines) };
+    return { encoding, lines: lines.length, added: await this.payments.unknown(sql, bankAccountId, lines), matched: 0 };
   }
 
   /** Stores and posts what is new, in the caller's transaction. Refuses as `preview`. */
@@ -61,7 +65,8 @@ export class BankStatements {
       tx,
       read.added.flatMap((payment) => journalsOf(bankAccountId, payment)),
     );
-    return read;
+    const ids = read.added.map(({ id }) => id);
+    return { ...read, matched: await this.matches.matchByNumber(tx, ids) };
   }
 }
 

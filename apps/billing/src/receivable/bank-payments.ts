@@ -33,14 +33,15 @@ export interface NewPayment extends StatementLine {
 type Row = Omit<BankPayment, 'amount' | 'matched'> & { readonly amount: string; readonly matched: string };
 
 const matchedSql = `coalesce((
-  select sum(m.amount) from billing.match m where m.bank_payment_id = p.id and m.state <> 'undone'), 0)`;
+  select sum(m.amount) from billing.match m where m.bank_payment_id = p.id and m.state <> 'undone'), 0)
+  + coalesce((select sum(c.amount) from billing.customer_credit c where c.bank_payment_id = p.id), 0)`;
 const payments = `
   select p.id, p.bank_account_id as "bankAccountId", p.booked_on::text as "bookedOn", p.amount::text as amount,
-    p.currency, p.payer, p.reference, p.imported_by as "importedBy", p.imported_at as "importedAt", ${matchedSql}::text as matched
+    p.currency, p.payer, p.reference, p.imported_by as "importedBy", p.imported_at as "importedAt", (${matchedSql})::text as matched
   from billing.bank_payment p`;
 const states: Readonly<Record<PaymentState, string>> = {
-  open: `p.amount > 0 and p.amount > ${matchedSql}`,
-  matched: `p.amount > 0 and p.amount = ${matchedSql}`,
+  open: `p.amount > 0 and p.amount > (${matchedSql})`,
+  matched: `p.amount > 0 and p.amount = (${matchedSql})`,
   out: 'p.amount <= 0',
 };
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -110,6 +111,15 @@ export class BankPayments {
           and ($3::uuid is null or p.bank_account_id = $3) and ${state === undefined ? 'true' : states[state]}
         order by p.booked_on, p.id limit $4`,
       values: [day, id, bankAccountId ?? null, limit + 1],
+    });
+    return rows.map(paymentOf);
+  }
+
+  /** Those of these of which something is open, the oldest first. */
+  async findOpen(sql: Sql, ids: readonly string[]): Promise<readonly BankPayment[]> {
+    const rows = await sql.query<Row>({
+      text: `${payments} where p.id = any($1::uuid[]) and ${states.open} order by p.booked_on, p.id`,
+      values: [ids],
     });
     return rows.map(paymentOf);
   }
