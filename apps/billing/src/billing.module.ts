@@ -34,13 +34,19 @@ import { InvoiceService } from './invoice/invoice.service.js';
 import { LedgerService } from './ledger/ledger.service.js';
 import { AuditController } from './operator/audit.controller.js';
 import { KnownOperators } from './operator/known-operators.js';
+import { BankMatches } from './pipeline/bank-matches.js';
 import { BankPaymentController } from './pipeline/bank-payment.controller.js';
 import { BankStatementController } from './pipeline/bank-statement.controller.js';
 import { BankStatements } from './pipeline/bank-statements.js';
 import { BreakController } from './pipeline/break.controller.js';
 import { ChainJob } from './pipeline/chain.job.js';
+import { CreditNotes } from './pipeline/credit-notes.js';
+import { CustomerCreditController } from './pipeline/customer-credit.controller.js';
 import { DraftsJob } from './pipeline/drafts.job.js';
+import { Finalizing } from './pipeline/finalize.js';
 import { IntakeJob } from './pipeline/intake.job.js';
+import { InvoiceLifeController } from './pipeline/invoice-life.controller.js';
+import { InvoiceLife } from './pipeline/invoice-life.js';
 import { ReconcileJob } from './pipeline/reconcile.job.js';
 import { ReconciliationController } from './pipeline/reconciliation.controller.js';
 import { Resolutions } from './pipeline/resolutions.js';
@@ -48,6 +54,7 @@ import { RatingService } from './rating/rating.service.js';
 import { BankAccountController } from './receivable/bank-account.controller.js';
 import { BankAccounts } from './receivable/bank-accounts.js';
 import { BankPayments } from './receivable/bank-payments.js';
+import { Credits } from './receivable/credits.js';
 import { CsvBodies } from './receivable/csv-bodies.js';
 import { BreakService } from './reconcile/break.service.js';
 import { ReconcileService } from './reconcile/reconcile.service.js';
@@ -159,6 +166,8 @@ const rooms: Provider[] = [
   BankAccounts,
   BankPayments,
   BankStatements,
+  BankMatches,
+  Credits,
   CsvBodies,
   Standstills,
   ReconcileService,
@@ -171,6 +180,9 @@ const rooms: Provider[] = [
   ChainJob,
   ReconcileJob,
   DraftsJob,
+  Finalizing,
+  InvoiceLife,
+  CreditNotes,
   Scheduler,
   BillingMetrics,
   BillingHealth,
@@ -188,6 +200,7 @@ export class BillingModule {
       module: BillingModule,
       controllers: [
         InvoiceController,
+        InvoiceLifeController,
         SellerController,
         CustomerController,
         ContractController,
@@ -195,6 +208,7 @@ export class BillingModule {
         BankAccountController,
         BankStatementController,
         BankPaymentController,
+        CustomerCreditController,
         ReconciliationController,
         BreakController,
         MonthController,

@@ -74,7 +74,11 @@ export class BankMatches {
   }
 
   /** What is left of a payment, or a part of it, becomes credit of a customer. 404 of either; 409 as `match`. */
-  async credit(tx: Sql, paymentId: string, { customer, amount, by }: Wanted & { customer: string }): Promise<BankPayment> {
+  async credit(
+    tx: Sql,
+    paymentId: string,
+    { customer, amount, by }: Wanted & { customer: string },
+  ): Promise<BankPayment> {
     await awaitBooks(tx);
     const payment = await this.payments.find(paymentId, tx);
     const { id: customerId } = await this.customers.find('customer', customer, tx);

@@ -13,6 +13,7 @@ export class CustomerCreditEntity {
   id: string;
 
   @Column({ type: 'uuid' })
+  @ForeignKey('CustomerEntity', { name: 'customer_credit_customer' })
   customerId: string;
 
   /** Where it came from. */
@@ -22,6 +23,7 @@ export class CustomerCreditEntity {
 
   /** Where it went. */
   @Column({ type: 'uuid', nullable: true })
+  @ForeignKey('InvoiceEntity', { name: 'customer_credit_invoice' })
   invoiceId: string | null;
 
   /** In micro-dollars. */

@@ -13,13 +13,19 @@ describe('the invoice of a bank payment', () => {
     const mark = fc.constantFrom('-', ' ', ' - ', '/', '.', '');
     const around = fc.constantFrom('', 'invoice', 'Rechnung Nr.', 'thanks,', '#');
     fc.assert(
-      fc.property(parts, fc.tuple(mark, mark), fc.tuple(around, around), fc.boolean(), (number, marks, text, isLower) => {
-        const [series, year, sequence] = number;
-        const written = `${series}${marks[0]}${year}${marks[1]}${sequence}`;
-        const reference = `${text[0]} ${isLower ? written.toLowerCase() : written} ${text[1]}`;
-        const found = invoiceOfReference({ reference, amount: 100n }, issued(number.join('-')));
-        expect(found).toMatchObject({ invoice: { id: number.join('-') }, amount: 100n });
-      }),
+      fc.property(
+        parts,
+        fc.tuple(mark, mark),
+        fc.tuple(around, around),
+        fc.boolean(),
+        (number, marks, text, isLower) => {
+          const [series, year, sequence] = number;
+          const written = `${series}${marks[0]}${year}${marks[1]}${sequence}`;
+          const reference = `${text[0]} ${isLower ? written.toLowerCase() : written} ${text[1]}`;
+          const found = invoiceOfReference({ reference, amount: 100n }, issued(number.join('-')));
+          expect(found).toMatchObject({ invoice: { id: number.join('-') }, amount: 100n });
+        },
+      ),
     );
   });
 
@@ -42,7 +48,11 @@ describe('the invoice of a bank payment', () => {
   });
 
   it('takes no more than it is open for, and may be paid in part', () => {
-    for (const [amount, taken] of [[40n, 40n], [100n, 100n], [101n, 100n]] as const) {
+    for (const [amount, taken] of [
+      [40n, 40n],
+      [100n, 100n],
+      [101n, 100n],
+    ] as const) {
       expect(invoiceOfReference({ reference: 'KF-1', amount }, issued('KF-1'))).toMatchObject({ amount: taken });
     }
   });

@@ -1,4 +1,7 @@
-/** What the journals of bank payments and of credits out of them should come to: `source`, `account`, `asset`, `amount`, debits positive. */
+/**
+ * What the journals of bank payments, and of credits out of them, should come to: `source`, `account`, `asset`,
+ * `amount`, debits positive.
+ */
 export const expectedBank = `
   select 'bank-payment:' || p.id as source, line.account, 'USD' as asset, line.sign * p.amount as amount
   from billing.bank_payment p

@@ -1,0 +1,182 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { DraftsJob } from '../src/pipeline/drafts.job.js';
+import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
+import { makeOperator, type Service, startService } from './service.js';
+import { balances, openWorld, type World } from './world.js';
+
+let world: World;
+let service: Service;
+
+beforeEach(async () => {
+  world = await openWorld();
+  world.clock.set('2026-10-01T00:00:00Z');
+  service = await startService(world);
+}, 60_000);
+afterEach(async () => {
+  await service.close();
+  await world.close();
+});
+
+const mapping = {
+  decimal: 'point',
+  dateFormat: 'YYYY-MM-DD',
+  bookedOn: 'day',
+  amount: 'sum',
+  payer: 'payer',
+  reference: ['text'],
+};
+
+async function make(path: string, body: object): Promise<string> {
+  const answer = await service.call(path, { body });
+  expect([path, answer.status]).toEqual([path, 201]);
+  return (answer.body as { id: string }).id;
+}
+
+async function post(path: string, body: object = {}, token?: string) {
+  const { status, body: answer } = await service.call(path, { body, ...(token !== undefined && { token }) });
+  return [status, answer] as readonly [number, Record<string, unknown>];
+}
+
+/** Open breaks but those of standstills: there is no chain here. */
+async function reconcile(): Promise<readonly string[]> {
+  await service.app.get(ReconcileJob).run('manual');
+  const rows = await world.rows<{ class: string; detail: string }>(
+    `select class, detail from billing.break
+      where status = 'open' and class not in ('chain-stalled', 'intake-stalled') order by class, detail`,
+  );
+  return rows.map((row) => `${row.class}: ${row.detail}`);
+}
+
+interface Made {
+  readonly customer: string;
+  readonly bank: string;
+  /** By number: `KF-000001` and so on, of 10 dollars each, due on 16 November. */
+  readonly invoices: ReadonlyMap<string, string>;
+}
+
+/** October's final invoices of these accounts, all of one customer, and a bank account. */
+async function october(...accounts: readonly string[]): Promise<Made> {
+  for (const account of accounts) {
+    await world.log.terms(account, { includedUnits: '0' });
+    await world.log.keyCall(account);
+  }
+  const payTo = 'DE89370400440532013000';
+  const sellerId = await make('/sellers', { legalName: 'Keyfare', address: 'Gasse 1', payTo, series: 'KF' });
+  const customer = await make('/customers', {
+    legalName: 'Acme',
+    address: 'Street 2',
+    language: 'en',
+    reportingCurrency: 'USD',
+    paymentDays: 14,
+  });
+  for (const account of accounts) {
+    await make('/contracts', { account, customerId: customer, sellerId, startsAt: '2026-10-01T00:00:00.000Z' });
+  }
+  world.clock.set('2026-11-02T03:00:00Z');
+  await reconcile();
+  await service.app.get(DraftsJob).run();
+  const [status, { items }] = await post('/invoices/finalize', { month: '2026-10', preview: false });
+  expect(status).toBe(200);
+  const made = items as readonly { number: string; id: string; payable: string }[];
+  expect(made.map(({ payable }) => payable)).toEqual(accounts.map(() => '10.00'));
+  const bank = await make('/bank-accounts', { name: 'Checking', currency: 'USD', mapping });
+  return { customer, bank, invoices: new Map(made.map(({ number, id }) => [number, id])) };
+}
+
+async function send(bank: string, ...lines: readonly string[]): Promise<Record<string, unknown>> {
+  const content = Buffer.from(['day,sum,payer,text', ...lines, ''].join('\n')).toString('base64');
+  const [status, answer] = await post(`/bank-statements?bankAccount=${bank}`, { content });
+  expect(status).toBe(200);
+  return answer;
+}
+
+async function open(): Promise<readonly { id: string; amount: string; matched: string }[]> {
+  const { body } = await service.call('/bank-payments?state=open');
+  return (body as { items: readonly { id: string; amount: string; matched: string }[] }).items;
+}
+
+async function stateOf(invoice: string | undefined): Promise<unknown> {
+  return ((await service.call(`/invoices/${invoice}`)).body as { state: string }).state;
+}
+
+describe('a bank payment', () => {
+  it('pays the one invoice that its reference names, as it comes in; the rest waits', async () => {
+    const { bank, customer, invoices } = await october('acct_1', 'acct_2', 'acct_3');
+    const [first, second, third] = invoices.values();
+    const answer = await send(
+      bank,
+      '2026-11-05,10.00,Acme,Invoice kf 000001 thank you',
+      '2026-11-05,4.00,Acme,KF-000002 part',
+      '2026-11-06,7.00,Acme,KF-000002',
+      '2026-11-06,10.00,Acme,your invoice',
+      '2026-11-06,20.00,Acme,KF-000002 KF-000003',
+    );
+    expect(answer).toMatchObject({ added: 5, matched: 3 });
+    expect(await Promise.all([first, second, third].map(stateOf))).toEqual(['paid', 'paid', 'final']);
+    expect((await open()).map(({ amount, matched }) => [amount, matched])).toEqual(
+      expect.arrayContaining([
+        ['7.000000', '6.000000'],
+        ['10.000000', '0.000000'],
+        ['20.000000', '0.000000'],
+      ]),
+    );
+    expect(await balances(world)).toMatchObject({
+      [`bank:${bank}`]: '51000000',
+      'unidentified-bank': '-31000000',
+      [`receivable:${customer}`]: '10000000',
+    });
+    expect(await reconcile()).toEqual([]);
+  });
+
+  it('pays several invoices, and several pay one, as an operator says; never more than either has left', async () => {
+    const { bank, invoices } = await october('acct_1', 'acct_2');
+    const [first = '', second = ''] = invoices.values();
+    await send(bank, '2026-11-05,15.00,Acme,two invoices', '2026-11-06,5.00,Acme,the rest');
+    const [large, small] = await open();
+    const token = await makeOperator(world, ['read', 'write']);
+    expect(await post(`/bank-payments/${large?.id}/match`, { invoice: first }, token)).toMatchObject([403, {}]);
+    expect(await post(`/bank-payments/${large?.id}/match`, { invoice: first })).toMatchObject([
+      200,
+      { matched: '10.000000', state: 'open' },
+    ]);
+    const again = await post(`/bank-payments/${large?.id}/match`, { invoice: first, amount: '1' });
+    expect(again).toMatchObject([409, { code: 'invoice/conflict' }]);
+    const tooMuch = await post(`/bank-payments/${large?.id}/match`, { invoice: second, amount: '5.01' });
+    expect(tooMuch).toMatchObject([409, { code: 'bank-payment/conflict' }]);
+    expect(await post(`/bank-payments/${large?.id}/match`, { invoice: second })).toMatchObject([
+      200,
+      { matched: '15.000000', state: 'matched' },
+    ]);
+    expect(await stateOf(second)).toBe('partially_paid');
+    // Asked twice at once: what is left is taken once.
+    const both = await Promise.all(
+      [1, 2].map(async () => post(`/bank-payments/${small?.id}/match`, { invoice: second })),
+    );
+    expect(both.map(([status]) => status).toSorted((a, b) => a - b)).toEqual([200, 409]);
+    expect(await stateOf(second)).toBe('paid');
+    expect(await open()).toEqual([]);
+    expect(await reconcile()).toEqual([]);
+  });
+
+  it('that is more than was to be paid becomes credit of the customer, which pays another invoice', async () => {
+    const { bank, customer, invoices } = await october('acct_1', 'acct_2');
+    const [, second = ''] = invoices.values();
+    await send(bank, '2026-11-05,13.00,Acme,KF-000001');
+    const [payment] = await open();
+    const path = `/bank-payments/${payment?.id}/credit`;
+    expect(await post(path, { customer, amount: '3.01' })).toMatchObject([409, { code: 'bank-payment/conflict' }]);
+    expect(await post(path, { customer: 'nobody' })).toMatchObject([404, { code: 'customer/not-found' }]);
+    expect(await post(path, { customer })).toMatchObject([200, { matched: '13.000000', state: 'matched' }]);
+    const credit = `/customers/${customer}/credit`;
+    expect((await service.call(credit)).body).toEqual({ customer, balance: '3.000000' });
+    const apply = (amount: string) => post(`${credit}/apply`, { invoice: second, amount });
+    expect(await apply('3.01')).toMatchObject([409, { code: 'bank-payment/conflict' }]);
+    expect(await apply('2.50')).toMatchObject([200, { balance: '0.500000' }]);
+    expect(await stateOf(second)).toBe('partially_paid');
+    expect(await balances(world)).toMatchObject({
+      [`customer-credit:${customer}`]: '-500000',
+      [`receivable:${customer}`]: '7500000',
+    });
+    expect(await reconcile()).toEqual([]);
+  });
+});
