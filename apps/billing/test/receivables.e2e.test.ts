@@ -180,3 +180,40 @@ describe('a bank payment', () => {
     expect(await reconcile()).toEqual([]);
   });
 });
+
+describe('what a customer owes', () => {
+  it('is in the ageing by how long it is overdue, at any day, and agrees with the statement and the ledger', async () => {
+    const { bank, customer, invoices } = await october('acct_1', 'acct_2', 'acct_3');
+    world.clock.set('2026-11-20T00:00:00Z');
+    await send(bank, '2026-11-19,4.00,Acme,KF-000001');
+    expect(await post(`/invoices/${invoices.get('KF-000003')}/void`)).toMatchObject([200, {}]);
+    const ageing = async (asOf: string) => {
+      const { items } = (await service.call(`/reports/ageing?asOf=${asOf}`)).body as { items: readonly object[] };
+      return items;
+    };
+    const none = { notDue: '0.000000', to30: '0.000000', to60: '0.000000', to90: '0.000000', over90: '0.000000' };
+    const row = { customer, name: 'Acme', asset: 'USD', ...none };
+    expect(await ageing('2026-11-01')).toEqual([]);
+    expect(await ageing('2026-11-16')).toEqual([{ ...row, notDue: '30.000000', total: '30.000000' }]);
+    expect(await ageing('2026-11-17')).toEqual([{ ...row, to30: '30.000000', total: '30.000000' }]);
+    expect(await ageing('2026-12-16')).toEqual([{ ...row, to30: '16.000000', total: '16.000000' }]);
+    expect(await ageing('2026-12-17')).toEqual([{ ...row, to60: '16.000000', total: '16.000000' }]);
+    expect(await ageing('2027-02-14')).toEqual([{ ...row, to90: '16.000000', total: '16.000000' }]);
+    expect(await ageing('2027-02-15')).toEqual([{ ...row, over90: '16.000000', total: '16.000000' }]);
+    const path = `/reports/statement?customer=${customer}`;
+    expect((await service.call(`${path}&from=2026-11-03&to=2026-11-30`)).body).toMatchObject({
+      items: [
+        { kind: 'opening', amount: null, balance: '30.000000' },
+        { kind: 'void', document: 'KF-000003', amount: '-10.000000' },
+        { kind: 'payment', document: 'KF-000001', amount: '-4.000000', balance: '16.000000' },
+        { kind: 'closing', amount: null, balance: '16.000000' },
+      ],
+      next: null,
+    });
+    const csv = await service.call(`/reports/statement.csv?customer=${customer}&month=2026-11`);
+    expect(csv.text.trim().split('\r\n')).toHaveLength(1 + 1 + 3 + 2 + 1);
+    expect((await balances(world))[`receivable:${customer}`]).toBe('16000000');
+    const nobody = '00000000-0000-4000-8000-000000000000';
+    expect((await service.call(`/reports/statement?customer=${nobody}`)).status).toBe(404);
+  });
+});
