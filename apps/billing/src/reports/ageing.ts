@@ -23,7 +23,7 @@ type Row = Readonly<Record<(typeof buckets)[number], string>> & {
   readonly name: string;
 };
 
-/** What customers owed at the end of the day `asOf`, which ends at `end`: overdue by 1 to 30 days, to 60, to 90, more. */
+/** What customers owed at the end of the day `asOf`, which is `end`: overdue by 1 to 30 days, to 60, to 90, more. */
 export function ageingTable(asOf: string, end: Date): Table<Row, z.infer<typeof ageingRow>> {
   return {
     name: `ageing-${asOf}`,
@@ -37,7 +37,8 @@ export function ageingTable(asOf: string, end: Date): Table<Row, z.infer<typeof 
           coalesce(sum(left_over) filter (where days between 31 and 60), 0)::text as "to60",
           coalesce(sum(left_over) filter (where days between 61 and 90), 0)::text as "to90",
           coalesce(sum(left_over) filter (where days > 90), 0)::text as "over90", sum(left_over)::text as total
-        from (select customer_id, left_over, $2::date - due_on as days from (${outstandingAt('$1::timestamptz')}) as l) as o
+        from (select customer_id, left_over, $2::date - due_on as days
+          from (${outstandingAt('$1::timestamptz')}) as l) as o
         join billing.customer k on k.id = o.customer_id
         group by o.customer_id, k.legal_name`,
       values: [end, asOf],

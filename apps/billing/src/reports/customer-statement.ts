@@ -3,7 +3,7 @@ import type { Period } from '@keyfare/core/time';
 import { z } from 'zod';
 import type { Table } from './table.js';
 
-/** A line of a customer's statement: what was invoiced is positive, what took from it negative, and what was then owed. */
+/** A line of a customer's statement: what was invoiced is positive, what took from it negative; with the balance. */
 export const statementRow = z.object({
   at: z.iso.datetime(),
   kind: z.enum(['opening', 'invoice', 'payment', 'credit-note', 'void', 'bad-debt', 'closing']),
@@ -56,7 +56,7 @@ export function statementTable(customer: string, { start, end }: Period): Table<
   };
 }
 
-// What moved the receivable of the customer, from the documents and not from the ledger. Only an unpaid invoice is void.
+// What moved the receivable of the customer, from the documents and not from the ledger. A void invoice had no payment.
 const events = `
   select 'invoice:' || id as id, issued_at as at, 'invoice' as kind, number as document, payable_cents * 10000 as amount
   from billing.invoice where customer_id::text = $1 and issued_at is not null
