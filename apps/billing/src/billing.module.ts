@@ -42,6 +42,7 @@ import { BreakController } from './pipeline/break.controller.js';
 import { ChainJob } from './pipeline/chain.job.js';
 import { CreditNotes } from './pipeline/credit-notes.js';
 import { CustomerCreditController } from './pipeline/customer-credit.controller.js';
+import { CustomerWalletController } from './pipeline/customer-wallet.controller.js';
 import { DraftsJob } from './pipeline/drafts.job.js';
 import { Finalizing } from './pipeline/finalize.js';
 import { IntakeJob } from './pipeline/intake.job.js';
@@ -50,6 +51,7 @@ import { InvoiceLife } from './pipeline/invoice-life.js';
 import { ReconcileJob } from './pipeline/reconcile.job.js';
 import { ReconciliationController } from './pipeline/reconciliation.controller.js';
 import { Resolutions } from './pipeline/resolutions.js';
+import { WalletMatches } from './pipeline/wallet-matches.js';
 import { RatingService } from './rating/rating.service.js';
 import { BankAccountController } from './receivable/bank-account.controller.js';
 import { BankAccounts } from './receivable/bank-accounts.js';
@@ -167,6 +169,7 @@ const rooms: Provider[] = [
   BankPayments,
   BankStatements,
   BankMatches,
+  WalletMatches,
   Credits,
   CsvBodies,
   Standstills,
@@ -209,6 +212,7 @@ export class BillingModule {
         BankStatementController,
         BankPaymentController,
         CustomerCreditController,
+        CustomerWalletController,
         ReconciliationController,
         BreakController,
         MonthController,

@@ -55,7 +55,9 @@ import { BankAccountEntity } from './receivable/bank-account.entity.js';
 import { BankPaymentEntity } from './receivable/bank-payment.entity.js';
 import { CreditCustomers1799000000810 } from './receivable/credit.migration.js';
 import { CustomerCreditEntity } from './receivable/customer-credit.entity.js';
+import { CustomerWalletEntity } from './receivable/customer-wallet.entity.js';
 import { CreateBankPayments1799000000800 } from './receivable/receivable.migration.js';
+import { KnowCustomerWallets1799000000820 } from './receivable/wallet.migration.js';
 import { BreakEntity } from './reconcile/break.entity.js';
 import { BreakCommentEntity, BreakEventEntity, BreakResolutionEntity } from './reconcile/case.entity.js';
 import { WorkOnBreaks1799000000400 } from './reconcile/cases.migration.js';
@@ -96,6 +98,7 @@ const entities = [
   BankAccountEntity,
   BankPaymentEntity,
   CustomerCreditEntity,
+  CustomerWalletEntity,
   BreakEntity,
   BreakCommentEntity,
   BreakEventEntity,
@@ -133,6 +136,7 @@ const migrations = [
   LiveInvoices1799000000510,
   CreateBankPayments1799000000800,
   CreditCustomers1799000000810,
+  KnowCustomerWallets1799000000820,
 ];
 
 const jobsLock = 0x6b66_6a62;

@@ -1,7 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { callRpc } from '@keyfare/devstack/chain';
+import { fundedPayer, testPayer } from '@keyfare/devstack/payers';
+import { startTestChain } from '@keyfare/devstack/test-chain';
+import { fundEth, transferUsdc } from '@keyfare/devstack/usdc';
 import { DraftsJob } from '../src/pipeline/drafts.job.js';
 import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
-import { makeOperator, type Service, startService } from './service.js';
+import { makeOperator, type Service, settled, startService } from './service.js';
 import { balances, openWorld, type World } from './world.js';
 
 let world: World;
@@ -179,6 +183,50 @@ describe('a bank payment', () => {
     });
     expect(await reconcile()).toEqual([]);
   });
+});
+
+describe('a transfer from a wallet of the customer', () => {
+  it('of exactly what is to be paid pays the invoice, and explains the money; another amount does not', async () => {
+    const node = await startTestChain();
+    const till = testPayer(81);
+    await service.close();
+    await world.close();
+    world = await openWorld({ PAY_TO: till.address.toLowerCase(), RPC_URL: node.rpcUrl });
+    world.clock.set('2026-10-01T00:00:00Z');
+    service = await startService(world);
+    try {
+      const { customer, invoices } = await october('acct_1');
+      const payer = await fundedPayer(node, 1);
+      await fundEth(node.rpcUrl, payer.address);
+      await transferUsdc(node.rpcUrl, { privateKey: payer.privateKey, to: till.address, value: 9_999_999n });
+      await transferUsdc(node.rpcUrl, { privateKey: payer.privateKey, to: till.address, value: 10_000_000n });
+      const count = async () => (await world.rows('select 1 from billing.chain_transfer')).length;
+      expect(await settled(count, 2)).toBe(2);
+      expect(await post('/customers/wallets/match')).toEqual([200, { items: [] }]);
+      // A transfer counts from its final block on.
+      await callRpc(node.rpcUrl, 'anvil_mine', ['0x80']);
+      const path = `/customers/${customer}/wallets`;
+      expect(await post(path, { address: payer.address })).toMatchObject([200, { customer }]);
+      const pay = async () => {
+        const [status, answer] = await post('/customers/wallets/match');
+        if (status !== 200) return answer;
+        return stateOf([...invoices.values()][0]);
+      };
+      expect(await settled(pay, 'paid')).toBe('paid');
+      expect(await balances(world)).toMatchObject({
+        'unidentified-receipts': '-9999999',
+        'conversion:usdc': '-10000000',
+        'conversion:usd': '10000000',
+      });
+      expect((await reconcile()).filter((text) => !text.startsWith('unknown-inbound'))).toEqual([]);
+      const inbound = await world.rows(
+        `select amount::text from billing.break where class = 'unknown-inbound' and present`,
+      );
+      expect(inbound).toEqual([{ amount: '9999999' }]);
+    } finally {
+      await node.kill();
+    }
+  }, 60_000);
 });
 
 describe('what a customer owes', () => {

@@ -71,6 +71,11 @@ export function bank(account: string): LedgerAccount {
   return { code: `bank:${account}`, asset: 'USD', type: 'asset' };
 }
 
+/** What was taken in one of the two assets for the other, USDC for dollars: the two sides mirror each other. */
+export function conversion(asset: 'USD' | 'USDC'): LedgerAccount {
+  return { code: `conversion:${asset.toLowerCase()}`, asset, type: 'equity' };
+}
+
 /** Money that came in at a bank and that nobody has said yet what for; what went out stands against it. */
 export function unidentifiedBank(): LedgerAccount {
   return { code: 'unidentified-bank', asset: 'USD', type: 'liability' };

@@ -18,6 +18,7 @@ export type JournalKind =
   | 'restored'
   | 'resolution'
   | 'bank'
+  | 'conversion'
   | 'invoice'
   | 'release'
   | 'payment'

@@ -77,6 +77,11 @@ export const invoiceProblems = {
     title: 'There is a rate of this code from this time on',
     remedy: 'A rate is never changed. Enter the new one with the time from which it holds.',
   },
+  'customer-wallet/conflict': {
+    status: 409,
+    title: 'The wallet is another customer’s',
+    remedy: 'Check the address: one wallet pays for one customer.',
+  },
   'bank-account/not-found': {
     status: 404,
     title: 'There is no such bank account',

@@ -11,4 +11,9 @@ export const expectedBank = `
   from billing.customer_credit c
   cross join lateral (values
     ('unidentified-bank', 1), ('customer-credit:' || c.customer_id, -1)) as line (account, sign)
-  where c.bank_payment_id is not null`;
+  where c.bank_payment_id is not null
+  union all
+  select 'conversion:' || m.id, line.account, m.asset, line.sign * m.amount
+  from billing.match m
+  cross join lateral (values ('unidentified-receipts', 1), ('conversion:usdc', -1)) as line (account, sign)
+  where m.rule = 'invoice-amount'`;
