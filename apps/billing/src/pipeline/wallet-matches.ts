@@ -29,7 +29,7 @@ export class WalletMatches {
     @Inject(clock) private readonly now: Clock,
   ) {}
 
-  /** From now on the wallet is the customer's. 404 `customer/not-found`, 409 `customer-wallet/conflict` for another's. */
+  /** The wallet is the customer's from now on. 404 `customer/not-found`, 409 `customer-wallet/conflict` (another's). */
   async add(tx: Sql, customer: string, { address, by }: { address: string; by: string }): Promise<void> {
     const { id } = await this.customers.find('customer', customer, tx);
     const wallet = address.toLowerCase();
