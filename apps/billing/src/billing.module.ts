@@ -34,9 +34,15 @@ import { InvoiceService } from './invoice/invoice.service.js';
 import { LedgerService } from './ledger/ledger.service.js';
 import { AuditController } from './operator/audit.controller.js';
 import { KnownOperators } from './operator/known-operators.js';
+import { BankMatches } from './pipeline/bank-matches.js';
+import { BankPaymentController } from './pipeline/bank-payment.controller.js';
+import { BankStatementController } from './pipeline/bank-statement.controller.js';
+import { BankStatements } from './pipeline/bank-statements.js';
 import { BreakController } from './pipeline/break.controller.js';
 import { ChainJob } from './pipeline/chain.job.js';
 import { CreditNotes } from './pipeline/credit-notes.js';
+import { CustomerCreditController } from './pipeline/customer-credit.controller.js';
+import { CustomerWalletController } from './pipeline/customer-wallet.controller.js';
 import { DraftsJob } from './pipeline/drafts.job.js';
 import { Finalizing } from './pipeline/finalize.js';
 import { IntakeJob } from './pipeline/intake.job.js';
@@ -45,7 +51,13 @@ import { InvoiceLife } from './pipeline/invoice-life.js';
 import { ReconcileJob } from './pipeline/reconcile.job.js';
 import { ReconciliationController } from './pipeline/reconciliation.controller.js';
 import { Resolutions } from './pipeline/resolutions.js';
+import { WalletMatches } from './pipeline/wallet-matches.js';
 import { RatingService } from './rating/rating.service.js';
+import { BankAccountController } from './receivable/bank-account.controller.js';
+import { BankAccounts } from './receivable/bank-accounts.js';
+import { BankPayments } from './receivable/bank-payments.js';
+import { Credits } from './receivable/credits.js';
+import { CsvBodies } from './receivable/csv-bodies.js';
 import { BreakService } from './reconcile/break.service.js';
 import { ReconcileService } from './reconcile/reconcile.service.js';
 import { RunStore } from './reconcile/run-store.js';
@@ -154,6 +166,13 @@ const rooms: Provider[] = [
   Wallets,
   InvoiceService,
   MasterData,
+  BankAccounts,
+  BankPayments,
+  BankStatements,
+  BankMatches,
+  WalletMatches,
+  Credits,
+  CsvBodies,
   Standstills,
   ReconcileService,
   RunStore,
@@ -191,6 +210,11 @@ export class BillingModule {
         CustomerController,
         ContractController,
         TaxRateController,
+        BankAccountController,
+        BankStatementController,
+        BankPaymentController,
+        CustomerCreditController,
+        CustomerWalletController,
         ReconciliationController,
         BreakController,
         MonthController,

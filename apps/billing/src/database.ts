@@ -54,6 +54,13 @@ import { PeriodTotalEntity } from './rating/period-total.entity.js';
 import { CreateRating1796000000200 } from './rating/rating.migration.js';
 import { TermsEntity } from './rating/terms.entity.js';
 import { NameTerms1799000000000 } from './rating/terms.migration.js';
+import { BankAccountEntity } from './receivable/bank-account.entity.js';
+import { BankPaymentEntity } from './receivable/bank-payment.entity.js';
+import { CreditCustomers1799000000810 } from './receivable/credit.migration.js';
+import { CustomerCreditEntity } from './receivable/customer-credit.entity.js';
+import { CustomerWalletEntity } from './receivable/customer-wallet.entity.js';
+import { CreateBankPayments1799000000800 } from './receivable/receivable.migration.js';
+import { KnowCustomerWallets1799000000820 } from './receivable/wallet.migration.js';
 import { BreakEntity } from './reconcile/break.entity.js';
 import { BreakCommentEntity, BreakEventEntity, BreakResolutionEntity } from './reconcile/case.entity.js';
 import { WorkOnBreaks1799000000400 } from './reconcile/cases.migration.js';
@@ -97,6 +104,10 @@ const entities = [
   CustomerEntity,
   ContractEntity,
   TaxRateEntity,
+  BankAccountEntity,
+  BankPaymentEntity,
+  CustomerCreditEntity,
+  CustomerWalletEntity,
   BreakEntity,
   BreakCommentEntity,
   BreakEventEntity,
@@ -136,6 +147,9 @@ const migrations = [
   QueueRuns1799000000300,
   CreateCustomer1799000000500,
   LiveInvoices1799000000510,
+  CreateBankPayments1799000000800,
+  CreditCustomers1799000000810,
+  KnowCustomerWallets1799000000820,
 ];
 
 const jobsLock = 0x6b66_6a62;

@@ -50,6 +50,8 @@ beforeAll(async () => {
       return [`${path} cursor`, [next]] as const;
     }),
   );
+  const mapping = { decimal: 'point', dateFormat: 'YYYY-MM-DD', bookedOn: 'a', amount: 'b', reference: ['c'] };
+  const made = await service.call('/bank-accounts', { body: { name: 'Bank', currency: 'USD', mapping } });
   const [invoice] = await world.rows<{ id: string }>('select id from billing.invoice');
   plausible = new Map<string, readonly unknown[]>(
     Object.entries({
@@ -88,6 +90,12 @@ beforeAll(async () => {
       text: ['asked the customer'],
       digest: ['0'.repeat(64)],
       reason: ['a late invoice'],
+      bankAccount: [(made.body as { id: string }).id],
+      content: [Buffer.from('a,b,c\n2026-11-01,1.00,x\n').toString('base64'), 'YSxiLGMKMSwyLDM='],
+      preview: ['true'],
+      mapping: [mapping],
+      currency: ['USD', 'EUR'],
+      state: ['open', 'out'],
       changes: [[{ id: 'b-1', ifMatch: '*', owner: 'ann' }], [{ id: 'b-2', ifMatch: '"x"', resolution: null }]],
     }),
   );

@@ -66,6 +66,21 @@ export function otherIncome(asset: TokenCode): LedgerAccount {
   return { code: `other-income${suffix(asset)}`, asset, type: 'income' };
 }
 
+/** What a bank account of ours holds, as its statements add up. */
+export function bank(account: string): LedgerAccount {
+  return { code: `bank:${account}`, asset: 'USD', type: 'asset' };
+}
+
+/** What was taken in one of the two assets for the other, USDC for dollars: the two sides mirror each other. */
+export function conversion(asset: 'USD' | 'USDC'): LedgerAccount {
+  return { code: `conversion:${asset.toLowerCase()}`, asset, type: 'equity' };
+}
+
+/** Money that came in at a bank and that nobody has said yet what for; what went out stands against it. */
+export function unidentifiedBank(): LedgerAccount {
+  return { code: 'unidentified-bank', asset: 'USD', type: 'liability' };
+}
+
 /**
  * An account counts one asset, so each token has accounts of its own. It stands in the first part of the code, which no
  * sku, network or wallet can reach into. USDC has none: its accounts are older than the second token.

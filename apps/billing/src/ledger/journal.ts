@@ -17,6 +17,8 @@ export type JournalKind =
   | 'dropped'
   | 'restored'
   | 'resolution'
+  | 'bank'
+  | 'conversion'
   | 'invoice'
   | 'release'
   | 'payment'

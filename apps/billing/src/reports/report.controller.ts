@@ -5,9 +5,12 @@ import { Get, Inject, Query, Req, StreamableFile } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { MasterData } from '../customer/master-data.js';
 import { clock } from '../tokens.js';
+import { ageingRow, ageingTable } from './ageing.js';
 import { callerRow, callersTable } from './callers.js';
 import { csvQuery } from './csv.js';
+import { statementRow, statementTable } from './customer-statement.js';
 import { registerRow, registerTable } from './invoice-register.js';
 import { generalLedgerRow, generalLedgerTable, journalRow, journalTable } from './ledger-lines.js';
 import { day, dayAfter, isRange, rangeMessage, rangeOf, rangeQuery } from './range.js';
@@ -37,6 +40,9 @@ const balanceQuery = reportQuery
   .extend({ asOf: day.optional() })
   .refine(({ month, asOf }) => month === undefined || asOf === undefined, 'must be a month or asOf');
 const daysQuery = z.strictObject({ ...pageQuery, ...csvQuery, format, ...rangeQuery });
+/** At the end of the day `asOf`: today by default, as far as it has come. */
+const ageingQuery = z.strictObject({ ...pageQuery, ...csvQuery, format, asOf: day.optional() });
+const statementQuery = daysQuery.extend({ customer: z.uuid() }).refine(isRange, rangeMessage);
 const linesQuery = daysQuery.refine(isRange, rangeMessage);
 const detailQuery = daysQuery
   .extend({
@@ -56,6 +62,7 @@ type AnyQuery = Omit<ReportQuery, 'month'>;
 export class ReportController {
   constructor(
     private readonly reports: ReportService,
+    private readonly customers: MasterData,
     @Inject(clock) private readonly now: Clock,
   ) {}
 
@@ -108,6 +115,28 @@ export class ReportController {
     @Req() request: FastifyRequest,
   ): Promise<Page<z.infer<typeof registerRow>> | StreamableFile> {
     return this.#answer(registerTable(this.#month(query)), query, request);
+  }
+
+  /** What each customer owes, by how long it is overdue. */
+  @Get(['ageing', 'ageing.csv'])
+  @ApiOkResponse({ standardSchema: pageOf(ageingRow) })
+  async ageing(
+    @Query({ schema: ageingQuery }) query: z.infer<typeof ageingQuery>,
+    @Req() request: FastifyRequest,
+  ): Promise<Page<z.infer<typeof ageingRow>> | StreamableFile> {
+    const asOf = query.asOf ?? this.now().toISOString().slice(0, 10);
+    return this.#answer(ageingTable(asOf, dayAfter(asOf)), query, request);
+  }
+
+  /** What a customer owed, was invoiced and paid in a time. */
+  @Get(['statement', 'statement.csv'])
+  @ApiOkResponse({ standardSchema: pageOf(statementRow) })
+  async statement(
+    @Query({ schema: statementQuery }) query: z.infer<typeof statementQuery>,
+    @Req() request: FastifyRequest,
+  ): Promise<Page<z.infer<typeof statementRow>> | StreamableFile> {
+    const { id } = await this.customers.find('customer', query.customer);
+    return this.#answer(statementTable(id, rangeOf(query, this.now())), query, request);
   }
 
   /** Every line of the journal. */

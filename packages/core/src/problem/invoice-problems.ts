@@ -77,4 +77,40 @@ export const invoiceProblems = {
     title: 'There is a rate of this code from this time on',
     remedy: 'A rate is never changed. Enter the new one with the time from which it holds.',
   },
+  'customer-wallet/conflict': {
+    status: 409,
+    title: 'The wallet is another customer’s',
+    remedy: 'Check the address: one wallet pays for one customer.',
+  },
+  'bank-account/not-found': {
+    status: 404,
+    title: 'There is no such bank account',
+    remedy: 'Check the id against the list of bank accounts.',
+  },
+  'bank-account/conflict': {
+    status: 409,
+    title: 'Another bank account has this IBAN',
+    remedy: 'Look for it in the list of bank accounts.',
+  },
+  'bank-account/unsupported-currency': {
+    status: 422,
+    title: 'Only bank accounts in US dollars are kept',
+    remedy: 'Enter what came in another currency as a correction, at the rate that your bank gave.',
+  },
+  'bank-statement/malformed': {
+    status: 422,
+    title: 'The bank statement cannot be read',
+    remedy:
+      'See lines and faults, and mend the file or the mapping of the bank account. Nothing of the file was stored.',
+  },
+  'bank-payment/not-found': {
+    status: 404,
+    title: 'There is no such bank payment',
+    remedy: 'Check the id against the list of bank payments.',
+  },
+  'bank-payment/conflict': {
+    status: 409,
+    title: 'The bank payment or the invoice has less left than is to be matched',
+    remedy: 'Look at what is left of both, and match no more than that.',
+  },
 } as const satisfies Record<string, CatalogueRow>;

@@ -1,5 +1,6 @@
 import type { Sql } from '@keyfare/db/sql';
 import { codeSql, suffixSql } from '../../token.js';
+import { expectedBank } from './bank.sql.js';
 import { expectedInvoices } from './billed.sql.js';
 import type { Check } from './check.js';
 import { expectedResolutions } from './resolutions.sql.js';
@@ -184,4 +185,5 @@ const expectedPostings = `
     ('opening-balance' || ${suffixSql('code')}, -1)) as line (account, sign)
   where opening_balance is not null
   union all ${expectedResolutions}
-  union all ${expectedInvoices}`;
+  union all ${expectedInvoices}
+  union all ${expectedBank}`;

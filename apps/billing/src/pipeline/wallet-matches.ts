@@ -1,0 +1,104 @@
+import { Problem } from '@keyfare/core/problem';
+import type { Clock } from '@keyfare/core/time';
+import type { Sql } from '@keyfare/db/sql';
+import { Inject, Injectable } from '@nestjs/common';
+import { MasterData } from '../customer/master-data.js';
+import { deriveId } from '../derive-id.js';
+import { conversion, unidentifiedReceipts } from '../ledger/chart.js';
+import { journalOf } from '../ledger/journal.js';
+import { LedgerService } from '../ledger/ledger.service.js';
+import { codeSql } from '../token.js';
+import { clock } from '../tokens.js';
+import { awaitBooks } from '../turns.js';
+import { InvoiceLife } from './invoice-life.js';
+
+/** A transfer that paid an invoice. */
+export interface PaidByTransfer {
+  readonly match: string;
+  readonly invoice: string;
+  readonly transfer: string;
+}
+
+/** Which invoices were paid from the wallets of their customers, in USDC, one for one dollar. */
+@Injectable()
+export class WalletMatches {
+  constructor(
+    private readonly customers: MasterData,
+    private readonly invoices: InvoiceLife,
+    private readonly ledger: LedgerService,
+    @Inject(clock) private readonly now: Clock,
+  ) {}
+
+  /** The wallet is the customer's from now on. 404 `customer/not-found`, 409 `customer-wallet/conflict` (another's). */
+  async add(tx: Sql, customer: string, { address, by }: { address: string; by: string }): Promise<void> {
+    const { id } = await this.customers.find('customer', customer, tx);
+    const wallet = address.toLowerCase();
+    await tx.query({
+      text: `insert into billing.customer_wallet (address, customer_id, added_by, added_at) values ($1, $2, $3, $4)
+        on conflict (address) do nothing`,
+      values: [wallet, id, by, this.now()],
+    });
+    const owned = await tx.query({
+      text: 'select 1 from billing.customer_wallet where address = $1 and customer_id = $2',
+      values: [wallet, id],
+    });
+    if (owned.length === 0) throw new Problem('customer-wallet/conflict');
+  }
+
+  /**
+   * Matches each transfer in a final block that came by no authorization, from a customer's wallet, with the one open
+   * invoice of the customer of exactly its amount; two such invoices or transfers are left to a person. A thousand at
+   * most, the oldest first, in the caller's transaction.
+   */
+  async matchByAmount(tx: Sql): Promise<readonly PaidByTransfer[]> {
+    await awaitBooks(tx);
+    const found = await tx.query<{ transfer: string; invoice: string; amount: string }>({
+      text: `
+        with came as (
+          select t.id as transfer, w.customer_id, t.value as amount, t.block_time, count(*) over same as transfers
+          from billing.chain_transfer t
+          join billing.chain_cursor c on c.watch = t.watch and t.block_number <= c.finalized_number
+          join billing.customer_wallet w on w.address = t.from_address
+          where t.authorizer is null and t.orphaned_at is null and t.to_address = t.pay_to
+            and t.from_address <> t.pay_to and t.value > 0 and ${codeSql('t.asset')} = 'USDC'
+            and not exists (select 1 from billing.match m where m.transfer_id = t.id)
+          window same as (partition by w.customer_id, t.value)),
+        due as (
+          select id as invoice, customer_id, payable_cents * 10000 - paid - credited as amount,
+            count(*) over (partition by customer_id, payable_cents * 10000 - paid - credited) as invoices
+          from billing.invoice where state in ('final', 'partially_paid') and customer_id is not null)
+        select transfer, invoice, amount::text as amount from came join due using (customer_id, amount)
+        where transfers = 1 and invoices = 1 order by block_time, transfer limit 1000`,
+    });
+    const matched: PaidByTransfer[] = [];
+    for (const { transfer, invoice, amount } of found) {
+      matched.push(await this.#pay(tx, { transfer, invoice, amount: BigInt(amount) }));
+    }
+    return matched;
+  }
+
+  async #pay(
+    tx: Sql,
+    { transfer, invoice, amount }: { transfer: string; invoice: string; amount: bigint },
+  ): Promise<PaidByTransfer> {
+    const match = deriveId(`match:${invoice}/${transfer}/0`);
+    const at = this.now();
+    await tx.query({
+      text: `insert into billing.match (id, invoice_id, transfer_id, asset, amount, state, final_at, rule, matched_at)
+        values ($1, $2, $3, 'USDC', $4, 'final', $5, 'invoice-amount', $5)`,
+      values: [match, invoice, transfer, amount.toString(), at],
+    });
+    await this.ledger.post(tx, [
+      journalOf({
+        kind: 'conversion',
+        source: `conversion:${match}`,
+        occurredAt: at,
+        debit: unidentifiedReceipts('USDC'),
+        credit: conversion('USDC'),
+        amount,
+      }),
+    ]);
+    await this.invoices.applyPayment(tx, { invoice, amount, debit: conversion('USD'), source: `match:${match}` });
+    return { match, invoice, transfer };
+  }
+}

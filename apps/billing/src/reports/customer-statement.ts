@@ -1,0 +1,76 @@
+import { formatMoney, money } from '@keyfare/core/money';
+import type { Period } from '@keyfare/core/time';
+import { z } from 'zod';
+import type { Table } from './table.js';
+
+/** A line of a customer's statement: what was invoiced is positive, what took from it negative; with the balance. */
+export const statementRow = z.object({
+  at: z.iso.datetime(),
+  kind: z.enum(['opening', 'invoice', 'payment', 'credit-note', 'void', 'bad-debt', 'closing']),
+  document: z.string().nullable(),
+  asset: z.literal('USD'),
+  amount: z.string().nullable(),
+  balance: z.string(),
+});
+
+interface Row {
+  readonly at: Date;
+  readonly kind: z.infer<typeof statementRow>['kind'];
+  readonly document: string | null;
+  readonly amount: string | null;
+  readonly balance: string;
+}
+
+/** What a customer owed at the start of a time, what changed it, and what was owed at its end. */
+export function statementTable(customer: string, { start, end }: Period): Table<Row, z.infer<typeof statementRow>> {
+  return {
+    name: `statement-${customer}-${start.toISOString().slice(0, 10)}`,
+    columns: Object.keys(statementRow.shape) as (keyof z.infer<typeof statementRow>)[],
+    amounts: ['amount', 'balance'],
+    statement: {
+      text: `
+        with happened as (${events}),
+        known as (select * from happened where at < $3)
+        select '0' as place, 'opening' as id, $2::timestamptz as at, 'opening' as kind, null as document, null as amount,
+          coalesce(sum(amount), 0)::text as balance from known where at < $2
+        union all
+        select '1', id, at, kind, document, amount::text, balance::text
+        from (select *, sum(amount) over (order by at, id) as balance from known) as run where at >= $2
+        union all
+        select '2', 'closing', $3, 'closing', null, null, coalesce(sum(amount), 0)::text from known`,
+      values: [customer, start, end],
+    },
+    order: [
+      { column: 'place', kind: 'text' },
+      { column: 'at', kind: 'time' },
+      { column: 'id', kind: 'text' },
+    ],
+    view: ({ at, kind, document, amount, balance }) => ({
+      at: at.toISOString(),
+      kind,
+      document,
+      asset: 'USD',
+      amount: amount === null ? null : dollars(amount),
+      balance: dollars(balance),
+    }),
+  };
+}
+
+// What moved the receivable of the customer, from the documents and not from the ledger. A void invoice had no payment.
+const events = `
+  select 'invoice:' || id as id, issued_at as at, 'invoice' as kind, number as document, payable_cents * 10000 as amount
+  from billing.invoice where customer_id::text = $1 and issued_at is not null
+  union all
+  select 'payment:' || p.source || ':' || i.id, p.applied_at, 'payment', i.number, -p.amount
+  from billing.invoice_payment p join billing.invoice i on i.id = p.invoice_id where i.customer_id::text = $1
+  union all
+  select 'note:' || n.id, n.issued_at, 'credit-note', n.number, n.to_credit - n.total_cents * 10000
+  from billing.credit_note n join billing.invoice i on i.id = n.invoice_id where i.customer_id::text = $1
+  union all
+  select 'end:' || id, updated_at, case state when 'void' then 'void' else 'bad-debt' end, number,
+    paid + credited - payable_cents * 10000
+  from billing.invoice where customer_id::text = $1 and state in ('void', 'uncollectible')`;
+
+function dollars(amount: string): string {
+  return formatMoney(money('USD', BigInt(amount)));
+}
