@@ -45,6 +45,7 @@ import { RatingService } from './rating/rating.service.js';
 import { BreakService } from './reconcile/break.service.js';
 import { ReconcileService } from './reconcile/reconcile.service.js';
 import { ExportController } from './reports/export.controller.js';
+import { InvoiceDocumentController } from './reports/invoice-document.controller.js';
 import { MonthReportController } from './reports/month-report.controller.js';
 import { ReportController } from './reports/report.controller.js';
 import { ReportService } from './reports/report.service.js';
@@ -177,6 +178,7 @@ export class BillingModule {
       module: BillingModule,
       controllers: [
         InvoiceController,
+        InvoiceDocumentController,
         SellerController,
         CustomerController,
         ContractController,
