@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import PDFDocument from 'pdfkit';
+import PdfKit from 'pdfkit';
 import type { DocumentParty, DocumentTax, InvoiceDocument } from './model.js';
 import { centsText, countText, percentText, priceText } from './money-text.js';
 
-type Pdf = InstanceType<typeof PDFDocument>;
+type Pdf = InstanceType<typeof PdfKit>;
 
 // A4 in points.
 const page = { width: 595.28, left: 50, right: 545.28, top: 50, bottom: 770 } as const;
@@ -30,7 +30,7 @@ const bold = readFont(import.meta.resolve('@expo-google-fonts/noto-sans/600SemiB
  * same document gives the same bytes. Letters beyond Latin, Greek, Cyrillic and Devanagari are boxes.
  */
 export async function renderPdf(document: InvoiceDocument): Promise<Buffer> {
-  const pdf = new PDFDocument({
+  const pdf = new PdfKit({
     size: 'A4',
     margins: { top: page.top, left: page.left, right: page.width - page.right, bottom: 0 },
     bufferPages: true,
@@ -140,8 +140,8 @@ function factsOf(document: InvoiceDocument): readonly (readonly [string, string]
 
 function drawFacts(pdf: Pdf, facts: readonly (readonly [string, string])[]): void {
   const [label, value] = [
-    { x: 320, width: 100 },
-    { x: 425, width: page.right - 425 },
+    { x: 320, width: 80 },
+    { x: 402, width: page.right - 402 },
   ];
   pdf.fontSize(9);
   for (const [name, said] of facts) {
