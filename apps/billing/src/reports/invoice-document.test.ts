@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { money, toCents } from '@keyfare/core/money';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { centsOf } from './invoice-document.js';
 
 describe('the lines of a document in cents', () => {
