@@ -36,8 +36,12 @@ import { AuditController } from './operator/audit.controller.js';
 import { KnownOperators } from './operator/known-operators.js';
 import { BreakController } from './pipeline/break.controller.js';
 import { ChainJob } from './pipeline/chain.job.js';
+import { CreditNotes } from './pipeline/credit-notes.js';
 import { DraftsJob } from './pipeline/drafts.job.js';
+import { Finalizing } from './pipeline/finalize.js';
 import { IntakeJob } from './pipeline/intake.job.js';
+import { InvoiceLifeController } from './pipeline/invoice-life.controller.js';
+import { InvoiceLife } from './pipeline/invoice-life.js';
 import { ReconcileJob } from './pipeline/reconcile.job.js';
 import { ReconciliationController } from './pipeline/reconciliation.controller.js';
 import { Resolutions } from './pipeline/resolutions.js';
@@ -161,6 +165,9 @@ const rooms: Provider[] = [
   ChainJob,
   ReconcileJob,
   DraftsJob,
+  Finalizing,
+  InvoiceLife,
+  CreditNotes,
   Scheduler,
   BillingMetrics,
   BillingHealth,
@@ -179,6 +186,7 @@ export class BillingModule {
       controllers: [
         InvoiceController,
         InvoiceDocumentController,
+        InvoiceLifeController,
         SellerController,
         CustomerController,
         ContractController,

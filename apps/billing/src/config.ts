@@ -69,6 +69,7 @@ export const billingEnvironment = gateEnvironment
     RECEIPT_KEY_GRACE_SECONDS: seconds.default(120),
     FOUR_EYES_ABOVE: amount.default(100_000_000n),
     CLOSE_BREAK_LIMIT: amount.default(0n),
+    INVOICE_APPROVAL_ABOVE: amount.default(10_000_000_000n),
   });
 
 /** Billing's configuration, parsed. */
@@ -125,6 +126,8 @@ export abstract class BillingConfig {
   abstract readonly fourEyesAbove: bigint;
   /** A month is not locked while a case of more is open: in the same unit. */
   abstract readonly closeBreakLimit: bigint;
+  /** An invoice of more becomes final only when a second operator has approved it: in micro-dollars. */
+  abstract readonly invoiceApprovalAbove: bigint;
 }
 
 /** Secrets that may come from a file: a URL may hold a password or a provider's key. */
@@ -181,6 +184,7 @@ export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
     receiptKeyGraceMs: values.RECEIPT_KEY_GRACE_SECONDS * 1_000,
     fourEyesAbove: values.FOUR_EYES_ABOVE,
     closeBreakLimit: values.CLOSE_BREAK_LIMIT,
+    invoiceApprovalAbove: values.INVOICE_APPROVAL_ABOVE,
   });
 }
 

@@ -24,9 +24,16 @@ import { CreateIntake1796000000100 } from './intake/intake.migration.js';
 import { PaymentEntity } from './intake/payment.entity.js';
 import { ReadByPlace1796000000700 } from './intake/place.migration.js';
 import { ReceiptKeyEntity } from './intake/receipt-key.entity.js';
+import { CreditNoteEntity } from './invoice/credit-note.entity.js';
+import { CreditNoteLineEntity } from './invoice/credit-note-line.entity.js';
 import { InvoiceEntity } from './invoice/invoice.entity.js';
 import { CreateInvoice1796000000500 } from './invoice/invoice.migration.js';
+import { InvoiceLateEntity } from './invoice/invoice-late.entity.js';
 import { InvoiceLineEntity } from './invoice/invoice-line.entity.js';
+import { InvoicePaymentEntity } from './invoice/invoice-payment.entity.js';
+import { InvoiceReleaseEntity } from './invoice/invoice-release.entity.js';
+import { LiveInvoices1799000000510 } from './invoice/life.migration.js';
+import { NumberSeriesEntity } from './invoice/number-series.entity.js';
 import { CountEurc1798000000400 } from './ledger/eurc.migration.js';
 import { JournalEntity } from './ledger/journal.entity.js';
 import { CreateLedger1796000000300 } from './ledger/ledger.migration.js';
@@ -71,6 +78,12 @@ const entities = [
   OpenPaymentEntity,
   InvoiceEntity,
   InvoiceLineEntity,
+  InvoiceLateEntity,
+  InvoiceReleaseEntity,
+  InvoicePaymentEntity,
+  CreditNoteEntity,
+  CreditNoteLineEntity,
+  NumberSeriesEntity,
   SellerEntity,
   CustomerEntity,
   ContractEntity,
@@ -109,6 +122,7 @@ const migrations = [
   WorkOnBreaks1799000000400,
   CloseMonths1799000000410,
   CreateCustomer1799000000500,
+  LiveInvoices1799000000510,
 ];
 
 const jobsLock = 0x6b66_6a62;

@@ -55,4 +55,9 @@ export const billingSettingTexts: Readonly<Record<keyof typeof billingEnvironmen
     fallback: '0',
     text: 'A month cannot be locked while a break of more than that is open, or one without an amount that is not low.',
   },
+  INVOICE_APPROVAL_ABOVE: {
+    shape: 'amount',
+    fallback: '10000',
+    text: 'An invoice of more dollars than that becomes final only when a second operator has approved it.',
+  },
 };

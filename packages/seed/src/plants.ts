@@ -28,6 +28,7 @@ export const notPlanted: Readonly<Record<string, string>> = {
   'posting-without-entry': "falsified in billing's books, which a history does not have yet",
   'ledger-mismatch': "falsified in billing's books, which a history does not have yet",
   'invoice-stale': 'comes of a nightly job of billing that did not run for a day',
+  'invoice-mismatch': "falsified in billing's books, which a history does not have yet",
   'intake-stalled': 'a log that nobody gives places to for as long as billing waits',
   'chain-stalled': 'a node that is down for as long as billing waits',
   'chain-rewritten': 'a node that shows other blocks than billing has read before',

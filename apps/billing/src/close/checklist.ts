@@ -66,7 +66,7 @@ export async function lookAt(
         (select count(*)::int from billing.break
           where status = 'open' and coalesce(happened_at, $1) < $2
             and case when amount is null then class <> all ($5::text[]) else amount > $4::numeric end) as breaks,
-        (select count(*)::int from billing.invoice where period_start = $1 and state = 'draft') as drafts,
+        (select count(*)::int from billing.invoice where period_start = $1 and state = 'draft' and total > 0) as drafts,
         (select count(*)::int from billing.accounting_month a
           join billing.entry e on e.ingested_at > a.locked_at
             and coalesce(e.usage_occurred_at, e.recorded_at) >= $1 and coalesce(e.usage_occurred_at, e.recorded_at) < $2
@@ -91,7 +91,7 @@ function itemsOf(row: Looked): readonly ChecklistItem[] {
     none('chain-final', row.wallets_behind, 'Wallets that are not read past its end, or have a transfer not final.'),
     yes('reconciled', row.reconciled, 'The last reconciliation compared log and chain past the end of the month.'),
     none('breaks', row.breaks, 'Open breaks over the limit of the close.'),
-    none('invoices', row.drafts, 'Invoices of the month that are drafts.'),
+    none('invoices', row.drafts, 'Invoices of the month that are drafts, with something to pay.'),
     // They stand in a later month, by the rule of dates.
     { name: 'late-entries', ok: true, count: row.late, detail: 'Entries of the month that came after it was locked.' },
   ];

@@ -29,6 +29,10 @@ export class CustomerEntity {
   @Column({ type: 'integer' })
   paymentDays: number;
 
+  /** Of `tax_rate`: at which rates its invoices are taxed. Null: not at all. */
+  @Column({ type: 'text', nullable: true })
+  taxCode: string | null;
+
   @Column(timeColumn)
   createdAt: Date;
 }

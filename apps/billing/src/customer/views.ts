@@ -7,6 +7,8 @@ const made = { createdAt: z.iso.datetime() };
 // PostgreSQL has no year 0.
 const time = z.iso.datetime({ precision: 3 }).regex(/^(?!0000)/);
 
+const taxCode = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,31}$/, 'must be 1 to 32 letters, digits and -');
+
 const seller = {
   legalName: nameText,
   address: noteText,
@@ -27,6 +29,8 @@ const customer = {
   reportingCurrency: z.string().regex(/^[A-Z]{3}$/, 'must be three letters'),
   /** How long after the invoice it is to be paid. */
   paymentDays: z.int().min(0).max(365),
+  /** Of the rates of tax; null for invoices without tax. */
+  taxCode: taxCode.nullable(),
 };
 const contract = {
   customerId: z.uuid(),
@@ -36,7 +40,7 @@ const contract = {
   endsAt: time.nullable(),
 };
 const taxRate = {
-  code: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,31}$/, 'must be 1 to 32 letters, digits and -'),
+  code: taxCode,
   validFrom: time,
   /** 1,900 is 19 %. */
   basisPoints: z.int().min(0).max(10_000),
@@ -57,7 +61,12 @@ export const views = {
 export const requests = {
   seller: z.strictObject({ ...seller, taxId: seller.taxId.default(null) }).meta({ id: 'SellerRequest' }),
   customer: z
-    .strictObject({ ...customer, taxId: customer.taxId.default(null), contacts: customer.contacts.default([]) })
+    .strictObject({
+      ...customer,
+      taxId: customer.taxId.default(null),
+      contacts: customer.contacts.default([]),
+      taxCode: customer.taxCode.default(null),
+    })
     .meta({ id: 'CustomerRequest' }),
   contract: z
     .strictObject({ ...contract, endsAt: contract.endsAt.default(null) })

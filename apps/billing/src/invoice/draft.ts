@@ -20,6 +20,8 @@ export interface InvoicedCalls {
   readonly unitPrice: bigint;
   readonly included: bigint;
   readonly overage: bigint;
+  /** `2026-10`, of calls of that month which were read after its invoice was final. */
+  readonly lateFrom?: string | undefined;
 }
 
 export interface DraftInput {
@@ -72,7 +74,7 @@ export function draftInvoice(input: DraftInput): InvoiceDraft | null {
   const named = spans.at(-1)?.terms ?? (receipts > 0n ? input.terms[0] : undefined);
   if (named === undefined) return null;
   const { accountName } = named;
-  const lines = [...includedLines(input.calls), ...overageLines(input.calls), ...planLines(spans, period)];
+  const lines = [...usageLines(input.calls), ...planLines(spans, period)];
   const terms = BigInt(input.terms.filter(({ effectiveAt }) => effectiveAt < period.end).length);
   const total = lines.reduce((sum, { amount }) => sum + amount, 0n);
   const payableCents = toCents(money('USD', total), 'halfEven');
@@ -83,6 +85,29 @@ export function draftInvoice(input: DraftInput): InvoiceDraft | null {
 /** Whether there is nothing to invoice: no call was made, and no plan of the month has a price. */
 export function isIdle({ receipts, lines }: Pick<InvoiceDraft, 'receipts' | 'lines'>): boolean {
   return receipts === 0n && lines.every(({ unitPrice, amount }) => unitPrice === 0n && amount === 0n);
+}
+
+/** The fee of a plan for a part of a month, on a line of the invoice. */
+export interface PlanFee {
+  readonly line: number;
+  readonly slug: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly amount: bigint;
+}
+
+/** The plan fees of the invoice that `draftInvoice` draws up of the same. */
+export function planFees({ calls, terms, period }: DraftInput): readonly PlanFee[] {
+  const spans = planSpans(terms, period);
+  const before = usageLines(calls).length;
+  const lines = planLines(spans, period);
+  return spans.map(({ terms: { planSlug: slug }, fromMs, toMs }, index) => ({
+    line: before + index + 1,
+    slug,
+    fromMs,
+    toMs,
+    amount: lines[index]?.amount ?? 0n,
+  }));
 }
 
 interface Span {
@@ -110,6 +135,17 @@ function planSpans(terms: readonly InvoicedTerms[], { start, end }: Period): rea
     ),
   }));
   return spans.filter(({ fromMs, toMs }) => fromMs < toMs);
+}
+
+/** The month's own calls, and then those of each earlier month that were read too late for its invoice. */
+function usageLines(calls: readonly InvoicedCalls[]): readonly InvoiceLine[] {
+  const months = [...new Set(calls.flatMap(({ lateFrom }) => (lateFrom === undefined ? [] : [lateFrom])))].toSorted();
+  return [undefined, ...months].flatMap((month) => {
+    const some = calls.filter(({ lateFrom }) => lateFrom === month);
+    const lines = [...includedLines(some), ...overageLines(some)];
+    if (month === undefined) return lines;
+    return lines.map((line) => ({ ...line, description: `${line.description}, of ${month}, read after its invoice` }));
+  });
 }
 
 /** One for each product: what of it the plan gave, whatever its price was. */

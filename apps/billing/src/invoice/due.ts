@@ -1,5 +1,6 @@
 import { monthOf, type Period } from '@keyfare/core/time';
 import type { Sql } from '@keyfare/db/sql';
+import { billedCharges } from '../billed-charges.js';
 import { servedMonths } from '../served-months.js';
 
 /** An account's month whose draft is to be drawn up. */
@@ -27,14 +28,15 @@ export async function readDueDrafts(sql: Sql, now: Date): Promise<readonly DueDr
 // Months are counted without a time zone, for a session's own could be any; midnight of both is UTC's.
 const dueDrafts = `
   with ${servedMonths('$1::timestamptz')},
+  ${billedCharges()},
   charged as (
-    select account, period_start, count(*) as receipts from billing.charge
-    where rail = 'key' and period_start <= $1 group by account, period_start)
+    select account, month as period_start, count(*) as receipts from billed
+    where month <= $1 group by account, month)
   select m.account, m.period_start
   from (select account, period_start, coalesce(receipts, 0) as receipts,
       coalesce(priced, false) as priced
     from served full join charged using (account, period_start)) as m
-  left join billing.invoice i on i.account = m.account and i.period_start = m.period_start
+  left join billing.invoice i on i.account = m.account and i.period_start = m.period_start and i.state <> 'void'
   left join ended on ended.account = m.account
   cross join lateral (
     select count(*) as terms

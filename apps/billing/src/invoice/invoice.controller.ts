@@ -1,7 +1,6 @@
-import { formatMoney, money } from '@keyfare/core/money';
 import { Problem } from '@keyfare/core/problem';
 import { identifierText } from '@keyfare/core/text';
-import { type Clock, formatMonth, parseMonth } from '@keyfare/core/time';
+import { type Clock, parseMonth } from '@keyfare/core/time';
 import {
   Admin,
   Changes,
@@ -18,50 +17,8 @@ import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { clock } from '../tokens.js';
-import { formatCents } from './cents.js';
 import { InvoiceService } from './invoice.service.js';
-import type { Invoice, InvoiceLineView, InvoiceSummary } from './invoice-row.js';
-
-const summary = z.object({
-  id: z.string(),
-  number: z.string().nullable(),
-  state: z.enum(['draft', 'final', 'paid', 'void']),
-  account: z.string(),
-  accountName: z.string(),
-  month: z.string(),
-  periodStart: z.iso.datetime(),
-  periodEnd: z.iso.datetime(),
-  /** Whether the month is still running: more may come. */
-  running: z.boolean(),
-  /** Of a running month, up to when it says what is known. */
-  asOf: z.iso.datetime().nullable(),
-  currency: z.literal('USD'),
-  /** With six decimals, exact. */
-  total: z.string(),
-  /** With two decimals: what is to be paid. */
-  payable: z.string(),
-  receipts: z.string(),
-  firstEntry: z.string().nullable(),
-  lastEntry: z.string().nullable(),
-  digest: z.string(),
-  createdAt: z.iso.datetime(),
-  updatedAt: z.iso.datetime(),
-});
-const invoiceSummary = summary.meta({ id: 'InvoiceSummary' });
-const invoiceView = summary
-  .extend({
-    lines: z.array(
-      z.object({
-        kind: z.enum(['included', 'overage', 'plan']),
-        description: z.string(),
-        sku: z.string().nullable(),
-        quantity: z.string(),
-        unitPrice: z.string(),
-        amount: z.string(),
-      }),
-    ),
-  })
-  .meta({ id: 'Invoice' });
+import { invoiceSummary, invoiceView, viewInvoice, viewSummary } from './invoice-view.js';
 
 const draftRequest = z
   .strictObject({ account: identifierText, month: z.string().max(7) })
@@ -129,44 +86,4 @@ export class InvoiceController {
     if (!uuid.test(id)) throw new Problem('invoice/not-found');
     return viewInvoice(await this.invoices.find(id), this.now());
   }
-}
-
-function viewInvoice({ invoice, lines }: Invoice, now: Date): z.infer<typeof invoiceView> {
-  return { ...viewSummary(invoice, now), lines: lines.map(viewLine) };
-}
-
-function viewLine(line: InvoiceLineView): z.infer<typeof invoiceView>['lines'][number] {
-  return {
-    kind: line.kind,
-    description: line.description,
-    sku: line.sku,
-    quantity: line.quantity.toString(),
-    unitPrice: formatMoney(money('USD', line.unitPrice)),
-    amount: formatMoney(money('USD', line.amount)),
-  };
-}
-
-function viewSummary(invoice: InvoiceSummary, now: Date): z.infer<typeof invoiceSummary> {
-  const running = now < invoice.periodEnd;
-  return {
-    id: invoice.id,
-    number: invoice.number,
-    state: invoice.state,
-    account: invoice.account,
-    accountName: invoice.accountName,
-    month: formatMonth({ start: invoice.periodStart, end: invoice.periodEnd }),
-    periodStart: invoice.periodStart.toISOString(),
-    periodEnd: invoice.periodEnd.toISOString(),
-    running,
-    asOf: running ? invoice.updatedAt.toISOString() : null,
-    currency: 'USD',
-    total: formatMoney(money('USD', invoice.total)),
-    payable: formatCents(invoice.payableCents),
-    receipts: invoice.receipts.toString(),
-    firstEntry: invoice.firstEntry,
-    lastEntry: invoice.lastEntry,
-    digest: invoice.digest.toString('hex'),
-    createdAt: invoice.createdAt.toISOString(),
-    updatedAt: invoice.updatedAt.toISOString(),
-  };
 }

@@ -5,9 +5,17 @@ import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
 import { deriveId } from '../derive-id.js';
 import { clock, reportPool } from '../tokens.js';
-import { draftInvoice, type InvoiceDraft, isIdle } from './draft.js';
+import { draftInvoice, type InvoiceDraft, isIdle, type PlanFee, planFees } from './draft.js';
 import { type DueDraft, readDueDrafts } from './due.js';
-import { type Invoice, type InvoiceRow, type InvoiceSummary, invoiceOf, type LineRow, lineOf } from './invoice-row.js';
+import {
+  type Invoice,
+  type InvoiceRow,
+  type InvoiceSummary,
+  invoiceColumns,
+  invoiceOf,
+  type LineRow,
+  lineOf,
+} from './invoice-row.js';
 import { readMonth } from './read-month.js';
 
 /** Which invoices, and where the list goes on. */
@@ -17,6 +25,11 @@ export interface InvoiceQuery {
   /** After this one. */
   readonly after: { readonly periodStart: string; readonly account: string; readonly id: string } | null;
   readonly limit: number;
+}
+
+interface InvoiceName {
+  readonly id: string;
+  readonly attempt: number;
 }
 
 // The first key of the locks of drafts; the second is made of the invoice's id.
@@ -47,7 +60,7 @@ export class InvoiceService {
     period: Period,
   ): Promise<{ readonly before: Invoice | null; readonly after: Invoice }> {
     if (period.start > this.now()) throw new Problem('request/invalid', 'The month has not begun.');
-    const id = deriveId(`invoice:${account}:${period.start.toISOString()}`);
+    const { id, attempt } = await this.#name(tx, account, period);
     // Of two that draw up one invoice, the second reads after the first has written: an older draft never replaces it.
     await awaitTransactionLock(tx, { family: draftLocks, lock: Buffer.from(id.slice(0, 8), 'hex').readInt32BE() });
     const input = await readMonth(tx, account, period);
@@ -57,9 +70,14 @@ export class InvoiceService {
     const before = await this.#read(tx, id);
     // A draft that had something on it says that it has nothing any more.
     if (before === null && isIdle(draft)) throw new Problem('invoice/not-found', 'There is nothing to invoice.');
-    const changed = await this.#store(tx, id, draft);
+    const changed = await this.#store(tx, { id, attempt }, draft);
     if (changed) await this.#storeLines(tx, id, draft);
     return { before, after: await this.find(id, tx) };
+  }
+
+  /** The plan fees on the draft of an account's month, as the caller's transaction sees it. */
+  async planFees(tx: Sql, account: string, period: Period): Promise<readonly PlanFee[]> {
+    return planFees(await readMonth(tx, account, period));
   }
 
   /** The accounts' months whose drafts are to be drawn up, see `dueDrafts`. */
@@ -77,7 +95,7 @@ export class InvoiceService {
   /** The newest month first; one more than `limit`, where there are so many. */
   async list({ account, periodStart, after, limit }: InvoiceQuery): Promise<readonly InvoiceSummary[]> {
     const rows = await this.sql.query<InvoiceRow>({
-      text: `select * from billing.invoice
+      text: `select ${invoiceColumns} from billing.invoice i
         where ($1::text is null or account = $1) and ($2::timestamptz is null or period_start = $2)
           and ($3::timestamptz is null or period_start < $3 or (period_start = $3 and (account, id) > ($4, $5::uuid)))
         order by period_start desc, account, id limit $6`,
@@ -93,10 +111,22 @@ export class InvoiceService {
     return rows.map(invoiceOf);
   }
 
+  /** The invoice of an account's month that is not void: each that is void gives the month another. */
+  async #name(tx: Sql, account: string, period: Period): Promise<InvoiceName> {
+    const [row] = await tx.query<{ voided: number }>({
+      text: `select count(*)::int as voided from billing.invoice
+        where account = $1 and period_start = $2 and state = 'void'`,
+      values: [account, period.start],
+    });
+    const attempt = (row?.voided ?? 0) + 1;
+    const name = `invoice:${account}:${period.start.toISOString()}`;
+    return { id: deriveId(attempt === 1 ? name : `${name}#${attempt}`), attempt };
+  }
+
   /** The invoice and its lines: of one statement, for drafts are drawn up meanwhile. */
   async #read(sql: Sql, id: string): Promise<Invoice | null> {
     const [row] = await sql.query<InvoiceRow & { readonly lines: readonly LineRow[] }>({
-      text: `select i.*, coalesce((
+      text: `select ${invoiceColumns}, coalesce((
           select json_agg(json_build_object('kind', kind, 'description', description, 'sku', sku,
             'quantity', quantity::text, 'unitPrice', unit_price::text, 'amount', amount::text) order by line)
           from billing.invoice_line where invoice_id = i.id), '[]') as lines
@@ -107,11 +137,11 @@ export class InvoiceService {
   }
 
   /** Whether there was anything to write: a draft that is the same stays as it is, and so does what is no draft. */
-  async #store(tx: Sql, id: string, draft: InvoiceDraft): Promise<boolean> {
+  async #store(tx: Sql, { id, attempt }: InvoiceName, draft: InvoiceDraft): Promise<boolean> {
     const written = await tx.query({
       text: `insert into billing.invoice as i (id, state, account, account_name, period_start, period_end, total,
-          payable_cents, receipts, first_entry, last_entry, terms, digest, created_at, updated_at)
-        values ($1, 'draft', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
+          payable_cents, receipts, first_entry, last_entry, terms, digest, created_at, updated_at, attempt)
+        values ($1, 'draft', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14)
         on conflict (id) do update set account_name = excluded.account_name, total = excluded.total,
           payable_cents = excluded.payable_cents, receipts = excluded.receipts, first_entry = excluded.first_entry,
           last_entry = excluded.last_entry, terms = excluded.terms, digest = excluded.digest, updated_at = excluded.updated_at
@@ -131,6 +161,7 @@ export class InvoiceService {
         draft.terms.toString(),
         draft.digest,
         this.now(),
+        attempt,
       ],
     });
     return written.length > 0;

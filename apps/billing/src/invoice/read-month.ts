@@ -1,5 +1,6 @@
 import type { Period } from '@keyfare/core/time';
 import type { Sql } from '@keyfare/db/sql';
+import { billedCharges } from '../billed-charges.js';
 import type { DraftInput } from './draft.js';
 
 interface MonthRow {
@@ -16,6 +17,7 @@ interface MonthRow {
     readonly price: string;
     readonly included: string;
     readonly overage: string;
+    readonly late: string | null;
   }[];
   readonly receipts: string;
   readonly first_entry: string | null;
@@ -24,23 +26,25 @@ interface MonthRow {
 
 /**
  * What an account's invoice is made of: every terms of the account, in the order in which they apply, and the month's
- * charges by key, added up by product and price, and which entries they are. One statement, and so one snapshot: an
+ * charges by key, and those of earlier months that were too late for theirs, added up by product and price, and which entries they are. One statement, and so one snapshot: an
  * invoice never has the calls of one moment and the terms of another.
  */
 export async function readMonth(tx: Sql, account: string, period: Period): Promise<DraftInput> {
   const [row] = await tx.query<MonthRow>({
     text: `
-      with covered as materialized (
-        select entry_id, place, sku, unit_price, included, overage from billing.charge
-        where rail = 'key' and account = $1 and period_start = $2)
+      with ${billedCharges('$1', '$2')},
+      covered as materialized (
+        select entry_id, place, sku, unit_price, included, overage,
+          case when used_in <> month then to_char(used_in at time zone 'utc', 'YYYY-MM') end as late
+        from billed where month = $2)
       select
         coalesce((select json_agg(json_build_object('name', account_name, 'slug', plan_slug, 'version', plan_version::text,
             'price', monthly_price::text, 'since', effective_at, 'ends', ends_at) order by revision, effective_at, place)
           from billing.terms where account = $1), '[]') as terms,
         coalesce((select json_agg(json_build_object('sku', sku, 'price', unit_price::text, 'included', included::text,
-            'overage', overage::text)) from (
-          select sku, unit_price, sum(included) as included, sum(overage) as overage from covered
-          group by sku, unit_price) as summed), '[]') as calls,
+            'overage', overage::text, 'late', late)) from (
+          select sku, unit_price, sum(included) as included, sum(overage) as overage, late from covered
+          group by sku, unit_price, late) as summed), '[]') as calls,
         (select count(*) from covered)::text as receipts,
         (select entry_id from covered order by place limit 1) as first_entry,
         (select entry_id from covered order by place desc limit 1) as last_entry`,
@@ -58,11 +62,12 @@ export async function readMonth(tx: Sql, account: string, period: Period): Promi
       effectiveAt: new Date(since),
       endsAt: ends === null ? null : new Date(ends),
     })),
-    calls: row.calls.map(({ sku, price, included, overage }) => ({
+    calls: row.calls.map(({ sku, price, included, overage, late }) => ({
       sku,
       unitPrice: BigInt(price),
       included: BigInt(included),
       overage: BigInt(overage),
+      lateFrom: late ?? undefined,
     })),
     receipts: BigInt(row.receipts),
     firstEntry: row.first_entry,

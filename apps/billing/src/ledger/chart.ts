@@ -73,3 +73,37 @@ export function otherIncome(asset: TokenCode): LedgerAccount {
 function suffix(asset: AssetCode): string {
   return asset === 'USD' || asset === 'USDC' ? '' : `-${asset.toLowerCase()}`;
 }
+
+/** What a customer was invoiced and has not paid. */
+export function customerReceivable(customer: string): LedgerAccount {
+  return { code: `receivable:${customer}`, asset: 'USD', type: 'asset' };
+}
+
+/** Fees of plans that a customer was invoiced, for days that nothing was earned for yet. */
+export function deferredRevenue(customer: string): LedgerAccount {
+  return { code: `deferred-revenue:${customer}`, asset: 'USD', type: 'liability' };
+}
+
+/** What the fees of a plan earned. */
+export function planRevenue(slug: string): LedgerAccount {
+  return { code: `revenue:plan:${slug}`, asset: 'USD', type: 'income' };
+}
+
+/** Tax of a code that was invoiced, and is the state's. */
+export function taxPayable(code: string): LedgerAccount {
+  return { code: `tax-payable:${code}`, asset: 'USD', type: 'liability' };
+}
+
+/** What a customer paid beyond what is to be paid, or has back from what was. */
+export function customerCredit(customer: string): LedgerAccount {
+  return { code: `customer-credit:${customer}`, asset: 'USD', type: 'liability' };
+}
+
+/** Between micro-dollars and the cents of an invoice. */
+export const rounding: LedgerAccount = { code: 'rounding', asset: 'USD', type: 'expense' };
+
+/** Invoices that will not be paid. */
+export const badDebt: LedgerAccount = { code: 'bad-debt', asset: 'USD', type: 'expense' };
+
+/** What credit notes took back. */
+export const adjustments: LedgerAccount = { code: 'adjustments', asset: 'USD', type: 'expense' };

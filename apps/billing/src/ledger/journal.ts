@@ -17,6 +17,11 @@ export type JournalKind =
   | 'dropped'
   | 'restored'
   | 'resolution'
+  | 'invoice'
+  | 'release'
+  | 'payment'
+  | 'credit-note'
+  | 'bad-debt'
   | 'reversal';
 
 /** One line: a debit when `amount` is positive, a credit when it is negative, in the account's smallest unit. */

@@ -1,21 +1,31 @@
 import { isProblem } from '@keyfare/core/problem';
-import { isConnectionLost } from '@keyfare/db/sql';
-import { Injectable, Logger } from '@nestjs/common';
+import type { Clock } from '@keyfare/core/time';
+import { isConnectionLost, SqlPool } from '@keyfare/db/sql';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { DueDraft } from '../invoice/due.js';
 import { InvoiceService } from '../invoice/invoice.service.js';
+import { LedgerService } from '../ledger/ledger.service.js';
+import { clock } from '../tokens.js';
+import { releaseDays } from './release.js';
 
 /** Draws up the drafts of the months that are over. */
 @Injectable()
 export class DraftsJob {
   readonly #logger = new Logger('Invoices');
 
-  constructor(private readonly invoices: InvoiceService) {}
+  constructor(
+    private readonly invoices: InvoiceService,
+    private readonly ledger: LedgerService,
+    private readonly sql: SqlPool,
+    @Inject(clock) private readonly now: Clock,
+  ) {}
 
   /**
-   * How many were drawn up. Running it again changes nothing that has not changed. An account whose draft fails keeps
+   * Also earns the fees of plans on final invoices, for the days that are over. How many drafts were drawn up. Running it again changes nothing that has not changed. An account whose draft fails keeps
    * no other from theirs; the job then fails at its end, and is tried again.
    */
   async run(): Promise<number> {
+    await this.sql.transaction((tx) => releaseDays(tx, this.ledger, { now: this.now() }));
     const due = await this.invoices.due();
     let failed = 0;
     for (const each of due) if (!(await this.#draft(each))) failed += 1;

@@ -37,6 +37,7 @@ const rules: Readonly<Record<BreakClass, Rule>> = {
   'ledger-mismatch': ['high', 'correction'],
   'match-mismatch': ['high'],
   'invoice-stale': ['medium', 'correction'],
+  'invoice-mismatch': ['high', 'correction'],
   'recorded-not-settled': ['high', 'write-off', 'other-wallet', 'correction'],
   'settled-not-recorded': ['medium', 'gift', 'refund-due', 'correction'],
   'amount-mismatch': ['medium', 'write-off', 'gift', 'refund-due', 'correction'],

@@ -11,7 +11,7 @@ import { recordBreaks, resolveGone } from './breaks.sql.js';
 import { type BalanceReading, canCheckBalances, checkBalances } from './checks/balance.sql.js';
 import { breakClasses, type Check } from './checks/check.js';
 import { checkDocuments, checkEntries } from './checks/entries.sql.js';
-import { checkInvoices } from './checks/invoices.sql.js';
+import { checkFinalInvoices, checkInvoices } from './checks/invoices.sql.js';
 import { checkCharges, checkLedger, checkPosted } from './checks/ledger.sql.js';
 import { checkLimits } from './checks/limits.sql.js';
 import { checkMatches } from './checks/matches.sql.js';
@@ -164,6 +164,7 @@ function checksOf({ accounts }: RunInput, judgement: PaymentJudgement): readonly
     checkLimits(),
     checkLedger(),
     checkInvoices(),
+    checkFinalInvoices(),
     checkPayments(judgement),
     checkTransfers(),
     checkMatches(),

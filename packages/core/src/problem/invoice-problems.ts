@@ -12,6 +12,40 @@ export const invoiceProblems = {
     title: 'The invoice cannot be an electronic invoice',
     remedy:
       'The detail says what is missing: an invoice is final, has a seller and a customer, and both have a country and the tax ids that their taxes ask for.',
+  'invoice/no-contract': {
+    status: 409,
+    title: 'The account has no contract in the month of the invoice',
+    remedy: 'Enter a contract that says which customer is invoiced, and by which seller.',
+  },
+  'invoice/not-over': {
+    status: 409,
+    title: 'The time of the invoice is not over, or the log was not read past its end',
+    remedy: 'Wait until the month, or the contract of the account, has ended and billing has read the log past that.',
+  },
+  'invoice/nothing-due': {
+    status: 409,
+    title: 'There is nothing to pay on the invoice',
+    remedy: 'Leave it as a draft: it is invoiced when something comes to it.',
+  },
+  'invoice/no-tax-rate': {
+    status: 409,
+    title: 'No rate of the code of tax holds in the month of the invoice',
+    remedy: 'Enter a rate of the code that holds by the end of the month, or change the code of the customer.',
+  },
+  'invoice/needs-approval': {
+    status: 409,
+    title: 'The invoice is over the limit, and another operator has not approved it as it is now',
+    remedy: 'Have a second operator approve the draft. It must be approved again when it changes.',
+  },
+  'invoice/conflict': {
+    status: 409,
+    title: 'The state of the invoice does not allow it',
+    remedy: 'Read the invoice: only a draft becomes final, and only what is unpaid and not credited becomes void.',
+  },
+  'credit-note/too-much': {
+    status: 409,
+    title: 'The credit note would take back more than was invoiced',
+    remedy: 'Read the invoice: what earlier credit notes took back counts too.',
   },
   'seller/not-found': {
     status: 404,

@@ -88,14 +88,7 @@ export class Changes {
     const operator = operatorOf(request);
     const key = idempotencyKeyOf(request);
     const { schema } = this.#settings;
-    for (const part of parts ?? [{ subject, before, after }]) {
-      const views = [json(part.before), json(part.after)];
-      await tx.query({
-        text: `insert into ${schema}.audit (operator_id, operator_name, action, subject, before, after, request_id)
-          values ($1, $2, $3, $4, $5, $6, $7)`,
-        values: [operator.id, operator.name, action, part.subject, ...views, requestIdOf(request)],
-      });
-    }
+    await this.note(tx, request, { action, parts: parts ?? [{ subject, before, after }] });
     if (key !== null) {
       await tx.query({
         text: `insert into ${schema}.idempotent_request (operator_id, key_hash, fingerprint, answer)
@@ -105,6 +98,26 @@ export class Changes {
       });
     }
     return answer;
+  }
+
+  /** For one of several transactions of a request: its lines in the audit log, and nothing of the request's answer. */
+  async note(
+    tx: Sql,
+    request: FastifyRequest,
+    {
+      action,
+      parts,
+    }: { readonly action: string; readonly parts: readonly Pick<Change<object>, 'subject' | 'before' | 'after'>[] },
+  ): Promise<void> {
+    const operator = operatorOf(request);
+    for (const { subject, before, after } of parts) {
+      await tx.query({
+        text: `insert into ${this.#settings.schema}.audit (operator_id, operator_name, action, subject, before, after,
+            request_id)
+          values ($1, $2, $3, $4, $5, $6, $7)`,
+        values: [operator.id, operator.name, action, subject, json(before), json(after), requestIdOf(request)],
+      });
+    }
   }
 
   /**

@@ -14,6 +14,7 @@ export const breakClasses = [
   'posting-without-entry',
   'ledger-mismatch',
   'invoice-stale',
+  'invoice-mismatch',
   'recorded-not-settled',
   'settled-not-recorded',
   'amount-mismatch',

@@ -1,4 +1,5 @@
 import { codeSql, suffixSql } from '../../token.js';
+import { expectedInvoices } from './billed.sql.js';
 import type { Check } from './check.js';
 import { expectedResolutions } from './resolutions.sql.js';
 
@@ -189,4 +190,5 @@ const expectedPostings = `
     (lower(code) || ':' || network || ':' || pay_to, 1),
     ('opening-balance' || ${suffixSql('code')}, -1)) as line (account, sign)
   where opening_balance is not null
-  union all ${expectedResolutions}`;
+  union all ${expectedResolutions}
+  union all ${expectedInvoices}`;

@@ -1,0 +1,35 @@
+/**
+ * Common table expressions that say on which month's invoice each charge by key stands: `billed`, each charge once, with
+ * the month in which it was `used_in` and the `month` whose invoice it is for. That is its own month, unless the invoice
+ * of that was final before the charge was read: then it is on the invoice that took it in, and until one does, meant for
+ * the first later month without a final one. Of one account and month, both expressions, or of all.
+ */
+export function billedCharges(account?: string, month?: string): string {
+  const some =
+    account === undefined || month === undefined
+      ? ''
+      : `and c.account = ${account} and (c.period_start = ${month} or exists (
+        select 1 from finals x where x.period_start = c.period_start and x.account = c.account
+          and c.period_start < ${month} and c.place > x.up_to_place))`;
+  return `
+  finals as (
+    select id, account, period_start, up_to_place from billing.invoice
+    where state not in ('draft', 'void')${account === undefined ? '' : ` and account = ${account}`}),
+  billed as (
+    select c.entry_id, c.place, c.account, c.period_start as used_in, c.sku, c.unit_price, c.included, c.overage, c.amount,
+      case when taken.period_start is not null then taken.period_start
+        when f.id is null or f.up_to_place is null or c.place <= f.up_to_place then c.period_start
+        else (
+          select min(m) at time zone 'utc' from generate_series(
+            c.period_start at time zone 'utc' + interval '1 month',
+            (select max(x.period_start) from finals x where x.account = c.account) at time zone 'utc' + interval '1 month',
+            interval '1 month') as m
+          where not exists (
+            select 1 from finals x where x.account = c.account and x.period_start = m at time zone 'utc')) end as month
+    from billing.charge c
+    left join finals f on f.account = c.account and f.period_start = c.period_start
+    left join (
+      select l.entry_id, i.period_start from billing.invoice_late l join finals i on i.id = l.invoice_id
+    ) as taken on taken.entry_id = c.entry_id
+    where c.rail = 'key' ${some})`;
+}

@@ -1,0 +1,133 @@
+import { formatMoney, money } from '@keyfare/core/money';
+import { formatMonth } from '@keyfare/core/time';
+import { z } from 'zod';
+import { formatCents } from './cents.js';
+import { invoiceStates } from './invoice.entity.js';
+import { type Invoice, type InvoiceLineView, type InvoiceSummary, outstandingOf } from './invoice-row.js';
+
+const summary = z.object({
+  id: z.string(),
+  number: z.string().nullable(),
+  state: z.enum(invoiceStates),
+  /** Which invoice of the account's month it is: those before it are void. */
+  attempt: z.number(),
+  account: z.string(),
+  accountName: z.string(),
+  month: z.string(),
+  periodStart: z.iso.datetime(),
+  periodEnd: z.iso.datetime(),
+  /** Whether the month is still running: more may come. */
+  running: z.boolean(),
+  /** Of a running month, up to when it says what is known. */
+  asOf: z.iso.datetime().nullable(),
+  currency: z.literal('USD'),
+  /** With six decimals, exact. */
+  total: z.string(),
+  /** With two decimals: what is to be paid, of a final one with its tax. */
+  payable: z.string(),
+  /** Of a final one, with two decimals: the lines, and the tax on them. */
+  subtotal: z.string().nullable(),
+  tax: z.string().nullable(),
+  taxCode: z.string().nullable(),
+  /** In basis points. */
+  taxRate: z.number().nullable(),
+  taxReason: z.string().nullable(),
+  issuedAt: z.iso.datetime().nullable(),
+  dueOn: z.string().nullable(),
+  customerId: z.string().nullable(),
+  /** With six decimals: what was paid, what credit notes took off, and what is still to be paid of a final one. */
+  paid: z.string(),
+  credited: z.string(),
+  outstanding: z.string().nullable(),
+  receipts: z.string(),
+  firstEntry: z.string().nullable(),
+  lastEntry: z.string().nullable(),
+  /** Of a final one: its entries by their places in the log, and SHA-256 over their ids with commas between them. */
+  firstPlace: z.string().nullable(),
+  lastPlace: z.string().nullable(),
+  entriesDigest: z.string().nullable(),
+  digest: z.string(),
+  createdAt: z.iso.datetime(),
+  updatedAt: z.iso.datetime(),
+});
+export const invoiceSummary = summary.meta({ id: 'InvoiceSummary' });
+export const invoiceView = summary
+  .extend({
+    /** Both as they were when the invoice became final. */
+    seller: z.record(z.string(), z.unknown()).nullable(),
+    customer: z.record(z.string(), z.unknown()).nullable(),
+    /** All that was frozen, as canonical JSON: `digest` is its SHA-256. */
+    document: z.string().nullable(),
+    lines: z.array(
+      z.object({
+        kind: z.enum(['included', 'overage', 'plan']),
+        description: z.string(),
+        sku: z.string().nullable(),
+        quantity: z.string(),
+        unitPrice: z.string(),
+        amount: z.string(),
+      }),
+    ),
+  })
+  .meta({ id: 'Invoice' });
+
+/** An invoice with its lines, as operators see it. */
+export function viewInvoice({ invoice, lines }: Invoice, now: Date): z.infer<typeof invoiceView> {
+  const { seller, customer, document } = invoice;
+  return { ...viewSummary(invoice, now), seller, customer, document, lines: lines.map(viewLine) };
+}
+
+function viewLine(line: InvoiceLineView): z.infer<typeof invoiceView>['lines'][number] {
+  return {
+    kind: line.kind,
+    description: line.description,
+    sku: line.sku,
+    quantity: line.quantity.toString(),
+    unitPrice: formatMoney(money('USD', line.unitPrice)),
+    amount: formatMoney(money('USD', line.amount)),
+  };
+}
+
+export function viewSummary(invoice: InvoiceSummary, now: Date): z.infer<typeof invoiceSummary> {
+  const running = now < invoice.periodEnd;
+  return {
+    id: invoice.id,
+    number: invoice.number,
+    state: invoice.state,
+    attempt: invoice.attempt,
+    account: invoice.account,
+    accountName: invoice.accountName,
+    month: formatMonth({ start: invoice.periodStart, end: invoice.periodEnd }),
+    periodStart: invoice.periodStart.toISOString(),
+    periodEnd: invoice.periodEnd.toISOString(),
+    running,
+    asOf: running ? invoice.updatedAt.toISOString() : null,
+    currency: 'USD',
+    total: formatMoney(money('USD', invoice.total)),
+    payable: formatCents(invoice.payableCents),
+    subtotal: invoice.subtotalCents === null ? null : formatCents(invoice.subtotalCents),
+    tax: invoice.taxCents === null ? null : formatCents(invoice.taxCents),
+    taxCode: invoice.taxCode,
+    taxRate: invoice.taxPoints,
+    taxReason: invoice.taxReason,
+    issuedAt: invoice.issuedAt?.toISOString() ?? null,
+    dueOn: invoice.dueOn,
+    customerId: invoice.customerId,
+    paid: formatMoney(money('USD', invoice.paid)),
+    credited: formatMoney(money('USD', invoice.credited)),
+    outstanding: isOpen(invoice) ? formatMoney(money('USD', outstandingOf(invoice))) : null,
+    receipts: invoice.receipts.toString(),
+    firstEntry: invoice.firstEntry,
+    lastEntry: invoice.lastEntry,
+    firstPlace: invoice.firstPlace?.toString() ?? null,
+    lastPlace: invoice.lastPlace?.toString() ?? null,
+    entriesDigest: invoice.entriesDigest?.toString('hex') ?? null,
+    digest: invoice.digest.toString('hex'),
+    createdAt: invoice.createdAt.toISOString(),
+    updatedAt: invoice.updatedAt.toISOString(),
+  };
+}
+
+function isOpen({ state }: InvoiceSummary): boolean {
+  return state === 'final' || state === 'partially_paid' || state === 'paid';
+}

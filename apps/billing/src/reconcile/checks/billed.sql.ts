@@ -1,0 +1,45 @@
+/**
+ * What the journals of final invoices should come to, worked out from their rows: `source`, `account`, `asset`,
+ * `amount`, debits positive. What was voided comes to nothing. An invoice without a customer was made final by a release
+ * that did not post invoices.
+ */
+export const expectedInvoices = `
+  select 'invoice:' || i.id as source, line.account, 'USD' as asset, case i.state when 'void' then 0 else line.amount end
+  from billing.invoice i
+  cross join lateral (
+    select coalesce(sum(l.amount) filter (where l.kind <> 'plan'), 0) as usage,
+      coalesce(sum(l.amount) filter (where l.kind = 'plan'), 0) as plans
+    from billing.invoice_line l where l.invoice_id = i.id) as s
+  cross join lateral (values
+    ('receivable:' || i.customer_id, i.payable_cents * 10000),
+    ('unbilled-receivable:' || i.account, -s.usage),
+    ('deferred-revenue:' || i.customer_id, -s.plans),
+    ('tax-payable:' || i.tax_code, -i.tax_cents * 10000),
+    ('rounding', s.usage + s.plans + i.tax_cents * 10000 - i.payable_cents * 10000)) as line (account, amount)
+  where i.customer_id is not null and line.account is not null
+  union all
+  select 'release:' || r.invoice_id || ':' || r.day, line.account, 'USD',
+    case i.state when 'void' then 0 else line.sign * r.amount end
+  from billing.invoice_release r join billing.invoice i on i.id = r.invoice_id
+  cross join lateral (values
+    ('deferred-revenue:' || i.customer_id, 1), ('revenue:plan:' || r.slug, -1)) as line (account, sign)
+  where r.released_at is not null
+  union all
+  select 'payment:' || p.source || ':' || p.invoice_id, line.account, 'USD', line.sign * p.amount
+  from billing.invoice_payment p join billing.invoice i on i.id = p.invoice_id
+  cross join lateral (values (p.debit, 1), ('receivable:' || i.customer_id, -1)) as line (account, sign)
+  union all
+  select 'bad-debt:' || i.id, line.account, 'USD', line.sign * (i.payable_cents * 10000 - i.paid - i.credited)
+  from billing.invoice i
+  cross join lateral (values ('bad-debt', 1), ('receivable:' || i.customer_id, -1)) as line (account, sign)
+  where i.state = 'uncollectible' and i.customer_id is not null
+  union all
+  select 'credit-note:' || n.id, line.account, 'USD', line.amount
+  from billing.credit_note n join billing.invoice i on i.id = n.invoice_id
+  cross join lateral (values
+    ('adjustments', n.amount),
+    ('tax-payable:' || i.tax_code, n.tax_cents * 10000),
+    ('rounding', n.total_cents * 10000 - n.amount - n.tax_cents * 10000),
+    ('receivable:' || i.customer_id, n.to_credit - n.total_cents * 10000),
+    ('customer-credit:' || i.customer_id, -n.to_credit)) as line (account, amount)
+  where line.account is not null`;
