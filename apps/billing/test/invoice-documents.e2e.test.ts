@@ -81,3 +81,69 @@ describe('the electronic invoice', () => {
     ]);
   });
 });
+
+describe('a final invoice', () => {
+  let final: string;
+
+  /** October is over, and its invoice goes to a customer with reverse charge. */
+  async function finalize(): Promise<string> {
+    const rate = {
+      basisPoints: 0,
+      reverseCharge: true,
+      reason: 'Reverse charge.',
+      validFrom: '2026-01-01T00:00:00.000Z',
+    };
+    await make('/tax-rates', { code: 'rc', ...rate });
+    const sellers = (await service.call('/sellers')).body as { items: readonly { id: string }[] };
+    const customers = (await service.call('/customers')).body as { items: readonly { id: string }[] };
+    await world.rows(`update billing.seller set address = E'Gasse 1\\nWien\\nAustria', tax_id = 'ATU12345678'
+      where id = '${sellers.items[0]?.id}'`);
+    await world.rows(`update billing.customer set address = E'Street 2\\nPL', tax_id = 'PL1234567890', tax_code = 'rc'
+      where id = '${customers.items[0]?.id}'`);
+    world.clock.set('2026-11-02T03:00:00Z');
+    await service.app.get(ReconcileJob).run('manual');
+    const answer = await service.call('/invoices/finalize', { body: { month: '2026-10', preview: false } });
+    expect(answer).toMatchObject({ status: 200, body: { refused: 0, items: [{ id, number: 'KF-000001' }] } });
+    return id;
+  }
+
+  it('has its number, its parties as they were, and its tax, in both files', async () => {
+    final = await finalize();
+    await world.rows(`update billing.customer set legal_name = 'Renamed'`);
+    const { headers, content } = await file(`${final}/pdf`);
+    expect(headers.get('content-disposition')).toBe('attachment; filename="invoice-KF-000001.pdf"');
+    const { text } = await readPdf(content);
+    for (const said of [
+      'KF-000001',
+      'Ácme Łódź',
+      'Issued 2026-11-02 Due 2026-12-02',
+      'Tax rc, reverse charge on 7.10',
+    ]) {
+      expect(text).toContain(said);
+    }
+    const xml = await file(`${final}/xml`);
+    expect([xml.status, xml.headers.get('content-type')]).toEqual([200, 'application/xml; charset=utf-8']);
+    const said = Buffer.from(xml.content).toString();
+    expect(said).toContain('<cbc:TaxExemptionReason>Reverse charge.</cbc:TaxExemptionReason>');
+    expect(said).toContain('<cbc:PayableAmount currencyID="USD">7.10</cbc:PayableAmount>');
+  });
+
+  it('and its credit notes stay the same bytes when more is taken back', async () => {
+    const before = (await file(`${final}/pdf`)).headers.get('etag');
+    const credit = { reason: 'Outage', lines: [{ line: 2, amount: '2' }] };
+    const note = await make(`/invoices/${final}/credit-notes`, credit);
+    const pdf = await file(`${final}/credit-notes/${note}/pdf`);
+    const { text } = await readPdf(pdf.content);
+    for (const said of ['Credit note KF/C-000001', 'Credits invoice KF-000001 of 2026-11-02', 'Total 2.00', 'Outage']) {
+      expect(text).toContain(said);
+    }
+    const xml = Buffer.from((await file(`${final}/credit-notes/${note}/xml`)).content).toString();
+    expect(xml).toMatch(/<cac:InvoiceDocumentReference>\s*<cbc:ID>KF-000001</u);
+    world.clock.set('2026-11-03T03:00:00Z');
+    const rest = await make(`/invoices/${final}/credit-notes`, { reason: 'All' });
+    expect(Buffer.from((await file(`${final}/credit-notes/${rest}/xml`)).content).toString()).toContain('>5.10<');
+    expect((await file(`${final}/pdf`)).headers.get('etag')).toBe(before);
+    expect((await file(`${final}/credit-notes/${note}/pdf`)).headers.get('etag')).toBe(pdf.headers.get('etag'));
+    expect((await file(`${final}/credit-notes/${final}/pdf`)).status).toBe(404);
+  });
+});
