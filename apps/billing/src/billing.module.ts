@@ -62,6 +62,7 @@ import { BreakService } from './reconcile/break.service.js';
 import { ReconcileService } from './reconcile/reconcile.service.js';
 import { RunStore } from './reconcile/run-store.js';
 import { ExportController } from './reports/export.controller.js';
+import { InvoiceDocumentController } from './reports/invoice-document.controller.js';
 import { MonthReportController } from './reports/month-report.controller.js';
 import { ReportController } from './reports/report.controller.js';
 import { ReportService } from './reports/report.service.js';
@@ -205,6 +206,7 @@ export class BillingModule {
       module: BillingModule,
       controllers: [
         InvoiceController,
+        InvoiceDocumentController,
         InvoiceLifeController,
         SellerController,
         CustomerController,

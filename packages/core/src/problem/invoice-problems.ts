@@ -7,6 +7,12 @@ export const invoiceProblems = {
     title: 'There is no such invoice',
     remedy: 'Check the invoice number.',
   },
+  'invoice/no-e-invoice': {
+    status: 409,
+    title: 'The invoice cannot be an electronic invoice',
+    remedy:
+      'The detail says what is missing: an invoice is final, has a seller and a customer, and both have a country and the tax ids that their taxes ask for.',
+  },
   'invoice/no-contract': {
     status: 409,
     title: 'The account has no contract in the month of the invoice',

@@ -92,7 +92,8 @@ const promised: Readonly<Record<number, string>> = {
   409: `account/conflict break/conflict break/not-possible key/conflict month/conflict month/not-ready operator/conflict
     payment/in-progress payment/refund-due payment/served plan/conflict request/in-progress contract/conflict seller/conflict
     tax-rate/conflict credit-note/too-much invoice/conflict invoice/needs-approval invoice/no-contract
-    invoice/no-tax-rate invoice/not-over invoice/nothing-due bank-account/conflict bank-payment/conflict customer-wallet/conflict`,
+    invoice/no-tax-rate invoice/not-over invoice/nothing-due bank-account/conflict bank-payment/conflict customer-wallet/conflict
+    invoice/no-e-invoice`,
   412: 'request/precondition-failed',
   413: 'request/too-large',
   414: 'request/uri-too-long',
