@@ -37,6 +37,7 @@ import { KnownOperators } from './operator/known-operators.js';
 import { BreakController } from './pipeline/break.controller.js';
 import { ChainJob } from './pipeline/chain.job.js';
 import { DraftsJob } from './pipeline/drafts.job.js';
+import { EntryController } from './pipeline/entry.controller.js';
 import { IntakeJob } from './pipeline/intake.job.js';
 import { ReconcileJob } from './pipeline/reconcile.job.js';
 import { ReconciliationController } from './pipeline/reconciliation.controller.js';
@@ -183,6 +184,7 @@ export class BillingModule {
         TaxRateController,
         ReconciliationController,
         BreakController,
+        EntryController,
         MonthController,
         MonthReportController,
         ReportController,

@@ -23,6 +23,8 @@ import { FeedCursorEntity } from './intake/feed-cursor.entity.js';
 import { CreateIntake1796000000100 } from './intake/intake.migration.js';
 import { PaymentEntity } from './intake/payment.entity.js';
 import { ReadByPlace1796000000700 } from './intake/place.migration.js';
+import { ReadmissionEntity } from './intake/readmission.entity.js';
+import { ReadmitEntries1799000000700 } from './intake/readmission.migration.js';
 import { ReceiptKeyEntity } from './intake/receipt-key.entity.js';
 import { InvoiceEntity } from './invoice/invoice.entity.js';
 import { CreateInvoice1796000000500 } from './invoice/invoice.migration.js';
@@ -58,6 +60,7 @@ const entities = [
   PaymentEntity,
   FeedCursorEntity,
   ReceiptKeyEntity,
+  ReadmissionEntity,
   TermsEntity,
   ChargeEntity,
   PeriodTotalEntity,
@@ -109,6 +112,7 @@ const migrations = [
   WorkOnBreaks1799000000400,
   CloseMonths1799000000410,
   CreateCustomer1799000000500,
+  ReadmitEntries1799000000700,
 ];
 
 const jobsLock = 0x6b66_6a62;

@@ -12,6 +12,11 @@ export async function tryTurn(tx: Sql, turn: (typeof turns)[keyof typeof turns])
   return tryTransactionLock(tx, { family, lock: turn });
 }
 
+/** Waits for the intake's turn, and keeps it for the rest of the transaction. Taken before that of the books. */
+export async function awaitIntake(tx: Sql): Promise<void> {
+  await awaitTransactionLock(tx, { family, lock: turns.intake });
+}
+
 /**
  * Waits for the turn to write to the books, and keeps it for the rest of the transaction. Intake looks for transfers
  * that were waiting for an entry, and the chain's writer for entries that were waiting for a transfer: if both wrote at

@@ -32,20 +32,28 @@ export function checkCharges(): Check {
     text: `
       with calls as (
         select id, usage_rail, usage_account, usage_payer, usage_sku, usage_units, usage_period_start,
+          coalesce(r.after_place, e.place) as turn, coalesce(r.nth, 0) as nth,
           coalesce(sum(usage_units) over (
-            partition by usage_rail, usage_account, usage_period_start order by place
+            partition by usage_rail, usage_account, usage_period_start
+            order by coalesce(r.after_place, e.place), coalesce(r.nth, 0)
             rows between unbounded preceding and 1 preceding), 0) as units_before
-        from billing.entry where fault is null and kind = 'call'),
+        from billing.entry e left join billing.readmission r on r.place = e.place
+        where e.fault is null and kind = 'call'),
+      -- Readmitted terms rate what was booked after them alone, as a readmitted call counts after what was read before.
+      agreed as (
+        select t.*, coalesce(r.after_place, t.place) as turn, coalesce(r.nth, 0) as nth
+        from billing.terms t left join billing.readmission r on r.place = t.place),
       rated as (
         select c.*, e.id as found, p.amount as paid, ${codeSql('p.asset')} as paid_in, b.included_units, b.ends_at, e.units_before,
           case b.overage when 'invoice' then b.overage_price else 0 end as due_price,
           e.usage_rail, e.usage_account, e.usage_payer, e.usage_sku, e.usage_units, e.usage_period_start,
           case when c.rail = 'key' then coalesce(
-            (select t.id from billing.terms t
-              where t.account = c.account and t.effective_at <= c.occurred_at and t.place < c.place
+            (select t.id from agreed t
+              where t.account = c.account and t.effective_at <= c.occurred_at
+                and (t.turn, t.nth) < (coalesce(e.turn, c.place), coalesce(e.nth, 0))
               order by t.revision desc, t.effective_at desc, t.place desc limit 1),
-            (select t.id from billing.terms t
-              where t.account = c.account and t.place < c.place
+            (select t.id from agreed t
+              where t.account = c.account and (t.turn, t.nth) < (coalesce(e.turn, c.place), coalesce(e.nth, 0))
               order by t.revision, t.effective_at, t.place limit 1)) end as in_force
         from billing.charge c
         left join calls e on e.id = c.entry_id
