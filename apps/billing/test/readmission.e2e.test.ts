@@ -115,7 +115,8 @@ describe('an operator', () => {
       written.jws = `${jws.slice(0, -3)}${jws.endsWith('AAA') ? 'BBB' : 'AAA'}`;
       written.digest = sha256(written.jws);
     });
-    const { call } = await service();
+    const running = await service();
+    const call: Service['call'] = async (path, init) => running.call(path, init);
     const list = async (query = ''): Promise<{ items: { id: string; fault: string }[]; next?: string }> =>
       (await call(`/entries${query}`)).body;
     expect(await settled(async () => (await list()).items.length, 2)).toBe(2);
