@@ -142,9 +142,12 @@ function usageLines(calls: readonly InvoicedCalls[]): readonly InvoiceLine[] {
   const months = [...new Set(calls.flatMap(({ lateFrom }) => (lateFrom === undefined ? [] : [lateFrom])))].toSorted();
   return [undefined, ...months].flatMap((month) => {
     const some = calls.filter(({ lateFrom }) => lateFrom === month);
-    const lines = [...includedLines(some), ...overageLines(some)];
+    const lines = includedLines(some).concat(overageLines(some));
     if (month === undefined) return lines;
-    return lines.map((line) => ({ ...line, description: `${line.description}, of ${month}, read after its invoice` }));
+    return lines.map(
+      (line): InvoiceLine =>
+        Object.assign({}, line, { description: `${line.description}, of ${month}, read after its invoice` }),
+    );
   });
 }
 
