@@ -122,7 +122,7 @@ export class CreditNotes {
         at: this.now(),
       }),
     );
-    const [made] = (await this.of(invoice.id, tx)).filter(({ id }) => id === note.id);
+    const made = (await this.of(invoice.id, tx)).find(({ id }) => id === note.id);
     if (made === undefined) throw new TypeError('the credit note was not written');
     return made;
   }

@@ -235,7 +235,7 @@ export class InvoiceLifeController {
         return { item: itemOf(made.invoice), cents: made.invoice.payableCents };
       });
     } catch (error) {
-      if (!isProblem(error) || !/^invoice\//.test(error.code)) throw error;
+      if (!isProblem(error) || !error.code.startsWith('invoice/')) throw error;
       const { code, detail } = error;
       const nothing = { number: null, subtotal: null, tax: null, payable: null };
       return { item: { id, account, ...nothing, refusal: { code, detail: detail ?? '' } }, cents: 0n };
