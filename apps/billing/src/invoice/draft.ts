@@ -140,15 +140,16 @@ function planSpans(terms: readonly InvoicedTerms[], { start, end }: Period): rea
 /** The month's own calls, and then those of each earlier month that were read too late for its invoice. */
 function usageLines(calls: readonly InvoicedCalls[]): readonly InvoiceLine[] {
   const months = [...new Set(calls.flatMap(({ lateFrom }) => (lateFrom === undefined ? [] : [lateFrom])))].toSorted();
-  return [undefined, ...months].flatMap((month) => {
+  const linesOf = (month: string | undefined): readonly InvoiceLine[] => {
     const some = calls.filter(({ lateFrom }) => lateFrom === month);
-    const lines = includedLines(some).concat(overageLines(some));
-    if (month === undefined) return lines;
-    return lines.map(
-      (line): InvoiceLine =>
-        Object.assign({}, line, { description: `${line.description}, of ${month}, read after its invoice` }),
-    );
-  });
+    return includedLines(some).concat(overageLines(some));
+  };
+  const late = months.flatMap((month) =>
+    linesOf(month).map(({ description, ...rest }) => {
+      return Object.assign(rest, { description: `${description}, of ${month}, read after its invoice` });
+    }),
+  );
+  return linesOf(undefined).concat(late);
 }
 
 /** One for each product: what of it the plan gave, whatever its price was. */

@@ -65,8 +65,8 @@ export class InvoiceEntity {
   terms: bigint;
 
   /**
-   * Of a draft SHA-256 of everything above and of the lines: one that is drawn up again and is the same has the same. Of
-   * a final one SHA-256 of `document`.
+   * Of a draft SHA-256 of everything above and of the lines: one that is drawn up again and is the same has the same.
+   * Of a final one SHA-256 of `document`.
    */
   @Column({ type: 'bytea' })
   digest: Buffer;

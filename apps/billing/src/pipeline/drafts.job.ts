@@ -22,8 +22,8 @@ export class DraftsJob {
 
   /**
    * How many drafts were drawn up. Running it again changes nothing that has not changed. An account whose draft fails
-   * keeps no other from theirs; the job then fails at its end, and is tried again. Also earns the fees of plans on final
-   * invoices for the days that are over.
+   * keeps no other from theirs; the job then fails at its end, and is tried again. Also earns the fees of plans on
+   * final invoices for the days that are over.
    */
   async run(): Promise<number> {
     const due = await this.invoices.due();
