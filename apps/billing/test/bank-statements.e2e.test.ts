@@ -197,7 +197,7 @@ describe('the books with bank payments', () => {
   it('agree with what the statements say, and a posting that no statement explains is a break', async () => {
     const account = await makeAccount();
     await send(account, ['2026-11-05,7.00,Ann,z']);
-    const run = async () => (await service.call('/reconciliations', { method: 'POST' })).body as { breaks: unknown };
+    const run = async () => service.reconcile();
     await run();
     const breaks = async () =>
       await world.rows(`select class, subject from (select class, keys->>'source' as subject, status from billing.break) b

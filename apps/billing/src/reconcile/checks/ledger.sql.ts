@@ -84,7 +84,7 @@ const wrongDates = `
 
 /**
  * Whether the whole ledger has to be read source by source: an account does not come to what all sources together come
- * to, or something was found there before. Adding up by account costs a fraction of that.
+ * to, a balance or a date is wrong, or something was found there before. Adding up by account costs a fraction of that.
  */
 export async function needsLedger(tx: Sql): Promise<boolean> {
   const [row] = await tx.query<{ needed: boolean }>({
@@ -99,6 +99,8 @@ export async function needsLedger(tx: Sql): Promise<boolean> {
           select 1 from should s full join have h using (account, asset) where h.amount is distinct from s.amount)
         or exists (
           select 1 from billing.break where present and (check_name = $1 or check_name is null and class = any($2::text[])))
+        or exists (${wrongBalances})
+        or exists (${wrongDates})
         as needed`,
     values: [ledgerName, ledgerClasses],
   });
