@@ -13,7 +13,6 @@ const {
 if (SETTLER_PRIVATE_KEY === undefined) throw new Error('SETTLER_PRIVATE_KEY is missing');
 const chain = await startChain({ port: Number(CHAIN_PORT), host, ...(statePath === undefined ? {} : { statePath }) });
 await fundEth(chain.rpcUrl, privateKeyToAccount(SETTLER_PRIVATE_KEY as `0x${string}`).address, parseEther('100'));
-process.stdout.write(`chain ${String(chain.chainId)} listens on ${host}:${String(chain.port)}\n`);
 // A pending timer keeps the program up; the first signal ends the chain, which writes its state first.
 const awake = setInterval(() => undefined, 60_000);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -22,3 +21,5 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     void chain.stop();
   });
 }
+// Only now: whoever reads this may stop the program at once.
+process.stdout.write(`chain ${String(chain.chainId)} listens on ${host}:${String(chain.port)}\n`);
