@@ -2,7 +2,14 @@ import { type Clock, systemClock } from '@keyfare/core/time';
 import { checkLogin } from '@keyfare/db/rights';
 import { SqlPool } from '@keyfare/db/sql';
 import { openChain } from '@keyfare/evm/chain';
-import { AdminInterceptor, BootstrapToken, Changes, OperatorGuard, OperatorLookup } from '@keyfare/gate/operators';
+import {
+  AdminInterceptor,
+  BootstrapToken,
+  Changes,
+  OperatorGuard,
+  OperatorLookup,
+  SessionCookie,
+} from '@keyfare/gate/operators';
 import {
   ConfigurationError,
   otherChainFault,
@@ -19,6 +26,11 @@ import { MonthController } from './close/month.controller.js';
 import { MonthService } from './close/month.service.js';
 import { MonthReportService } from './close/month-report.service.js';
 import { BillingConfig } from './config.js';
+import { ApiClient } from './console/api-client.js';
+import { sessionCookieName } from './console/cookies.js';
+import { ForwardController } from './console/forward.controller.js';
+import { SessionController } from './console/session.controller.js';
+import { Touches } from './console/touches.js';
 import { ContractController } from './customer/contract.controller.js';
 import { CustomerController } from './customer/customer.controller.js';
 import { MasterData } from './customer/master-data.js';
@@ -142,6 +154,15 @@ const connections: Provider[] = [
     useFactory: (api: SqlPool, known: KnownOperators) => new OperatorLookup(api, known),
   },
   { provide: BootstrapToken, useValue: new BootstrapToken(undefined) },
+  ApiClient,
+  Touches,
+  {
+    // The page that this program serves shows its session in a cookie.
+    provide: SessionCookie,
+    inject: [BillingConfig, Touches],
+    useFactory: (config: BillingConfig, touches: Touches) =>
+      new SessionCookie(sessionCookieName(config), (token, request) => touches.touch(token, request)),
+  },
   { provide: logFeed, inject: [feedPool], useFactory: sqlFeed },
   {
     provide: evmChain,
@@ -224,6 +245,8 @@ export class BillingModule {
         ReportController,
         ExportController,
         AuditController,
+        SessionController,
+        ForwardController,
         StatusController,
       ],
       providers: [

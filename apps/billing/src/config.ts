@@ -50,6 +50,8 @@ export const billingEnvironment = gateEnvironment
   .extend({
     FEED_DATABASE_URL: gateEnvironment.shape.DATABASE_URL.optional(),
     API_JWKS_URL: httpUrl,
+    API_URL: httpUrl.optional(),
+    CONSOLE_URL: httpUrl.optional(),
     FURTHER_PAYEES: payees.default([]),
     ...watchEnvironment,
     ...proxyEnvironment,
@@ -93,6 +95,10 @@ export abstract class BillingConfig {
   /** The API's database, of which five views are read. */
   abstract readonly feedDatabaseUrl: string;
   abstract readonly apiJwksUrl: string;
+  /** The API's own address, without a slash at the end: where operators sign in, and what the console asks. */
+  abstract readonly apiUrl: string;
+  /** Whether browsers reach the console over TLS: then cookies are for that alone. */
+  abstract readonly isConsoleSecure: boolean;
   abstract readonly rpcUrl: string;
   abstract readonly rpcTimeoutMs: number;
   /** Proxies whose `X-Forwarded-For` is believed. */
@@ -170,6 +176,8 @@ export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
     migrationDatabaseUrl: values.MIGRATION_DATABASE_URL ?? values.DIRECT_DATABASE_URL ?? values.DATABASE_URL,
     feedDatabaseUrl: values.FEED_DATABASE_URL ?? values.DATABASE_URL,
     apiJwksUrl: values.API_JWKS_URL,
+    apiUrl: (values.API_URL ?? new URL(values.API_JWKS_URL).origin).replace(/\/+$/, ''),
+    isConsoleSecure: values.CONSOLE_URL?.startsWith('https:') ?? isProduction(given),
     rpcUrl: values.RPC_URL,
     rpcTimeoutMs: values.RPC_TIMEOUT_MS,
     trustedProxies: values.TRUSTED_PROXIES,

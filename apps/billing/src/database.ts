@@ -46,7 +46,11 @@ import { MatchEntity } from './match/match.entity.js';
 import { CreateMatch1799000000200 } from './match/match.migration.js';
 import { OpenPaymentEntity } from './match/open-payment.entity.js';
 import { KnownOperatorEntity } from './operator/known-operator.entity.js';
-import { AuditChanges1797000000000, KnowOperators1797000000100 } from './operator/operator.migration.js';
+import {
+  AuditChanges1797000000000,
+  KnowOperators1797000000100,
+  KnowSessions1799000000980,
+} from './operator/operator.migration.js';
 import { ChargeEntity } from './rating/charge.entity.js';
 import { EndTerms1797000000200 } from './rating/ends.migration.js';
 import { ChargeFreeCalls1798000000320 } from './rating/free.migration.js';
@@ -150,6 +154,7 @@ const migrations = [
   CreateBankPayments1799000000800,
   CreditCustomers1799000000810,
   KnowCustomerWallets1799000000820,
+  KnowSessions1799000000980,
 ];
 
 const jobsLock = 0x6b66_6a62;

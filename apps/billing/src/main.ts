@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { createLogger, main, startServer, Watch } from '@keyfare/gate/server';
 import { BillingModule } from './billing.module.js';
 import { readBillingConfig } from './config.js';
+import { serveConsole } from './console/pages.js';
 import { serveOpenApi } from './openapi.js';
 
 await main(async () => {
@@ -15,6 +16,9 @@ await main(async () => {
     host: config.host,
     port: config.port,
     trustedProxies: config.trustedProxies,
-    prepare: serveOpenApi,
+    prepare: async (app) => {
+      serveOpenApi(app);
+      await serveConsole(app);
+    },
   });
 });

@@ -21,6 +21,16 @@ export const billingSettingTexts: Readonly<Record<keyof typeof billingEnvironmen
     text: 'The API’s database, of which five views are read and nothing else.',
   },
   API_JWKS_URL: { shape: 'http or https URL', text: 'Where the API publishes the keys that sign its receipts.' },
+  API_URL: {
+    shape: 'http or https URL',
+    absent: 'the origin of `API_JWKS_URL`',
+    text: 'Where this program reaches the API: operators sign in there, and the console asks it. Name this program among the API’s `TRUSTED_PROXIES`.',
+  },
+  CONSOLE_URL: {
+    shape: 'http or https URL',
+    absent: '-',
+    text: 'Where browsers find the console. With https its cookies are for TLS alone; so they are in production, without it.',
+  },
   FURTHER_PAYEES: {
     shape: 'addresses with commas',
     text: 'Further wallets that payments go to, on routes with a payee of their own.',

@@ -5,6 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { BillingModule } from '../src/billing.module.js';
 import { readBillingConfig } from '../src/config.js';
+import { serveConsole } from '../src/console/pages.js';
 import { serveOpenApi } from '../src/openapi.js';
 import type { World } from './world.js';
 
@@ -48,6 +49,7 @@ export async function startService(world: World, env: Readonly<Record<string, st
   );
   try {
     serveOpenApi(app);
+    await serveConsole(app);
     await app.listen({ host: '127.0.0.1', port: 0 });
   } catch (error) {
     await app.close();

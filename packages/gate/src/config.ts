@@ -86,6 +86,8 @@ export abstract class GateConfig {
   abstract readonly keyCacheMaxAgeMs: number;
   /** When a process that shows no sign of life counts as dead. */
   abstract readonly replicaTtlMs: number;
+  /** How long an operator who has signed in may be idle, and how long a session lasts in any case. */
+  abstract readonly sessions: { readonly idleSeconds: number; readonly maxSeconds: number };
   /** Refused payments of payers that are not known, each second, whose claims and questions are paid for. */
   abstract readonly refusedPayments: { readonly perAddress: number; readonly total: number };
   /** With gas for fewer settlements than this a settler counts as low. */
@@ -196,6 +198,8 @@ export const gateEnvironment = z.object({
   ANSWER_RETRY_SECONDS: z.coerce.number().int().min(0).max(3_600).default(300),
   KEY_CACHE_MAX_AGE_MS: z.coerce.number().int().min(0).max(60_000).default(5_000),
   REPLICA_TTL_MS: milliseconds.default(5_000),
+  SESSION_IDLE_SECONDS: z.coerce.number().int().min(60).max(86_400).default(1_800),
+  SESSION_MAX_SECONDS: z.coerce.number().int().min(300).max(604_800).default(43_200),
   REFUSED_PAYMENTS_PER_ADDRESS: z.coerce.number().int().min(1).max(10_000).default(50),
   REFUSED_PAYMENTS_TOTAL: z.coerce.number().int().min(1).max(100_000).default(200),
   SETTLER_LOW_SETTLEMENTS: z.coerce.number().int().min(1).max(1_000_000).default(500),
@@ -291,6 +295,7 @@ function configOf({ values, networks, all, pool, clock, inOptionNames: inNames }
     },
     keyCacheMaxAgeMs: values.KEY_CACHE_MAX_AGE_MS,
     replicaTtlMs: values.REPLICA_TTL_MS,
+    sessions: { idleSeconds: values.SESSION_IDLE_SECONDS, maxSeconds: values.SESSION_MAX_SECONDS },
     refusedPayments: { perAddress: values.REFUSED_PAYMENTS_PER_ADDRESS, total: values.REFUSED_PAYMENTS_TOTAL },
     settlerLowSettlements: values.SETTLER_LOW_SETTLEMENTS,
     clock: clock ?? systemClock,

@@ -22,6 +22,8 @@ import { CreateMeter1795000000300 } from './meter/meter.migration.js';
 import { AuditEntity, IdempotentRequestEntity } from './operator/audit.entity.js';
 import { BootstrapEntity, OperatorEntity } from './operator/operator.entity.js';
 import { CreateOperator1797000000000 } from './operator/operator.migration.js';
+import { SessionEntity, SignInLinkEntity } from './operator/session.entity.js';
+import { SignIn1799000000980 } from './operator/session.migration.js';
 import { BlockedPayerEntity } from './payment/blocked-payer.entity.js';
 import { ExposureEntity, OpenTotalEntity } from './payment/exposure.entity.js';
 import { PaymentEntity } from './payment/payment.entity.js';
@@ -70,6 +72,8 @@ const entities = [
   SequencerEntity,
   OperatorEntity,
   BootstrapEntity,
+  SessionEntity,
+  SignInLinkEntity,
   AuditEntity,
   IdempotentRequestEntity,
   FreeTierEntity,
@@ -104,6 +108,7 @@ const migrations = [
   TellMigrations1797000034000,
   CountFreeCalls1798000000320,
   RecordPrices1798000000390,
+  SignIn1799000000980,
 ];
 
 /** Their names, in their order: what changes when the schema does. */

@@ -16,6 +16,8 @@ import { Changes } from './operator/changes.js';
 import { OperatorLookup } from './operator/lookup.js';
 import { BootstrapToken, OperatorGuard } from './operator/operator.guard.js';
 import { OperatorService } from './operator/operators.service.js';
+import { SessionService } from './operator/session.service.js';
+import { SessionCookie } from './operator/session-guard.js';
 import { productionFaults } from './production-config.js';
 import { gateRole, schema } from './schema.js';
 
@@ -93,13 +95,28 @@ function operatorsModule(token: Provider, imports: NonNullable<DynamicModule['im
       { provide: lookupPool, inject: [GateConfig], useFactory: poolOf(1) },
       { provide: OperatorLookup, inject: [lookupPool], useFactory: (pool: SqlPool) => new OperatorLookup(pool) },
       { provide: OperatorService, inject: [ListPool], useFactory: (pool: SqlPool) => new OperatorService(pool) },
+      {
+        provide: SessionService,
+        inject: [changePool, GateConfig],
+        useFactory: (pool: SqlPool, { sessions }: GateConfig) => new SessionService(pool, sessions),
+      },
+      { provide: SessionCookie, useValue: new SessionCookie(null) },
       { provide: Changes, inject: [changePool], useFactory: (pool: SqlPool) => new Changes({ pool, schema }) },
       token,
       OperatorGuard,
       AdminInterceptor,
       OperatorLifecycle,
     ],
-    exports: [OperatorLookup, OperatorService, Changes, BootstrapToken, OperatorGuard, AdminInterceptor],
+    exports: [
+      OperatorLookup,
+      OperatorService,
+      SessionService,
+      SessionCookie,
+      Changes,
+      BootstrapToken,
+      OperatorGuard,
+      AdminInterceptor,
+    ],
   };
 }
 

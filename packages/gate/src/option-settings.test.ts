@@ -53,6 +53,8 @@ const values: Required<Omit<SettingOptions, 'networks'>> = {
   answerRetrySeconds: 0,
   keyCacheMaxAgeMs: 0,
   replicaTtlMs: 7_000,
+  sessionIdleSeconds: 600,
+  sessionMaxSeconds: 7_200,
   refusedPaymentsPerAddress: 3,
   refusedPaymentsTotal: 4,
   settlerLowSettlements: 5,

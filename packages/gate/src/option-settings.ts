@@ -70,6 +70,8 @@ export const settingOptions: {
   answerRetrySeconds: number,
   keyCacheMaxAgeMs: number,
   replicaTtlMs: number,
+  sessionIdleSeconds: number,
+  sessionMaxSeconds: number,
   refusedPaymentsPerAddress: number,
   refusedPaymentsTotal: number,
   settlerLowSettlements: number,

@@ -115,6 +115,10 @@ export interface SettingOptions extends Omit<NetworkOptions, 'network'> {
   readonly keyCacheMaxAgeMs?: number;
   /** When a process that shows no sign of life counts as dead. `REPLICA_TTL_MS` @default 5_000 */
   readonly replicaTtlMs?: number;
+  /** An operator's session ends when nothing was done for so long. `SESSION_IDLE_SECONDS` @default 1_800 */
+  readonly sessionIdleSeconds?: number;
+  /** An operator's session ends after so long in any case. `SESSION_MAX_SECONDS` @default 43_200 */
+  readonly sessionMaxSeconds?: number;
   /** Refused payments of unknown payers each second, from one address. `REFUSED_PAYMENTS_PER_ADDRESS` @default 50 */
   readonly refusedPaymentsPerAddress?: number;
   /** The same, in total. `REFUSED_PAYMENTS_TOTAL` @default 200 */

@@ -160,6 +160,8 @@ export const settingTexts: Readonly<Record<keyof typeof gateEnvironment.shape, S
   },
   KEY_CACHE_MAX_AGE_MS: { text: 'How long a key is taken from memory, where no notice of a change came.' },
   REPLICA_TTL_MS: { text: 'When a process that shows no sign of life counts as dead.' },
+  SESSION_IDLE_SECONDS: { text: "An operator's session in the console ends when nothing was done in it for so long." },
+  SESSION_MAX_SECONDS: { text: "An operator's session in the console ends after so long in any case." },
   REFUSED_PAYMENTS_PER_ADDRESS: {
     text: 'Payments of unknown payers, from one address and each second, that may be refused after the database or the node was asked.',
   },

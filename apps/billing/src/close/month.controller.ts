@@ -9,6 +9,7 @@ import {
   pageQuery,
   positions,
   readCursor,
+  Sensitive,
   toPage,
 } from '@keyfare/gate/operators';
 import { Body, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
@@ -85,6 +86,7 @@ export class MonthController {
 
   /** Nothing is dated into it from here on: what happens in it and is learned later is dated into the next open one. */
   @Post(':month/lock')
+  @Sensitive()
   @HttpCode(200)
   @Needs('money')
   @ApiOkResponse({ standardSchema: monthView })
@@ -99,6 +101,7 @@ export class MonthController {
 
   /** Only the last one that is locked. */
   @Post(':month/reopen')
+  @Sensitive()
   @HttpCode(200)
   @Needs('money')
   @ApiOkResponse({ standardSchema: monthView })

@@ -16,6 +16,7 @@ interface Row {
   readonly scopes: KnownOperator['scopes'];
   readonly token_hash: Buffer;
   readonly expires_at: Date;
+  readonly operator_id: string;
 }
 
 /** The operators that were seen lately, in billing's own database: as of the last contact with the API's. */
@@ -49,30 +50,37 @@ export class KnownOperators implements OperatorMemory {
     await this.#pruning;
   }
 
-  async remember({ id, name, scopes, tokenHash, expiresAt }: KnownOperator): Promise<void> {
+  async remember({ id, operatorId, name, scopes, tokenHash, expiresAt }: KnownOperator): Promise<void> {
     const now = performance.now();
     const writtenMs = this.#writtenMs.get(id);
     if (writtenMs !== undefined && now - writtenMs < writtenEveryMs) return;
     this.#writtenMs.set(id, now);
     await this.#own.query({
-      text: `insert into billing.known_operator as k (id, name, scopes, token_hash, expires_at)
-        values ($1, $2, $3, $4, $5)
+      text: `insert into billing.known_operator as k (id, operator_id, name, scopes, token_hash, expires_at)
+        values ($1, $2, $3, $4, $5, $6)
         on conflict (id) do update set name = excluded.name, scopes = excluded.scopes,
           token_hash = excluded.token_hash, expires_at = excluded.expires_at, seen_at = excluded.seen_at
         where k.seen_at < now() - interval '${writtenEvery}'`,
-      values: [id, name, scopes, tokenHash, expiresAt],
+      values: [id, operatorId, name, scopes, tokenHash, expiresAt],
     });
   }
 
   async recall(ids: readonly string[]): Promise<readonly KnownOperator[]> {
     const rows = await this.#own.query<Row>({
-      text: `select id, name, scopes, token_hash, expires_at from billing.known_operator
+      text: `select id, operator_id, name, scopes, token_hash, expires_at from billing.known_operator
         where id = any($1::text[]) and seen_at > now() - interval '${trustedFor}' and expires_at > now()`,
       values: [ids],
     });
-    return rows.map(({ id, name, scopes, token_hash: tokenHash, expires_at: expiresAt }) => {
-      return { id, name, scopes, tokenHash, expiresAt };
-    });
+    // Nobody can say whether the password was given just now: what is sensitive waits for the API.
+    return rows.map((row) => ({
+      id: row.id,
+      operatorId: row.operator_id,
+      name: row.name,
+      scopes: row.scopes,
+      tokenHash: row.token_hash,
+      expiresAt: row.expires_at,
+      isConfirmed: false,
+    }));
   }
 
   /** Never rejects: what cannot be asked now is asked again. */

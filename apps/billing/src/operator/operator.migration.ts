@@ -34,3 +34,15 @@ export class KnowOperators1797000000100 implements MigrationInterface {
     throw new Error('migrations go forward only');
   }
 }
+
+/** Sessions are known as operators are; those whom it knows come back with their next request. */
+export class KnowSessions1799000000980 implements MigrationInterface {
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query('delete from billing.known_operator');
+    await queryRunner.query('alter table billing.known_operator add column operator_id text not null');
+  }
+
+  async down(): Promise<void> {
+    throw new Error('migrations go forward only');
+  }
+}

@@ -16,6 +16,7 @@ import {
   requireMatch,
   requireScope,
   requireTag,
+  Sensitive,
   Tagged,
   toPage,
 } from '@keyfare/gate/operators';
@@ -176,6 +177,7 @@ export class BreakController {
 
   /** A second operator posts what one has proposed. */
   @Post(':id/approve')
+  @Sensitive()
   @HttpCode(200)
   @Needs('money')
   @Tagged(settledPart)

@@ -3,7 +3,7 @@ import { isProblem, Problem } from '@keyfare/core/problem';
 import { identifierText, noteText } from '@keyfare/core/text';
 import { type Clock, parseMonth } from '@keyfare/core/time';
 import { type Sql, SqlPool } from '@keyfare/db/sql';
-import { Admin, Changes, idParam, Needs, operatorOf } from '@keyfare/gate/operators';
+import { Admin, Changes, idParam, Needs, operatorOf, requireConfirmed, Sensitive } from '@keyfare/gate/operators';
 import { Body, Get, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
@@ -115,6 +115,7 @@ export class InvoiceLifeController {
     @Req() request: FastifyRequest,
     @Body({ schema: finalizeRequest }) given: Run,
   ): Promise<z.infer<typeof finalizeAnswer>> {
+    if (!given.preview) requireConfirmed(operatorOf(request));
     const period = parseMonth(given.month);
     const known = await this.changes.answered<z.infer<typeof finalizeAnswer>>(request);
     if (known !== null) return known;
@@ -146,6 +147,7 @@ export class InvoiceLifeController {
 
   /** Another operator may then make the draft final as it is now, though it is over the limit. */
   @Post(':id/approve')
+  @Sensitive()
   @Needs('money')
   @HttpCode(200)
   @ApiOkResponse({ standardSchema: invoiceView })
@@ -161,6 +163,7 @@ export class InvoiceLifeController {
 
   /** Takes back an invoice that nothing was paid of; its month is drawn up again. */
   @Post(':id/void')
+  @Sensitive()
   @Needs('money')
   @HttpCode(200)
   @ApiOkResponse({ standardSchema: invoiceView })
@@ -170,6 +173,7 @@ export class InvoiceLifeController {
 
   /** What is still to be paid is given up. */
   @Post(':id/uncollectible')
+  @Sensitive()
   @Needs('money')
   @HttpCode(200)
   @ApiOkResponse({ standardSchema: invoiceView })
@@ -182,6 +186,7 @@ export class InvoiceLifeController {
 
   /** Takes back parts of lines, or all that is left. */
   @Post(':id/credit-notes')
+  @Sensitive()
   @Needs('money')
   @HttpCode(200)
   @ApiOkResponse({ standardSchema: creditView })

@@ -12,6 +12,26 @@ export const operatorProblems = {
     title: 'The operator may not do this',
     remedy: 'Use the token of an operator that has the scope named in `detail`.',
   },
+  'operator/wrong-password': {
+    status: 401,
+    title: 'The name or the password is wrong',
+    remedy: 'Type both again. Somebody with the scope `write` can make a link that lets you in once.',
+  },
+  'operator/csrf': {
+    status: 403,
+    title: 'The change does not come from the page that the session belongs to',
+    remedy: 'Send the header `X-CSRF-Token` with the `csrf` of `GET /session`, from the page of the same origin.',
+  },
+  'operator/confirm': {
+    status: 403,
+    title: 'The password must be given again for this',
+    remedy: 'Send the password to `POST /session/confirm`, then repeat the request within ten minutes.',
+  },
+  'session/not-found': {
+    status: 404,
+    title: 'There is no such session',
+    remedy: 'Check the id against the list of sessions, or sign in again.',
+  },
   'operator/not-found': {
     status: 404,
     title: 'There is no such operator',
@@ -34,8 +54,8 @@ export const operatorProblems = {
   },
   'operator/throttled': {
     status: 429,
-    title: 'Too many wrong operator tokens came from this address',
-    remedy: 'Wait as long as `Retry-After` says, then send a token that is right. Right ones are let in meanwhile.',
+    title: 'Too many wrong operator tokens or passwords came from this address, or for this name',
+    remedy: 'Wait as long as `Retry-After` says, then send one that is right. Right tokens are let in meanwhile.',
   },
   'request/idempotency-key-reused': {
     status: 422,

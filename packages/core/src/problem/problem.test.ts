@@ -79,12 +79,13 @@ const promised: Readonly<Record<number, string>> = {
   400: `credential/ambiguous credential/in-query log/malformed money/malformed payment/malformed
     payment/unsupported-version receipt/malformed request/invalid request/malformed tariff/unknown-choice time/malformed`,
   401: `credential/expired credential/malformed credential/required credential/revoked credential/unknown
-    operator/unauthorized`,
+    operator/unauthorized operator/wrong-password`,
   402: `payment/already-used payment/expired payment/failed payment/insufficient-funds payment/invalid-signature
     payment/mismatched payment/not-yet-valid payment/replayed payment/required payment/unsupported
     payment/refused-by-token payment/gas-limit`,
-  403: 'account/closed operator/forbidden payment/payer-blocked policy/forbidden policy/suspended',
-  404: `account/not-found break/not-found invoice/not-found key/not-found operator/not-found payment/not-found
+  403: `account/closed operator/confirm operator/csrf operator/forbidden payment/payer-blocked policy/forbidden
+    policy/suspended`,
+  404: `account/not-found break/not-found invoice/not-found key/not-found operator/not-found payment/not-found session/not-found
     plan/not-found receipt/not-found report/not-found request/not-found contract/not-found customer/not-found
     seller/not-found tax-rate/not-found bank-account/not-found bank-payment/not-found`,
   405: 'request/method-not-allowed',

@@ -4,7 +4,7 @@ import { formatMonth, parseMonth } from '@keyfare/core/time';
 import { Body, Get, Param, Post, Query, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { Admin, Changes, idParam, pageOf, pageQuery, positions, readCursor, toPage } from '../operators.js';
+import { Admin, Changes, idParam, pageOf, pageQuery, positions, readCursor, Sensitive, toPage } from '../operators.js';
 import { AccountService, GateConfig, KeyService, MeterService } from '../services.js';
 import { Free } from '../tariff.js';
 import { Answers } from './answers.js';
@@ -39,6 +39,7 @@ export class AccountKeysController {
 
   /** The secret in the answer is shown here and never again. */
   @Post('keys')
+  @Sensitive()
   @Answers(201, issuedKey)
   async issue(
     @Req() request: FastifyRequest,

@@ -12,6 +12,7 @@ import {
   positions,
   readCursor,
   requireMatch,
+  Sensitive,
   toPage,
 } from '../operators.js';
 import { AccountService, AgreementService, type PlanChoice } from '../services.js';
@@ -104,6 +105,7 @@ export class AccountsController {
 
   /** For good: nothing is served from now on, its keys are dead, its last invoice is due. */
   @Post(':id/close')
+  @Sensitive()
   @HttpCode(200)
   @Answers(200, accountView)
   async close(@Req() request: FastifyRequest, @Param('id', idParam) id: string): Promise<z.infer<typeof accountView>> {

@@ -6,6 +6,8 @@ import { KeysController } from './keys.controller.js';
 import { OperatorsController } from './operators.controller.js';
 import { PaymentsController } from './payments.controller.js';
 import { PlansController } from './plans.controller.js';
+import { SessionsController } from './sessions.controller.js';
+import { SignInController } from './sign-in.controller.js';
 
 /** The controllers of the admin API. */
 export const adminControllers: readonly Type[] = [
@@ -15,5 +17,7 @@ export const adminControllers: readonly Type[] = [
   KeysController,
   PaymentsController,
   OperatorsController,
+  SignInController,
+  SessionsController,
   AuditController,
 ];

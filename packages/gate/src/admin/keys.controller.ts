@@ -1,7 +1,7 @@
 import { Body, Get, HttpCode, Param, Post, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { Admin, Changes, idParam, requireMatch } from '../operators.js';
+import { Admin, Changes, idParam, requireMatch, Sensitive } from '../operators.js';
 import { KeyService } from '../services.js';
 import { Free } from '../tariff.js';
 import { Answers } from './answers.js';
@@ -32,6 +32,7 @@ export class KeysController {
    * waits for its first use is replaced only by who has seen it: 409 without `If-Match`, 412 with another version's.
    */
   @Post(':id/rotate')
+  @Sensitive()
   @Answers(201, issuedKey)
   async rotate(
     @Req() request: FastifyRequest,
@@ -49,6 +50,7 @@ export class KeysController {
   }
 
   @Post(':id/revoke')
+  @Sensitive()
   @HttpCode(200)
   @Answers(200, keyView)
   async revoke(@Req() request: FastifyRequest, @Param('id', idParam) id: string): Promise<z.infer<typeof keyView>> {

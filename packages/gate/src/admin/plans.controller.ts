@@ -2,7 +2,7 @@ import { parsePrice } from '@keyfare/core/money';
 import { Body, Get, Post, Query, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { Admin, Changes, Needs, pageOf, pageQuery, positions, readCursor, toPage } from '../operators.js';
+import { Admin, Changes, Needs, pageOf, pageQuery, positions, readCursor, Sensitive, toPage } from '../operators.js';
 import { PlanService } from '../services.js';
 import { Free } from '../tariff.js';
 import { Answers } from './answers.js';
@@ -35,6 +35,7 @@ export class PlansController {
   ) {}
 
   @Post()
+  @Sensitive()
   @Needs('money')
   @Answers(201, planView)
   async create(

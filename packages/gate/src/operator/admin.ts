@@ -62,10 +62,15 @@ function partOf(context: ExecutionContext): (view: object) => object {
 }
 
 /** A controller of operators' routes. */
-export const Admin = (path: string): ClassDecorator => {
+export const Admin = (path: string): ClassDecorator => operatorRoutes(path, UseGuards(OperatorGuard));
+
+/** The same for those by which operators come in: nobody has shown a token there. */
+export const OperatorDoor = (path: string): ClassDecorator => operatorRoutes(path);
+
+function operatorRoutes(path: string, ...guards: readonly ClassDecorator[]): ClassDecorator {
   const controller = applyDecorators(
     Controller(path),
-    UseGuards(OperatorGuard),
+    ...guards,
     UseInterceptors(AdminInterceptor),
     UsePipes(AdminSchemas),
   ) as ClassDecorator;
@@ -75,7 +80,7 @@ export const Admin = (path: string): ClassDecorator => {
     }
     controller(target);
   };
-};
+}
 
 function askedOf(context: ExecutionContext): ReadonlySet<number> {
   const args: object = (Reflect.getMetadata(ROUTE_ARGS_METADATA, context.getClass(), context.getHandler().name) ??

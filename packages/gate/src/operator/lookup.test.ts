@@ -5,8 +5,24 @@ import { issueToken } from './operator.js';
 
 const { id, token, hash } = issueToken();
 const expiresAt = new Date('2999-01-01T00:00:00Z');
-const row = { id, name: 'ann', scopes: ['read'], token_hash: hash, expires_at: expiresAt };
-const known: KnownOperator = { id, name: 'ann', scopes: ['read'], tokenHash: hash, expiresAt };
+const row = {
+  id,
+  operator_id: id,
+  name: 'ann',
+  scopes: ['read'],
+  token_hash: hash,
+  expires_at: expiresAt,
+  confirmed: false,
+};
+const known: KnownOperator = {
+  id,
+  operatorId: id,
+  name: 'ann',
+  scopes: ['read'],
+  tokenHash: hash,
+  expiresAt,
+  isConfirmed: false,
+};
 
 let answer: () => readonly object[];
 let calls: string[];

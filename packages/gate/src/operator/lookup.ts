@@ -1,13 +1,20 @@
 import { timingSafeEqual } from 'node:crypto';
 import { GroupCommit } from '@keyfare/db/group-commit';
 import { asProblem, DatabaseUnavailable, type Sql } from '@keyfare/db/sql';
-import { type Operator, type OperatorScope, operatorIdOf, tokenHash } from './operator.js';
+import { holderIdOf, type Operator, type OperatorScope, tokenHash } from './operator.js';
 
-/** An operator with what a token is compared with. */
-export interface KnownOperator extends Operator {
+/** An operator, or a session of one, with what a token is compared with. */
+export interface KnownOperator {
+  /** Of the operator, or of the session. */
+  readonly id: string;
+  readonly operatorId: string;
+  readonly name: string;
+  readonly scopes: readonly OperatorScope[];
   /** SHA-256 of the token. */
   readonly tokenHash: Buffer;
   readonly expiresAt: Date;
+  /** Whether the password was given just now; of a session only. */
+  readonly isConfirmed: boolean;
 }
 
 /**
@@ -27,6 +34,8 @@ interface OperatorRow {
   readonly scopes: readonly OperatorScope[];
   readonly token_hash: Buffer;
   readonly expires_at: Date;
+  readonly operator_id: string;
+  readonly confirmed: boolean;
 }
 
 /** What is known of an id. `live`: the database says it, now. `error`: it did not answer, and nobody remembers. */
@@ -60,14 +69,16 @@ export class OperatorLookup {
    * the memory does not know the operator: then nobody can say whose it is.
    */
   async find(token: string): Promise<Operator | null> {
-    const id = operatorIdOf(token);
+    const id = holderIdOf(token);
     if (id === null) return null;
     const { operator, live, error } = await this.#reads.commit(id);
     if (error !== undefined) throw asProblem(error);
     if (operator === undefined || !timingSafeEqual(tokenHash(token), operator.tokenHash)) return null;
     // A memory that is slow, or fails, keeps nobody out: it is there for another day.
     if (live) this.#memory?.remember(operator).catch(() => undefined);
-    return { id, name: operator.name, scopes: operator.scopes };
+    const { operatorId, name, scopes, isConfirmed } = operator;
+    const session = id === operatorId ? undefined : { id, isConfirmed };
+    return { id: operatorId, name, scopes, session };
   }
 
   async #read(ids: readonly string[]): Promise<readonly Found[]> {
@@ -88,12 +99,19 @@ export class OperatorLookup {
   async #ask(ids: readonly string[]): Promise<readonly KnownOperator[]> {
     const rows = await this.#sql.query<OperatorRow>({
       name: 'keyfare_find_operators',
-      text: 'select id, name, scopes, token_hash, expires_at from keyfare.operator_feed where id = any($1::text[])',
+      text: `select id, name, scopes, token_hash, expires_at, operator_id, confirmed from keyfare.operator_feed
+        where id = any($1::text[])`,
       values: [ids],
     });
-    return rows.map(({ id, name, scopes, token_hash: hash, expires_at: expiresAt }) => {
-      return { id, name, scopes, tokenHash: hash, expiresAt };
-    });
+    return rows.map((row) => ({
+      id: row.id,
+      operatorId: row.operator_id,
+      name: row.name,
+      scopes: row.scopes,
+      tokenHash: row.token_hash,
+      expiresAt: row.expires_at,
+      isConfirmed: row.confirmed,
+    }));
   }
 }
 

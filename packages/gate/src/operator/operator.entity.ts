@@ -32,6 +32,13 @@ export class OperatorEntity {
 
   @Column({ ...timeColumn, nullable: true })
   revokedAt: Date | null;
+
+  /** Argon2id, as a PHC string. Null: there is no password, and nobody signs in with one. */
+  @Column({ type: 'text', nullable: true })
+  passwordHash: string | null;
+
+  @Column({ ...timeColumn, nullable: true })
+  passwordChangedAt: Date | null;
 }
 
 /** Bootstrap tokens that were used: each lets somebody in once. */

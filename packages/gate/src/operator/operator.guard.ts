@@ -13,6 +13,7 @@ import {
   sameText,
   tokenHash,
 } from './operator.js';
+import { cookieOf, isSensitive, requireConfirmed, requireSamePage, SessionCookie } from './session-guard.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -43,9 +44,11 @@ function bootstrapper(token: string): Operator {
 }
 
 /**
- * Lets operators in, by `Authorization: Bearer` (RFC 6750 §2.1). Anyone else gets 401 `operator/unauthorized`, and 429
- * `operator/throttled` when many such came from the address; 403 `operator/forbidden` without the route's scope. A
- * token that is right is let in whatever else comes from its address.
+ * Lets operators in, by `Authorization: Bearer` (RFC 6750 §2.1) or, where the program serves a page, by the cookie of a
+ * session; with a cookie a change must come from that page: 403 `operator/csrf`. Anyone else gets 401 `operator/unauthorized`, and 429
+ * `operator/throttled` when many such came from the address; 403 `operator/forbidden` without the route's scope, and
+ * `operator/confirm` where a person must give the password again first. A token that is right is let in whatever else
+ * comes from its address.
  */
 @Injectable()
 export class OperatorGuard implements CanActivate {
@@ -55,15 +58,22 @@ export class OperatorGuard implements CanActivate {
     private readonly reflector: Reflector,
     private readonly operators: OperatorLookup,
     private readonly bootstrap: BootstrapToken,
+    private readonly cookie: SessionCookie,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const token = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
-    const operator = token === undefined ? null : await this.#find(token, context);
-    if (operator === null || token === undefined) throw this.#refusal(request.ip);
+    const shown = shownToken(request, this.cookie);
+    const operator = shown === null ? null : await this.#find(shown.token, context);
+    if (operator === null || shown === null) throw this.#refusal(request.ip);
+    const { token } = shown;
+    if (shown.byCookie) {
+      requireSamePage(request, token);
+      this.cookie.onUse(token, request);
+    }
     const scopes = this.#scopesOf(context, request.method);
     if (!scopes.some((scope) => operator.scopes.includes(scope))) throw lacking(operator.id, ...scopes);
+    if (isSensitive(context.getHandler())) requireConfirmed(operator);
     request.operator = { ...operator, token };
     return true;
   }
@@ -90,4 +100,18 @@ export class OperatorGuard implements CanActivate {
     const named = this.reflector.get<readonly OperatorScope[] | undefined>(scopeKey, context.getHandler());
     return named ?? [method === 'GET' || method === 'HEAD' ? 'read' : 'write'];
   }
+}
+
+/** The token that a request shows, and whether in a cookie; a header goes before. */
+export function shownToken(
+  request: FastifyRequest,
+  { name }: SessionCookie,
+): { readonly token: string; readonly byCookie: boolean } | null {
+  const { authorization } = request.headers;
+  if (authorization !== undefined) {
+    const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+    return token === undefined ? null : { token, byCookie: false };
+  }
+  const token = name === null ? undefined : cookieOf(request, name);
+  return token === undefined ? null : { token, byCookie: true };
 }

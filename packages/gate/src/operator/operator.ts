@@ -6,11 +6,36 @@ import { checksum, randomText } from '../secret-text.js';
 export const operatorScopes = ['read', 'write', 'money'] as const;
 export type OperatorScope = (typeof operatorScopes)[number];
 
+/** The usual bundles of scopes, by what people are called who have them. */
+export const operatorRoles = {
+  viewer: ['read'],
+  finance: ['read', 'money'],
+  operator: ['read', 'write'],
+  admin: ['read', 'write', 'money'],
+} as const satisfies Record<string, readonly OperatorScope[]>;
+export type OperatorRole = keyof typeof operatorRoles;
+
+/** Null for scopes that are no role's. */
+export function roleOf(scopes: readonly OperatorScope[]): OperatorRole | null {
+  const found = Object.entries(operatorRoles).find(
+    ([, of]) => of.length === scopes.length && of.every((scope) => scopes.includes(scope)),
+  );
+  return (found?.[0] as OperatorRole | undefined) ?? null;
+}
+
 /** Somebody, or a program, that runs the service. */
 export interface Operator {
   readonly id: string;
   readonly name: string;
   readonly scopes: readonly OperatorScope[];
+  /** Where a person has signed in: not with the token of a program. */
+  readonly session?: OperatorSession | undefined;
+}
+
+export interface OperatorSession {
+  readonly id: string;
+  /** Whether the password was given just now: sensitive acts ask for it again. */
+  readonly isConfirmed: boolean;
 }
 
 /** An operator as the list shows it: everything but the token. */
@@ -34,21 +59,36 @@ export interface IssuedToken {
   readonly hash: Buffer;
 }
 
-const shape = /^kfo_([0-9A-Za-z]{12})_[0-9A-Za-z]{32}_[0-9A-Za-z]{6}$/;
+const shape = /^kf([os])_([0-9A-Za-z]{12})_[0-9A-Za-z]{32}_[0-9A-Za-z]{6}$/;
 
 /** `kfo_<id>_<secret>_<crc>`. The id names the operator in logs and is not secret. */
 export function issueToken(): IssuedToken {
-  const id = randomText(12);
-  const material = `kfo_${id}_${randomText(32)}`;
-  const token = `${material}_${checksum(material)}`;
-  return { id: `op_${id}`, token, hash: tokenHash(token) };
+  return issue('kfo', 'op');
 }
 
-/** Whose token it says it is; null for anything that is none of ours or has a typing error. */
-export function operatorIdOf(token: string): string | null {
-  const id = shape.exec(token)?.[1];
+/** The same of a session: `kfs_<id>_<secret>_<crc>`. */
+export function issueSession(): IssuedToken {
+  return issue('kfs', 'ses');
+}
+
+/** A token that lets an operator in once: 190 random bits. */
+export function issueLink(): Pick<IssuedToken, 'token' | 'hash'> {
+  const token = `kfl_${randomText(32)}`;
+  return { token, hash: tokenHash(token) };
+}
+
+function issue(prefix: string, idPrefix: string): IssuedToken {
+  const id = randomText(12);
+  const material = `${prefix}_${id}_${randomText(32)}`;
+  const token = `${material}_${checksum(material)}`;
+  return { id: `${idPrefix}_${id}`, token, hash: tokenHash(token) };
+}
+
+/** The operator or the session whose token it says it is; null for what is none of ours or has a typing error. */
+export function holderIdOf(token: string): string | null {
+  const [, kind, id] = shape.exec(token) ?? [];
   if (id === undefined || checksum(token.slice(0, -7)) !== token.slice(-6)) return null;
-  return `op_${id}`;
+  return `${kind === 's' ? 'ses' : 'op'}_${id}`;
 }
 
 export function tokenHash(token: string): Buffer {

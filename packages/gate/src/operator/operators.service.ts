@@ -76,6 +76,14 @@ export class OperatorService {
     return { before, after: summaryOf(row) };
   }
 
+  /** Who a link is made for, `self` too: 404 `operator/not-found`, 403 for one of more scopes, 409 for one revoked. */
+  async forLink(tx: Sql, by: Operator, id: string): Promise<OperatorSummary> {
+    const operator = await this.find(id === 'self' ? by.id : id, tx, 'for update');
+    mayGive(by, operator.scopes);
+    if (operator.revokedAt !== null) throw new Problem('operator/conflict', 'The operator was revoked.');
+    return operator;
+  }
+
   /** 404 `operator/not-found`. */
   async find(id: string, sql: Sql = this.sql, lock: '' | 'for update' = ''): Promise<OperatorSummary> {
     const [row] = await sql.query<OperatorRow>({

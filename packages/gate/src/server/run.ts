@@ -19,7 +19,7 @@ export interface ServerSettings {
   /** Where the application has one: the same that its status routes ask. */
   readonly watch?: Watch;
   /** Called between the making of the application and its first request. */
-  readonly prepare?: (app: NestFastifyApplication) => void;
+  readonly prepare?: (app: NestFastifyApplication) => void | Promise<void>;
 }
 
 /**
@@ -34,7 +34,7 @@ export async function startServer(settings: ServerSettings): Promise<NestFastify
     abortOnError: false,
   });
   try {
-    prepare?.(app);
+    await prepare?.(app);
     const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
     const watch = settings.watch ?? new Watch({});
     watch.guard(fastify);

@@ -1,0 +1,34 @@
+import { Injectable } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { ApiClient } from './api-client.js';
+
+/** So often, at most, the API is told that something was done in a session. */
+const everyMs = 60_000;
+const maxKept = 10_000;
+
+/** Tells the API that a session is not idle. Nobody waits for it, and what fails is told again a minute later. */
+@Injectable()
+export class Touches {
+  readonly #toldMs = new Map<string, number>();
+
+  constructor(private readonly api: ApiClient) {}
+
+  touch(token: string, { ip: address }: FastifyRequest): void {
+    const id = token.slice(0, 16);
+    const now = performance.now();
+    const told = this.#toldMs.get(id);
+    if (told !== undefined && now - told < everyMs) return;
+    this.#toldMs.delete(id);
+    this.#toldMs.set(id, now);
+    if (this.#toldMs.size > maxKept) {
+      const [oldest] = this.#toldMs.keys();
+      if (oldest !== undefined) this.#toldMs.delete(oldest);
+    }
+    void this.api
+      .ask({ method: 'POST', path: '/admin/sessions/self/touch', token, address })
+      .then(({ status }) => {
+        if (status >= 500) this.#toldMs.delete(id);
+      })
+      .catch(() => this.#toldMs.delete(id));
+  }
+}
