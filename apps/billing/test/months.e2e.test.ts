@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { transferUsdc } from '@keyfare/devstack/usdc';
-import { type Market, merchant, openMarket } from './market.js';
+import { goodBusiness, type Market, merchant, openMarket } from './market.js';
 import { makeOperator, type Service, startService } from './service.js';
 
 interface MonthBody {
@@ -127,6 +127,35 @@ describe('a month', () => {
     expect(list.items.map(({ state }) => state)).toEqual(['open', 'open']);
     const next = await service.call(`/months?cursor=${encodeURIComponent(list.next)}`);
     expect(next.body).toMatchObject({ items: [{ month: first, state: 'locked' }], next: null });
+  });
+
+  it('is none before the first date in the books, whenever what is dated there happened', async () => {
+    const { world } = market;
+    await monthOfBusiness();
+    await resolveAll();
+    expect((await lock(first)).status).toBe(200);
+    const now = world.clock();
+    const from = monthAfter(now, -3);
+    await world.log.keyCall('acct_1', { at: from });
+    await market.run();
+    const kept = await world.rows(`select kind from billing.journal where occurred_at < $1`, [monthAfter(now, -2)]);
+    expect(kept).toHaveLength(1);
+    expect(await missing(second)).not.toContain('earlier-months');
+    const { items } = (await service.call('/months')).body as { items: MonthBody[] };
+    expect(items.map((item) => item.month)).toEqual([second, first]);
+  });
+
+  it('is not locked while a match of it, or of one before, is not final', async () => {
+    const { node } = market;
+    await goodBusiness(market);
+    market.world.clock.set(new Date(monthAfter(market.world.clock()).getTime() + 3_600_000).toISOString());
+    await node.mine(100);
+    await market.run();
+    expect(await missing(first)).not.toContain('matches');
+    await market.tamper(`update billing.match set state = 'provisional', final_at = null`);
+    const { checklist } = await month(first);
+    expect(checklist).toContainEqual(expect.objectContaining({ name: 'matches', ok: false, count: 3 }));
+    expect(await missing(second)).toContain('matches');
   });
 
   it('that ten ask to lock at once is locked once', async () => {
