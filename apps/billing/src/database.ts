@@ -65,6 +65,8 @@ import { BreakEntity } from './reconcile/break.entity.js';
 import { BreakCommentEntity, BreakEventEntity, BreakResolutionEntity } from './reconcile/case.entity.js';
 import { WorkOnBreaks1799000000400 } from './reconcile/cases.migration.js';
 import { ControlTotalEntity } from './reconcile/control-total.entity.js';
+import { InvoiceProofEntity } from './reconcile/invoice-proof.entity.js';
+import { ProveInvoices1799000000900 } from './reconcile/invoice-proof.migration.js';
 import { CreateReconcile1796000000600 } from './reconcile/reconcile.migration.js';
 import { ReconciliationEntity } from './reconcile/reconciliation.entity.js';
 import { ReconciliationRunEntity } from './reconcile/reconciliation-run.entity.js';
@@ -118,6 +120,7 @@ const entities = [
   ReconciliationEntity,
   ReconciliationRunEntity,
   ControlTotalEntity,
+  InvoiceProofEntity,
   AuditEntity,
   IdempotentRequestEntity,
   KnownOperatorEntity,
@@ -150,6 +153,7 @@ const migrations = [
   CreateBankPayments1799000000800,
   CreditCustomers1799000000810,
   KnowCustomerWallets1799000000820,
+  ProveInvoices1799000000900,
 ];
 
 const jobsLock = 0x6b66_6a62;

@@ -357,4 +357,45 @@ describe('a final invoice', () => {
       'invoice-mismatch: The numbers of the series are not 1 to 2, each once.',
     );
   }, 60_000);
+
+  it('that was proven is read again when a charge of its account comes, when it is credited, and in its turn', async () => {
+    const { service } = await october('acct_1', 'acct_2');
+    const made = await finalize(service);
+    world.clock.set('2026-11-02T05:00:00Z');
+    const mismatches = async (trigger: 'manual' | 'schedule' = 'manual'): Promise<readonly unknown[]> => {
+      await service.app.get(ReconcileJob).run(trigger);
+      const rows = await world.rows<{ account: string }>(`select i.account from billing.break b
+        join billing.invoice i on i.id::text = b.keys ->> 'invoice'
+        where b.status = 'open' and b.class = 'invoice-mismatch' order by 1`);
+      return rows.map(({ account }) => account);
+    };
+    const past = async (text: string): Promise<void> => {
+      await world.sql.transaction(async (tx) => {
+        await tx.query({ text: 'set local session_replication_role = replica' });
+        await tx.query({ text });
+      });
+    };
+    const spoil = async (account: string): Promise<void> =>
+      past(`update billing.invoice set first_place = first_place + 1000000 where account = '${account}'`);
+    const mend = async (): Promise<void> =>
+      past(`update billing.invoice set first_place = first_place - 1000000 where first_place > 1000000`);
+    expect(await mismatches('schedule')).toEqual([]);
+    await spoil('acct_1');
+    expect(await mismatches()).toEqual([]);
+    await world.log.keyCall('acct_1', { at: new Date('2026-10-20T00:00:00Z') });
+    expect(await mismatches()).toEqual(['acct_1', 'acct_1']);
+    await mend();
+    expect(await mismatches('schedule')).toEqual([]);
+    await spoil('acct_2');
+    expect(await mismatches()).toEqual([]);
+    // Of two a thirtieth is one, the longest unread first.
+    await mismatches('schedule');
+    expect(await mismatches('schedule')).toEqual(['acct_2', 'acct_2']);
+    await mend();
+    expect(await mismatches()).toEqual([]);
+    const path = `/invoices/${made[1]?.id ?? ''}/credit-notes`;
+    expect((await service.call(path, { body: { reason: 'goodwill' } })).status).toBe(200);
+    await past(`update billing.credit_note set digest = '\\x00'`);
+    expect(await mismatches()).toEqual(['acct_2']);
+  }, 60_000);
 });

@@ -80,6 +80,8 @@ export interface Check {
   readonly classes: readonly BreakClass[];
   /** What it reads: it closes only breaks of which the place is in it. Left out by those that read everything. */
   readonly window?: Window;
+  /** The same of one that reads no stretch: the breaks of which the key `key` is one of these. */
+  readonly among?: { readonly key: string; readonly ids: readonly string[] };
   readonly text: string;
   readonly values: readonly unknown[];
 }
