@@ -44,6 +44,7 @@ import { CreditNotes } from './pipeline/credit-notes.js';
 import { CustomerCreditController } from './pipeline/customer-credit.controller.js';
 import { CustomerWalletController } from './pipeline/customer-wallet.controller.js';
 import { DraftsJob } from './pipeline/drafts.job.js';
+import { EntryController } from './pipeline/entry.controller.js';
 import { Finalizing } from './pipeline/finalize.js';
 import { IntakeJob } from './pipeline/intake.job.js';
 import { InvoiceLifeController } from './pipeline/invoice-life.controller.js';
@@ -219,6 +220,7 @@ export class BillingModule {
         CustomerWalletController,
         ReconciliationController,
         BreakController,
+        EntryController,
         MonthController,
         MonthReportController,
         ReportController,

@@ -23,6 +23,8 @@ import { FeedCursorEntity } from './intake/feed-cursor.entity.js';
 import { CreateIntake1796000000100 } from './intake/intake.migration.js';
 import { PaymentEntity } from './intake/payment.entity.js';
 import { ReadByPlace1796000000700 } from './intake/place.migration.js';
+import { ReadmissionEntity } from './intake/readmission.entity.js';
+import { ReadmitEntries1799000000910 } from './intake/readmission.migration.js';
 import { ReceiptKeyEntity } from './intake/receipt-key.entity.js';
 import { CreditNoteEntity } from './invoice/credit-note.entity.js';
 import { CreditNoteLineEntity } from './invoice/credit-note-line.entity.js';
@@ -80,6 +82,7 @@ const entities = [
   PaymentEntity,
   FeedCursorEntity,
   ReceiptKeyEntity,
+  ReadmissionEntity,
   TermsEntity,
   ChargeEntity,
   PeriodTotalEntity,
@@ -154,6 +157,7 @@ const migrations = [
   CreditCustomers1799000000810,
   KnowCustomerWallets1799000000820,
   ProveInvoices1799000000900,
+  ReadmitEntries1799000000910,
 ];
 
 const jobsLock = 0x6b66_6a62;

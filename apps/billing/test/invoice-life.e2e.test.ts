@@ -235,6 +235,38 @@ describe('a charge that is read after its invoice is final', () => {
   }, 60_000);
 });
 
+describe('a call that is readmitted after the invoice of its month is final', () => {
+  it('is on the next invoice, and on that of its month when the first one is voided', async () => {
+    // Nobody has read terms of the account yet.
+    const refused = [await world.log.keyCall('acct_1', { units: 4 }), await world.log.keyCall('acct_1', { units: 8 })];
+    const { service } = await october('acct_1');
+    const [first] = await finalize(service);
+    expect(await read(service, first?.id ?? '')).toMatchObject({ receipts: '2' });
+    const readmit = async (id = ''): Promise<number> =>
+      (await service.call(`/entries/${id}/readmit`, { body: { reason: 'the terms came late' } })).status;
+    expect(await readmit(refused[0])).toBe(200);
+    world.clock.set('2026-11-05T00:00:00Z');
+    expect(await reconcile(service)).toEqual([expect.stringMatching(/^terms-missing/)]);
+    world.clock.set('2026-12-02T00:00:00Z');
+    await reconcile(service);
+    await service.app.get(DraftsJob).run();
+    const [next] = await finalize(service, { month: '2026-11' });
+    expect(await read(service, next?.id ?? '')).toMatchObject({
+      total: '10.001000',
+      lines: [{ description: expect.stringMatching(/, of 2026-10, read after its invoice$/), quantity: '4' }, {}],
+    });
+    expect(await readmit(refused[1])).toBe(200);
+    expect((await service.call(`/invoices/${first?.id}/void`, { body: {} })).status).toBe(200);
+    const [again] = await finalize(service);
+    expect(await read(service, again?.id ?? '')).toMatchObject({ receipts: '3', attempt: 2 });
+    expect((await balances(world))['unbilled-receivable:acct_1']).toBeUndefined();
+    world.clock.set('2026-12-05T00:00:00Z');
+    expect(await reconcile(service)).toEqual([]);
+    await service.app.get(ReconcileJob).run('manual', 'full');
+    expect(await reconcile(service)).toEqual([]);
+  }, 60_000);
+});
+
 describe('a final invoice', () => {
   it('is voided: everything that it posted is undone, and its month is drafted again', async () => {
     const { service, customer } = await october('acct_1');

@@ -303,6 +303,9 @@ describe('payments and the books', () => {
     expect((await keyfare('breaks', 'approve', id)).stderr).toContain('break/conflict');
     expect(await answer('breaks', 'reopen', id)).toMatchObject({ status: 'open', posting: null });
     expect(await answer('breaks', 'comment', id, 'asked again')).toMatchObject({ text: 'asked again' });
+    expect(await answer('entries', 'list', '--fault', 'terms-missing')).toMatchObject({ items: [] });
+    const readmit = ['entries', 'readmit', '00000000-0000-7000-8000-000000000001', '--reason', 'the terms came'];
+    expect((await keyfare(...readmit)).stderr).toContain('entry/not-found');
     const month = new Date().toISOString().slice(0, 7);
     expect((await keyfare('months', 'lock', month)).stderr).toContain('month/not-ready');
     expect((await keyfare('months', 'reopen', month, '--reason', 'x')).stderr).toContain('month/conflict');

@@ -73,7 +73,8 @@ export async function lookAt(
             and case when amount is null then class <> all ($5::text[]) else amount > $4::numeric end) as breaks,
         (select count(*)::int from billing.invoice where period_start = $1 and state = 'draft' and total > 0) as drafts,
         (select count(*)::int from billing.accounting_month a
-          join billing.entry e on e.ingested_at > a.locked_at
+          join billing.entry e on (e.ingested_at > a.locked_at
+              or exists (select 1 from billing.readmission r where r.place = e.place and r.at > a.locked_at))
             and coalesce(e.usage_occurred_at, e.recorded_at) >= $1 and coalesce(e.usage_occurred_at, e.recorded_at) < $2
           where a.month = ($1::timestamptz at time zone 'utc')::date) as late`,
     values: [start, end, now, limit.toString(), minor],

@@ -42,7 +42,10 @@ export class MonthService {
     @Inject(clock) private readonly now: Clock,
   ) {}
 
-  /** The newest first: from the running month, or `before`, back to the first that a journal is dated into; one more than `limit`. */
+  /**
+   * The newest first: from the running month, or `before`, back to the first that a journal is dated into; one more
+   * than `limit`.
+   */
   async list({ before, limit }: { before: Date | null; limit: number }): Promise<readonly Month[]> {
     const rows = await this.sql.query<MonthRow>({
       text: `select m at time zone 'utc' as start, a.locked_at, a.locked_by

@@ -273,10 +273,10 @@ async function find(tx: Sql, check: Check, [id, at]: readonly [string, Date]): P
 
 /** The classes of which every check read everything. */
 function readWhole(findings: readonly Findings[]): readonly BreakClass[] {
-  const inPart = new Set(findings.flatMap(({ check }) => (isWhole(check) ? [] : check.classes)));
+  const inPart = new Set(findings.flatMap(({ check }) => (readsAll(check) ? [] : check.classes)));
   return [...new Set(findings.flatMap(({ check }) => check.classes))].filter((name) => !inPart.has(name));
 }
 
-function isWhole({ window, among }: Check): boolean {
+function readsAll({ window, among }: Check): boolean {
   return (window === undefined || window === null) && among === undefined;
 }

@@ -3,6 +3,7 @@ import { accounts } from './accounts.js';
 import { books } from './books.js';
 import { cases } from './cases.js';
 import { doctor } from './doctor.js';
+import { entries } from './entries.js';
 import { invoices } from './invoices.js';
 import { keys } from './keys.js';
 import { migrate } from './migrate.js';
@@ -24,6 +25,7 @@ export const commands: readonly CommandSpec[] = [
   ...invoices,
   ...books,
   ...cases,
+  ...entries,
   ...months,
   ...reports,
   ...doctor,
@@ -42,4 +44,5 @@ export const groups: Readonly<Record<string, string>> = {
   invoices: 'What customers owe, by month.',
   months: 'The months of the books, and their close.',
   breaks: 'What the reconciliation found not to agree.',
+  entries: 'Entries of the log that billing refused.',
 };

@@ -67,6 +67,16 @@ export const operatorProblems = {
     title: 'There is no such payment',
     remedy: 'Check the id against the list of payments.',
   },
+  'entry/not-found': {
+    status: 404,
+    title: 'There is no such refused entry',
+    remedy: 'Check the id against the list of refused entries. One that was readmitted is none any more.',
+  },
+  'entry/conflict': {
+    status: 409,
+    title: 'The entry cannot be readmitted',
+    remedy: 'Mend what the answer says, such as terms or a key that is missing, and readmit the entry again.',
+  },
   'break/conflict': {
     status: 409,
     title: 'The break is in another state than the change expects',

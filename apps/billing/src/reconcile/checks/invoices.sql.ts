@@ -38,8 +38,9 @@ const months = `
   ${billedCharges()},
   charged as (
     select c.account, c.month as period_start, count(*) as receipts, sum(c.included) as included, sum(c.overage) as overage,
-      sum(c.amount) as amount, max(e.ingested_at) as newest
+      sum(c.amount) as amount, max(coalesce(r.at, e.ingested_at)) as newest
     from billed c left join billing.entry e on e.id = c.entry_id and e.fault is null
+    left join billing.readmission r on r.place = c.place
     group by 1, 2),
   ${servedMonths('$2::timestamptz')},
   months as (
@@ -51,8 +52,9 @@ const months = `
     cross join lateral (
       select (period_start at time zone 'utc' + interval '1 month') at time zone 'utc' as period_end) as ends
     cross join lateral (
-      select count(*) as terms, max(e.ingested_at) as newest_terms
+      select count(*) as terms, max(coalesce(r.at, e.ingested_at)) as newest_terms
       from billing.terms b left join billing.entry e on e.id = b.id and e.fault is null
+      left join billing.readmission r on r.place = b.place
       where b.account = coalesce(served.account, charged.account) and b.effective_at < period_end) as book)`;
 
 const invoices = `

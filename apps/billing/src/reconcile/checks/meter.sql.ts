@@ -7,8 +7,8 @@ import type { Check } from './check.js';
  * what is posted by what open leases have used: used ≤ posted ≤ used + leased, and used = posted when no lease is open.
  * Without a limit a lease holds nothing that bounds its use. The entries that are certainly in the reading must not
  * come to more than the count and its leases, and those that may be in it not to less than the count: so calls that go
- * on meanwhile make no difference. Every entry that was committed before the reading must have been read. All entries are
- * added up where `isWhole`; else the totals of the months by which calls are rated, with the refused entries.
+ * on meanwhile make no difference. Every entry that was committed before the reading must have been read. Where
+ * `isWhole` all entries are added up; else the totals of the months by which calls are rated, with the refused entries.
  */
 export function checkMeter(
   { place, readAt }: AccountsMoment,
@@ -64,7 +64,7 @@ const countedEntries = `
         where usage_rail = 'key' and usage_account is not null and usage_period_start is not null
         group by 1, 2`;
 
-/** A total is of all that was read: entries behind the place are taken away again, where they are not in the reading. */
+/** A total is of all that was read: entries behind the place are taken away where they are not in the reading. */
 const countedTotals = `
         select account, period_start, sum(units - case when certain then 0 else later end) as certain,
           sum(units - case when possible then 0 else later end) as possible
