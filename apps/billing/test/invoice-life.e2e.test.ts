@@ -5,6 +5,7 @@ import { unidentifiedReceipts } from '../src/ledger/chart.js';
 import { DraftsJob } from '../src/pipeline/drafts.job.js';
 import { InvoiceLife } from '../src/pipeline/invoice-life.js';
 import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
+import { proveBooks } from './prove-books.js';
 import { makeOperator, type Service, startService } from './service.js';
 import { balances, openWorld, type World } from './world.js';
 
@@ -264,6 +265,7 @@ describe('a call that is readmitted after the invoice of its month is final', ()
     expect(await reconcile(service)).toEqual([]);
     await service.app.get(ReconcileJob).run('manual', 'full');
     expect(await reconcile(service)).toEqual([]);
+    expect((await proveBooks(world)).differences).toEqual([]);
   }, 60_000);
 });
 

@@ -21,8 +21,8 @@ interface TrialBalanceRow {
 }
 
 /**
- * Every account with its balance at `end`, a midnight (UTC) that is not part of it, or of all that is booked. Debits
- * and credits of an asset are equal, or the books are wrong.
+ * Every account that has a balance, and it: at `end`, a midnight (UTC) that is not part of it, or of all that is
+ * booked. Debits and credits of an asset are equal, or the books are wrong.
  */
 export function trialBalanceTable(end: Date | null): Table<TrialBalanceRow, TrialBalanceView> {
   const day = end === null ? '' : `-${new Date(end.getTime() - 1).toISOString().slice(0, 10)}`;
@@ -32,8 +32,9 @@ export function trialBalanceTable(end: Date | null): Table<TrialBalanceRow, Tria
     amounts: ['debit', 'credit'],
     statement: {
       text: `
-        select a.code as account, a.type, a.asset, coalesce(l.amount, 0)::text as balance
-        from billing.ledger_account a left join (${end === null ? totals : totalsBefore}) as l on l.account = a.code`,
+        select a.code as account, a.type, a.asset, l.amount::text as balance
+        from billing.ledger_account a join (${end === null ? totals : totalsBefore}) as l on l.account = a.code
+        where l.amount <> 0`,
       values: end === null ? [] : [end],
     },
     order: [
