@@ -441,7 +441,7 @@ async function main() {
     const said = await readBooks(books);
     await proveInvoices(books, { charges, figures, said });
     await proveReports(figures, said);
-    const names = [...new Set([...figures.keys(), ...said.keys()])].toSorted();
+    const names = [...new Set([...figures.keys(), ...said.keys()])].toSorted((a, b) => (a < b ? -1 : 1));
     const differences = names
       .map((figure) => ({ figure, expected: String(figures.get(figure) ?? 0n), books: String(said.get(figure) ?? 0n) }))
       .filter(({ expected, books: found }) => expected !== found);
