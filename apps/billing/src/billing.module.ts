@@ -66,6 +66,7 @@ import { InvoiceDocumentController } from './reports/invoice-document.controller
 import { MonthReportController } from './reports/month-report.controller.js';
 import { ReportController } from './reports/report.controller.js';
 import { ReportService } from './reports/report.service.js';
+import { TreasuryReportController } from './reports/treasury-report.controller.js';
 import { BillingLifecycle } from './runtime/lifecycle.js';
 import { Scheduler } from './runtime/scheduler.js';
 import { billingRole, feedReaderRole, schema } from './schema.js';
@@ -74,6 +75,7 @@ import { BillingHealth } from './status/health.js';
 import { BillingMetrics } from './status/metrics.js';
 import { StatusController } from './status/status.controller.js';
 import { changePool, clock, evmChain, feedPool, logFeed, memoryPool, operatorPool, reportPool } from './tokens.js';
+import { WalletController } from './treasury/wallet.controller.js';
 
 const applicationName = 'keyfare-billing';
 const bookTimeoutMs = 60_000;
@@ -217,11 +219,13 @@ export class BillingModule {
         BankPaymentController,
         CustomerCreditController,
         CustomerWalletController,
+        WalletController,
         ReconciliationController,
         BreakController,
         MonthController,
         MonthReportController,
         ReportController,
+        TreasuryReportController,
         ExportController,
         AuditController,
         StatusController,

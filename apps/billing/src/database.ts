@@ -72,6 +72,8 @@ import { QueueRuns1799000000300 } from './reconcile/runs.migration.js';
 import { CreateBillingRoles1796000000000, TellBillingMigrations1797000034000 } from './roles.migration.js';
 import { areJobsReady, migrateJobs } from './runtime/queues.js';
 import { billingRole, jobsSchema, schema } from './schema.js';
+import { WalletEntity } from './treasury/wallet.entity.js';
+import { KnowWallets1799000000940 } from './treasury/wallet.migration.js';
 
 const entities = [
   EntryEntity,
@@ -108,6 +110,7 @@ const entities = [
   BankPaymentEntity,
   CustomerCreditEntity,
   CustomerWalletEntity,
+  WalletEntity,
   BreakEntity,
   BreakCommentEntity,
   BreakEventEntity,
@@ -150,6 +153,7 @@ const migrations = [
   CreateBankPayments1799000000800,
   CreditCustomers1799000000810,
   KnowCustomerWallets1799000000820,
+  KnowWallets1799000000940,
 ];
 
 const jobsLock = 0x6b66_6a62;

@@ -61,6 +61,21 @@ export function openingBalance(asset: TokenCode): LedgerAccount {
   return { code: `opening-balance${suffix(asset)}`, asset, type: 'equity' };
 }
 
+/** Tokens that have left one wallet of ours and that the reading of the other has not shown yet. */
+export function inTransit(network: string, asset: TokenCode): LedgerAccount {
+  return { code: `in-transit${suffix(asset)}:${network}`, asset, type: 'asset' };
+}
+
+/** Tokens in our wallets that are another service's, by the wallet that it is known by. */
+export function otherService(network: string, wallet: string, asset: TokenCode): LedgerAccount {
+  return { code: `other-service${suffix(asset)}:${network}:${wallet}`, asset, type: 'liability' };
+}
+
+/** Amounts too small to ask whose they are, which anybody may send to anybody. */
+export function dust(network: string, asset: TokenCode): LedgerAccount {
+  return { code: `dust${suffix(asset)}:${network}`, asset, type: 'liability' };
+}
+
 /** Money that came in for nothing, and was kept: gifts, and what finance decided to keep. */
 export function otherIncome(asset: TokenCode): LedgerAccount {
   return { code: `other-income${suffix(asset)}`, asset, type: 'income' };

@@ -17,7 +17,8 @@ import { clock, logFeed } from '../tokens.js';
 import { awaitBooks, tryTurn, turns } from '../turns.js';
 import { followPayments } from './follow-payments.js';
 import { matchLives } from './match-lives.js';
-import { claimsOf, findReclaimed, readLives } from './payments.sql.js';
+import { claimsOf, readLives } from './payments.sql.js';
+import { findReclaimed, standingOf } from './reclaimed.js';
 import { Serial } from './serial.js';
 
 /**
@@ -195,7 +196,8 @@ export class IntakeJob {
     // Transfers that came before the entries that say what they pay.
     if (payments.length === 0) return;
     const lives = await readLives(tx, payments);
-    await this.ledger.post(tx, (await findReclaimed(tx, payments, claimsOf(lives))).map(identificationOf));
+    const reclaimed = await findReclaimed(tx, await standingOf(tx, payments), claimsOf(lives));
+    await this.ledger.post(tx, reclaimed.map(identificationOf));
     await matchLives(tx, payments, { lives, now: this.now() });
   }
 }

@@ -9,6 +9,7 @@ import { journalOf } from '../ledger/journal.js';
 import { LedgerService } from '../ledger/ledger.service.js';
 import { codeSql } from '../token.js';
 import { clock } from '../tokens.js';
+import { lockWallets } from '../treasury/registry.js';
 import { awaitBooks } from '../turns.js';
 import { InvoiceLife } from './invoice-life.js';
 
@@ -33,6 +34,9 @@ export class WalletMatches {
   async add(tx: Sql, customer: string, { address, by }: { address: string; by: string }): Promise<void> {
     const { id } = await this.customers.find('customer', customer, tx);
     const wallet = address.toLowerCase();
+    await lockWallets(tx);
+    const named = await tx.query({ text: 'select 1 from billing.wallet where address = $1', values: [wallet] });
+    if (named.length > 0) throw new Problem('customer-wallet/conflict', 'The wallet is one of ours, or has a name.');
     await tx.query({
       text: `insert into billing.customer_wallet (address, customer_id, added_by, added_at) values ($1, $2, $3, $4)
         on conflict (address) do nothing`,
@@ -60,7 +64,7 @@ export class WalletMatches {
           join billing.chain_cursor c on c.watch = t.watch and t.block_number <= c.finalized_number
           join billing.customer_wallet w on w.address = t.from_address
           where t.authorizer is null and t.orphaned_at is null and t.to_address = t.pay_to
-            and t.from_address <> t.pay_to and t.value > 0 and ${codeSql('t.asset')} = 'USDC'
+            and t.from_address <> t.pay_to and t.value > 0 and not t.dust and ${codeSql('t.asset')} = 'USDC'
             and not exists (select 1 from billing.match m where m.transfer_id = t.id)
           window same as (partition by w.customer_id, t.value)),
         due as (

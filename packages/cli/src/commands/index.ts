@@ -12,6 +12,7 @@ import { payments } from './payments.js';
 import { plans } from './plans.js';
 import { receipts } from './receipts.js';
 import { reports } from './reports.js';
+import { wallets } from './wallets.js';
 
 /** Every command, in the order of the help and of docs/cli.md. */
 export const commands: readonly CommandSpec[] = [
@@ -25,6 +26,7 @@ export const commands: readonly CommandSpec[] = [
   ...books,
   ...cases,
   ...months,
+  ...wallets,
   ...reports,
   ...doctor,
   ...migrate,
@@ -41,5 +43,6 @@ export const groups: Readonly<Record<string, string>> = {
   audit: 'Who changed what.',
   invoices: 'What customers owe, by month.',
   months: 'The months of the books, and their close.',
+  wallets: 'The wallets that have a name, ours among them.',
   breaks: 'What the reconciliation found not to agree.',
 };

@@ -169,14 +169,27 @@ const expectedPostings = `
   select 'transfer:' || t.id, line.account, t.code,
     case when t.orphaned_at is null and (t.from_address <> t.to_address or t.authorizer is not null)
       then line.sign * t.value else 0 end
-  from (select *, ${codeSql('asset')} as code from billing.chain_transfer) as t
+  from (select *, ${codeSql('asset')} as code, from_address <> to_address as moves,
+      case to_address when pay_to then from_address else to_address end as other from billing.chain_transfer) as t
+  left join claims c on (c.network, c.asset, c.payer, c.nonce) = (t.network, t.asset, t.authorizer, t.nonce)
+  left join billing.wallet own on own.network = t.network and own.address = t.pay_to
+    and (own.since > t.block_time or own.kind not in ('till', 'treasury', 'settler'))
+  left join billing.wallet o on o.network = t.network and o.address = t.other and o.since <= t.block_time and t.moves
+  left join billing.wallet s on s.network = t.network and s.address = t.sender and s.since <= t.block_time and t.moves
+    and s.kind = 'service' and t.to_address = t.pay_to
+  cross join lateral (select case
+      when own.kind is not null then 'opening-balance' || ${suffixSql('t.code')}
+      when o.kind in ('till', 'treasury', 'settler') then 'in-transit' || ${suffixSql('t.code')} || ':' || t.network
+      when o.kind = 'service' then 'other-service' || ${suffixSql('t.code')} || ':' || t.network || ':' || o.address
+      when s.kind = 'service' then 'other-service' || ${suffixSql('t.code')} || ':' || t.network || ':' || s.address
+      when t.dust and t.moves and t.to_address = t.pay_to then 'dust' || ${suffixSql('t.code')} || ':' || t.network
+      end as account) as nature
   cross join lateral (values
     (lower(t.code) || ':' || t.network || ':' || t.pay_to, 1, t.to_address),
-    (coalesce((
-        select c.receivable || ${suffixSql('t.code')} || ':' || t.network from claims c
-        where (c.network, c.asset, c.payer, c.nonce) = (t.network, t.asset, t.authorizer, t.nonce)),
+    (coalesce(c.receivable || ${suffixSql('t.code')} || ':' || t.network, nature.account,
       'unidentified-receipts' || ${suffixSql('t.code')}), -1, t.to_address),
-    ('treasury-out' || ${suffixSql('t.code')}, 1, t.from_address),
+    (coalesce(case when c.receivable is null then nature.account end,
+      'treasury-out' || ${suffixSql('t.code')}), 1, t.from_address),
     (lower(t.code) || ':' || t.network || ':' || t.pay_to, -1, t.from_address)) as line (account, sign, party)
   where line.party = t.pay_to
   union all
