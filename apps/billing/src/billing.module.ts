@@ -45,6 +45,8 @@ import { CustomerCreditController } from './pipeline/customer-credit.controller.
 import { CustomerWalletController } from './pipeline/customer-wallet.controller.js';
 import { DraftsJob } from './pipeline/drafts.job.js';
 import { Finalizing } from './pipeline/finalize.js';
+import { GasReadingController } from './pipeline/gas-reading.controller.js';
+import { GasReadings } from './pipeline/gas-readings.js';
 import { IntakeJob } from './pipeline/intake.job.js';
 import { InvoiceLifeController } from './pipeline/invoice-life.controller.js';
 import { InvoiceLife } from './pipeline/invoice-life.js';
@@ -174,6 +176,7 @@ const rooms: Provider[] = [
   BankStatements,
   BankMatches,
   WalletMatches,
+  GasReadings,
   Credits,
   CsvBodies,
   Standstills,
@@ -220,6 +223,7 @@ export class BillingModule {
         CustomerCreditController,
         CustomerWalletController,
         WalletController,
+        GasReadingController,
         ReconciliationController,
         BreakController,
         MonthController,

@@ -72,6 +72,8 @@ import { QueueRuns1799000000300 } from './reconcile/runs.migration.js';
 import { CreateBillingRoles1796000000000, TellBillingMigrations1797000034000 } from './roles.migration.js';
 import { areJobsReady, migrateJobs } from './runtime/queues.js';
 import { billingRole, jobsSchema, schema } from './schema.js';
+import { ReadGas1799000000941 } from './treasury/gas.migration.js';
+import { GasReadingEntity } from './treasury/gas-reading.entity.js';
 import { WalletEntity } from './treasury/wallet.entity.js';
 import { KnowWallets1799000000940 } from './treasury/wallet.migration.js';
 
@@ -111,6 +113,7 @@ const entities = [
   CustomerCreditEntity,
   CustomerWalletEntity,
   WalletEntity,
+  GasReadingEntity,
   BreakEntity,
   BreakCommentEntity,
   BreakEventEntity,
@@ -154,6 +157,7 @@ const migrations = [
   CreditCustomers1799000000810,
   KnowCustomerWallets1799000000820,
   KnowWallets1799000000940,
+  ReadGas1799000000941,
 ];
 
 const jobsLock = 0x6b66_6a62;

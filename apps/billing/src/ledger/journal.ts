@@ -14,6 +14,8 @@ export type JournalKind =
   | 'sweep'
   | 'other-service'
   | 'dust'
+  | 'gas'
+  | 'top-up'
   | 'opening'
   | 'write-off'
   | 'refund-due'

@@ -13,6 +13,7 @@ import { moveFinality } from '../match/match-payments.js';
 import { clock } from '../tokens.js';
 import { keepTills, markApplied, nextUnapplied } from '../treasury/registry.js';
 import { awaitBooks, tryTurn, turns } from '../turns.js';
+import { gasDue, gasGone } from './gas.js';
 import { matchLives, matchTransfers } from './match-lives.js';
 import { natureOf, readKnown } from './natures.js';
 import { claimsOf, keyName, readLives } from './payments.sql.js';
@@ -92,6 +93,9 @@ export class ChainJob {
       const lives = await readLives(tx, keys);
       const reclaimed = await findReclaimed(tx, transfers, claimsOf(lives));
       await this.ledger.post(tx, reclaimed.map(identificationOf));
+      const ids = transfers.map(({ id }) => id);
+      await this.ledger.reverse(tx, await gasGone(tx, ids));
+      await this.ledger.post(tx, await gasDue(tx, { transfers: ids }));
       await matchLives(tx, keys, { lives, now: this.now() });
       const last = transfers.length < appliedAtOnce ? null : (transfers.at(-1)?.id ?? null);
       await markApplied(tx, wallet, { upTo: last });
@@ -142,7 +146,7 @@ export class ChainJob {
     switch (step.kind) {
       case 'current':
         await wallet.store.advance(tx, { reached: step.end.head, end: step.end });
-        if (step.end.finalizedNumber !== cursor.finalizedNumber) await moveFinality(tx, wallet.store.watch, this.now());
+        if (step.end.finalizedNumber !== cursor.finalizedNumber) await this.#moveFinality(tx, wallet, cursor);
         return this.#atEnd(cursor, step);
       case 'behind':
         return this.#doubt(tx, found, { to: step.at, end: step.end });
@@ -154,7 +158,7 @@ export class ChainJob {
         const stored = await wallet.store.extend(tx, step, { now: this.now() });
         await this.#bookTransfers(tx, wallet, stored);
         await wallet.store.advance(tx, { reached: step.last, end: step.end });
-        await moveFinality(tx, wallet.store.watch, this.now());
+        await this.#moveFinality(tx, wallet, cursor);
         return step.last.number === step.end.head.number ? this.#atEnd(cursor, step) : 'more';
       }
       // Another process has opened the wallet in between.
@@ -162,6 +166,13 @@ export class ChainJob {
       default:
         return 'more';
     }
+  }
+
+  /** What has become final since the cursor was there: matches, and what transactions of ours have cost. */
+  async #moveFinality(tx: Sql, { store }: Wallet, { blockNumber, finalizedNumber }: ChainCursor): Promise<void> {
+    await moveFinality(tx, store.watch, this.now());
+    const after = blockNumber < finalizedNumber ? blockNumber : finalizedNumber;
+    await this.ledger.post(tx, await gasDue(tx, { watch: store.watch, after }));
   }
 
   /** The end of what the node shows is not the chain's, when the chain was seen to go further. */
@@ -196,6 +207,7 @@ export class ChainJob {
         tx,
         ids.map((id) => `transfer:${id}`),
       );
+      await this.ledger.reverse(tx, await gasGone(tx, ids));
       await matchTransfers(tx, ids, this.now());
     });
     await moveFinality(tx, store.watch, this.now());

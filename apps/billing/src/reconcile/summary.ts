@@ -1,5 +1,5 @@
 import type { Rail } from '@keyfare/core/metering';
-import { type AssetCode, type TokenCode, tokenCodes } from '@keyfare/core/money';
+import { type AssetCode, type LedgerAssetCode, type TokenCode, tokenCodes } from '@keyfare/core/money';
 import type { Sql } from '@keyfare/db/sql';
 import { codeSql } from '../token.js';
 import { type PaymentJudgement, paymentParameters, payments } from './payment-status.sql.js';
@@ -210,7 +210,7 @@ async function readWallets(tx: Sql, network: string): Promise<readonly WalletRow
 }
 
 async function sumLedger(tx: Sql): Promise<ReconciliationReport['ledger']> {
-  const rows = await tx.query<{ asset: AssetCode; type: string; balance: string }>({
+  const rows = await tx.query<{ asset: LedgerAssetCode; type: string; balance: string }>({
     text: `select b.asset, a.type, sum(b.debits - b.credits)::text as balance
       from billing.balance b join billing.ledger_account a on a.code = b.account
       group by b.asset, a.type order by b.asset, a.type`,

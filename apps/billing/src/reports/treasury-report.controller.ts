@@ -1,3 +1,4 @@
+import { parseMoney } from '@keyfare/core/money';
 import { type Clock, monthOf, parseMonth } from '@keyfare/core/time';
 import { Admin, type Page, pageOf, pageQuery } from '@keyfare/gate/operators';
 import { Get, Inject, Query, Req, StreamableFile } from '@nestjs/common';
@@ -7,6 +8,7 @@ import { z } from 'zod';
 import { clock } from '../tokens.js';
 import { csvQuery } from './csv.js';
 import { dustRow, dustTable } from './dust.js';
+import { gasRow, gasTable } from './gas.js';
 import { ReportService } from './report.service.js';
 import { sweepRow, sweepsTable } from './sweeps.js';
 import type { Cell, Table } from './table.js';
@@ -19,6 +21,14 @@ const query = z.strictObject({
   month: z.string().max(7).optional(),
 });
 type Query = z.infer<typeof query>;
+const gasQuery = query.extend({
+  by: z.enum(['day', 'settlement']).default('day'),
+  /** What one ETH is worth in dollars, such as 3000.50: the books know no rate. */
+  ethUsd: z
+    .string()
+    .regex(/^(?:0|[1-9]\d{0,8})(?:\.\d{1,6})?$/, 'must be an amount such as 3000.50')
+    .optional(),
+});
 
 /** What the treasury does with money: as JSON, and as CSV by `.csv` or `?format=csv`. */
 @ApiBearerAuth()
@@ -49,7 +59,18 @@ export class TreasuryReportController {
     return this.#answer(dustTable(this.#month(asked)), asked, request);
   }
 
-  #month({ month }: Query): ReturnType<typeof monthOf> {
+  /** What settlements cost, by day or one by one, and what part of what they brought in that is. */
+  @Get(['gas', 'gas.csv'])
+  @ApiOkResponse({ standardSchema: pageOf(gasRow) })
+  async gas(
+    @Query({ schema: gasQuery }) asked: z.infer<typeof gasQuery>,
+    @Req() request: FastifyRequest,
+  ): Promise<Page<z.infer<typeof gasRow>> | StreamableFile> {
+    const ethUsd = asked.ethUsd === undefined ? null : parseMoney('USD', asked.ethUsd).atomic;
+    return this.#answer(gasTable(this.#month(asked), { by: asked.by, ethUsd }), asked, request);
+  }
+
+  #month({ month }: Pick<Query, 'month'>): ReturnType<typeof monthOf> {
     return month === undefined ? monthOf(this.now()) : parseMonth(month);
   }
 

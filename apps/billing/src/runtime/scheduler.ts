@@ -4,6 +4,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import PgBoss from 'pg-boss';
 import { BillingConfig } from '../config.js';
 import { DraftsJob } from '../pipeline/drafts.job.js';
+import { GasReadings } from '../pipeline/gas-readings.js';
 import { ReconcileJob } from '../pipeline/reconcile.job.js';
 import { billingRole, jobsSchema } from '../schema.js';
 import { BillingMetrics } from '../status/metrics.js';
@@ -15,7 +16,8 @@ import { queues } from './queues.js';
 const pollingIntervalMs = 10_000;
 
 /**
- * What is done by the calendar: each night a reconciliation, and the drafts of the months that are over. pg-boss sees
+ * What is done by the calendar: each night a reconciliation, the drafts of the months that are over, and a reading of
+ * what settlers hold. pg-boss sees
  * to it that one process does it; a job that fails is tried again. By hand the same is done over HTTP.
  */
 @Injectable()
@@ -28,6 +30,7 @@ export class Scheduler {
     private readonly config: BillingConfig,
     private readonly reconcile: ReconcileJob,
     private readonly drafts: DraftsJob,
+    private readonly gas: GasReadings,
     private readonly metrics: BillingMetrics,
     private readonly sql: SqlPool,
     @Inject(clock) private readonly now: Clock,
@@ -46,6 +49,8 @@ export class Scheduler {
       this.#loop(queues.reconcile.name, () => this.reconcile.run('schedule')),
       this.#loop(queues.drafts.name, async () => {
         this.#logger.log(`${await this.drafts.run()} drafts of months that are over`);
+        // A chain that is away keeps no draft back: the next night reads the same balance.
+        await this.gas.take().catch((error: unknown) => this.#logger.warn(error));
       }),
     ];
   }

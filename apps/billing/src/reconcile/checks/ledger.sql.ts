@@ -3,6 +3,7 @@ import { codeSql, suffixSql } from '../../token.js';
 import { expectedBank } from './bank.sql.js';
 import { expectedInvoices } from './billed.sql.js';
 import type { Check } from './check.js';
+import { expectedGas } from './gas.sql.js';
 import { expectedResolutions } from './resolutions.sql.js';
 
 const ledgerName = 'ledger';
@@ -34,7 +35,7 @@ export function checkLedger(): Check {
         where h.amount is distinct from s.amount or h.asset is distinct from s.asset
         group by source)
       select case
-          when written = 0 and split_part(source, ':', 1) <> all (array['transfer', 'opening']) then 'entry-unposted'
+          when written = 0 and split_part(source, ':', 1) <> all (array['transfer', 'opening', 'gas']) then 'entry-unposted'
           when wanted = 0 and not exists (select 1 from expected e where e.source = d.source)
             then 'posting-without-entry'
           else 'ledger-mismatch' end as class,
@@ -199,6 +200,7 @@ const expectedPostings = `
     (lower(code) || ':' || network || ':' || pay_to, 1),
     ('opening-balance' || ${suffixSql('code')}, -1)) as line (account, sign)
   where opening_balance is not null
+  union all ${expectedGas}
   union all ${expectedResolutions}
   union all ${expectedInvoices}
   union all ${expectedBank}`;
