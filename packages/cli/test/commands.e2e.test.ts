@@ -322,6 +322,15 @@ describe('payments and the books', () => {
     expect((items as Json[]).length).toBeGreaterThan(0);
   });
 
+  it('propose, show and reject a refund: there is none here, and it says so', async () => {
+    const nobody = '00000000-0000-7000-8000-000000000000';
+    expect((await keyfare('refunds', 'propose', nobody)).stderr).toContain('refund/conflict');
+    for (const verb of ['show', 'approve', 'reject']) {
+      expect((await keyfare('refunds', verb, nobody)).stderr).toContain('refund/not-found');
+    }
+    expect((await keyfare('refunds', 'list', '--state', 'final')).code).toBe(0);
+  });
+
   it('name a wallet, change what it is, and list it', async () => {
     const address = `0x${'5e'.repeat(20)}`;
     expect(await answer('wallets', 'add', address, 'treasury', '--label', 'Cold store')).toMatchObject({ address });

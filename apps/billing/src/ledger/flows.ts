@@ -43,9 +43,10 @@ export type Claim = 'settled' | 'deferred' | 'none';
 
 /**
  * What a transfer is by the wallets on its sides, where no entry claims it: between two wallets of ours, with another
- * service by the wallet that it is known by, of a time in which the wallet was not ours yet, or too small to matter.
+ * service by the wallet that it is known by, of a time in which the wallet was not ours yet, too small to matter, or
+ * paying back what an entry says is owed.
  */
-export type Nature = 'sweep' | 'before' | 'dust' | { readonly service: string };
+export type Nature = 'sweep' | 'before' | 'dust' | 'refund' | { readonly service: string };
 
 /** A transfer to or from a wallet of ours. */
 export interface BookedTransfer {
@@ -149,7 +150,7 @@ function outwardKind({ claim, nature = null }: Sided): 'withdrawal' | NatureKind
   return claim === 'none' && nature !== null ? natureKind(nature) : 'withdrawal';
 }
 
-type NatureKind = 'sweep' | 'opening' | 'dust' | 'other-service';
+type NatureKind = 'sweep' | 'opening' | 'dust' | 'refund' | 'other-service';
 
 function natureKind(nature: Nature): NatureKind {
   if (typeof nature === 'object') return 'other-service';
@@ -159,6 +160,7 @@ function natureKind(nature: Nature): NatureKind {
 function accountOf(nature: Nature, { network, asset }: Sided): LedgerAccount {
   if (typeof nature === 'object') return otherService(network, nature.service, asset);
   if (nature === 'sweep') return inTransit(network, asset);
+  if (nature === 'refund') return refundsDue(asset);
   return nature === 'dust' ? dust(network, asset) : openingBalance(asset);
 }
 

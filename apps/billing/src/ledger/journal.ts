@@ -19,6 +19,7 @@ export type JournalKind =
   | 'opening'
   | 'write-off'
   | 'refund-due'
+  | 'refund'
   | 'dropped'
   | 'restored'
   | 'resolution'

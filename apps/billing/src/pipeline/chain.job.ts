@@ -18,6 +18,7 @@ import { matchLives, matchTransfers } from './match-lives.js';
 import { natureOf, readKnown } from './natures.js';
 import { claimsOf, keyName, readLives } from './payments.sql.js';
 import { findReclaimed, standingWith } from './reclaimed.js';
+import { findRefunds, matchRefunds, undoRefunds } from './refunds.js';
 import { Serial } from './serial.js';
 
 // What a step came to, the most urgent first: the wallets together come to the first that one of them came to.
@@ -97,6 +98,7 @@ export class ChainJob {
       await this.ledger.reverse(tx, await gasGone(tx, ids));
       await this.ledger.post(tx, await gasDue(tx, { transfers: ids }));
       await matchLives(tx, keys, { lives, now: this.now() });
+      await matchRefunds(tx, transfers, this.now());
       const last = transfers.length < appliedAtOnce ? null : (transfers.at(-1)?.id ?? null);
       await markApplied(tx, wallet, { upTo: last });
       return last === null ? null : 'more';
@@ -209,6 +211,7 @@ export class ChainJob {
       );
       await this.ledger.reverse(tx, await gasGone(tx, ids));
       await matchTransfers(tx, ids, this.now());
+      await undoRefunds(tx, ids, this.now());
     });
     await moveFinality(tx, store.watch, this.now());
     this.#logger.warn(`the chain was reorganized after block ${to.number}: ${orphaned} transfers are orphaned`);
@@ -221,11 +224,21 @@ export class ChainJob {
     );
     const lives = await readLives(tx, paid);
     const claims = claimsOf(lives);
-    const sides = transfers.map((transfer) => ({ ...transfer, payTo, sender: transfer.transactionFrom }));
+    const sides = transfers.map((transfer) => ({
+      ...transfer,
+      payTo,
+      sender: transfer.transactionFrom,
+      key: transfer.authorization && {
+        network,
+        asset: transfer.asset,
+        payer: transfer.authorization.authorizer,
+        nonce: transfer.authorization.nonce,
+      },
+    }));
+    const refunds = await findRefunds(tx, sides);
     const known = await readKnown(tx, network, sides);
     const journals = sides.flatMap((transfer) => {
-      const { id, asset, from, to, value, blockTime, authorization } = transfer;
-      const key = authorization && { network, asset, payer: authorization.authorizer, nonce: authorization.nonce };
+      const { id, from, to, value, blockTime, authorization, key } = transfer;
       return journalsOfTransfer({
         id,
         network,
@@ -236,12 +249,13 @@ export class ChainJob {
         value,
         authorized: authorization !== null,
         claim: (key && claims.get(keyName(key))) ?? 'none',
-        nature: natureOf(transfer, known),
+        nature: natureOf(transfer, { known, isRefund: refunds.has(id) }),
         blockTime,
       });
     });
     await this.ledger.post(tx, journals);
     await matchLives(tx, paid, { lives, now: this.now() });
+    await matchRefunds(tx, sides, this.now());
   }
 }
 

@@ -13,7 +13,7 @@ export interface Sides {
   readonly blockTime: Date;
 }
 
-type Known = ReadonlyMap<string, Pick<KnownWallet, 'kind' | 'since'>>;
+export type Known = ReadonlyMap<string, Pick<KnownWallet, 'kind' | 'since'>>;
 
 /** The wallets that are known on the sides of these transfers. */
 export async function readKnown(sql: Sql, network: string, transfers: readonly Sides[]): Promise<Known> {
@@ -24,8 +24,14 @@ export async function readKnown(sql: Sql, network: string, transfers: readonly S
   );
 }
 
-/** What the transfer is by its sides, as they are known. The wallet of another service may pay, be paid, or send. */
-export function natureOf({ payTo, from, to, sender, dust, blockTime }: Sides, known: Known): Nature | null {
+/**
+ * What the transfer is by its sides, as they are known, and by what it pays back. The wallet of another service may
+ * pay, be paid, or send.
+ */
+export function natureOf(
+  { payTo, from, to, sender, dust, blockTime }: Sides,
+  { known, isRefund }: { readonly known: Known; readonly isRefund: boolean },
+): Nature | null {
   const kindOf = (address: string): KnownWallet['kind'] | null => {
     const wallet = known.get(address);
     return wallet !== undefined && wallet.since <= blockTime ? wallet.kind : null;
@@ -34,6 +40,7 @@ export function natureOf({ payTo, from, to, sender, dust, blockTime }: Sides, kn
   if (own !== undefined && (own.since > blockTime || !isOurs(own.kind))) return 'before';
   if (from === to) return null;
   const isInward = to === payTo;
+  if (isRefund && !isInward) return 'refund';
   const other = isInward ? from : to;
   const otherKind = kindOf(other);
   if (otherKind !== null && isOurs(otherKind)) return 'sweep';

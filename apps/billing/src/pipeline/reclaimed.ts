@@ -5,6 +5,7 @@ import { type Claim, destinationOf, type Reclaimed, sourceOf } from '../ledger/f
 import { codeOf, codeSql } from '../token.js';
 import { natureOf, readKnown, type Sides } from './natures.js';
 import { columnsOf, keyName, type PaymentKey } from './payments.sql.js';
+import { findRefunds } from './refunds.js';
 
 interface StandingRow {
   readonly id: string;
@@ -100,9 +101,10 @@ export async function findReclaimed(
   for (const network of new Set(transfers.map((transfer) => transfer.network))) {
     known.set(network, await readKnown(tx, network, transfers));
   }
+  const refunds = await findRefunds(tx, transfers);
   return transfers.flatMap((transfer) => {
     const { id, network, value, blockTime, credited, debited, moves, key } = transfer;
-    const nature = natureOf(transfer, known.get(network) ?? new Map());
+    const nature = natureOf(transfer, { known: known.get(network) ?? new Map(), isRefund: refunds.has(id) });
     const sided = { ...transfer, claim: (key && claims.get(keyName(key))) ?? 'none', nature } as const;
     const moved: Reclaimed[] = [];
     const source = sourceOf(sided);

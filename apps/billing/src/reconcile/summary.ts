@@ -193,6 +193,8 @@ async function sumRefunds(tx: Sql): Promise<readonly SumRow[]> {
       from billing.payment p
       where p.outcome = 'refund-due' and coalesce((
         select l.outcome from billing.payment l where l.call_id = p.entry_id order by l.place desc limit 1), '') <> 'reversed'
+        and not exists (
+          select 1 from billing.match m where m.entry_id = p.entry_id and m.rule = 'refund' and m.state <> 'undone')
       group by 1`,
   });
 }

@@ -11,6 +11,7 @@ import { operators } from './operators.js';
 import { payments } from './payments.js';
 import { plans } from './plans.js';
 import { receipts } from './receipts.js';
+import { refunds } from './refunds.js';
 import { reports } from './reports.js';
 import { wallets } from './wallets.js';
 
@@ -20,6 +21,7 @@ export const commands: readonly CommandSpec[] = [
   ...accounts,
   ...keys,
   ...payments,
+  ...refunds,
   ...receipts,
   ...operators,
   ...invoices,
@@ -38,6 +40,7 @@ export const groups: Readonly<Record<string, string>> = {
   accounts: 'Customers under contract.',
   keys: 'API keys of accounts.',
   payments: 'x402 payments, and what became of each.',
+  refunds: 'What is owed back to payers, and is paid when two operators say so.',
   receipts: 'Signed receipts of calls.',
   operators: 'Those who run the service.',
   audit: 'Who changed what.',

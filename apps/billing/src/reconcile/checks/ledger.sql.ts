@@ -131,7 +131,11 @@ const paymentLives = `
       select distinct on (network, asset, payer, nonce) b.network, b.asset, b.payer, b.nonce, b.outcome as base, (
           select l.outcome from billing.payment l where l.call_id = b.entry_id order by l.place desc limit 1) as last
       from billing.payment b where b.outcome in ('settled', 'deferred', 'refund-due')
-      order by network, asset, payer, nonce, place) as known)`;
+      order by network, asset, payer, nonce, place) as known),
+  refunds as materialized (
+    select network, asset, payer, amount, '0x' || encode(sha256(convert_to('keyfare-refund:' || entry_id, 'UTF8')), 'hex')
+      as nonce
+    from billing.payment where outcome = 'refund-due')`;
 
 /**
  * The rules of `ledger/flows.ts` once more, written apart from them: the ledger is not checked by what wrote it. A
@@ -178,8 +182,11 @@ const expectedPostings = `
   left join billing.wallet o on o.network = t.network and o.address = t.other and o.since <= t.block_time and t.moves
   left join billing.wallet s on s.network = t.network and s.address = t.sender and s.since <= t.block_time and t.moves
     and s.kind = 'service' and t.to_address = t.pay_to
+  left join refunds r on (r.network, r.asset, r.nonce) = (t.network, t.asset, t.nonce) and r.payer = t.to_address
+    and r.amount = t.value and t.authorizer = t.pay_to and t.moves
   cross join lateral (select case
       when own.kind is not null then 'opening-balance' || ${suffixSql('t.code')}
+      when r.nonce is not null then 'refunds-due' || ${suffixSql('t.code')}
       when o.kind in ('till', 'treasury', 'settler') then 'in-transit' || ${suffixSql('t.code')} || ':' || t.network
       when o.kind = 'service' then 'other-service' || ${suffixSql('t.code')} || ':' || t.network || ':' || o.address
       when s.kind = 'service' then 'other-service' || ${suffixSql('t.code')} || ':' || t.network || ':' || s.address

@@ -70,7 +70,9 @@ export function checkRefunds(): Check {
         ${codeSql('p.asset')} as asset, p.amount, 'receipt' as side, 'The payer paid for a call that was not served.' as detail
       from billing.payment p
       where p.outcome = 'refund-due' and coalesce((
-        select l.outcome from billing.payment l where l.call_id = p.entry_id order by l.place desc limit 1), '') <> 'reversed'`,
+        select l.outcome from billing.payment l where l.call_id = p.entry_id order by l.place desc limit 1), '') <> 'reversed'
+        and not exists (
+          select 1 from billing.match m where m.entry_id = p.entry_id and m.rule = 'refund' and m.state <> 'undone')`,
     values: [],
   };
 }
