@@ -250,7 +250,14 @@ describe('the flows of a payment', () => {
     const { rpcUrl } = ground.chain;
     const client = createWalletClient({ account: listed.account, chain: baseSepolia, transport: http(rpcUrl) });
     const { address } = listed;
-    await client.writeContract({ address: usdcAddress, abi: usdcAbi, functionName: 'blacklist', args: [address] });
+    const hash = await client.writeContract({
+      address: usdcAddress,
+      abi: usdcAbi,
+      functionName: 'blacklist',
+      args: [address],
+    });
+    const mined = async (): Promise<unknown> => callRpc(rpcUrl, 'eth_getTransactionReceipt', [hash]);
+    expect(await settled(async () => (await mined()) !== null, true)).toBe(true);
     for (const path of ['/ping', '/upfront', '/deferred']) {
       const answer = await call(gate, path, { headers: v2 });
       expect([answer.status, answer.body['code']]).toEqual([402, 'payment/refused-by-token']);
@@ -285,18 +292,29 @@ describe('the flows of a payment', () => {
       { validBefore: now + 90_000n },
       { validAfter: now + 600n },
     ];
+    const nonces: string[] = [];
+    // Payments of the tests before are still being collected: their questions are not counted.
     const asked = (): number =>
-      node.batches.flat().filter(({ method }) => method === 'eth_call' || method === 'eth_getCode').length;
+      node.batches
+        .flat()
+        .filter(
+          ({ method, params }) =>
+            method === 'eth_getCode' ||
+            (method === 'eth_call' && nonces.some((nonce) => JSON.stringify(params).includes(nonce.slice(2)))),
+        ).length;
     for (const request of spoiled) {
-      const { v2 } = await signPayment(ground, payer, request);
+      const { v2, nonce } = await signPayment(ground, payer, request);
+      nonces.push(nonce);
       expect((await call(gate, '/ping', { headers: v2 })).status).toBe(402);
     }
     expect(asked()).toBe(0);
     // A signature that no key of the payer's made: one bounded look for code, then none.
     for (let attempt = 0; attempt < 5; attempt += 1) {
-      const { v2 } = await signPayment(ground, stranger, { from: payer.address });
+      const { v2, nonce } = await signPayment(ground, stranger, { from: payer.address });
+      nonces.push(nonce);
       expect((await call(gate, '/ping', { headers: v2 })).body['code']).toBe('payment/invalid-signature');
     }
+    expect(asked()).toBeGreaterThan(0);
     expect(asked()).toBeLessThanOrEqual(3);
   });
 });

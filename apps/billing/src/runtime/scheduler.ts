@@ -15,10 +15,16 @@ import { queues } from './queues.js';
 
 const pollingIntervalMs = 10_000;
 
+/** Of a job of the drafts. */
+interface DraftsData {
+  /** Whether a reconciliation of a night that was missed comes after them. */
+  readonly night: boolean;
+}
+
 /**
  * What is done by the calendar: each night a reconciliation, the drafts of the months that are over, and a reading of
- * what settlers hold. pg-boss sees
- * to it that one process does it; a job that fails is tried again. By hand the same is done over HTTP.
+ * what settlers hold. pg-boss sees to it that one process does it; a job that fails is tried again. By hand the same is
+ * done over HTTP.
  */
 @Injectable()
 export class Scheduler {
@@ -47,11 +53,7 @@ export class Scheduler {
     this.#boss.on('error', (error) => this.#logger.error(error));
     this.#loops = [
       this.#loop(queues.reconcile.name, () => this.reconcile.run('schedule')),
-      this.#loop(queues.drafts.name, async () => {
-        this.#logger.log(`${await this.drafts.run()} drafts of months that are over`);
-        // A chain that is away keeps no draft back: the next night reads the same balance.
-        await this.gas.take().catch((error: unknown) => this.#logger.warn(error));
-      }),
+      this.#loop(queues.drafts.name, (job) => this.#drawUp(job)),
     ];
   }
 
@@ -69,18 +71,31 @@ export class Scheduler {
 
   /**
    * pg-boss lets an hour pass that comes while nobody runs. Drafts are always asked for: they are the same again when
-   * nothing was missed. Books that nothing was ever reconciled in can wait.
+   * nothing was missed. Books that nothing was ever reconciled in can wait. A night that was missed comes after the
+   * drafts: beside them it would report each invoice that they are about to draw up.
    */
   async #sendMissed(): Promise<void> {
     const [missed] = await this.sql.query<{ night: boolean }>({
       text: 'select coalesce((select max(finished_at) from billing.reconciliation) < $1, false) as night',
       values: [new Date(this.now().getTime() - dayMs)],
     });
-    if (missed?.night === true) await this.#boss.send(queues.reconcile.name, {});
-    await this.#boss.send(queues.drafts.name, {});
+    const night = missed?.night === true;
+    const drafts = await this.#boss.send(queues.drafts.name, { night } satisfies DraftsData);
+    // Another process has asked for them already.
+    if (drafts === null && night) await this.#boss.send(queues.reconcile.name, {});
   }
 
-  #loop(queue: string, run: () => Promise<unknown>): Loop {
+  async #drawUp({ data }: PgBoss.Job<unknown>): Promise<void> {
+    try {
+      this.#logger.log(`${await this.drafts.run()} drafts of months that are over`);
+      // A chain that is away keeps no draft back: the next night reads the same balance.
+      await this.gas.take().catch((error: unknown) => this.#logger.warn(error));
+    } finally {
+      if ((data as Partial<DraftsData> | null)?.night === true) await this.#boss.send(queues.reconcile.name, {});
+    }
+  }
+
+  #loop(queue: string, run: (job: PgBoss.Job<unknown>) => Promise<unknown>): Loop {
     return new Loop({
       step: () => this.#work(queue, run),
       intervalMs: pollingIntervalMs,
@@ -96,13 +111,13 @@ export class Scheduler {
    * Does one job, if there is one. Not by pg-boss's own worker, which does not wait for the word that a job has ended:
    * when the database is away at that moment, nobody catches the error, and the program would die of it.
    */
-  async #work(queue: string, run: () => Promise<unknown>): Promise<boolean> {
+  async #work(queue: string, run: (job: PgBoss.Job<unknown>) => Promise<unknown>): Promise<boolean> {
     await retakeLost(this.sql, queue);
-    const [job] = await this.#boss.fetch(queue);
+    const [job] = await this.#boss.fetch<unknown>(queue);
     if (job === undefined) return false;
     const release = await holdJob(this.sql, { queue, id: job.id }, this.config.jobLeaseMs);
     try {
-      await run();
+      await run(job);
     } catch (error) {
       this.metrics.jobFailures.inc({ queue });
       this.#logger.error({ err: error, msg: `the job ${queue} failed` });
