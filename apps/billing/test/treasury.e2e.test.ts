@@ -269,6 +269,35 @@ describe('what anybody may send', () => {
   }, 60_000);
 });
 
+describe('what is owed back to a wallet of a customer', () => {
+  it('becomes credit of the customer, once, and is owed no longer', async () => {
+    const [paid] = await settle(node, [{ payer, payTo: till.address, amount: 4_000n }]);
+    if (paid === undefined) throw new Error('no payment');
+    const entry = await world.log.refundDue(paid);
+    expect(await audit()).toEqual(['refund-due: 4000']);
+    const made = await service.call('/customers', {
+      body: { legalName: 'Acme', address: 'Street 2', language: 'en', reportingCurrency: 'USD', paymentDays: 14 },
+    });
+    expect([made.status, made.text]).toEqual([201, expect.any(String)]);
+    const path = `/customers/${(made.body as { id: string }).id}`;
+    const credit = async (): Promise<number> =>
+      (await service.call(`${path}/credit/refund`, { body: { entry } })).status;
+    expect(await credit()).toBe(409);
+    expect((await service.call(`${path}/wallets`, { body: { address: payer.address } })).status).toBe(200);
+    expect([await credit(), await credit()]).toEqual([200, 409]);
+    expect((await service.call(`${path}/credit`)).body).toMatchObject({ balance: '0.004000' });
+    expect(await audit()).toEqual([]);
+    const booked = await balances(world);
+    expect(booked).not.toHaveProperty('refunds-due');
+    expect(booked).toMatchObject({ 'conversion:usdc': '-4000', 'conversion:usd': '4000' });
+    const report = await service.call('/reports/refunds');
+    expect(report.body).toMatchObject({ items: [{ state: 'credited', refundTransaction: null }] });
+    // A customer's wallet can have no other name.
+    const named = { address: payer.address, kind: 'service', label: 'x' };
+    expect((await service.call('/wallets', { body: named })).status).toBe(409);
+  }, 60_000);
+});
+
 describe('the list of wallets', () => {
   it('has the till of the configuration, which stays ours, refuses a name twice, and keeps who did what', async () => {
     await audit();

@@ -195,6 +195,7 @@ async function sumRefunds(tx: Sql): Promise<readonly SumRow[]> {
         select l.outcome from billing.payment l where l.call_id = p.entry_id order by l.place desc limit 1), '') <> 'reversed'
         and not exists (
           select 1 from billing.match m where m.entry_id = p.entry_id and m.rule = 'refund' and m.state <> 'undone')
+        and not exists (select 1 from billing.customer_credit c where c.entry_id = p.entry_id)
       group by 1`,
   });
 }

@@ -6,8 +6,11 @@ import type { Table } from './table.js';
 
 /** Money that came in for a call that was not served: no revenue, and a debt to its payer. */
 export const refundRow = z.object({
-  /** `reversed` when the chain dropped the payment: then nothing is owed. `refunded` when it was paid back. */
-  state: z.enum(['owed', 'reversed', 'refunded']),
+  /**
+   * `reversed` when the chain dropped the payment: then nothing is owed. `refunded` when it was paid
+   * back, `credited` when it became a customer's credit.
+   */
+  state: z.enum(['owed', 'reversed', 'refunded', 'credited']),
   entry: z.string(),
   issuedAt: z.string(),
   product: z.string(),
@@ -51,7 +54,8 @@ export function refundsTable(period: Period): Table<RefundRow, RefundView> {
     columns: Object.keys(refundRow.shape) as (keyof RefundView)[],
     statement: {
       text: `
-        select case when l.outcome = 'reversed' then 'reversed' when r.transaction is not null then 'refunded' else 'owed' end
+        select case when l.outcome = 'reversed' then 'reversed' when r.transaction is not null then 'refunded'
+            when exists (select 1 from billing.customer_credit c where c.entry_id = p.entry_id) then 'credited' else 'owed' end
             as state, p.entry_id, p.issued_at, p.sku,
           p.resource_url, p.network, p.asset, ${codeSql('p.asset')} as code, p.payer, p.nonce, p.amount, p.reason,
           coalesce(l.transaction, p.transaction) as transaction, r.transaction as refund_transaction

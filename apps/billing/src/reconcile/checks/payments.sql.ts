@@ -72,7 +72,8 @@ export function checkRefunds(): Check {
       where p.outcome = 'refund-due' and coalesce((
         select l.outcome from billing.payment l where l.call_id = p.entry_id order by l.place desc limit 1), '') <> 'reversed'
         and not exists (
-          select 1 from billing.match m where m.entry_id = p.entry_id and m.rule = 'refund' and m.state <> 'undone')`,
+          select 1 from billing.match m where m.entry_id = p.entry_id and m.rule = 'refund' and m.state <> 'undone')
+        and not exists (select 1 from billing.customer_credit c where c.entry_id = p.entry_id)`,
     values: [],
   };
 }
