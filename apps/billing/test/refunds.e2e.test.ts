@@ -5,6 +5,7 @@ import { fundedPayer, type TestPayer, testPayer } from '@keyfare/devstack/payers
 import { startTestChain } from '@keyfare/devstack/test-chain';
 import { mintUsdc } from '@keyfare/devstack/usdc';
 import type { Hex } from 'viem';
+import { readWallets } from '../src/close/month-report.js';
 import { settle } from './payments.js';
 import { type Books, balances, openBooks, openWorld, type World } from './world.js';
 
@@ -84,6 +85,17 @@ describe('a refund that was paid back', () => {
     expect(await balances(world)).toMatchObject({ 'treasury-out': '700' });
     expect(await audit()).toEqual([]);
     expect(await balances(world)).toEqual(paidBack);
+    // The report of the month says what it is by now, not what it was booked as.
+    const at = world.clock();
+    const end = new Date(Date.UTC(at.getUTCFullYear() + 1, 0, 1));
+    const wallets = await readWallets(world.sql, { start: new Date(0), end });
+    const kinds = wallets
+      .filter(({ wallet, asset }) => wallet === lower(settler) && asset === 'USDC')
+      .flatMap(({ movements }) => movements.map(({ kind, amount }) => [kind, amount]));
+    expect(kinds).toEqual([
+      ['refund', '-0.000700'],
+      ['unidentified', '0.009000'],
+    ]);
   }, 60_000);
 
   it('in part, or to somebody else, is still owed', async () => {

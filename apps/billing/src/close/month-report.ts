@@ -55,7 +55,7 @@ const identified = `
   select distinct on (source, side) source, side, case split_part(split_part(account, ':', 1), '-', 1)
       when 'x402' then 'settlement' when 'deferred' then 'collection' when 'unidentified' then 'unidentified'
       when 'treasury' then 'withdrawal' when 'in' then 'sweep' when 'other' then 'other-service'
-      when 'dust' then 'dust' when 'opening' then 'opening' end as kind
+      when 'dust' then 'dust' when 'refunds' then 'refund' when 'opening' then 'opening' end as kind
   from (
     select j.source, m.credit as account, 'in' as side, j.booked_at, j.id
     from billing.journal j join billing.movement m on m.journal_id = j.id

@@ -2,8 +2,8 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { billingRole } from '../schema.js';
 
 /**
- * The wallets that are known, those that were read before among them, and which transfers are dust. What moved between
- * two of them is booked anew as a sweep by the reading of the chain.
+ * The wallets that are known, those that were read before among them, and which transfers are dust. Where there are two
+ * or more, what moved between them is booked anew as a sweep by the reading of the chain.
  */
 export class KnowWallets1799000000940 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
@@ -25,8 +25,8 @@ export class KnowWallets1799000000940 implements MigrationInterface {
     await queryRunner.query('create index wallet_unapplied on billing.wallet (network) where not applied');
     await queryRunner.query(`
       insert into billing.wallet (network, address, kind, label, since, added_at, applied)
-      select distinct network, pay_to, 'till', 'Till', timestamptz 'epoch', now(), false from billing.chain_cursor
-      where pay_to ~ '^0x[0-9a-f]{40}$'`);
+      select network, pay_to, 'till', 'Till', timestamptz 'epoch', now(), count(*) over (partition by network) = 1
+      from (select distinct network, pay_to from billing.chain_cursor where pay_to ~ '^0x[0-9a-f]{40}$') as read`);
     await queryRunner.query(`grant select, insert, update on billing.wallet to ${billingRole}`);
     await queryRunner.query('alter table billing.chain_transfer add column dust boolean not null default false');
     await queryRunner.query(`

@@ -3,9 +3,9 @@ import { unixSeconds } from '@keyfare/core/time';
 import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { Injectable, Logger } from '@nestjs/common';
 import { GateConfig } from '../config.js';
-import { Networks } from '../networks.js';
+import { type NetworkAccess, Networks } from '../networks.js';
 import { ReplicaId } from '../replica-id.js';
-import type { PaymentOutcome, SettlementEvents } from '../settling.js';
+import type { Movement, PaymentOutcome, SettlementEvents } from '../settling.js';
 import { Tracing } from '../tracing.js';
 import {
   adoptRefunds,
@@ -189,9 +189,18 @@ export class RefundService {
     const movement = this.#ledger.movementOf(row);
     // A transfer that reverts would cost gas each time: the settler may have too little of the token.
     const tried = await simulate(access, movement);
-    if (!tried.ok) throw new Error('the settler cannot pay it: its balance of the token may be too low');
+    if (!tried.ok) throw new Error(await this.#whyNot(access, movement));
     const submitted = await settler.submit({ movement, call: null, waitingUntil: null, alone: true });
     if (typeof submitted !== 'string') void submitted.ended.then((outcome) => this.#end(id, outcome));
+  }
+
+  /** Why a transfer would fail. A nonce that is used has paid it: a database that was restored has forgotten that. */
+  async #whyNot({ chain }: NetworkAccess, { asset, payer, nonce }: Movement): Promise<string> {
+    const { number: block } = await chain.head();
+    const { authorizationUsed } = await chain.readPayer({ asset, payer, nonce, block });
+    return authorizationUsed
+      ? 'it was paid before: its nonce is used on the chain'
+      : 'the settler cannot pay it: its balance of the token may be too low';
   }
 
   async #follow(settler: Settler, id: string): Promise<void> {
