@@ -46,6 +46,8 @@ import { CustomerWalletController } from './pipeline/customer-wallet.controller.
 import { DraftsJob } from './pipeline/drafts.job.js';
 import { EntryController } from './pipeline/entry.controller.js';
 import { Finalizing } from './pipeline/finalize.js';
+import { GasReadingController } from './pipeline/gas-reading.controller.js';
+import { GasReadings } from './pipeline/gas-readings.js';
 import { IntakeJob } from './pipeline/intake.job.js';
 import { InvoiceLifeController } from './pipeline/invoice-life.controller.js';
 import { InvoiceLife } from './pipeline/invoice-life.js';
@@ -67,6 +69,7 @@ import { InvoiceDocumentController } from './reports/invoice-document.controller
 import { MonthReportController } from './reports/month-report.controller.js';
 import { ReportController } from './reports/report.controller.js';
 import { ReportService } from './reports/report.service.js';
+import { TreasuryReportController } from './reports/treasury-report.controller.js';
 import { BillingLifecycle } from './runtime/lifecycle.js';
 import { Scheduler } from './runtime/scheduler.js';
 import { billingRole, feedReaderRole, schema } from './schema.js';
@@ -75,6 +78,7 @@ import { BillingHealth } from './status/health.js';
 import { BillingMetrics } from './status/metrics.js';
 import { StatusController } from './status/status.controller.js';
 import { changePool, clock, evmChain, feedPool, logFeed, memoryPool, operatorPool, reportPool } from './tokens.js';
+import { WalletController } from './treasury/wallet.controller.js';
 
 const applicationName = 'keyfare-billing';
 const bookTimeoutMs = 60_000;
@@ -173,6 +177,7 @@ const rooms: Provider[] = [
   BankStatements,
   BankMatches,
   WalletMatches,
+  GasReadings,
   Credits,
   CsvBodies,
   Standstills,
@@ -218,12 +223,15 @@ export class BillingModule {
         BankPaymentController,
         CustomerCreditController,
         CustomerWalletController,
+        WalletController,
+        GasReadingController,
         ReconciliationController,
         BreakController,
         EntryController,
         MonthController,
         MonthReportController,
         ReportController,
+        TreasuryReportController,
         ExportController,
         AuditController,
         StatusController,

@@ -76,6 +76,11 @@ import { QueueRuns1799000000300 } from './reconcile/runs.migration.js';
 import { CreateBillingRoles1796000000000, TellBillingMigrations1797000034000 } from './roles.migration.js';
 import { areJobsReady, migrateJobs } from './runtime/queues.js';
 import { billingRole, jobsSchema, schema } from './schema.js';
+import { CreditRefunds1799000000942 } from './treasury/credit.migration.js';
+import { ReadGas1799000000941 } from './treasury/gas.migration.js';
+import { GasReadingEntity } from './treasury/gas-reading.entity.js';
+import { WalletEntity } from './treasury/wallet.entity.js';
+import { KnowWallets1799000000940 } from './treasury/wallet.migration.js';
 
 const entities = [
   EntryEntity,
@@ -113,6 +118,8 @@ const entities = [
   BankPaymentEntity,
   CustomerCreditEntity,
   CustomerWalletEntity,
+  WalletEntity,
+  GasReadingEntity,
   BreakEntity,
   BreakCommentEntity,
   BreakEventEntity,
@@ -158,6 +165,9 @@ const migrations = [
   KnowCustomerWallets1799000000820,
   ProveInvoices1799000000900,
   ReadmitEntries1799000000910,
+  KnowWallets1799000000940,
+  ReadGas1799000000941,
+  CreditRefunds1799000000942,
 ];
 
 const jobsLock = 0x6b66_6a62;

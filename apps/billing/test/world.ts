@@ -73,6 +73,8 @@ export async function openWorldOn(
       API_JWKS_URL: keys.url,
       RPC_URL: 'http://127.0.0.1:9',
       NETWORK: 'base-sepolia',
+      // Tests move a few units at a time.
+      DUST_BELOW: '0',
       PAY_TO: `0x${randomBytes(20).toString('hex')}`,
       ...env,
     },

@@ -325,6 +325,23 @@ describe('payments and the books', () => {
     expect((items as Json[]).length).toBeGreaterThan(0);
   });
 
+  it('propose, show and reject a refund: there is none here, and it says so', async () => {
+    const nobody = '00000000-0000-7000-8000-000000000000';
+    expect((await keyfare('refunds', 'propose', nobody)).stderr).toContain('refund/conflict');
+    for (const verb of ['show', 'approve', 'reject']) {
+      expect((await keyfare('refunds', verb, nobody)).stderr).toContain('refund/not-found');
+    }
+    expect((await keyfare('refunds', 'list', '--state', 'final')).code).toBe(0);
+  });
+
+  it('name a wallet, change what it is, and list it', async () => {
+    const address = `0x${'5e'.repeat(20)}`;
+    expect(await answer('wallets', 'add', address, 'treasury', '--label', 'Cold store')).toMatchObject({ address });
+    expect(await answer('wallets', 'change', address, '--kind', 'other')).toMatchObject({ kind: 'other' });
+    expect((await keyfare('wallets', 'list', '--kind', 'other')).stdout).toMatch(/^0x(5e){20} +other +Cold store/m);
+    expect((await keyfare('wallets', 'show', `0x${'5f'.repeat(20)}`)).code).toBe(5);
+  });
+
   it('tell who did what', async () => {
     const { items } = await answer('audit', 'api', '--action', 'account.close');
     expect(items).toEqual([
@@ -367,6 +384,8 @@ describe('the examples of docs/cli.md', () => {
       'breaks comments': [await idOf('breaks', 'list')],
       'breaks history': [await idOf('breaks', 'list')],
       'months list': [],
+      'wallets list': [],
+      'wallets show': [`0x${'5e'.repeat(20)}`],
       'months show': [new Date().toISOString().slice(0, 7)],
       reconcile: ['--latest'],
     };

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '@keyfare/core/encoding';
-import { formatMoney, money, type TokenCode } from '@keyfare/core/money';
+import { formatMoney, type LedgerAssetCode, money } from '@keyfare/core/money';
 import type { Period } from '@keyfare/core/time';
 import type { Sql } from '@keyfare/db/sql';
 
@@ -14,7 +14,7 @@ export interface Counted {
 export interface WalletMonth {
   readonly network: string;
   readonly wallet: string;
-  readonly asset: TokenCode;
+  readonly asset: LedgerAssetCode;
   readonly opening: string;
   /** What went in less what went out, by the kinds of journals. */
   readonly movements: readonly (Counted & { readonly kind: string })[];
@@ -28,7 +28,7 @@ export interface WalletMonth {
 interface Figure {
   readonly network: string;
   readonly wallet: string;
-  readonly asset: TokenCode;
+  readonly asset: LedgerAssetCode;
   readonly item: 'opening' | 'movement' | 'closing' | 'unexplained' | 'carried-forward';
   readonly kind: string | null;
   readonly count: string;

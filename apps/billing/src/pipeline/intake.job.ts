@@ -19,7 +19,9 @@ import { clock, logFeed } from '../tokens.js';
 import { awaitBooks, awaitIntake, tryTurn, turns } from '../turns.js';
 import { followPayments } from './follow-payments.js';
 import { matchLives } from './match-lives.js';
-import { claimsOf, findReclaimed, readLives } from './payments.sql.js';
+import { claimsOf, readLives } from './payments.sql.js';
+import { findReclaimed, standingOf } from './reclaimed.js';
+import { matchRefunds, refundKeys } from './refunds.js';
 import { Serial } from './serial.js';
 
 /**
@@ -269,8 +271,11 @@ export class IntakeJob {
     // Transfers that came before the entries that say what they pay.
     if (payments.length === 0) return;
     const lives = await readLives(tx, payments);
-    await this.ledger.post(tx, (await findReclaimed(tx, payments, claimsOf(lives))).map(identificationOf));
+    const standing = await standingOf(tx, [...payments, ...(await refundKeys(tx, refunds))]);
+    const reclaimed = await findReclaimed(tx, standing, claimsOf(lives));
+    await this.ledger.post(tx, reclaimed.map(identificationOf));
     await matchLives(tx, payments, { lives, now: this.now() });
+    await matchRefunds(tx, standing, this.now());
   }
 }
 

@@ -1,4 +1,4 @@
-import { tokenCodes } from '@keyfare/core/money';
+import { ledgerAssetCodes } from '@keyfare/core/money';
 import { parseMonth } from '@keyfare/core/time';
 import { Admin, Changes, Needs, operatorOf } from '@keyfare/gate/operators';
 import { Body, Get, HttpCode, Param, Post, Query, Req, StreamableFile } from '@nestjs/common';
@@ -19,7 +19,7 @@ const reportView = z
       z.object({
         network: z.string(),
         wallet: z.string(),
-        asset: z.enum(tokenCodes),
+        asset: z.enum(ledgerAssetCodes),
         opening: z.string(),
         /** In less out, by the kind of the journal. */
         movements: z.array(counted.extend({ kind: z.string() })),

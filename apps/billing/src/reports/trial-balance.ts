@@ -1,4 +1,4 @@
-import { type AssetCode, assetCodes, formatMoney, money } from '@keyfare/core/money';
+import { formatMoney, type LedgerAssetCode, ledgerAssetCodes, money } from '@keyfare/core/money';
 import { z } from 'zod';
 import type { Table } from './table.js';
 
@@ -6,7 +6,7 @@ import type { Table } from './table.js';
 export const trialBalanceRow = z.object({
   account: z.string(),
   type: z.enum(['asset', 'liability', 'equity', 'income', 'expense']),
-  asset: z.enum(assetCodes),
+  asset: z.enum(ledgerAssetCodes),
   debit: z.string(),
   credit: z.string(),
 });
@@ -16,7 +16,7 @@ type TrialBalanceView = z.infer<typeof trialBalanceRow>;
 interface TrialBalanceRow {
   readonly account: string;
   readonly type: TrialBalanceView['type'];
-  readonly asset: AssetCode;
+  readonly asset: LedgerAssetCode;
   readonly balance: string;
 }
 

@@ -12,7 +12,9 @@ import { operators } from './operators.js';
 import { payments } from './payments.js';
 import { plans } from './plans.js';
 import { receipts } from './receipts.js';
+import { refunds } from './refunds.js';
 import { reports } from './reports.js';
+import { wallets } from './wallets.js';
 
 /** Every command, in the order of the help and of docs/cli.md. */
 export const commands: readonly CommandSpec[] = [
@@ -20,6 +22,7 @@ export const commands: readonly CommandSpec[] = [
   ...accounts,
   ...keys,
   ...payments,
+  ...refunds,
   ...receipts,
   ...operators,
   ...invoices,
@@ -27,6 +30,7 @@ export const commands: readonly CommandSpec[] = [
   ...cases,
   ...entries,
   ...months,
+  ...wallets,
   ...reports,
   ...doctor,
   ...migrate,
@@ -38,11 +42,13 @@ export const groups: Readonly<Record<string, string>> = {
   accounts: 'Customers under contract.',
   keys: 'API keys of accounts.',
   payments: 'x402 payments, and what became of each.',
+  refunds: 'What is owed back to payers, and is paid when two operators say so.',
   receipts: 'Signed receipts of calls.',
   operators: 'Those who run the service.',
   audit: 'Who changed what.',
   invoices: 'What customers owe, by month.',
   months: 'The months of the books, and their close.',
+  wallets: 'The wallets that have a name, ours among them.',
   breaks: 'What the reconciliation found not to agree.',
   entries: 'Entries of the log that billing refused.',
 };

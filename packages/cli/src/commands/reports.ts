@@ -6,7 +6,7 @@ import type { ListPart } from '../terminal/output.js';
 import { type Column, cellText } from '../terminal/table.js';
 import { limitOf, limitOption } from './lists.js';
 
-const names = ['revenue', 'trial-balance', 'settlements', 'unpaid', 'refunds'];
+const names = ['revenue', 'trial-balance', 'settlements', 'unpaid', 'refunds', 'sweeps', 'dust', 'gas'];
 
 /** The reports of finance. */
 export const reports: readonly CommandSpec[] = [

@@ -22,6 +22,16 @@ export const operatorProblems = {
     title: 'The operator is in another state than the change expects',
     remedy: 'Read the list of operators. Take another name for a new one; one that was revoked stays so.',
   },
+  'refund/not-found': {
+    status: 404,
+    title: 'There is no such refund',
+    remedy: 'Check the id of the entry against the list of refunds.',
+  },
+  'refund/conflict': {
+    status: 409,
+    title: 'The refund is in another state than the change expects',
+    remedy: 'Read the refund. One is proposed for an entry whose payment is final, and approved by another operator.',
+  },
   'credential/throttled': {
     status: 429,
     title: 'Too many wrong API keys came from this address',

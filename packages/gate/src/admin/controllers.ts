@@ -6,6 +6,7 @@ import { KeysController } from './keys.controller.js';
 import { OperatorsController } from './operators.controller.js';
 import { PaymentsController } from './payments.controller.js';
 import { PlansController } from './plans.controller.js';
+import { RefundsController } from './refunds.controller.js';
 
 /** The controllers of the admin API. */
 export const adminControllers: readonly Type[] = [
@@ -14,6 +15,7 @@ export const adminControllers: readonly Type[] = [
   AccountKeysController,
   KeysController,
   PaymentsController,
+  RefundsController,
   OperatorsController,
   AuditController,
 ];

@@ -25,6 +25,7 @@ export const breakClasses = [
   'uncollectable',
   'refund-due',
   'unknown-inbound',
+  'unknown-outbound',
   'balance-mismatch',
   'intake-stalled',
   'chain-stalled',
