@@ -122,7 +122,7 @@ export async function closeMonth({ billing, month }: Omit<Closing, 'customer'>, 
     const good = checklist.filter(({ ok }) => ok).length;
     tell(
       `an operator locks ${month}: nothing is dated into it any more`,
-      `${String(good)} of ${String(checklist.length)} points of its checklist are met`,
+      `${String(good)} of ${String(checklist.length)} points of its checklist are met, ${billing.url}/months/${month}/close-pack.pdf`,
     );
   }
   tell(`the trial balance\n${await trialBalance(billing)}`);
