@@ -132,10 +132,10 @@ function walletsOf({ wallets, month }: SignedReport): PackSection {
   return {
     title: 'Wallets',
     columns: [
-      { title: 'Wallet', share: 48 },
+      { title: 'Wallet', share: 54 },
       { title: 'Asset', share: 8 },
-      { title: 'Item', share: 24 },
-      { title: 'Amount', share: 20, isNumber: true },
+      { title: 'Item', share: 22 },
+      { title: 'Amount', share: 16, isNumber: true },
     ],
     rows: wallets.slice(0, mostRows).flatMap(walletRows),
     ...noteOf(wallets.length > mostRows, `/months/${month}/report.csv`),

@@ -3,6 +3,7 @@ import { accounts } from './accounts.js';
 import { books } from './books.js';
 import { cases } from './cases.js';
 import { doctor } from './doctor.js';
+import { exports } from './exports.js';
 import { invoices } from './invoices.js';
 import { keys } from './keys.js';
 import { migrate } from './migrate.js';
@@ -12,6 +13,7 @@ import { payments } from './payments.js';
 import { plans } from './plans.js';
 import { receipts } from './receipts.js';
 import { reports } from './reports.js';
+import { runs } from './runs.js';
 
 /** Every command, in the order of the help and of docs/cli.md. */
 export const commands: readonly CommandSpec[] = [
@@ -23,9 +25,11 @@ export const commands: readonly CommandSpec[] = [
   ...operators,
   ...invoices,
   ...books,
+  ...runs,
   ...cases,
   ...months,
   ...reports,
+  ...exports,
   ...doctor,
   ...migrate,
 ];
@@ -41,5 +45,6 @@ export const groups: Readonly<Record<string, string>> = {
   audit: 'Who changed what.',
   invoices: 'What customers owe, by month.',
   months: 'The months of the books, and their close.',
+  runs: 'Reconciliations: asked for, under way, and ended.',
   breaks: 'What the reconciliation found not to agree.',
 };
