@@ -30,7 +30,7 @@ export type FirstMonth = { readonly account: string; readonly key: string } | nu
 
 const dayMs = 86_400_000;
 
-/** A month of one customer with a key, through a gate whose clock is in that month: from its first day, a call a day. */
+/** A month of one customer with a key, through a gate whose clock is in that month: a call a day. */
 async function make(orders: FirstMonthOrders): Promise<FirstMonth> {
   const { ground, ownerUrl, superuserUrl, plan } = orders;
   await migrateGate(ownerUrl);

@@ -76,12 +76,12 @@ function drawSection(pdf: Pdf, { title, columns, rows, note }: PackSection): voi
     .fontSize(12)
     .fillColor(ink)
     .text(title, page.left, pdf.y + 18, { width });
-  if (rows.length === 0) said(pdf, 'None.', width);
+  if (rows.length === 0) drawNote(pdf, 'None.', width);
   else drawTable(pdf, placed(columns), rows, 8);
-  if (note !== undefined) said(pdf, note, width);
+  if (note !== undefined) drawNote(pdf, note, width);
 }
 
-function said(pdf: Pdf, text: string, width: number): void {
+function drawNote(pdf: Pdf, text: string, width: number): void {
   makeRoom(pdf, 20);
   pdf
     .font('regular')

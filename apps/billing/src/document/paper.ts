@@ -57,7 +57,7 @@ export async function renderPaper(
   return Buffer.concat(chunks);
 }
 
-/** The rows of a table, from where the page is; those that do not fit go on, under the same titles, on the next page. */
+/** The rows of a table; those that do not fit go on, under the same titles, on the next page. */
 export function drawTable(
   pdf: Pdf,
   columns: readonly PaperColumn[],

@@ -2,7 +2,6 @@ import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { ReadableStream } from 'node:stream/web';
 import type { Context, OptionSpec } from '../command.js';
 import { exitCodes } from '../exit-code.js';
 import { Failure } from '../failure.js';
@@ -26,7 +25,7 @@ export async function save({ body }: Response, path: string, { out }: Pick<Conte
       done(null, chunk);
     },
   });
-  const source = body === null ? Readable.from([]) : Readable.fromWeb(body as ReadableStream);
+  const source = body === null ? Readable.from([]) : Readable.fromWeb(body);
   try {
     await pipeline(source, counted, createWriteStream(part, { mode: 0o600 }));
     await rename(part, path);

@@ -108,7 +108,7 @@ async function read(input: Input, { billing, out }: Context): Promise<Row> {
 function progressText({ progress }: Row): string | null {
   if (typeof progress !== 'object' || progress === null) return null;
   const { check, done, total } = progress as Row;
-  if (total === null || total === 0) return null;
+  if (typeof total !== 'number' || total === 0) return null;
   return `${String(done)} of ${String(total)}${typeof check === 'string' ? `, ${check}` : ''}`;
 }
 

@@ -5,7 +5,7 @@ import { type Operated, operate } from './client.js';
 import type { Customer } from './customer.js';
 import { reconcile } from './reconcile.js';
 import type { Stack } from './stack.js';
-import type { Tell } from './story.js';
+import type { Tell } from './tell.js';
 
 interface Invoice {
   readonly id: string;

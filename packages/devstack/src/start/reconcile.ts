@@ -1,7 +1,7 @@
 import { type Operated, operate } from './client.js';
 
 /** A difference that billing found. */
-export interface Break {
+interface Break {
   readonly id: string;
   readonly class: string;
   readonly detail: string;

@@ -11,9 +11,7 @@ import { closeMonth, settleInvoice } from './close.js';
 import type { Customer } from './customer.js';
 import { reconcile } from './reconcile.js';
 import type { Stack } from './stack.js';
-
-/** Tells a line of the story, with what it took. */
-export type Tell = (line: string, detail?: string) => void;
+import type { Tell } from './tell.js';
 
 /** The priced route that is called here, and that people are shown to call. */
 export const demoPath = '/v1/forecast?latitude=52.52&longitude=13.4&date=2026-11-21';
