@@ -114,15 +114,18 @@ async function invoiceOf({ customer, billing, month }: Closing): Promise<Invoice
 
 /** Locks the month, unless that was done, and prints what is in the books. */
 export async function closeMonth({ billing, month }: Omit<Closing, 'customer'>, tell: Tell): Promise<void> {
-  const { state } = await operate<Month>(billing, `/months/${month}`);
+  const { state, checklist } = await operate<Month>(billing, `/months/${month}`);
+  const open = checklist.filter(({ ok }) => !ok).map(({ name }) => name);
   if (state === 'locked') {
     tell(`${month} is locked since an earlier start`);
+  } else if (open.length > 0) {
+    // What is open from an earlier start is somebody's to resolve.
+    tell(`${month} cannot be locked yet`, open.join(', '));
   } else {
-    const { checklist } = await operate<Month>(billing, `/months/${month}/lock`, { body: {} });
-    const good = checklist.filter(({ ok }) => ok).length;
+    await operate<Month>(billing, `/months/${month}/lock`, { body: {} });
     tell(
-      `an operator locks ${month}: nothing is dated into it any more`,
-      `${String(good)} of ${String(checklist.length)} points of its checklist are met, ${billing.url}/months/${month}/close-pack.pdf`,
+      `an operator locks ${month}, all ${String(checklist.length)} points of its checklist are met: nothing is dated into it any more`,
+      `${billing.url}/months/${month}/close-pack.pdf`,
     );
   }
   tell(`the trial balance\n${await trialBalance(billing)}`);
