@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { transferUsdc } from '@keyfare/devstack/usdc';
 import { goodBusiness, type Market, merchant, openMarket } from './market.js';
+import { readPdf } from './read-pdf.js';
 import { makeOperator, type Service, startService } from './service.js';
 
 interface MonthBody {
@@ -222,5 +223,75 @@ describe("a month's report", () => {
       wallets: [{ unexplained: { count: '0', amount: '0.000000' } }],
       signedOff: { digest: report.digest, changedSinceSigned: true },
     });
+  });
+});
+
+describe('the close pack of a month', () => {
+  const read = async (name: string) => {
+    const answer = await fetch(`${service.url}/months/${name}/close-pack.pdf`, {
+      headers: { authorization: `Bearer ${service.token}` },
+    });
+    return { answer, ...(await readPdf(new Uint8Array(await answer.arrayBuffer()))) };
+  };
+
+  it('has on one paper what is open, and after the lock who locked and signed, the balances and what was resolved', async () => {
+    await monthOfBusiness();
+    await service.call('/invoices', { body: { account: 'acct_1', month: first } });
+    const before = await read(first);
+    expect(before.answer.headers.get('content-type')).toBe('application/pdf');
+    expect(before.answer.headers.get('content-disposition')).toBe(`attachment; filename="keyfare-close-${first}.pdf"`);
+    for (const said of [
+      `Close of ${first} OPEN: THE FIGURES MAY CHANGE`,
+      'Locked no Signed off by nobody',
+      'invoices NO 1 Invoices of the month that are drafts',
+      'Locked and reopened None.',
+    ]) {
+      expect(before.text).toContain(said);
+    }
+    expect(before.text).toMatch(
+      /Open cases of the month and before .*unknown-inbound 0\.000009 USDC.* Resolved cases None\./u,
+    );
+    const { items } = (await service.call('/breaks?status=open')).body as { items: { id: string }[] };
+    for (const { id } of items) {
+      const body = { resolution: 'from a friend', kind: 'gift' };
+      await service.call(`/breaks/${id}`, { method: 'PATCH', body, headers: { 'if-match': '*' } });
+    }
+    await market.world.rows(`update billing.invoice set state = 'final', number = 'F-1'`);
+    expect((await lock(first)).status).toBe(200);
+    const { digest } = (await service.call(`/months/${first}/report`)).body as { digest: string };
+    expect((await service.call(`/months/${first}/sign-off`, { body: { digest } })).status).toBe(200);
+    const { text, pages } = await read(first);
+    expect(text).not.toContain('OPEN: THE FIGURES');
+    for (const said of [
+      `Close of ${first} LOCKED`,
+      `Digest ${digest}`,
+      'month-over yes 0 The month is over.',
+      'from a friend: gift unidentified-receipts to other-income',
+      'Open cases of the month and before None.',
+      `Page 1 of ${pages.length}`,
+    ]) {
+      expect(text).toContain(said);
+    }
+    expect(text).toMatch(/Signed off \d{4}-\d\d-\d\d \d\d:\d\d UTC by /u);
+    expect(text).toMatch(
+      /Trial balance .*revenue 1 USD 0\.000000 (\S+) unbilled-receivable 1 USD \1 0\.000000 Total 2 USD \1 \1 /u,
+    );
+    expect(text).toMatch(/Invoices Number Customer State Total, USD F-1 .* final/u);
+  });
+
+  it('says where the rest is of a part that is longer than a paper should be', async () => {
+    const { world } = market;
+    await world.rows(`insert into billing.break (id, class, keys, side, detail, status, first_seen, last_seen, present, history, run_id)
+      select 'brk_' || n, 'unpaid-call', '{}', 'chain', 'The call of ' || n || '.', 'open', now(), now(), true, '[]',
+        '00000000-0000-0000-0000-000000000000' from generate_series(1001, 1251) n`);
+    const { text } = await read(first);
+    expect(text).toContain('The call of 1250.');
+    expect(text).not.toContain('The call of 1251.');
+    expect(text).toContain('The first 250; /breaks?status=open has all of them.');
+  });
+
+  it('is refused where there is no such month, and empty for one without business', async () => {
+    expect((await read('9999-12')).text).toContain('Close of 9999-12');
+    expect((await service.call('/months/2026-13/close-pack.pdf')).status).toBe(400);
   });
 });

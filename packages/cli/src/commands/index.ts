@@ -4,6 +4,7 @@ import { books } from './books.js';
 import { cases } from './cases.js';
 import { doctor } from './doctor.js';
 import { entries } from './entries.js';
+import { exports } from './exports.js';
 import { invoices } from './invoices.js';
 import { keys } from './keys.js';
 import { migrate } from './migrate.js';
@@ -14,6 +15,7 @@ import { plans } from './plans.js';
 import { receipts } from './receipts.js';
 import { refunds } from './refunds.js';
 import { reports } from './reports.js';
+import { runs } from './runs.js';
 import { wallets } from './wallets.js';
 
 /** Every command, in the order of the help and of docs/cli.md. */
@@ -27,11 +29,13 @@ export const commands: readonly CommandSpec[] = [
   ...operators,
   ...invoices,
   ...books,
+  ...runs,
   ...cases,
   ...entries,
   ...months,
   ...wallets,
   ...reports,
+  ...exports,
   ...doctor,
   ...migrate,
 ];
@@ -48,6 +52,7 @@ export const groups: Readonly<Record<string, string>> = {
   audit: 'Who changed what.',
   invoices: 'What customers owe, by month.',
   months: 'The months of the books, and their close.',
+  runs: 'Reconciliations: asked for, under way, and ended.',
   wallets: 'The wallets that have a name, ours among them.',
   breaks: 'What the reconciliation found not to agree.',
   entries: 'Entries of the log that billing refused.',
