@@ -25,6 +25,11 @@ const routes: readonly (readonly [string, string])[] = [
   ['POST', '/admin/accounts/acct_1/close'],
   ['GET', '/admin/payments'],
   ['GET', '/admin/payments/pay1'],
+  ['GET', '/admin/refunds'],
+  ['POST', '/admin/refunds'],
+  ['GET', '/admin/refunds/ref1'],
+  ['POST', '/admin/refunds/ref1/approve'],
+  ['POST', '/admin/refunds/ref1/reject'],
   ['GET', '/admin/operators'],
   ['POST', '/admin/operators'],
   ['GET', '/admin/operators/self'],
@@ -84,7 +89,7 @@ describe('security: the admin API', () => {
       .flatMap(([path, methods]) =>
         Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{\w+\}/g, '*')}`),
       );
-    const asked = routes.map(([method, path]) => `${method} ${path.replace(/acct_1|key1|pay1|op1/, '*')}`);
+    const asked = routes.map(([method, path]) => `${method} ${path.replace(/acct_1|key1|pay1|ref1|op1/, '*')}`);
     expect(described.toSorted()).toEqual(asked.toSorted());
   });
 

@@ -56,7 +56,10 @@ import { CreditNotes } from './pipeline/credit-notes.js';
 import { CustomerCreditController } from './pipeline/customer-credit.controller.js';
 import { CustomerWalletController } from './pipeline/customer-wallet.controller.js';
 import { DraftsJob } from './pipeline/drafts.job.js';
+import { EntryController } from './pipeline/entry.controller.js';
 import { Finalizing } from './pipeline/finalize.js';
+import { GasReadingController } from './pipeline/gas-reading.controller.js';
+import { GasReadings } from './pipeline/gas-readings.js';
 import { IntakeJob } from './pipeline/intake.job.js';
 import { InvoiceLifeController } from './pipeline/invoice-life.controller.js';
 import { InvoiceLife } from './pipeline/invoice-life.js';
@@ -78,6 +81,7 @@ import { InvoiceDocumentController } from './reports/invoice-document.controller
 import { MonthReportController } from './reports/month-report.controller.js';
 import { ReportController } from './reports/report.controller.js';
 import { ReportService } from './reports/report.service.js';
+import { TreasuryReportController } from './reports/treasury-report.controller.js';
 import { BillingLifecycle } from './runtime/lifecycle.js';
 import { Scheduler } from './runtime/scheduler.js';
 import { billingRole, feedReaderRole, schema } from './schema.js';
@@ -86,6 +90,7 @@ import { BillingHealth } from './status/health.js';
 import { BillingMetrics } from './status/metrics.js';
 import { StatusController } from './status/status.controller.js';
 import { changePool, clock, evmChain, feedPool, logFeed, memoryPool, operatorPool, reportPool } from './tokens.js';
+import { WalletController } from './treasury/wallet.controller.js';
 
 const applicationName = 'keyfare-billing';
 const bookTimeoutMs = 60_000;
@@ -193,6 +198,7 @@ const rooms: Provider[] = [
   BankStatements,
   BankMatches,
   WalletMatches,
+  GasReadings,
   Credits,
   CsvBodies,
   Standstills,
@@ -238,11 +244,15 @@ export class BillingModule {
         BankPaymentController,
         CustomerCreditController,
         CustomerWalletController,
+        WalletController,
+        GasReadingController,
         ReconciliationController,
         BreakController,
+        EntryController,
         MonthController,
         MonthReportController,
         ReportController,
+        TreasuryReportController,
         ExportController,
         AuditController,
         SessionController,

@@ -74,6 +74,11 @@ export const billingEnvironment = gateEnvironment
     JOB_LEASE_SECONDS: seconds.min(1).max(3_600).default(30),
     PROOF_ROTATION_NIGHTS: z.coerce.number().int().min(1).max(365).default(30),
     INVOICE_APPROVAL_ABOVE: amount.default(10_000_000_000n),
+    DUST_BELOW: z
+      .string()
+      .regex(/^\d{1,12}$/, 'must be a number of the smallest units of a token')
+      .transform((text) => BigInt(text))
+      .default(100n),
   });
 
 /** Billing's configuration, parsed. */
@@ -140,6 +145,8 @@ export abstract class BillingConfig {
   abstract readonly proofRotationNights: number;
   /** An invoice of more becomes final only when a second operator has approved it: in micro-dollars. */
   abstract readonly invoiceApprovalAbove: bigint;
+  /** A transfer of less that no entry claims is dust: in the smallest unit of its token. */
+  abstract readonly dustBelow: bigint;
 }
 
 /** Secrets that may come from a file: a URL may hold a password or a provider's key. */
@@ -201,6 +208,7 @@ export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
     jobLeaseMs: values.JOB_LEASE_SECONDS * 1_000,
     proofRotationNights: values.PROOF_ROTATION_NIGHTS,
     invoiceApprovalAbove: values.INVOICE_APPROVAL_ABOVE,
+    dustBelow: values.DUST_BELOW,
   });
 }
 

@@ -23,6 +23,8 @@ import { FeedCursorEntity } from './intake/feed-cursor.entity.js';
 import { CreateIntake1796000000100 } from './intake/intake.migration.js';
 import { PaymentEntity } from './intake/payment.entity.js';
 import { ReadByPlace1796000000700 } from './intake/place.migration.js';
+import { ReadmissionEntity } from './intake/readmission.entity.js';
+import { ReadmitEntries1799000000910 } from './intake/readmission.migration.js';
 import { ReceiptKeyEntity } from './intake/receipt-key.entity.js';
 import { CreditNoteEntity } from './invoice/credit-note.entity.js';
 import { CreditNoteLineEntity } from './invoice/credit-note-line.entity.js';
@@ -69,6 +71,8 @@ import { BreakEntity } from './reconcile/break.entity.js';
 import { BreakCommentEntity, BreakEventEntity, BreakResolutionEntity } from './reconcile/case.entity.js';
 import { WorkOnBreaks1799000000400 } from './reconcile/cases.migration.js';
 import { ControlTotalEntity } from './reconcile/control-total.entity.js';
+import { InvoiceProofEntity } from './reconcile/invoice-proof.entity.js';
+import { ProveInvoices1799000000900 } from './reconcile/invoice-proof.migration.js';
 import { CreateReconcile1796000000600 } from './reconcile/reconcile.migration.js';
 import { ReconciliationEntity } from './reconcile/reconciliation.entity.js';
 import { ReconciliationRunEntity } from './reconcile/reconciliation-run.entity.js';
@@ -76,12 +80,18 @@ import { QueueRuns1799000000300 } from './reconcile/runs.migration.js';
 import { CreateBillingRoles1796000000000, TellBillingMigrations1797000034000 } from './roles.migration.js';
 import { areJobsReady, migrateJobs } from './runtime/queues.js';
 import { billingRole, jobsSchema, schema } from './schema.js';
+import { CreditRefunds1799000000942 } from './treasury/credit.migration.js';
+import { ReadGas1799000000941 } from './treasury/gas.migration.js';
+import { GasReadingEntity } from './treasury/gas-reading.entity.js';
+import { WalletEntity } from './treasury/wallet.entity.js';
+import { KnowWallets1799000000940 } from './treasury/wallet.migration.js';
 
 const entities = [
   EntryEntity,
   PaymentEntity,
   FeedCursorEntity,
   ReceiptKeyEntity,
+  ReadmissionEntity,
   TermsEntity,
   ChargeEntity,
   PeriodTotalEntity,
@@ -112,6 +122,8 @@ const entities = [
   BankPaymentEntity,
   CustomerCreditEntity,
   CustomerWalletEntity,
+  WalletEntity,
+  GasReadingEntity,
   BreakEntity,
   BreakCommentEntity,
   BreakEventEntity,
@@ -122,6 +134,7 @@ const entities = [
   ReconciliationEntity,
   ReconciliationRunEntity,
   ControlTotalEntity,
+  InvoiceProofEntity,
   AuditEntity,
   IdempotentRequestEntity,
   KnownOperatorEntity,
@@ -154,6 +167,11 @@ const migrations = [
   CreateBankPayments1799000000800,
   CreditCustomers1799000000810,
   KnowCustomerWallets1799000000820,
+  ProveInvoices1799000000900,
+  ReadmitEntries1799000000910,
+  KnowWallets1799000000940,
+  ReadGas1799000000941,
+  CreditRefunds1799000000942,
   KnowSessions1799000000980,
 ];
 

@@ -76,4 +76,9 @@ export const billingSettingTexts: Readonly<Record<keyof typeof billingEnvironmen
     fallback: '10000',
     text: 'An invoice of more dollars than that becomes final only when a second operator has approved it.',
   },
+  DUST_BELOW: {
+    shape: 'smallest units of a token',
+    fallback: '100',
+    text: 'A transfer of less than that which no entry claims is dust and no break: 100 is 0.0001 USDC. Of 0 only transfers of nothing are.',
+  },
 };

@@ -5,11 +5,16 @@ import type { Sql } from '@keyfare/db/sql';
 const family = 0x6b66_6269;
 
 /** Work that one process does at a time. */
-export const turns = { intake: 1, chain: 2, books: 3 } as const;
+export const turns = { intake: 1, chain: 2, books: 3, proofs: 4 } as const;
 
 /** Takes the turn for the rest of the transaction, or says that another process has it. */
 export async function tryTurn(tx: Sql, turn: (typeof turns)[keyof typeof turns]): Promise<boolean> {
   return tryTransactionLock(tx, { family, lock: turn });
+}
+
+/** Waits for the intake's turn, and keeps it for the rest of the transaction. Taken before that of the books. */
+export async function awaitIntake(tx: Sql): Promise<void> {
+  await awaitTransactionLock(tx, { family, lock: turns.intake });
 }
 
 /**
@@ -19,4 +24,12 @@ export async function tryTurn(tx: Sql, turn: (typeof turns)[keyof typeof turns])
  */
 export async function awaitBooks(tx: Sql): Promise<void> {
   await awaitTransactionLock(tx, { family, lock: turns.books });
+}
+
+/**
+ * Waits for the turn to write what was proven, or to change it by rule, and keeps it for the rest of the transaction.
+ * Taken after that of the books.
+ */
+export async function awaitProofs(tx: Sql): Promise<void> {
+  await awaitTransactionLock(tx, { family, lock: turns.proofs });
 }

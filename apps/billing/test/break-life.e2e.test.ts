@@ -113,6 +113,30 @@ describe('a resolved difference', () => {
   const found = async (name: string): Promise<Record<string, unknown> | undefined> =>
     (await world.rows('select * from billing.break where class = $1', [name]))[0];
 
+  it('of a meter is found and closed, and that of the total that stands for its entries: meter-mismatch, ledger-mismatch', async () => {
+    const count = async (units: number): Promise<unknown> =>
+      world.rows(`update keyfare.allowance set used = used + $1 where account_id = 'acct_1'`, [units]);
+    await world.log.terms('acct_1');
+    await world.log.keyCall('acct_1', { units: 3 });
+    await market.run();
+    expect(await market.openBreaks()).toEqual([]);
+    await count(1);
+    await market.run();
+    expect(await market.openBreaks()).toEqual(['meter-mismatch']);
+    await count(-1);
+    await market.run();
+    expect(await market.openBreaks()).toEqual([]);
+    // The total is what the next call of the month is rated by.
+    await market.tamper('update billing.period_total set units = units + 2');
+    for (let run = 0; run < 2; run += 1) {
+      await market.run();
+      expect(await market.openBreaks()).toEqual(['ledger-mismatch']);
+    }
+    await market.tamper('update billing.period_total set units = units - 2');
+    await market.run();
+    expect(await market.openBreaks()).toEqual([]);
+  });
+
   it('of a meter stays resolved while calls go on, and opens when it grows: meter-mismatch', async () => {
     await goodBusiness(market);
     await world.rows(`update keyfare.allowance set used = used + 1 where account_id = 'acct_1'`);

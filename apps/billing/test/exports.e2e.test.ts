@@ -99,8 +99,9 @@ describe('the trial balance', () => {
       (await rows(`/reports/trial-balance${query}`)).find(({ account }) => account === 'unbilled-receivable:acct_1')?.[
         'debit'
       ];
-    expect(await sumOf('?month=2020-01')).toBe('0.000000');
-    expect(await sumOf('?asOf=2020-01-31')).toBe('0.000000');
+    // An account without a balance has no line.
+    expect(await sumOf('?month=2020-01')).toBeUndefined();
+    expect(await sumOf('?asOf=2020-01-31')).toBeUndefined();
     expect(await sumOf(`?month=${month}`)).toBe('0.000500');
     expect(await sumOf(`?asOf=${world.clock().toISOString().slice(0, 10)}`)).toBe('0.000500');
     expect(await sumOf('')).toBe('0.000500');

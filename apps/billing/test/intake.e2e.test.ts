@@ -302,7 +302,7 @@ describe('the intake', () => {
   /** As the owner who forgets that it may not: so that one log can be read twice. */
   async function forgetEverything(): Promise<void> {
     const ledger = 'balance, balance_day, movement, journal, ledger_account';
-    const tables = `entry, payment, feed_cursor, terms, charge, period_total, ${ledger}`
+    const tables = `entry, readmission, payment, feed_cursor, terms, charge, period_total, ${ledger}`
       .split(', ')
       .map((table) => `billing.${table}`)
       .join(', ');

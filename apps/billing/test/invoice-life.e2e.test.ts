@@ -5,6 +5,7 @@ import { unidentifiedReceipts } from '../src/ledger/chart.js';
 import { DraftsJob } from '../src/pipeline/drafts.job.js';
 import { InvoiceLife } from '../src/pipeline/invoice-life.js';
 import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
+import { proveBooks } from './prove-books.js';
 import { makeOperator, type Service, startService } from './service.js';
 import { balances, openWorld, type World } from './world.js';
 
@@ -235,6 +236,39 @@ describe('a charge that is read after its invoice is final', () => {
   }, 60_000);
 });
 
+describe('a call that is readmitted after the invoice of its month is final', () => {
+  it('is on the next invoice, and on that of its month when the first one is voided', async () => {
+    // Nobody has read terms of the account yet.
+    const refused = [await world.log.keyCall('acct_1', { units: 4 }), await world.log.keyCall('acct_1', { units: 8 })];
+    const { service } = await october('acct_1');
+    const [first] = await finalize(service);
+    expect(await read(service, first?.id ?? '')).toMatchObject({ receipts: '2' });
+    const readmit = async (id = ''): Promise<number> =>
+      (await service.call(`/entries/${id}/readmit`, { body: { reason: 'the terms came late' } })).status;
+    expect(await readmit(refused[0])).toBe(200);
+    world.clock.set('2026-11-05T00:00:00Z');
+    expect(await reconcile(service)).toEqual([expect.stringMatching(/^terms-missing/)]);
+    world.clock.set('2026-12-02T00:00:00Z');
+    await reconcile(service);
+    await service.app.get(DraftsJob).run();
+    const [next] = await finalize(service, { month: '2026-11' });
+    expect(await read(service, next?.id ?? '')).toMatchObject({
+      total: '10.001000',
+      lines: [{ description: expect.stringMatching(/, of 2026-10, read after its invoice$/), quantity: '4' }, {}],
+    });
+    expect(await readmit(refused[1])).toBe(200);
+    expect((await service.call(`/invoices/${first?.id}/void`, { body: {} })).status).toBe(200);
+    const [again] = await finalize(service);
+    expect(await read(service, again?.id ?? '')).toMatchObject({ receipts: '3', attempt: 2 });
+    expect((await balances(world))['unbilled-receivable:acct_1']).toBeUndefined();
+    world.clock.set('2026-12-05T00:00:00Z');
+    expect(await reconcile(service)).toEqual([]);
+    await service.app.get(ReconcileJob).run('manual', 'full');
+    expect(await reconcile(service)).toEqual([]);
+    expect((await proveBooks(world)).differences).toEqual([]);
+  }, 60_000);
+});
+
 describe('a final invoice', () => {
   it('is voided: everything that it posted is undone, and its month is drafted again', async () => {
     const { service, customer } = await october('acct_1');
@@ -356,5 +390,46 @@ describe('a final invoice', () => {
     expect(await past(`update billing.number_series set last = 2`)).toContain(
       'invoice-mismatch: The numbers of the series are not 1 to 2, each once.',
     );
+  }, 60_000);
+
+  it('that was proven is read again when a charge of its account comes, when it is credited, and in its turn', async () => {
+    const { service } = await october('acct_1', 'acct_2');
+    const made = await finalize(service);
+    world.clock.set('2026-11-02T05:00:00Z');
+    const mismatches = async (trigger: 'manual' | 'schedule' = 'manual'): Promise<readonly unknown[]> => {
+      await service.app.get(ReconcileJob).run(trigger);
+      const rows = await world.rows<{ account: string }>(`select i.account from billing.break b
+        join billing.invoice i on i.id::text = b.keys ->> 'invoice'
+        where b.status = 'open' and b.class = 'invoice-mismatch' order by 1`);
+      return rows.map(({ account }) => account);
+    };
+    const past = async (text: string): Promise<void> => {
+      await world.sql.transaction(async (tx) => {
+        await tx.query({ text: 'set local session_replication_role = replica' });
+        await tx.query({ text });
+      });
+    };
+    const spoil = async (account: string): Promise<void> =>
+      past(`update billing.invoice set first_place = first_place + 1000000 where account = '${account}'`);
+    const mend = async (): Promise<void> =>
+      past(`update billing.invoice set first_place = first_place - 1000000 where first_place > 1000000`);
+    expect(await mismatches('schedule')).toEqual([]);
+    await spoil('acct_1');
+    expect(await mismatches()).toEqual([]);
+    await world.log.keyCall('acct_1', { at: new Date('2026-10-20T00:00:00Z') });
+    expect(await mismatches()).toEqual(['acct_1', 'acct_1']);
+    await mend();
+    expect(await mismatches('schedule')).toEqual([]);
+    await spoil('acct_2');
+    expect(await mismatches()).toEqual([]);
+    // Of two a thirtieth is one, the longest unread first.
+    await mismatches('schedule');
+    expect(await mismatches('schedule')).toEqual(['acct_2', 'acct_2']);
+    await mend();
+    expect(await mismatches()).toEqual([]);
+    const path = `/invoices/${made[1]?.id ?? ''}/credit-notes`;
+    expect((await service.call(path, { body: { reason: 'goodwill' } })).status).toBe(200);
+    await past(`update billing.credit_note set digest = '\\x00'`);
+    expect(await mismatches()).toEqual(['acct_2']);
   }, 60_000);
 });

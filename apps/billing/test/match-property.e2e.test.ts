@@ -191,7 +191,9 @@ async function recompute({ payer, store }: Stage): Promise<{ matches: string[]; 
       found.matches.push(`${first.entry_id} ${transfer.id} ${least} ${transfer.final ? 'final' : 'provisional'}`);
     }
     const isVoid = first?.outcome === 'refund-due' && last === 'reversed' && transfer === undefined;
-    const isDone = moved && first.amount === transfer?.value;
+    // Of nothing that came in for nothing, nothing is open.
+    const isNothing = ours.every((row) => row.call_id !== null) && transfer?.value === '0';
+    const isDone = (moved && first.amount === transfer?.value) || isNothing;
     if (repeated.length + more.length > 0 || !(isVoid || isDone)) found.open.push(nonce);
   }
   return { matches: found.matches.toSorted(), open: found.open.toSorted() };

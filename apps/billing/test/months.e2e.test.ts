@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { transferUsdc } from '@keyfare/devstack/usdc';
-import { type Market, merchant, openMarket } from './market.js';
+import { goodBusiness, type Market, merchant, openMarket } from './market.js';
+import { readPdf } from './read-pdf.js';
 import { makeOperator, type Service, startService } from './service.js';
 
 interface MonthBody {
@@ -129,6 +130,35 @@ describe('a month', () => {
     expect(next.body).toMatchObject({ items: [{ month: first, state: 'locked' }], next: null });
   });
 
+  it('is none before the first date in the books, whenever what is dated there happened', async () => {
+    const { world } = market;
+    await monthOfBusiness();
+    await resolveAll();
+    expect((await lock(first)).status).toBe(200);
+    const now = world.clock();
+    const from = monthAfter(now, -3);
+    await world.log.keyCall('acct_1', { at: from });
+    await market.run();
+    const kept = await world.rows(`select kind from billing.journal where occurred_at < $1`, [monthAfter(now, -2)]);
+    expect(kept).toHaveLength(1);
+    expect(await missing(second)).not.toContain('earlier-months');
+    const { items } = (await service.call('/months')).body as { items: MonthBody[] };
+    expect(items.map((item) => item.month)).toEqual([second, first]);
+  });
+
+  it('is not locked while a match of it, or of one before, is not final', async () => {
+    const { node } = market;
+    await goodBusiness(market);
+    market.world.clock.set(new Date(monthAfter(market.world.clock()).getTime() + 3_600_000).toISOString());
+    await node.mine(100);
+    await market.run();
+    expect(await missing(first)).not.toContain('matches');
+    await market.tamper(`update billing.match set state = 'provisional', final_at = null`);
+    const { checklist } = await month(first);
+    expect(checklist).toContainEqual(expect.objectContaining({ name: 'matches', ok: false, count: 3 }));
+    expect(await missing(second)).toContain('matches');
+  });
+
   it('that ten ask to lock at once is locked once', async () => {
     await monthOfBusiness();
     await resolveAll();
@@ -193,5 +223,75 @@ describe("a month's report", () => {
       wallets: [{ unexplained: { count: '0', amount: '0.000000' } }],
       signedOff: { digest: report.digest, changedSinceSigned: true },
     });
+  });
+});
+
+describe('the close pack of a month', () => {
+  const read = async (name: string) => {
+    const answer = await fetch(`${service.url}/months/${name}/close-pack.pdf`, {
+      headers: { authorization: `Bearer ${service.token}` },
+    });
+    return { answer, ...(await readPdf(new Uint8Array(await answer.arrayBuffer()))) };
+  };
+
+  it('has on one paper what is open, and after the lock who locked and signed, the balances and what was resolved', async () => {
+    await monthOfBusiness();
+    await service.call('/invoices', { body: { account: 'acct_1', month: first } });
+    const before = await read(first);
+    expect(before.answer.headers.get('content-type')).toBe('application/pdf');
+    expect(before.answer.headers.get('content-disposition')).toBe(`attachment; filename="keyfare-close-${first}.pdf"`);
+    for (const said of [
+      `Close of ${first} OPEN: THE FIGURES MAY CHANGE`,
+      'Locked no Signed off by nobody',
+      'invoices NO 1 Invoices of the month that are drafts',
+      'Locked and reopened None.',
+    ]) {
+      expect(before.text).toContain(said);
+    }
+    expect(before.text).toMatch(
+      /Open cases of the month and before .*unknown-inbound 0\.000009 USDC.* Resolved cases None\./u,
+    );
+    const { items } = (await service.call('/breaks?status=open')).body as { items: { id: string }[] };
+    for (const { id } of items) {
+      const body = { resolution: 'from a friend', kind: 'gift' };
+      await service.call(`/breaks/${id}`, { method: 'PATCH', body, headers: { 'if-match': '*' } });
+    }
+    await market.world.rows(`update billing.invoice set state = 'final', number = 'F-1'`);
+    expect((await lock(first)).status).toBe(200);
+    const { digest } = (await service.call(`/months/${first}/report`)).body as { digest: string };
+    expect((await service.call(`/months/${first}/sign-off`, { body: { digest } })).status).toBe(200);
+    const { text, pages } = await read(first);
+    expect(text).not.toContain('OPEN: THE FIGURES');
+    for (const said of [
+      `Close of ${first} LOCKED`,
+      `Digest ${digest}`,
+      'month-over yes 0 The month is over.',
+      'from a friend: gift unidentified-receipts to other-income',
+      'Open cases of the month and before None.',
+      `Page 1 of ${pages.length}`,
+    ]) {
+      expect(text).toContain(said);
+    }
+    expect(text).toMatch(/Signed off \d{4}-\d\d-\d\d \d\d:\d\d UTC by /u);
+    expect(text).toMatch(
+      /Trial balance .*revenue 1 USD 0\.000000 (\S+) unbilled-receivable 1 USD \1 0\.000000 Total 2 USD \1 \1 /u,
+    );
+    expect(text).toMatch(/Invoices Number Customer State Total, USD F-1 .* final/u);
+  });
+
+  it('says where the rest is of a part that is longer than a paper should be', async () => {
+    const { world } = market;
+    await world.rows(`insert into billing.break (id, class, keys, side, detail, status, first_seen, last_seen, present, history, run_id)
+      select 'brk_' || n, 'unpaid-call', '{}', 'chain', 'The call of ' || n || '.', 'open', now(), now(), true, '[]',
+        '00000000-0000-0000-0000-000000000000' from generate_series(1001, 1251) n`);
+    const { text } = await read(first);
+    expect(text).toContain('The call of 1250.');
+    expect(text).not.toContain('The call of 1251.');
+    expect(text).toContain('The first 250; /breaks?status=open has all of them.');
+  });
+
+  it('is refused where there is no such month, and empty for one without business', async () => {
+    expect((await read('9999-12')).text).toContain('Close of 9999-12');
+    expect((await service.call('/months/2026-13/close-pack.pdf')).status).toBe(400);
   });
 });

@@ -259,13 +259,13 @@ describe('a check with a window', () => {
         gen_random_uuid(), name, place
       from unnest(array['copies', 'other']) as name, generate_series(1, 9) as place`);
     const run = '00000000-0000-8000-8000-000000000001';
-    await world.rows(resolveGone, [run, new Date(), 'copies', ['2', '7'], ['4', '8'], ['digest-mismatch']]);
+    await world.rows(resolveGone, [run, new Date(), 'copies', ['2', '7'], ['4', '8'], ['digest-mismatch'], null, null]);
     expect(await world.rows('select id from billing.break where not present order by id')).toEqual([
       { id: 'copies3' },
       { id: 'copies4' },
       { id: 'copies8' },
     ]);
-    await world.rows(resolveGone, [run, new Date(), 'copies', null, null, ['digest-mismatch']]);
+    await world.rows(resolveGone, [run, new Date(), 'copies', null, null, ['digest-mismatch'], null, null]);
     expect(await world.rows('select check_name from billing.break where present group by 1')).toEqual([
       { check_name: 'other' },
     ]);

@@ -7,6 +7,7 @@ import { adminQuery } from '@keyfare/devstack/postgres';
 import { readBillingConfig } from '../src/config.js';
 import { migrateBilling, ownerDataSource } from '../src/database.js';
 import { DraftsJob } from '../src/pipeline/drafts.job.js';
+import { GasReadings } from '../src/pipeline/gas-readings.js';
 import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
 import { areJobsReady } from '../src/runtime/queues.js';
 import { Scheduler } from '../src/runtime/scheduler.js';
@@ -27,7 +28,10 @@ afterEach(async () => world.close());
 function scheduler(run: () => Promise<number>, env = world.env): Scheduler {
   const drafts = Object.assign(Object.create(DraftsJob.prototype) as DraftsJob, { run });
   const reconcile = Object.create(ReconcileJob.prototype) as ReconcileJob;
-  return new Scheduler(readBillingConfig({ ...env }), reconcile, drafts, new BillingMetrics(), world.sql, world.clock);
+  const take = async (): Promise<readonly never[]> => [];
+  const gas = Object.assign(Object.create(GasReadings.prototype) as GasReadings, { take });
+  const config = readBillingConfig({ ...env });
+  return new Scheduler(config, reconcile, drafts, gas, new BillingMetrics(), world.sql, world.clock);
 }
 
 async function jobs(): Promise<readonly string[]> {

@@ -8,7 +8,7 @@ import { migrateBilling, ownerDataSource, pendingBillingMigrations } from '../sr
 import { billingRole, feedReaderRole } from '../src/schema.js';
 import { openWorld, type World } from './world.js';
 
-const migrationCount = 25;
+const migrationCount = 31;
 const uuid = '00000000-0000-8000-8000-000000000001';
 let world: World;
 const pools: SqlPool[] = [];
@@ -149,8 +149,10 @@ describe('the role that reads the API', () => {
 describe('the books', () => {
   const appendOnly = [
     'entry',
+    'readmission',
     'payment',
     'receipt_key',
+    'readmission',
     'terms',
     'charge',
     'ledger_account',

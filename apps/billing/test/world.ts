@@ -73,6 +73,8 @@ export async function openWorldOn(
       API_JWKS_URL: keys.url,
       RPC_URL: 'http://127.0.0.1:9',
       NETWORK: 'base-sepolia',
+      // Tests move a few units at a time.
+      DUST_BELOW: '0',
       PAY_TO: `0x${randomBytes(20).toString('hex')}`,
       ...env,
     },
@@ -102,8 +104,8 @@ export function openBooks(world: World, options: BooksOptions = {}): Books {
   const clock: Clock = options.clock ?? world.clock;
   const pool = (role: string): SqlPool =>
     new SqlPool({
-      url: config.databaseUrl,
-      applicationName: 'test-billing',
+      url: role === feedReaderRole ? config.feedDatabaseUrl : config.databaseUrl,
+      applicationName: options.applicationName ?? 'test-billing',
       role,
       poolSize: 4,
       isPooled: config.isPooled,
@@ -162,6 +164,8 @@ export interface BooksOptions {
   readonly clock?: Clock;
   readonly feed?: (feed: LogFeed) => LogFeed;
   readonly rating?: RatingService;
+  /** What its sessions are called in the database. */
+  readonly applicationName?: string;
 }
 
 /** Everything that the books say, without what a second reading may change: ids, times of writing. */

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -303,6 +304,9 @@ describe('payments and the books', () => {
     expect((await keyfare('breaks', 'approve', id)).stderr).toContain('break/conflict');
     expect(await answer('breaks', 'reopen', id)).toMatchObject({ status: 'open', posting: null });
     expect(await answer('breaks', 'comment', id, 'asked again')).toMatchObject({ text: 'asked again' });
+    expect(await answer('entries', 'list', '--fault', 'terms-missing')).toMatchObject({ items: [] });
+    const readmit = ['entries', 'readmit', '00000000-0000-7000-8000-000000000001', '--reason', 'the terms came'];
+    expect((await keyfare(...readmit)).stderr).toContain('entry/not-found');
     const month = new Date().toISOString().slice(0, 7);
     expect((await keyfare('months', 'lock', month)).stderr).toContain('month/not-ready');
     expect((await keyfare('months', 'reopen', month, '--reason', 'x')).stderr).toContain('month/conflict');
@@ -320,6 +324,64 @@ describe('payments and the books', () => {
     expect(csv).toMatchObject({ code: 0, stdout: expect.stringContaining(',') });
     const { items } = await answer('reports', 'trial-balance');
     expect((items as Json[]).length).toBeGreaterThan(0);
+  });
+
+  it('propose, show and reject a refund: there is none here, and it says so', async () => {
+    const nobody = '00000000-0000-7000-8000-000000000000';
+    expect((await keyfare('refunds', 'propose', nobody)).stderr).toContain('refund/conflict');
+    for (const verb of ['show', 'approve', 'reject']) {
+      expect((await keyfare('refunds', verb, nobody)).stderr).toContain('refund/not-found');
+    }
+    expect((await keyfare('refunds', 'list', '--state', 'final')).code).toBe(0);
+  });
+
+  it('name a wallet, change what it is, and list it', async () => {
+    const address = `0x${'5e'.repeat(20)}`;
+    expect(await answer('wallets', 'add', address, 'treasury', '--label', 'Cold store')).toMatchObject({ address });
+    expect(await answer('wallets', 'change', address, '--kind', 'other')).toMatchObject({ kind: 'other' });
+    expect((await keyfare('wallets', 'list', '--kind', 'other')).stdout).toMatch(/^0x(5e){20} +other +Cold store/m);
+    expect((await keyfare('wallets', 'show', `0x${'5f'.repeat(20)}`)).code).toBe(5);
+  });
+
+  it('write reports, exports and the close pack to files, whole or not at all, and refuse options that they do not have', async () => {
+    const month = new Date().toISOString().slice(0, 7);
+    const directory = mkdtempSync(join(tmpdir(), 'keyfare-cli-'));
+    const at = (name: string): string => join(directory, name);
+    try {
+      const balance = ['reports', 'trial-balance', '--month', month, '--csv'];
+      expect(await answer(...balance, '--separator', 'semicolon', '--bom', '--output', at('balance.csv'))).toEqual({
+        file: at('balance.csv'),
+        bytes: readFileSync(at('balance.csv')).length,
+      });
+      expect(readFileSync(at('balance.csv'), 'utf8')).toMatch(/^\uFEFFaccount;type;asset;debit;credit\r\n/);
+      expect((await keyfare('exports', 'hledger', '--month', month)).stdout).toContain('commodity');
+      await answer('exports', 'journals', '--program', 'xero', '--month', month, '--output', at('xero.csv'));
+      expect(readFileSync(at('xero.csv'), 'utf8')).toContain('*Narration');
+      await answer('months', 'pack', month, '--output', at('pack.pdf'));
+      expect(readFileSync(at('pack.pdf'), 'latin1')).toMatch(/^%PDF-1\.7[^]*%%EOF\s*$/);
+      const nowhere = await keyfare(...balance, '--output', at('no/balance.csv'));
+      expect([nowhere.code, nowhere.stderr]).toEqual([1, expect.stringContaining('was not written')]);
+      expect(readdirSync(directory).toSorted()).toEqual(['balance.csv', 'pack.pdf', 'xero.csv']);
+      for (const args of [
+        ['reports', 'revenue', '--as-of', '2026-11-30'],
+        ['exports', 'focus', '--program', 'xero'],
+      ]) {
+        expect((await keyfare(...args)).code).toBe(2);
+      }
+      const { digest } = await answer('months', 'report', month);
+      expect((await keyfare('months', 'sign-off', month, '--digest', String(digest))).stderr).toContain(
+        'month/conflict',
+      );
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  it('ask for a run, follow it to its end, and cannot cancel it then', async () => {
+    const { id } = await answer('runs', 'start', '--full');
+    expect(await answer('runs', 'show', String(id), '--follow')).toMatchObject({ id, scope: 'full', state: 'done' });
+    expect(await answer('runs', 'cancel', String(id))).toMatchObject({ id, state: 'done' });
+    expect((await keyfare('runs', 'list', '--limit', '1')).stdout).toMatch(/^ID +SCOPE[^]*\n\S+ +full +manual +done/);
   });
 
   it('tell who did what', async () => {
@@ -363,7 +425,12 @@ describe('the examples of docs/cli.md', () => {
       'breaks show': [await idOf('breaks', 'list')],
       'breaks comments': [await idOf('breaks', 'list')],
       'breaks history': [await idOf('breaks', 'list')],
+      'runs list': [],
+      'runs show': [await idOf('runs', 'list')],
+      'months report': [new Date().toISOString().slice(0, 7)],
       'months list': [],
+      'wallets list': [],
+      'wallets show': [`0x${'5e'.repeat(20)}`],
       'months show': [new Date().toISOString().slice(0, 7)],
       reconcile: ['--latest'],
     };

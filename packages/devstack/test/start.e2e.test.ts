@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { answers, callByKey, nothingRuns, reconcile, route, start, stop } from './starts.js';
+import { answers, callByKey, closedMonth, nothingRuns, reconcile, route, start, stop } from './starts.js';
 
 describe('npm start', () => {
   let homes: readonly [string, string];
@@ -15,7 +15,7 @@ describe('npm start', () => {
     for (const home of homes) rmSync(home, { recursive: true, force: true });
   });
 
-  it('tells the story on real parts, says one line of JSON, serves, and stops cleanly; two homes run side by side', async () => {
+  it('tells the story on real parts to a month that is closed, says one line of JSON, serves, and stops cleanly; two homes run side by side', async () => {
     const [one, two] = await Promise.all([start(homes[0]), start(homes[1], '--no-story')]);
     expect([one.prose, two.prose]).toEqual([[], []]);
     expect(Object.keys(one.ready)).toEqual([
@@ -39,6 +39,8 @@ describe('npm start', () => {
       expect((await fetch(`${ready.api}${route}`)).status).toBe(402);
       expect(await reconcile(ready)).toEqual([]);
     }
+    expect(await closedMonth(one.ready)).toEqual({ state: 'locked', invoices: ['paid'], pdf: '%PDF-' });
+    expect(await closedMonth(two.ready)).toEqual({ state: 'open', invoices: [], pdf: '' });
     await expect(start(homes[0])).rejects.toThrow('in use');
     expect([await stop(one), await stop(two)]).toEqual([0, 0]);
     for (const { ready } of [one, two]) {

@@ -107,3 +107,22 @@ export async function reconcile({ billing, adminToken }: Ready): Promise<readonl
 export async function callByKey({ api, demoKey }: Ready): Promise<Response> {
   return fetch(`${api}${route}`, { headers: { authorization: `Bearer ${demoKey}` } });
 }
+
+/** What became of the month before this one: its state, its final invoices', and how their PDFs begin. */
+export async function closedMonth({ billing, adminToken }: Ready): Promise<object> {
+  const now = new Date();
+  const month = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1)).toISOString().slice(0, 7);
+  const get = async (path: string) =>
+    fetch(`${billing}${path}`, { headers: { authorization: `Bearer ${adminToken}` } });
+  const { state } = (await (await get(`/months/${month}`)).json()) as { state: string };
+  const { items } = (await (await get(`/invoices?month=${month}`)).json()) as {
+    items: { id: string; state: string }[];
+  };
+  const settled = items.filter((invoice) => invoice.state !== 'draft');
+  const pdfs = await Promise.all(settled.map(async ({ id }) => (await get(`/invoices/${id}/pdf`)).text()));
+  return {
+    state,
+    invoices: settled.map((invoice) => invoice.state),
+    pdf: pdfs.map((pdf) => pdf.slice(0, 5)).join(' '),
+  };
+}

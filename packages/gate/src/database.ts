@@ -40,6 +40,8 @@ import { ReplicaEntity } from './replica/replica.entity.js';
 import { CreateReplica1795000000800, CreateRoles1795000000000 } from './replica/replica.migration.js';
 import { TellMigrations1797000034000 } from './replica/told-migrations.migration.js';
 import { gateRole, schema } from './schema.js';
+import { RefundEntity } from './settlement/refund.entity.js';
+import { PayRefunds1799000000950 } from './settlement/refund.migration.js';
 import { SettlementEntity } from './settlement/settlement.entity.js';
 import { WalletEntity } from './settlement/wallet.entity.js';
 import { AccountEntity } from './terms/account.entity.js';
@@ -65,6 +67,7 @@ const entities = [
   BlockedPayerEntity,
   WalletEntity,
   SettlementEntity,
+  RefundEntity,
   ReceiptKeyEntity,
   EntryEntity,
   UnplacedEntity,
@@ -108,6 +111,7 @@ const migrations = [
   TellMigrations1797000034000,
   CountFreeCalls1798000000320,
   RecordPrices1798000000390,
+  PayRefunds1799000000950,
   SignIn1799000000980,
 ];
 

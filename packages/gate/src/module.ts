@@ -55,6 +55,7 @@ import { ProblemFilter } from './server/problem.filter.js';
 import { ProblemPages } from './server/problem-pages.js';
 import { RouteAudit } from './server/route-audit.js';
 import { RouteTable } from './server/route-table.js';
+import { RefundService } from './settlement/refund.service.js';
 import { SettlementService } from './settlement/settlement.service.js';
 import { PaymentLedger, Settlements } from './settling.js';
 import { SoldRoutes } from './sold-routes.js';
@@ -114,6 +115,7 @@ const parts: Provider[] = [
   FreshPayments,
   { provide: PaymentLedger, useClass: PaymentLedgerService },
   SettlementService,
+  RefundService,
   { provide: Settlements, useExisting: SettlementService },
   PaymentResolver,
   PaymentService,
@@ -178,6 +180,7 @@ const services = [
   MeterService,
   PaymentService,
   PaymentHistory,
+  RefundService,
   ReceiptService,
   ApiKeyStrategy,
   X402Strategy,

@@ -32,6 +32,7 @@ export const notPlanted: Readonly<Record<string, string>> = {
   'intake-stalled': 'a log that nobody gives places to for as long as billing waits',
   'chain-stalled': 'a node that is down for as long as billing waits',
   'chain-rewritten': 'a node that shows other blocks than billing has read before',
+  'unknown-outbound': 'a wallet of the treasury that an operator has named',
 };
 
 type Planted = Omit<ExpectedBreak, 'kind' | 'asset' | 'amount'> & { readonly asset?: string; readonly amount?: bigint };

@@ -24,6 +24,8 @@ export interface ChainCursor extends ChainPosition {
 /** A transfer as it is stored. */
 export interface StoredTransfer extends TimedTransfer {
   readonly id: string;
+  /** Whether it moved less than `DUST_BELOW`. */
+  readonly dust: boolean;
 }
 
 interface CursorRow {
@@ -48,14 +50,16 @@ export class ChainStore {
   readonly watch: string;
   readonly #network: Network;
   readonly #mayLoseBlocks: boolean;
+  readonly #dustBelow: bigint;
 
   constructor(
-    { network, chainMayLoseBlocks }: BillingConfig,
+    { network, chainMayLoseBlocks, dustBelow }: BillingConfig,
     private readonly token: Token,
     private readonly payTo: string,
   ) {
     this.#network = network;
     this.#mayLoseBlocks = chainMayLoseBlocks;
+    this.#dustBelow = dustBelow;
     this.watch = watchOf(network, token, payTo);
   }
 
@@ -128,7 +132,8 @@ export class ChainStore {
     const sightings = await this.#sightings(tx, transfers);
     const stored = transfers.map((transfer) => {
       const place = placeOf(transfer.blockHash, transfer.logIndex);
-      return { ...transfer, id: deriveId(`transfer:${this.watch}/${place}/${sightings.get(place) ?? 0}`) };
+      const id = deriveId(`transfer:${this.watch}/${place}/${sightings.get(place) ?? 0}`);
+      return { ...transfer, id, dust: transfer.value < this.#dustBelow || transfer.value === 0n };
     });
     await this.#storeBlocks(tx, blocks);
     await this.#storeTransfers(tx, stored, now);
@@ -245,10 +250,10 @@ export class ChainStore {
     await tx.query({
       text: `insert into billing.chain_transfer (watch, network, asset, pay_to, seen_at, id, from_address, to_address,
           value, authorizer, nonce, block_number, block_hash, block_time, transaction, log_index, sender,
-          transaction_fee)
+          transaction_fee, dust)
         select $1, $2, $3, $4, $5, * from unnest($6::uuid[], $7::text[], $8::text[], $9::numeric[], $10::text[],
           $11::text[], $12::bigint[], $13::text[], $14::timestamptz[], $15::text[], $16::int[], $17::text[],
-          $18::numeric[])`,
+          $18::numeric[], $19::boolean[])`,
       values: [
         this.watch,
         this.#network.caip2,
@@ -268,6 +273,7 @@ export class ChainStore {
         transfers.map(({ logIndex }) => logIndex),
         transfers.map(({ transactionFrom }) => transactionFrom),
         transfers.map(({ transactionFee }) => transactionFee.toString()),
+        transfers.map(({ dust }) => dust),
       ],
     });
   }

@@ -11,6 +11,7 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 @Index('chain_transfer_unknown', ['watch', 'transaction'], {
   where: 'authorizer is null and orphaned_at is null and to_address = pay_to',
 })
+@Index('chain_transfer_out', ['network', 'blockTime'], { where: 'orphaned_at is null and from_address = pay_to' })
 @Index('chain_transfer_time', ['blockTime'], { where: 'authorizer is not null' })
 export class ChainTransferEntity {
   /** Follows from its place, and from how often a transfer was seen there. */
@@ -68,6 +69,10 @@ export class ChainTransferEntity {
   /** What the whole transaction cost its sender, in wei; null for a transfer that was read before this was noted. */
   @Column({ ...atomicColumn, nullable: true })
   transactionFee: bigint | null;
+
+  /** Whether it moved less than `DUST_BELOW`, as it was when the transfer was read. */
+  @Column({ type: 'boolean', default: false })
+  dust: boolean;
 
   @Column(timeColumn)
   seenAt: Date;

@@ -30,8 +30,9 @@ export class Wallets {
   ) {}
 
   /**
-   * The wallets of the configuration, and every other that was read on this network before: when PAY_TO changes,
-   * payments that were signed for the old wallet still settle, and the money that it holds is still ours. Each stands
+   * The wallets of the configuration, those of ours that operators have named, and every other that was read on this
+   * network before: when PAY_TO changes, payments that were signed for the old wallet still settle, and the money that
+   * it holds is still ours. Each stands
    * here once for each token of the network, those first that were not read before: where one begins is told by where
    * USDC stands.
    */
@@ -41,7 +42,17 @@ export class Wallets {
       text: `select watch, pay_to from billing.chain_cursor where network = $1 order by pay_to`,
       values: [network.caip2],
     });
-    const all = new Set([payTo, ...furtherPayees, ...read.map(({ pay_to: other }) => other)]);
+    const named = await sql.query<{ address: Hex }>({
+      text: `select address from billing.wallet where network = $1 and kind in ('till', 'treasury', 'settler')
+        order by address`,
+      values: [network.caip2],
+    });
+    const all = new Set([
+      payTo,
+      ...furtherPayees,
+      ...read.map(({ pay_to: other }) => other),
+      ...named.map(({ address }) => address),
+    ]);
     const wallets = network.tokens.flatMap((token) => [...all].map((each) => this.#wallet(token, each)));
     const known = new Set(read.map(({ watch }) => watch));
     return wallets.toSorted((a, b) => Number(known.has(a.store.watch)) - Number(known.has(b.store.watch)));

@@ -7,6 +7,7 @@ export const checklistNames = [
   'earlier-months',
   'entries-read',
   'chain-final',
+  'matches',
   'reconciled',
   'breaks',
   'invoices',
@@ -29,6 +30,7 @@ interface Looked {
   readonly earlier_open: number;
   readonly entries_read: boolean;
   readonly wallets_behind: number;
+  readonly provisional: number;
   readonly reconciled: boolean;
   readonly breaks: number;
   readonly drafts: number;
@@ -50,7 +52,7 @@ export async function lookAt(
         select entries_as_of, chain_as_of from billing.reconciliation order by finished_at desc limit 1)
       select $3::timestamptz >= $2 as is_over,
         (select count(*)::int from generate_series(
-            (select date_trunc('month', min(occurred_at) at time zone 'utc') from billing.journal),
+            (select date_trunc('month', min(effective_at) at time zone 'utc') from billing.journal),
             $1::timestamptz at time zone 'utc' - interval '1 month', interval '1 month') as m
           where not exists (
             select 1 from billing.accounting_month a where a.month = m::date and a.locked_at is not null)) as earlier_open,
@@ -62,13 +64,17 @@ export async function lookAt(
             select 1 from billing.chain_transfer t
             where t.watch = c.watch and t.orphaned_at is null and t.block_time < $2
               and t.block_number > c.finalized_number)) as wallets_behind,
+        -- What is in no match at all, and should be, is a break.
+        (select count(*)::int from billing.match m join billing.chain_transfer t on t.id = m.transfer_id
+          where m.state = 'provisional' and t.block_time < $2) as provisional,
         coalesce((select entries_as_of >= $2 and chain_as_of >= $2 from latest), false) as reconciled,
         (select count(*)::int from billing.break
           where status = 'open' and coalesce(happened_at, $1) < $2
             and case when amount is null then class <> all ($5::text[]) else amount > $4::numeric end) as breaks,
         (select count(*)::int from billing.invoice where period_start = $1 and state = 'draft' and total > 0) as drafts,
         (select count(*)::int from billing.accounting_month a
-          join billing.entry e on e.ingested_at > a.locked_at
+          join billing.entry e on (e.ingested_at > a.locked_at
+              or exists (select 1 from billing.readmission r where r.place = e.place and r.at > a.locked_at))
             and coalesce(e.usage_occurred_at, e.recorded_at) >= $1 and coalesce(e.usage_occurred_at, e.recorded_at) < $2
           where a.month = ($1::timestamptz at time zone 'utc')::date) as late`,
     values: [start, end, now, limit.toString(), minor],
@@ -89,6 +95,7 @@ function itemsOf(row: Looked): readonly ChecklistItem[] {
     none('earlier-months', row.earlier_open, 'Months before it that are not locked.'),
     yes('entries-read', row.entries_read, 'Every entry of the log is read past the end of the month.'),
     none('chain-final', row.wallets_behind, 'Wallets that are not read past its end, or have a transfer not final.'),
+    none('matches', row.provisional, 'Matches with a transfer of the month, or of one before, that are not final.'),
     yes('reconciled', row.reconciled, 'The last reconciliation compared log and chain past the end of the month.'),
     none('breaks', row.breaks, 'Open breaks over the limit of the close.'),
     none('invoices', row.drafts, 'Invoices of the month that are drafts, with something to pay.'),

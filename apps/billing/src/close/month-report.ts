@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '@keyfare/core/encoding';
-import { formatMoney, money, type TokenCode } from '@keyfare/core/money';
+import { formatMoney, type LedgerAssetCode, money } from '@keyfare/core/money';
 import type { Period } from '@keyfare/core/time';
 import type { Sql } from '@keyfare/db/sql';
 
@@ -14,7 +14,7 @@ export interface Counted {
 export interface WalletMonth {
   readonly network: string;
   readonly wallet: string;
-  readonly asset: TokenCode;
+  readonly asset: LedgerAssetCode;
   readonly opening: string;
   /** What went in less what went out, by the kinds of journals. */
   readonly movements: readonly (Counted & { readonly kind: string })[];
@@ -28,20 +28,52 @@ export interface WalletMonth {
 interface Figure {
   readonly network: string;
   readonly wallet: string;
-  readonly asset: TokenCode;
+  readonly asset: LedgerAssetCode;
   readonly item: 'opening' | 'movement' | 'closing' | 'unexplained' | 'carried-forward';
   readonly kind: string | null;
   readonly count: string;
   readonly amount: string;
 }
 
-/** Each line of a wallet up to the end of the month, $2. */
+/**
+ * Whether a journal and its reversal are of one month: a block that was read and then gone is no movement of the
+ * wallet, whoever has seen it. When a month was locked between the two both stay.
+ */
+const isUndone = `exists (
+    select 1 from billing.journal u
+    where (u.reverses = j.id or u.id = j.reverses)
+      and date_trunc('month', u.effective_at, 'UTC') = date_trunc('month', j.effective_at, 'UTC'))`;
+
+/**
+ * Each line of a wallet up to the end of the month, $2. Its kind is what the books know of it by then: a transfer that
+ * an entry or a named wallet has explained since has the kind of that.
+ */
 const walletLines = `
-  select w.account, j.kind, j.effective_at as at, p.amount
+  select w.account, coalesce(k.kind, j.kind) as kind, j.effective_at as at, p.amount
   from wallets w
   join billing.ledger_line p on p.account = w.account
   join billing.journal j on j.id = p.journal_id
-  where j.effective_at < $2`;
+  left join known k on k.source = j.source and (p.amount > 0) = (k.side = 'in') and j.kind <> 'reversal'
+  where j.effective_at < $2 and not ${isUndone}`;
+
+/**
+ * What transfers are known to be that were booked as something else at first: by the account that their last
+ * identification moved them to. One in is moved by a credit to it, one out by a debit.
+ */
+const identified = `
+  select distinct on (source, side) source, side, case split_part(split_part(account, ':', 1), '-', 1)
+      when 'x402' then 'settlement' when 'deferred' then 'collection' when 'unidentified' then 'unidentified'
+      when 'treasury' then 'withdrawal' when 'in' then 'sweep' when 'other' then 'other-service'
+      when 'dust' then 'dust' when 'refunds' then 'refund' when 'opening' then 'opening' end as kind
+  from (
+    select j.source, m.credit as account, 'in' as side, j.booked_at, j.id
+    from billing.journal j join billing.movement m on m.journal_id = j.id
+    where j.kind = 'identification' and j.effective_at < $2
+    union all
+    select j.source, m.debit, 'out', j.booked_at, j.id
+    from billing.journal j join billing.movement m on m.journal_id = j.id
+    where j.kind = 'identification' and j.effective_at < $2) as moved
+  order by source, side, booked_at desc, id`;
 
 /** The wallets of the books in a month, as one statement and so one moment sees them. */
 export async function readWallets(sql: Sql, { start, end }: Period): Promise<readonly WalletMonth[]> {
@@ -51,6 +83,7 @@ export async function readWallets(sql: Sql, { start, end }: Period): Promise<rea
         select code as account, asset, split_part(code, ':', 2) || ':' || split_part(code, ':', 3) as network,
           split_part(code, ':', 4) as wallet
         from billing.ledger_account where type = 'asset' and code like lower(asset) || ':%'),
+      known as (${identified}),
       lines as (${walletLines}),
       open as (
         select w.account, coalesce(b.amount, 0) as amount, coalesce(b.happened_at, b.first_seen) as at

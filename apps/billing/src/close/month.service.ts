@@ -42,13 +42,16 @@ export class MonthService {
     @Inject(clock) private readonly now: Clock,
   ) {}
 
-  /** The newest first: from the running month, or `before`, back to the first journal; one more than `limit`. */
+  /**
+   * The newest first: from the running month, or `before`, back to the first that a journal is dated into; one more
+   * than `limit`.
+   */
   async list({ before, limit }: { before: Date | null; limit: number }): Promise<readonly Month[]> {
     const rows = await this.sql.query<MonthRow>({
       text: `select m at time zone 'utc' as start, a.locked_at, a.locked_by
         from generate_series(
           least($1::timestamptz at time zone 'utc', (
-            select date_trunc('month', min(occurred_at) at time zone 'utc') from billing.journal)),
+            select date_trunc('month', min(effective_at) at time zone 'utc') from billing.journal)),
           $1::timestamptz at time zone 'utc', interval '1 month') as m
         left join billing.accounting_month a on a.month = m::date
         where $2::timestamptz is null or m at time zone 'utc' < $2

@@ -1,17 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import PdfKit from 'pdfkit';
 import type { DocumentParty, DocumentTax, InvoiceDocument } from './model.js';
 import { centsText, countText, percentText, priceText } from './money-text.js';
-
-type Pdf = InstanceType<typeof PdfKit>;
-
-// A4 in points.
-const page = { width: 595.28, left: 50, right: 545.28, top: 50, bottom: 770 } as const;
-const ink = '#1a1a1a';
-const faint = '#667085';
-const rule = '#d0d5dd';
-const gap = 12;
+import { drawFeet, drawTable, faint, gap, ink, makeRoom, type Pdf, page, renderPaper } from './paper.js';
 
 /** The columns of the lines: where each begins, how wide it is, and how its text stands. */
 const columns = [
@@ -21,50 +10,19 @@ const columns = [
   { title: 'Amount, USD', x: 461, width: page.right - 461, align: 'right' },
 ] as const;
 
-const readFont = (url: string): Buffer => readFileSync(fileURLToPath(url));
-const regular = readFont(import.meta.resolve('@expo-google-fonts/noto-sans/400Regular/NotoSans_400Regular.ttf'));
-const bold = readFont(import.meta.resolve('@expo-google-fonts/noto-sans/600SemiBold/NotoSans_600SemiBold.ttf'));
-
-/**
- * The document as a PDF (PDF/A-3b: fonts within, for the archive). Depends on its input alone, in every process: the
- * same document gives the same bytes. Letters beyond Latin, Greek, Cyrillic and Devanagari are boxes.
- */
+/** The document as a PDF/A-3b: the same document gives the same bytes, in every process. */
 export async function renderPdf(document: InvoiceDocument): Promise<Buffer> {
-  const pdf = new PdfKit({
-    size: 'A4',
-    margins: { top: page.top, left: page.left, right: page.width - page.right, bottom: 0 },
-    bufferPages: true,
-    pdfVersion: '1.7',
-    subset: 'PDF/A-3b',
-    lang: 'en',
-    displayTitle: true,
-    font: null as unknown as string,
-    info: {
-      Title: `${titleOf(document)} ${document.number ?? 'DRAFT'}`,
-      Author: document.seller?.legalName ?? '',
-      Producer: 'Keyfare',
-      Creator: 'Keyfare',
-      // pdfkit makes the file's id of these too.
-      CreationDate: document.changedAt,
-      ModDate: document.changedAt,
-    },
+  const { seller, number, changedAt: at } = document;
+  const title = titleOf(document);
+  const about = { title: `${title} ${number ?? 'DRAFT'}`, author: seller?.legalName ?? '', at };
+  return renderPaper(about, (pdf) => {
+    drawHead(pdf, document);
+    drawParties(pdf, document);
+    drawLines(pdf, document);
+    drawTotals(pdf, document);
+    drawTexts(pdf, document);
+    drawFeet(pdf, [seller?.legalName, title, number ?? 'DRAFT'].filter((part) => part !== undefined).join(' · '));
   });
-  const chunks: Buffer[] = [];
-  const done = new Promise<void>((resolve, reject) => {
-    pdf.on('data', (chunk: Buffer) => chunks.push(chunk));
-    pdf.on('end', resolve);
-    pdf.on('error', reject);
-  });
-  pdf.registerFont('regular', regular).registerFont('bold', bold).font('regular').fontSize(9).fillColor(ink);
-  drawHead(pdf, document);
-  drawParties(pdf, document);
-  drawLines(pdf, document);
-  drawTotals(pdf, document);
-  drawTexts(pdf, document);
-  drawFeet(pdf, document);
-  pdf.end();
-  await done;
-  return Buffer.concat(chunks);
 }
 
 function titleOf({ kind }: InvoiceDocument): string {
@@ -153,42 +111,11 @@ function drawFacts(pdf: Pdf, facts: readonly (readonly [string, string])[]): voi
   }
 }
 
-/** The lines; those that do not fit go on, under the same titles, on the next page. */
 function drawLines(pdf: Pdf, document: InvoiceDocument): void {
-  drawTitles(pdf);
-  for (const { description, quantity, unitPrice, amountCents } of document.lines) {
-    const cells = [description, countText(quantity, ','), priceText(unitPrice, ','), centsText(amountCents, ',')];
-    pdf.font('regular').fontSize(9);
-    const height = Math.max(
-      ...cells.map((cell, index) => pdf.heightOfString(cell, { width: columns[index]?.width ?? 0 })),
-    );
-    if (pdf.y + height + 8 > page.bottom) {
-      pdf.addPage();
-      drawTitles(pdf);
-    }
-    drawRow(pdf, cells, height);
-  }
-}
-
-function drawTitles(pdf: Pdf): void {
-  pdf.font('bold').fontSize(8).fillColor(faint);
-  drawRow(
-    pdf,
-    columns.map(({ title }) => title),
-    pdf.currentLineHeight(true),
-  );
-  pdf.font('regular').fontSize(9).fillColor(ink);
-}
-
-function drawRow(pdf: Pdf, cells: readonly string[], height: number): void {
-  const top = pdf.y + 4;
-  for (const [index, { x, width, align }] of columns.entries()) pdf.text(cells[index] ?? '', x, top, { width, align });
-  pdf.y = top + height + 4;
-  drawRule(pdf);
-}
-
-function drawRule(pdf: Pdf): void {
-  pdf.moveTo(page.left, pdf.y).lineTo(page.right, pdf.y).lineWidth(0.5).strokeColor(rule).stroke();
+  const rows = document.lines.map(({ description, quantity, unitPrice, amountCents }) => {
+    return [description, countText(quantity, ','), priceText(unitPrice, ','), centsText(amountCents, ',')];
+  });
+  drawTable(pdf, columns, rows);
 }
 
 /** Subtotal, taxes, total and what is due: on one page, all of them. */
@@ -249,23 +176,4 @@ function drawText(pdf: Pdf, title: string, text: string): void {
     .fillColor(ink)
     .text(text, page.left, pdf.y + 1, { width });
   pdf.y += gap - 4;
-}
-
-function makeRoom(pdf: Pdf, height: number): void {
-  if (pdf.y + height > page.bottom) pdf.addPage();
-}
-
-/** On each page whose it is and which of how many. */
-function drawFeet(pdf: Pdf, document: InvoiceDocument): void {
-  const { seller, number } = document;
-  const whose = [seller?.legalName, titleOf(document), number ?? 'DRAFT']
-    .filter((part) => part !== undefined)
-    .join(' · ');
-  const { start, count } = pdf.bufferedPageRange();
-  for (let index = start; index < start + count; index += 1) {
-    pdf.switchToPage(index);
-    pdf.font('regular').fontSize(8).fillColor(faint);
-    pdf.text(whose, page.left, 795, { width: 380, height: 12, ellipsis: true, lineBreak: false });
-    pdf.text(`Page ${index + 1} of ${count}`, 440, 795, { width: page.right - 440, align: 'right', lineBreak: false });
-  }
 }

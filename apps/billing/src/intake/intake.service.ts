@@ -90,6 +90,19 @@ export class IntakeService {
     return { rows: checked, waiting: false };
   }
 
+  /** Looks for keys of the API that are new. Needs the network; so never call it in a transaction. */
+  async refreshKeys(): Promise<void> {
+    await this.keys.refresh();
+  }
+
+  /** Checks a row that was refused before, with the keys that are known by now. */
+  async checkAgain(row: FeedRow): Promise<CheckedRow> {
+    const verdict = this.#verdict(row, await this.keys.known());
+    if (verdict.outcome === 'good') return { row, entry: verdict.entry, fault: null, detail: null };
+    const fault = verdict.outcome === 'bad' ? verdict.fault : 'receipt-invalid';
+    return { row, entry: null, fault, detail: verdict.detail };
+  }
+
   /** Moves the cursor, within the transaction that stores what was read. */
   async advance(tx: Sql, cursor: FeedCursor): Promise<void> {
     await tx.query({

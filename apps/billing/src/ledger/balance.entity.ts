@@ -1,4 +1,4 @@
-import type { AssetCode } from '@keyfare/core/money';
+import type { LedgerAssetCode } from '@keyfare/core/money';
 import { atomicColumn } from '@keyfare/db/columns';
 import { Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
 import { LedgerAccountEntity } from './ledger-account.entity.js';
@@ -11,7 +11,7 @@ export class BalanceEntity {
   account: string;
 
   @Column({ type: 'text' })
-  asset: AssetCode;
+  asset: LedgerAssetCode;
 
   @Column(atomicColumn)
   debits: bigint;

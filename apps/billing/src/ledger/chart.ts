@@ -1,5 +1,5 @@
 import type { Rail } from '@keyfare/core/metering';
-import type { AssetCode, TokenCode } from '@keyfare/core/money';
+import type { AssetCode, LedgerAssetCode, TokenCode } from '@keyfare/core/money';
 
 /** What an account is, which says on which side of a balance sheet or income statement it stands. */
 export type AccountType = 'asset' | 'liability' | 'equity' | 'income' | 'expense';
@@ -7,7 +7,7 @@ export type AccountType = 'asset' | 'liability' | 'equity' | 'income' | 'expense
 /** One account of the ledger. It counts one asset, in its smallest unit. */
 export interface LedgerAccount {
   readonly code: string;
-  readonly asset: AssetCode;
+  readonly asset: LedgerAssetCode;
   readonly type: AccountType;
 }
 
@@ -59,6 +59,41 @@ export function treasuryOut(asset: TokenCode): LedgerAccount {
 /** What the wallet held before the first block that was read. */
 export function openingBalance(asset: TokenCode): LedgerAccount {
   return { code: `opening-balance${suffix(asset)}`, asset, type: 'equity' };
+}
+
+/** Tokens that have left one wallet of ours and that the reading of the other has not shown yet. */
+export function inTransit(network: string, asset: TokenCode): LedgerAccount {
+  return { code: `in-transit${suffix(asset)}:${network}`, asset, type: 'asset' };
+}
+
+/** Tokens in our wallets that are another service's, by the wallet that it is known by. */
+export function otherService(network: string, wallet: string, asset: TokenCode): LedgerAccount {
+  return { code: `other-service${suffix(asset)}:${network}:${wallet}`, asset, type: 'liability' };
+}
+
+/** Amounts too small to ask whose they are, which anybody may send to anybody. */
+export function dust(network: string, asset: TokenCode): LedgerAccount {
+  return { code: `dust${suffix(asset)}:${network}`, asset, type: 'liability' };
+}
+
+/** What a wallet of ours holds of the network's own coin, in wei, as far as gas and readings of its balance tell. */
+export function coin(network: string, wallet: string): LedgerAccount {
+  return { code: `eth:${network}:${wallet}`, asset: 'ETH', type: 'asset' };
+}
+
+/** What transactions of ours have cost. */
+export function gas(network: string): LedgerAccount {
+  return { code: `gas:${network}`, asset: 'ETH', type: 'expense' };
+}
+
+/** What was put into the wallets that pay for gas, from where the books do not know. */
+export function gasFunding(network: string): LedgerAccount {
+  return { code: `gas-funding:${network}`, asset: 'ETH', type: 'equity' };
+}
+
+/** What those wallets held when they were first looked at. */
+export function openingCoin(network: string): LedgerAccount {
+  return { code: `opening-balance-eth:${network}`, asset: 'ETH', type: 'equity' };
 }
 
 /** Money that came in for nothing, and was kept: gifts, and what finance decided to keep. */

@@ -3,8 +3,11 @@ import type { AssetCode, TokenCode } from '@keyfare/core/money';
 import {
   cash,
   deferredReceivable,
+  dust,
+  inTransit,
   type LedgerAccount,
   openingBalance,
+  otherService,
   refundsDue,
   revenue,
   treasuryOut,
@@ -38,7 +41,14 @@ export interface BookedCall {
  */
 export type Claim = 'settled' | 'deferred' | 'none';
 
-/** A transfer to or from the wallet that payments go to. */
+/**
+ * What a transfer is by the wallets on its sides, where no entry claims it: between two wallets of ours, with another
+ * service by the wallet that it is known by, of a time in which the wallet was not ours yet, too small to matter, or
+ * paying back what an entry says is owed.
+ */
+export type Nature = 'sweep' | 'before' | 'dust' | 'refund' | { readonly service: string };
+
+/** A transfer to or from a wallet of ours. */
 export interface BookedTransfer {
   readonly id: string;
   readonly network: string;
@@ -51,6 +61,8 @@ export interface BookedTransfer {
   readonly authorized: boolean;
   /** What it pays by the entries that are booked by now. */
   readonly claim: Claim;
+  /** Null or left out: with somebody whom the books do not know. */
+  readonly nature?: Nature | null;
   readonly blockTime: Date;
 }
 
@@ -110,22 +122,59 @@ export function journalsOfTurn(turn: PaymentTurn): readonly Journal[] {
 }
 
 /**
- * What a transfer moved. One in settles a payment that the log claims or waits to be identified; one out is a
- * withdrawal; the wallet's payment to itself is both. Its plain transfer to itself moves nothing.
+ * What a transfer moved. One in settles a payment that the log claims, or is what its sides make it, or waits to be
+ * identified; one out is a withdrawal where its sides make it nothing else; the wallet's payment to itself is both. Its
+ * plain transfer to itself moves nothing.
  */
 export function journalsOfTransfer(transfer: BookedTransfer): readonly Journal[] {
-  const { id, network, asset, payTo, from, to, value, authorized, claim, blockTime } = transfer;
+  const { id, network, asset, payTo, from, to, value, authorized, blockTime } = transfer;
   if (value === 0n || (from === to && !authorized)) return [];
   const wallet = cash(network, payTo, asset);
   const common = { source: `transfer:${id}`, occurredAt: blockTime, amount: value };
   const inward = (): Journal =>
-    journalOf({ ...common, kind: inwardKinds[claim], debit: wallet, credit: claimed(claim, transfer) });
+    journalOf({ ...common, kind: inwardKind(transfer), debit: wallet, credit: sourceOf(transfer) });
   const outward = (): Journal =>
-    journalOf({ ...common, kind: 'withdrawal', debit: treasuryOut(asset), credit: wallet });
+    journalOf({ ...common, kind: outwardKind(transfer), debit: destinationOf(transfer), credit: wallet });
   return [...(to === payTo ? [inward()] : []), ...(from === payTo ? [outward()] : [])];
 }
 
+type Sided = Pick<BookedTransfer, 'network' | 'asset' | 'claim' | 'nature'>;
+
 const inwardKinds = { settled: 'settlement', deferred: 'collection', none: 'unidentified' } as const;
+
+function inwardKind({ claim, nature = null }: Sided): (typeof inwardKinds)[Claim] | NatureKind {
+  return claim === 'none' && nature !== null ? natureKind(nature) : inwardKinds[claim];
+}
+
+function outwardKind({ claim, nature = null }: Sided): 'withdrawal' | NatureKind {
+  return claim === 'none' && nature !== null ? natureKind(nature) : 'withdrawal';
+}
+
+type NatureKind = 'sweep' | 'opening' | 'dust' | 'refund' | 'other-service';
+
+function natureKind(nature: Nature): NatureKind {
+  if (typeof nature === 'object') return 'other-service';
+  return nature === 'before' ? 'opening' : nature;
+}
+
+function accountOf(nature: Nature, { network, asset }: Sided): LedgerAccount {
+  if (typeof nature === 'object') return otherService(network, nature.service, asset);
+  if (nature === 'sweep') return inTransit(network, asset);
+  if (nature === 'refund') return refundsDue(asset);
+  return nature === 'dust' ? dust(network, asset) : openingBalance(asset);
+}
+
+/** The account that stands against what a transfer brought in. What an entry claims is that, whoever sent it. */
+export function sourceOf(transfer: Sided): LedgerAccount {
+  const { claim, nature = null } = transfer;
+  return claim === 'none' && nature !== null ? accountOf(nature, transfer) : claimed(claim, transfer);
+}
+
+/** The account that stands against what a transfer took out. What pays for our own call has left the wallet. */
+export function destinationOf(transfer: Sided): LedgerAccount {
+  const { asset, claim, nature = null } = transfer;
+  return claim === 'none' && nature !== null ? accountOf(nature, transfer) : treasuryOut(asset);
+}
 
 /** The account that a transfer with this claim clears. */
 export function claimed(claim: Claim, { network, asset }: Pick<BookedTransfer, 'network' | 'asset'>): LedgerAccount {
@@ -133,28 +182,25 @@ export function claimed(claim: Claim, { network, asset }: Pick<BookedTransfer, '
   return claim === 'deferred' ? deferredReceivable(network, asset) : x402Receivable(network, asset);
 }
 
-/** A booked transfer whose claim has become another since. */
+/** A booked transfer that is something else by now than it was booked as. */
 export interface Reclaimed {
   readonly id: string;
-  readonly network: string;
-  readonly asset: TokenCode;
   readonly value: bigint;
   readonly blockTime: Date;
-  readonly from: Claim;
-  readonly to: Claim;
+  readonly debit: LedgerAccount;
+  readonly credit: LedgerAccount;
   /** How often it was moved before. */
   readonly moves: number;
 }
 
-/** An entry came that says otherwise what a booked transfer pays: whichever comes first, the balances end the same. */
-export function identificationOf(reclaimed: Reclaimed): Journal {
-  const { id, value, blockTime, from, to, moves } = reclaimed;
+/** An entry, or a wallet that was registered, says otherwise what a booked transfer is: the balances end the same. */
+export function identificationOf({ id, value, blockTime, debit, credit, moves }: Reclaimed): Journal {
   return journalOf({
     kind: 'identification',
     source: `transfer:${id}`,
     occurredAt: blockTime,
-    debit: claimed(from, reclaimed),
-    credit: claimed(to, reclaimed),
+    debit,
+    credit,
     amount: value,
     nth: moves,
   });

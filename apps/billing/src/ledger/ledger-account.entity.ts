@@ -1,4 +1,4 @@
-import type { AssetCode } from '@keyfare/core/money';
+import type { LedgerAssetCode } from '@keyfare/core/money';
 import { Check, Column, Entity, ForeignKey, PrimaryColumn, Unique } from 'typeorm';
 import { AssetEntity } from './asset.entity.js';
 
@@ -12,7 +12,7 @@ export class LedgerAccountEntity {
 
   @ForeignKey(() => AssetEntity, { name: 'ledger_account_known_asset' })
   @Column({ type: 'text' })
-  asset: AssetCode;
+  asset: LedgerAssetCode;
 
   @Column({ type: 'text' })
   type: 'asset' | 'liability' | 'equity' | 'income' | 'expense';

@@ -1,4 +1,4 @@
-import type { AssetCode } from '@keyfare/core/money';
+import type { LedgerAssetCode } from '@keyfare/core/money';
 import type { Sql } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
 import type { AccountType } from './chart.js';
@@ -18,7 +18,7 @@ interface StoredMovement {
   readonly debit_type: AccountType;
   readonly credit: string;
   readonly credit_type: AccountType;
-  readonly asset: AssetCode;
+  readonly asset: LedgerAssetCode;
   readonly amount: string;
 }
 

@@ -7,6 +7,7 @@ import { type LedgerAccount, revenue, unidentifiedReceipts, x402Receivable } fro
 import {
   type BookedCall,
   type BookedTransfer,
+  claimed,
   identificationOf,
   journalsOfCall,
   journalsOfOpening,
@@ -233,7 +234,12 @@ describe('the flows', () => {
           journalsOfTurn({ ...turn, kind, source: kind }),
         ),
         ...journalsOfTurn({ ...turn, sku: null, kind: 'dropped', source: 'd' }),
-        identificationOf({ ...transfer, asset, from: 'none', to: 'settled', moves: 0 }),
+        identificationOf({
+          ...transfer,
+          debit: claimed('none', { ...transfer, asset }),
+          credit: claimed('settled', { ...transfer, asset }),
+          moves: 0,
+        }),
       ];
     };
     const accountsOf = (journals: readonly Journal[]): readonly LedgerAccount[] =>

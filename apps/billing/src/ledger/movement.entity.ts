@@ -1,4 +1,4 @@
-import type { AssetCode } from '@keyfare/core/money';
+import type { LedgerAssetCode } from '@keyfare/core/money';
 import { atomicColumn } from '@keyfare/db/columns';
 import { Check, Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
 import { JournalEntity } from './journal.entity.js';
@@ -27,7 +27,7 @@ export class MovementEntity {
   credit: string;
 
   @Column({ type: 'text' })
-  asset: AssetCode;
+  asset: LedgerAssetCode;
 
   /** Smallest units of the asset. */
   @Column(atomicColumn)

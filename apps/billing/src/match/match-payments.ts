@@ -1,5 +1,6 @@
 import type { Sql } from '@keyfare/db/sql';
 import { deriveId } from '../derive-id.js';
+import { explainedSql } from '../explained.sql.js';
 import { codeOf } from '../token.js';
 
 /** What names a payment on the chain. */
@@ -27,6 +28,8 @@ interface Transfer {
   readonly id: string;
   readonly value: bigint;
   readonly final: boolean;
+  /** Whether it needs no entry. */
+  readonly explained: boolean;
 }
 
 interface LiveMatch {
@@ -134,14 +137,15 @@ function isOpen({ entry, transfers }: Found): boolean {
   const [transfer, second] = transfers;
   if (second !== undefined || entry?.repeated === true) return true;
   if (transfer === undefined) return entry !== undefined && !entry.void;
-  return entry === undefined || !entry.moved || entry.amount !== transfer.value;
+  if (entry === undefined) return !transfer.explained;
+  return !entry.moved || entry.amount !== transfer.value;
 }
 
 /** The transfers to us that were made by these authorizations, the first of each first. */
 async function readTransfers(tx: Sql, keys: readonly MatchKey[]): Promise<ReadonlyMap<string, readonly Transfer[]>> {
-  const rows = await tx.query<MatchKey & { id: string; value: string; final: boolean | null }>({
+  const rows = await tx.query<MatchKey & { id: string; value: string; final: boolean | null; explained: boolean }>({
     name: 'billing_match_transfers',
-    text: `select key.*, t.id, t.value, t.block_number <= c.finalized_number as final
+    text: `select key.*, t.id, t.value, t.block_number <= c.finalized_number as final, ${explainedSql('t')} as explained
       from ${keyed}
       join billing.chain_transfer t on t.network = key.network and t.asset = key.asset and t.authorizer = key.payer
         and t.nonce = key.nonce and t.orphaned_at is null and t.to_address = t.pay_to
@@ -151,7 +155,7 @@ async function readTransfers(tx: Sql, keys: readonly MatchKey[]): Promise<Readon
   });
   const transfers = new Map<string, Transfer[]>();
   for (const row of rows) {
-    const transfer = { id: row.id, value: BigInt(row.value), final: row.final ?? false };
+    const transfer = { id: row.id, value: BigInt(row.value), final: row.final ?? false, explained: row.explained };
     const name = nameOf(row);
     transfers.set(name, [...(transfers.get(name) ?? []), transfer]);
   }

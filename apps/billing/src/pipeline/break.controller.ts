@@ -31,6 +31,7 @@ import { commentView, eventView, evidenceOf, evidenceView, viewComment, viewEven
 import { breakClasses } from '../reconcile/checks/check.js';
 import { classesOf, resolutionKinds, severities } from '../reconcile/kinds.js';
 import { clock } from '../tokens.js';
+import { givenOf, walletNaming } from '../treasury/wallet-view.js';
 import { type CaseChange, Resolutions } from './resolutions.js';
 
 const breakQuery = z.strictObject({
@@ -51,6 +52,8 @@ const changeShape = {
   resolution: noteText.nullable().optional(),
   kind: z.enum(resolutionKinds).optional(),
   correction: z.strictObject({ debit: ledgerCode, credit: ledgerCode, amount: z.string().max(80) }).optional(),
+  /** With the kind `other-wallet`: what the wallet on the other side is to us: it gets a name, nothing is posted. */
+  wallet: walletNaming.optional(),
   note: noteText.nullable().optional(),
   dueOn: z.iso
     .date()
@@ -61,9 +64,14 @@ const changeShape = {
 const changeBody = z.strictObject(changeShape);
 type ChangeBody = z.infer<typeof changeBody>;
 
-const hasKindOfText = ({ kind, correction, resolution }: ChangeBody): boolean =>
-  (kind === undefined || typeof resolution === 'string') && (kind === 'correction') === (correction !== undefined);
-const kindFault = { error: '`kind` goes with a text of `resolution`, and `correction` with the kind of that name' };
+const hasKindOfText = ({ kind, correction, resolution, wallet }: ChangeBody): boolean =>
+  (kind === undefined || typeof resolution === 'string') &&
+  (kind === 'correction') === (correction !== undefined) &&
+  (wallet === undefined || kind === 'other-wallet');
+const kindFault = {
+  error:
+    '`kind` goes with a text of `resolution`, `correction` with the kind of that name, `wallet` with `other-wallet`',
+};
 
 const breakChange = changeBody
   .refine((change) => Object.keys(change).length > 0, { error: 'must change something' })
@@ -280,7 +288,8 @@ function requireScopes(request: FastifyRequest, { resolution, owner, note, dueOn
 }
 
 /** 400 `money/malformed`, and `request/invalid` for an amount of nothing. */
-function readChange({ correction, ...change }: ChangeBody): CaseChange {
+function readChange({ correction, wallet, ...rest }: ChangeBody): CaseChange {
+  const change = { ...rest, ...(wallet !== undefined && { wallet: givenOf(wallet) }) };
   if (correction === undefined) return change;
   // Every asset of the books that a break can have counts in millionths.
   const { atomic: amount } = parseMoney('USD', correction.amount);

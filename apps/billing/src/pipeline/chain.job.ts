@@ -7,13 +7,18 @@ import { ChainDiverged, type Step } from '../chain/chain-reader.js';
 import type { ChainCursor, StoredTransfer } from '../chain/chain-store.js';
 import { type Wallet, Wallets } from '../chain/wallets.js';
 import { BillingConfig } from '../config.js';
-import { journalsOfOpening, journalsOfTransfer } from '../ledger/flows.js';
+import { identificationOf, journalsOfOpening, journalsOfTransfer } from '../ledger/flows.js';
 import { LedgerService } from '../ledger/ledger.service.js';
 import { moveFinality } from '../match/match-payments.js';
 import { clock } from '../tokens.js';
+import { keepTills, markApplied, nextUnapplied } from '../treasury/registry.js';
 import { awaitBooks, tryTurn, turns } from '../turns.js';
+import { gasDue, gasGone } from './gas.js';
 import { matchLives, matchTransfers } from './match-lives.js';
+import { natureOf, readKnown } from './natures.js';
 import { claimsOf, keyName, readLives } from './payments.sql.js';
+import { findReclaimed, standingWith } from './reclaimed.js';
+import { findRefunds, matchRefunds, undoRefunds } from './refunds.js';
 import { Serial } from './serial.js';
 
 // What a step came to, the most urgent first: the wallets together come to the first that one of them came to.
@@ -27,6 +32,9 @@ export type ChainProgress = (typeof outcomes)[number];
 
 /** How the chain was, when it was last asked. */
 export type ChainState = 'current' | 'behind' | 'unavailable' | 'rewritten' | 'diverged';
+
+// So many transfers are looked at in one transaction when a wallet has been named.
+const appliedAtOnce = 500;
 
 type Rollback = Pick<Step & { kind: 'rollback' }, 'to' | 'end'>;
 
@@ -47,7 +55,11 @@ export class ChainJob {
   /** Books the next stretch of the chain, for each wallet. */
   step(): Promise<ChainProgress> {
     return this.#serial.run(async () => {
+      const { network, payTo, furtherPayees } = this.config;
+      await keepTills(this.sql, network.caip2, { addresses: [payTo, ...furtherPayees], at: this.now() });
       const found = new Set<ChainProgress>();
+      const moved = await this.#applyWallets();
+      if (moved !== null) found.add(moved);
       for (const wallet of await this.wallets.followed(this.sql)) found.add(await this.#step(wallet));
       return outcomes.find((outcome) => found.has(outcome)) ?? 'idle';
     });
@@ -63,6 +75,34 @@ export class ChainJob {
       if (performance.now() >= deadlineMs) return 'behind';
       if (progress !== 'more') await pause(100);
     }
+  }
+
+  /**
+   * Moves what was booked before a wallet was named to where it belongs since, some hundreds of transfers at a time;
+   * null where all of it stands there. Goes on after the last one that was looked at, by whichever process.
+   */
+  async #applyWallets(): Promise<ChainProgress | null> {
+    const { caip2: network } = this.config.network;
+    if ((await nextUnapplied(this.sql, network)) === null) return null;
+    return this.sql.transaction(async (tx) => {
+      if (!(await tryTurn(tx, turns.chain))) return 'taken';
+      await awaitBooks(tx);
+      const wallet = await nextUnapplied(tx, network, { lock: true });
+      if (wallet === null) return null;
+      const transfers = await standingWith(tx, wallet, { after: wallet.appliedUpTo, limit: appliedAtOnce });
+      const keys = transfers.flatMap(({ key }) => key ?? []);
+      const lives = await readLives(tx, keys);
+      const reclaimed = await findReclaimed(tx, transfers, claimsOf(lives));
+      await this.ledger.post(tx, reclaimed.map(identificationOf));
+      const ids = transfers.map(({ id }) => id);
+      await this.ledger.reverse(tx, await gasGone(tx, ids));
+      await this.ledger.post(tx, await gasDue(tx, { transfers: ids }));
+      await matchLives(tx, keys, { lives, now: this.now() });
+      await matchRefunds(tx, transfers, this.now());
+      const last = transfers.length < appliedAtOnce ? null : (transfers.at(-1)?.id ?? null);
+      await markApplied(tx, wallet, { upTo: last });
+      return last === null ? null : 'more';
+    });
   }
 
   async #step(wallet: Wallet): Promise<ChainProgress> {
@@ -108,7 +148,7 @@ export class ChainJob {
     switch (step.kind) {
       case 'current':
         await wallet.store.advance(tx, { reached: step.end.head, end: step.end });
-        if (step.end.finalizedNumber !== cursor.finalizedNumber) await moveFinality(tx, wallet.store.watch, this.now());
+        if (step.end.finalizedNumber !== cursor.finalizedNumber) await this.#moveFinality(tx, wallet, cursor);
         return this.#atEnd(cursor, step);
       case 'behind':
         return this.#doubt(tx, found, { to: step.at, end: step.end });
@@ -120,7 +160,7 @@ export class ChainJob {
         const stored = await wallet.store.extend(tx, step, { now: this.now() });
         await this.#bookTransfers(tx, wallet, stored);
         await wallet.store.advance(tx, { reached: step.last, end: step.end });
-        await moveFinality(tx, wallet.store.watch, this.now());
+        await this.#moveFinality(tx, wallet, cursor);
         return step.last.number === step.end.head.number ? this.#atEnd(cursor, step) : 'more';
       }
       // Another process has opened the wallet in between.
@@ -128,6 +168,13 @@ export class ChainJob {
       default:
         return 'more';
     }
+  }
+
+  /** What has become final since the cursor was there: matches, and what transactions of ours have cost. */
+  async #moveFinality(tx: Sql, { store }: Wallet, { blockNumber, finalizedNumber }: ChainCursor): Promise<void> {
+    await moveFinality(tx, store.watch, this.now());
+    const after = blockNumber < finalizedNumber ? blockNumber : finalizedNumber;
+    await this.ledger.post(tx, await gasDue(tx, { watch: store.watch, after }));
   }
 
   /** The end of what the node shows is not the chain's, when the chain was seen to go further. */
@@ -162,7 +209,9 @@ export class ChainJob {
         tx,
         ids.map((id) => `transfer:${id}`),
       );
+      await this.ledger.reverse(tx, await gasGone(tx, ids));
       await matchTransfers(tx, ids, this.now());
+      await undoRefunds(tx, ids, this.now());
     });
     await moveFinality(tx, store.watch, this.now());
     this.#logger.warn(`the chain was reorganized after block ${to.number}: ${orphaned} transfers are orphaned`);
@@ -175,8 +224,21 @@ export class ChainJob {
     );
     const lives = await readLives(tx, paid);
     const claims = claimsOf(lives);
-    const journals = transfers.flatMap(({ id, asset, from, to, value, blockTime, authorization }) => {
-      const key = authorization && { network, asset, payer: authorization.authorizer, nonce: authorization.nonce };
+    const sides = transfers.map((transfer) => ({
+      ...transfer,
+      payTo,
+      sender: transfer.transactionFrom,
+      key: transfer.authorization && {
+        network,
+        asset: transfer.asset,
+        payer: transfer.authorization.authorizer,
+        nonce: transfer.authorization.nonce,
+      },
+    }));
+    const refunds = await findRefunds(tx, sides);
+    const known = await readKnown(tx, network, sides);
+    const journals = sides.flatMap((transfer) => {
+      const { id, from, to, value, blockTime, authorization, key } = transfer;
       return journalsOfTransfer({
         id,
         network,
@@ -187,11 +249,13 @@ export class ChainJob {
         value,
         authorized: authorization !== null,
         claim: (key && claims.get(keyName(key))) ?? 'none',
+        nature: natureOf(transfer, { known, isRefund: refunds.has(id) }),
         blockTime,
       });
     });
     await this.ledger.post(tx, journals);
     await matchLives(tx, paid, { lives, now: this.now() });
+    await matchRefunds(tx, sides, this.now());
   }
 }
 

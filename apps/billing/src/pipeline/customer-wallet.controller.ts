@@ -1,3 +1,4 @@
+import { formatMoney, money } from '@keyfare/core/money';
 import { Admin, Changes, idParam, Needs, operatorOf } from '@keyfare/gate/operators';
 import { Body, HttpCode, Param, Post, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
@@ -12,7 +13,10 @@ const matched = z
   .object({ items: z.array(z.object({ match: z.string(), invoice: z.string(), transfer: z.string() })) })
   .meta({ id: 'TransferMatches' });
 
-/** The wallets that customers pay invoices from. */
+const refundRequest = z.strictObject({ entry: z.uuid() }).meta({ id: 'RefundCreditRequest' });
+const creditView = z.object({ customer: z.string(), balance: z.string() }).meta({ id: 'RefundCredit' });
+
+/** The wallets that customers pay from. */
 @ApiBearerAuth()
 @Admin('customers')
 export class CustomerWalletController {
@@ -30,6 +34,23 @@ export class CustomerWalletController {
     return this.changes.make(asked, 'customer-wallet.match', async (tx) => {
       const answer = { items: [...(await this.matches.matchByAmount(tx))] };
       return { subject: 'customer-wallets', before: null, after: answer, answer };
+    });
+  }
+
+  /** What is owed back to a wallet of the customer's for a call that was not served becomes the customer's credit. */
+  @Post(':id/credit/refund')
+  @HttpCode(200)
+  @Needs('money')
+  @ApiOkResponse({ standardSchema: creditView })
+  async creditRefund(
+    @Req() asked: FastifyRequest,
+    @Param('id', idParam) id: string,
+    @Body({ schema: refundRequest }) { entry }: z.infer<typeof refundRequest>,
+  ): Promise<z.infer<typeof creditView>> {
+    return this.changes.make(asked, 'customer-credit.refund', async (tx) => {
+      const balance = await this.matches.creditRefund(tx, id, { entry, by: operatorOf(asked).name });
+      const answer = { customer: id, balance: formatMoney(money('USD', balance)) };
+      return { subject: id, before: null, after: { ...answer, entry }, answer };
     });
   }
 

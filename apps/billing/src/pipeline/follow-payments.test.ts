@@ -4,6 +4,7 @@ import { livesOf } from '../intake/payment-life.js';
 import type { PaymentRow } from '../intake/payment-of.js';
 import {
   type Claim,
+  claimed,
   identificationOf,
   journalsOfCall,
   journalsOfRefund,
@@ -62,7 +63,16 @@ class Books {
       const to = this.#claim(seen.nonce);
       if (to === seen.claim) continue;
       const { claim: from, moves } = seen;
-      this.#write([identificationOf({ id, network, asset: 'USDC', value: 100n, blockTime: at, from, to, moves })]);
+      this.#write([
+        identificationOf({
+          id,
+          value: 100n,
+          blockTime: at,
+          debit: claimed(from, { network, asset: 'USDC' }),
+          credit: claimed(to, { network, asset: 'USDC' }),
+          moves,
+        }),
+      ]);
       Object.assign(seen, { claim: to, moves: moves + 1 });
     }
   }

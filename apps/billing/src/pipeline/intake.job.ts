@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { isProblem, Problem } from '@keyfare/core/problem';
 import type { Clock } from '@keyfare/core/time';
 import { errorCode, type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { GoodEntry } from '../entry.js';
-import { type CheckedRow, EntryStore } from '../intake/entry-store.js';
+import { type CheckedRow, EntryStore, type RefusedEntry } from '../intake/entry-store.js';
 import { type FeedBatch, type FeedGap, type FeedRow, findGap, type LogFeed } from '../intake/feed.js';
 import { type CheckedRows, type FeedCursor, IntakeService, type LogMoment } from '../intake/intake.service.js';
 import { paymentOf } from '../intake/payment-of.js';
@@ -11,13 +12,16 @@ import { identificationOf, journalsOfCall, journalsOfRefund, journalsOfTurn } fr
 import { LedgerService } from '../ledger/ledger.service.js';
 import type { Rated } from '../rating/rate-entries.js';
 import { RatingService } from '../rating/rating.service.js';
+import { changeProven } from '../reconcile/reproof.js';
 import { BillingMetrics } from '../status/metrics.js';
 import { codeOf } from '../token.js';
 import { clock, logFeed } from '../tokens.js';
-import { awaitBooks, tryTurn, turns } from '../turns.js';
+import { awaitBooks, awaitIntake, tryTurn, turns } from '../turns.js';
 import { followPayments } from './follow-payments.js';
 import { matchLives } from './match-lives.js';
-import { claimsOf, findReclaimed, readLives } from './payments.sql.js';
+import { claimsOf, readLives } from './payments.sql.js';
+import { findReclaimed, standingOf } from './reclaimed.js';
+import { matchRefunds, refundKeys } from './refunds.js';
 import { Serial } from './serial.js';
 
 /**
@@ -28,6 +32,10 @@ export type IntakeProgress = 'more' | 'idle' | 'waiting' | 'taken';
 
 /** How many entries go into the books with one transaction. */
 export const intakeBatchSize = 500;
+
+// How often entries that were refused for an unknown key are looked at again, and how many of them in one step.
+const lookAgainMs = 30_000;
+const lookAgainSize = 20;
 
 interface Batch {
   readonly from: FeedCursor;
@@ -47,6 +55,9 @@ export class IntakeJob {
   /** Whether the log was found to be the one that the cursor is of. */
   #isSameLog = false;
   #toldRewound = false;
+  #lookedAgainAt = 0;
+  /** The place of the last one that was looked at again. */
+  #lookedUpTo = '0';
 
   constructor(
     private readonly sql: SqlPool,
@@ -61,7 +72,68 @@ export class IntakeJob {
 
   /** Books the next batch. */
   step(): Promise<IntakeProgress> {
-    return this.#serial.run(() => this.#step());
+    return this.#serial.run(async () => {
+      const progress = await this.#step();
+      await this.#lookAgain();
+      return progress;
+    });
+  }
+
+  /**
+   * Books an entry that was refused as if it had been read now: after all that was read so far. 409 `entry/conflict`
+   * where it is still bad, or what follows of its payment is booked already.
+   */
+  async readmit(tx: Sql, id: string, { by, reason }: { by: string; reason: string }): Promise<RefusedEntry> {
+    await awaitIntake(tx);
+    await awaitBooks(tx);
+    const found = await this.entries.findRefused(tx, id);
+    if (found === undefined) throw new Problem('entry/not-found', 'No refused entry has this id.');
+    const checked = await this.intake.checkAgain(found.row);
+    const { place: after } = await this.intake.cursor(tx);
+    const book = async (): Promise<void> =>
+      this.#bookRows(tx, [checked], async ([row]) => {
+        if (row === undefined || row.entry === null) throw conflict(row?.detail);
+        if (await this.entries.isOvertaken(tx, paymentOf(row.entry))) {
+          throw conflict('What the log tells later of its payment is in the books.');
+        }
+        await this.entries.readmit(tx, row, { by, reason, after });
+      });
+    try {
+      await changeProven(tx, BigInt(found.row.place), book);
+    } catch (error) {
+      if (isRefusedData(error)) throw conflict(`The books cannot hold what it says (SQLSTATE ${errorCode(error)}).`);
+      throw error;
+    }
+    return found;
+  }
+
+  /** Readmits entries whose key was published after they were refused for it. */
+  async #lookAgain(): Promise<void> {
+    const at = this.now().getTime();
+    if (at - this.#lookedAgainAt < lookAgainMs) return;
+    this.#lookedAgainAt = at;
+    if (!(await this.entries.wantsKeys(this.sql))) return;
+    await this.intake.refreshKeys();
+    const found = await this.entries.refused(this.sql, {
+      after: this.#lookedUpTo,
+      limit: lookAgainSize,
+      keyKnown: true,
+    });
+    for (const { row } of found) await this.#readmitLate(row.id);
+    const isFull = found.length === lookAgainSize;
+    this.#lookedUpTo = isFull ? (found.at(-1)?.row.place ?? '0') : '0';
+    // The next step goes on with the rest.
+    if (isFull) this.#lookedAgainAt = 0;
+  }
+
+  async #readmitLate(id: string): Promise<void> {
+    try {
+      const why = { by: 'system', reason: 'The key that signed it has appeared.' };
+      await this.sql.transaction((tx) => this.readmit(tx, id, why));
+      this.#logger.log(`entry ${id} is readmitted: the key that signed it has appeared`);
+    } catch (error) {
+      if (!isProblem(error)) throw error;
+    }
   }
 
   /** Books until every entry is in that was committed before the moment. Whether it came so far in time. */
@@ -164,7 +236,11 @@ export class IntakeJob {
     return true;
   }
 
-  async #bookRows(tx: Sql, rows: readonly CheckedRow[]): Promise<void> {
+  async #bookRows(
+    tx: Sql,
+    rows: readonly CheckedRow[],
+    keep = async (checked: readonly CheckedRow[]): Promise<void> => this.entries.store(tx, checked),
+  ): Promise<void> {
     const known = await this.entries.known(
       tx,
       rows.map(({ row }) => row.id),
@@ -174,7 +250,7 @@ export class IntakeJob {
     const payments = goodOf(unique).flatMap(paymentOf);
     const followed = followPayments(payments, await readLives(tx, payments));
     const checked = unique.map((found) => refuseUnrated(found, rated.unrated)).map(refuseStray(followed.strays));
-    await this.entries.store(tx, checked);
+    await keep(checked);
     await this.rating.store(tx, rated);
     const good = goodOf(checked);
     const receipts = new Map(
@@ -195,9 +271,16 @@ export class IntakeJob {
     // Transfers that came before the entries that say what they pay.
     if (payments.length === 0) return;
     const lives = await readLives(tx, payments);
-    await this.ledger.post(tx, (await findReclaimed(tx, payments, claimsOf(lives))).map(identificationOf));
+    const standing = await standingOf(tx, [...payments, ...(await refundKeys(tx, refunds))]);
+    const reclaimed = await findReclaimed(tx, standing, claimsOf(lives));
+    await this.ledger.post(tx, reclaimed.map(identificationOf));
     await matchLives(tx, payments, { lives, now: this.now() });
+    await matchRefunds(tx, standing, this.now());
   }
+}
+
+function conflict(detail: string | null | undefined): Problem {
+  return new Problem('entry/conflict', detail ?? 'The entry cannot be booked.');
 }
 
 /** Data that a column, a constraint or an index cannot hold: SQLSTATE classes 22, 23 and 54. */

@@ -1,9 +1,7 @@
-import { tokenCodes } from '@keyfare/core/money';
 import type { Sql } from '@keyfare/db/sql';
 import { livesOf, type PaymentLife } from '../intake/payment-life.js';
 import type { PaymentRow } from '../intake/payment-of.js';
-import { type Claim, claimed, type Reclaimed } from '../ledger/flows.js';
-import { codeOf } from '../token.js';
+import type { Claim } from '../ledger/flows.js';
 
 /** What names a payment on the chain. */
 export interface PaymentKey {
@@ -76,68 +74,13 @@ function claimOf({ state }: PaymentLife): Claim {
   return state === 'deferred' || state === 'collected' ? 'deferred' : 'none';
 }
 
-interface TransferRow extends PaymentKey {
-  readonly id: string;
-  readonly value: string;
-  readonly block_time: Date;
-  readonly account: string;
-  readonly moves: number;
-}
-
-/** The booked transfers of these payments that stand on another account than the claims say by now. */
-export async function findReclaimed(
-  tx: Sql,
-  keys: readonly PaymentKey[],
-  claims: ReadonlyMap<string, Claim>,
-): Promise<readonly Reclaimed[]> {
-  if (keys.length === 0) return [];
-  // Where the money of each stands: the one account, besides those of the wallet, that its journals left a credit on.
-  const rows = await tx.query<TransferRow>({
-    name: 'billing_find_booked_transfers',
-    text: `select t.id, t.network, t.asset, t.authorizer as payer, t.nonce, t.value, t.block_time, stands.account,
-        (select count(*)::int from billing.journal m
-          where m.source = 'transfer:' || t.id and m.kind = 'identification') as moves
-      from ${keyed}
-      join billing.chain_transfer t on t.network = key.network and t.asset = key.asset and t.authorizer = key.payer
-        and t.nonce = key.nonce and t.orphaned_at is null
-      cross join lateral (
-        select p.account from billing.journal j join billing.ledger_line p on p.journal_id = j.id
-        where j.source = 'transfer:' || t.id and split_part(p.account, ':', 1) = any($5::text[])
-        group by p.account having sum(p.amount) <> 0) as stands
-      order by t.id`,
-    values: [...columnsOf(keys), [...claimByAccount.keys()]],
-  });
-  return rows.flatMap((row) => {
-    const asset = codeOf(row);
-    const from = claimByAccount.get(kindOf(row.account)) ?? 'none';
-    const to = claims.get(keyName(row)) ?? 'none';
-    if (from === to) return [];
-    const { id, network, value, block_time: blockTime, moves } = row;
-    return [{ id, network, asset, value: BigInt(value), blockTime, from, to, moves }];
-  });
-}
-
-/** What a transfer pays by the account that its credit stands on, of each token. */
-const claimByAccount = new Map<string, Claim>(
-  tokenCodes.flatMap((asset) =>
-    (['none', 'settled', 'deferred'] as const).map((claim) => [
-      kindOf(claimed(claim, { network: '', asset }).code),
-      claim,
-    ]),
-  ),
-);
-
-/** The first part of an account's code. */
-function kindOf(account: string): string {
-  return account.split(':', 1)[0] ?? '';
-}
-
 /** One text for each payment. */
 export function keyName({ network, asset, payer, nonce }: PaymentKey): string {
   return `${network}/${asset}/${payer}/${nonce}`;
 }
 
-function columnsOf(keys: readonly PaymentKey[]): readonly string[][] {
+/** The columns of the keys: network, asset, payer, nonce. */
+export function columnsOf(keys: readonly PaymentKey[]): readonly string[][] {
   return [
     keys.map(({ network }) => network),
     keys.map(({ asset }) => asset),

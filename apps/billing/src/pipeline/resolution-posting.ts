@@ -111,7 +111,9 @@ async function correctionOf(tx: Sql, correction: Correction | undefined): Promis
   if (sides.debit.asset !== sides.credit.asset || debit === credit) {
     throw impossible('The two ledger accounts of a correction count the same asset, and are two.');
   }
-  return { asset: sides.debit.asset, amount, ...sides };
+  const { asset } = sides.debit;
+  if (asset === 'ETH') throw impossible('No break is of ETH: what a settler holds is corrected by a reading.');
+  return { asset, amount, ...sides };
 }
 
 /** Where more money stands than is explained. */

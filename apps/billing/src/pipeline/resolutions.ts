@@ -10,6 +10,7 @@ import type { Break } from '../reconcile/break-row.js';
 import { sourceOf } from '../reconcile/break-view.js';
 import type { ResolutionKind } from '../reconcile/kinds.js';
 import { clock } from '../tokens.js';
+import { addWallet, type WalletGiven } from '../treasury/registry.js';
 import { awaitBooks } from '../turns.js';
 import { type Correction, postingOf, type ResolutionPosting } from './resolution-posting.js';
 
@@ -20,7 +21,18 @@ export interface CaseChange extends BreakChange {
   /** What the resolution posts. */
   readonly kind?: ResolutionKind | undefined;
   readonly correction?: Correction | undefined;
+  /** With the kind `other-wallet`: names the wallet on the other side, instead of a posting. */
+  readonly wallet?: NamedWallet | undefined;
 }
+
+type NamedWallet = Omit<WalletGiven, 'address'>;
+
+/** Of each class the key of a break that says which wallet may be named. */
+const otherSides: Readonly<Record<string, string>> = {
+  'unknown-inbound': 'from',
+  'unknown-outbound': 'to',
+  'settled-not-recorded': 'payer',
+};
 
 /**
  * Resolutions of breaks and their journals: both are written in one transaction. A journal stands for as long as the
@@ -41,10 +53,16 @@ export class Resolutions {
    * 409 `break/conflict` for another one of a break that is resolved or proposed for one, `break/not-possible`.
    */
   async change(tx: Sql, found: Break, change: CaseChange, by: By): Promise<Break> {
-    const { resolution, kind = 'no-posting', correction } = change;
+    const { resolution, kind = 'no-posting', correction, wallet } = change;
     await this.breaks.change(tx, found.id, change);
     if (resolution === null) await this.#reopen(tx, found, by);
-    else if (resolution !== undefined) await this.#resolve(tx, found, { kind, text: resolution, correction, by });
+    else if (resolution !== undefined && wallet === undefined) {
+      await this.#resolve(tx, found, { kind, text: resolution, correction, by });
+    } else if (resolution !== undefined && wallet !== undefined) {
+      await this.#nameWallet(tx, found, { wallet, by });
+      // What is booked of the wallet is moved by the reading of the chain, this break's amount with it.
+      await this.#resolve(tx, found, { kind: 'no-posting', text: resolution, correction, by });
+    }
     return this.breaks.find(found.id, tx);
   }
 
@@ -113,6 +131,16 @@ export class Resolutions {
     const codes = posting && { ...posting, debit: posting.debit.code, credit: posting.credit.code };
     const nth = await this.breaks.propose(tx, found, { kind, text, posting: codes, needsSecond }, by);
     if (posting !== null && !needsSecond) await this.#post(tx, { posting, source: sourceOf(found.id, nth) });
+  }
+
+  /** The other side of a break has a name from now on. 409 `break/not-possible` where it has no other side. */
+  async #nameWallet(tx: Sql, found: Break, { wallet, by }: { wallet: NamedWallet; by: By }): Promise<void> {
+    const address = found.keys[otherSides[found.class] ?? ''];
+    const { caip2: network } = this.config.network;
+    if (address === undefined || found.keys['network'] !== network) {
+      throw new Problem('break/not-possible', 'The break has no wallet on its other side that could be named.');
+    }
+    await addWallet(tx, network, { given: { ...wallet, address }, by: by.name, at: this.now() });
   }
 
   async #reopen(tx: Sql, found: Break, by: By): Promise<void> {

@@ -4,11 +4,13 @@ import type { Sql } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
 import { MasterData } from '../customer/master-data.js';
 import { deriveId } from '../derive-id.js';
-import { conversion, unidentifiedReceipts } from '../ledger/chart.js';
-import { journalOf } from '../ledger/journal.js';
+import { conversion, customerCredit, refundsDue, unidentifiedReceipts } from '../ledger/chart.js';
+import { compoundJournal, journalOf } from '../ledger/journal.js';
 import { LedgerService } from '../ledger/ledger.service.js';
+import { Credits } from '../receivable/credits.js';
 import { codeSql } from '../token.js';
 import { clock } from '../tokens.js';
+import { lockWallets } from '../treasury/registry.js';
 import { awaitBooks } from '../turns.js';
 import { InvoiceLife } from './invoice-life.js';
 
@@ -26,6 +28,7 @@ export class WalletMatches {
     private readonly customers: MasterData,
     private readonly invoices: InvoiceLife,
     private readonly ledger: LedgerService,
+    private readonly credits: Credits,
     @Inject(clock) private readonly now: Clock,
   ) {}
 
@@ -33,6 +36,9 @@ export class WalletMatches {
   async add(tx: Sql, customer: string, { address, by }: { address: string; by: string }): Promise<void> {
     const { id } = await this.customers.find('customer', customer, tx);
     const wallet = address.toLowerCase();
+    await lockWallets(tx);
+    const named = await tx.query({ text: 'select 1 from billing.wallet where address = $1', values: [wallet] });
+    if (named.length > 0) throw new Problem('customer-wallet/conflict', 'The wallet is one of ours, or has a name.');
     await tx.query({
       text: `insert into billing.customer_wallet (address, customer_id, added_by, added_at) values ($1, $2, $3, $4)
         on conflict (address) do nothing`,
@@ -60,7 +66,7 @@ export class WalletMatches {
           join billing.chain_cursor c on c.watch = t.watch and t.block_number <= c.finalized_number
           join billing.customer_wallet w on w.address = t.from_address
           where t.authorizer is null and t.orphaned_at is null and t.to_address = t.pay_to
-            and t.from_address <> t.pay_to and t.value > 0 and ${codeSql('t.asset')} = 'USDC'
+            and t.from_address <> t.pay_to and t.value > 0 and not t.dust and ${codeSql('t.asset')} = 'USDC'
             and not exists (select 1 from billing.match m where m.transfer_id = t.id)
           window same as (partition by w.customer_id, t.value)),
         due as (
@@ -75,6 +81,42 @@ export class WalletMatches {
       matched.push(await this.#pay(tx, { transfer, invoice, amount: BigInt(amount) }));
     }
     return matched;
+  }
+
+  /**
+   * What an entry says is owed back to a wallet of the customer's becomes credit, one dollar for one USDC; then it is
+   * owed no longer. 404 `customer/not-found`; 409 `refund/conflict` where nothing in USDC is owed to such a wallet, or
+   * it was paid back or credited before.
+   */
+  async creditRefund(tx: Sql, customer: string, { entry, by }: { entry: string; by: string }): Promise<bigint> {
+    await awaitBooks(tx);
+    const { id: customerId } = await this.customers.find('customer', customer, tx);
+    const [owed] = await tx.query<{ amount: string }>({
+      text: `select p.amount::text as amount
+        from billing.payment p join billing.customer_wallet w on w.address = p.payer and w.customer_id = $2
+        where p.entry_id = $1 and p.outcome = 'refund-due' and ${codeSql('p.asset')} = 'USDC'
+          and coalesce((select l.outcome from billing.payment l where l.call_id = p.entry_id
+            order by l.place desc limit 1), '') <> 'reversed'
+          and not exists (
+            select 1 from billing.match m where m.entry_id = p.entry_id and m.rule = 'refund' and m.state <> 'undone')
+          and not exists (select 1 from billing.customer_credit c where c.entry_id = p.entry_id)`,
+      values: [entry, customerId],
+    });
+    if (owed === undefined) throw new Problem('refund/conflict', 'No USDC is owed to a wallet of the customer by it.');
+    const amount = BigInt(owed.amount);
+    const id = await this.credits.add(tx, { customerId, entryId: entry, amount, by });
+    await this.ledger.post(tx, [
+      compoundJournal({
+        kind: 'conversion',
+        source: `customer-credit:${id}`,
+        occurredAt: this.now(),
+        movements: [
+          { debit: refundsDue('USDC'), credit: conversion('USDC'), amount },
+          { debit: conversion('USD'), credit: customerCredit(customerId), amount },
+        ],
+      }),
+    ]);
+    return this.credits.balance(customerId, tx);
   }
 
   async #pay(

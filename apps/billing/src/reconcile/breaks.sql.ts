@@ -49,14 +49,15 @@ export const recordBreaks = `
       resolved_at = case when ${reopens} then null else b.resolved_at end`;
 
 /**
- * Resolves what the check $3 looked for and did not find, of the classes $6: all of it where $4 is null, else what has
- * its place in one of the stretches that were read, after $4 and up to $5.
+ * Resolves what the check $3 looked for and did not find, of the classes $6: all of it where $4 and $7 are null, else
+ * what has its place in one of the stretches that were read, after $4 and up to $5, or its key $7 among $8.
  */
 export const resolveGone = `
   update billing.break as b set ${gone}
   where present and run_id <> $1 and check_name = $3 and class = any($6::text[])
     and ($4::bigint[] is null or exists (
-      select 1 from unnest($4::bigint[], $5::bigint[]) as s (after, upto) where b.place > s.after and b.place <= s.upto))`;
+      select 1 from unnest($4::bigint[], $5::bigint[]) as s (after, upto) where b.place > s.after and b.place <= s.upto))
+    and ($7::text is null or b.keys ->> $7 = any($8::text[]))`;
 
 /** The same of breaks from before checks had names: the classes in $3 are those whose every check read everything. */
 export const resolveNameless = `

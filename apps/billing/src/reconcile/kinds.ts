@@ -47,6 +47,7 @@ const rules: Readonly<Record<BreakClass, Rule>> = {
   uncollectable: ['medium', 'correction'],
   'refund-due': ['medium', 'gift', 'other-wallet', 'correction'],
   'unknown-inbound': ['low', 'gift', 'refund-due', 'other-wallet', 'correction'],
+  'unknown-outbound': ['high', 'other-wallet', 'correction'],
   'balance-mismatch': ['high', 'correction'],
   'intake-stalled': ['high'],
   'chain-stalled': ['high'],

@@ -1,4 +1,5 @@
 import type { Network } from '@keyfare/core/x402';
+import { explainedSql } from '../explained.sql.js';
 
 /** What the two sides of a payment are judged by. */
 export interface PaymentJudgement {
@@ -67,7 +68,7 @@ export function paymentSides(keys?: string): string {
     select network, asset, payer, nonce, r.entry_id, r.told_by, r.state, r.outcome, r.sku, r.issued_at, r.moved_at,
       r.pay_to as recorded_pay_to, r.amount as recorded_amount, r.moved_by as recorded_transaction,
       s.id as transfer_id, s.watch as settled_watch, s.value as settled_amount, s.transaction as settled_transaction,
-      s.block_number, s.block_time, s.seen_at
+      s.block_number, s.block_time, s.seen_at, s.pay_to, s.from_address, s.to_address, s.sender, s.dust
     from recorded r full join settled s using (network, asset, payer, nonce))`;
 }
 
@@ -101,6 +102,7 @@ export function payments(first: number, keys?: string): string {
         -- A payment of nothing has nothing to match.
         when m.id is not null or p.transfer_id is not null and ${moved} and p.settled_amount = 0 then 'matched'
         when p.transfer_id is not null and ${moved} then 'awaiting-record'
+        when p.transfer_id is not null and p.state is null and ${explainedSql('p')} then 'explained'
         when p.transfer_id is not null
           then case when ${overdue.record} then 'settled-not-recorded' else 'awaiting-record' end
         when p.state = 'deferred' then case when ${overdue.collection} then 'deferred-overdue' else 'deferred' end

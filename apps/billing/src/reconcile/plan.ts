@@ -1,5 +1,6 @@
 import type { Sql } from '@keyfare/db/sql';
 import type { Stretch, Window } from './checks/check.js';
+import { type InvoiceProof, readInvoiceProof } from './invoice-proof.js';
 import { type Proof, readProof } from './proof.js';
 import type { RunScope, RunTrigger } from './run-store.js';
 
@@ -10,6 +11,7 @@ export interface Plan {
   /** Of the log, with the signatures. */
   readonly signed: Window;
   readonly proof: Proof;
+  readonly invoices: InvoiceProof;
 }
 
 /** So many breaks in what was proven are looked at again each time; the others when their stretch is due. */
@@ -26,12 +28,21 @@ interface PlanInput {
 
 /** `place` is where the log has been read to in the snapshot of `tx`. */
 export async function planRun(tx: Sql, { scope, trigger, place, nights }: PlanInput): Promise<Plan> {
-  const proof = await readProof(tx, { place, renews: scope === 'full' || trigger === 'schedule', nights });
-  if (scope === 'full') return { window: null, signed: null, proof };
+  const renews = scope === 'full' || trigger === 'schedule';
+  const proof = await readProof(tx, { place, renews, nights });
+  if (scope === 'full') {
+    return {
+      window: null,
+      signed: null,
+      proof,
+      invoices: await readInvoiceProof(tx, { window: null, renews, nights }),
+    };
+  }
   const again = [...proof.again, ...(await readBreakPlaces(tx))];
   // Rows that claim a place which the log has not reached are read too.
   const rest = { after: proof.fresh[0]?.after ?? place, upto: end };
-  return { window: merge([...again, rest]), signed: merge(again), proof };
+  const window = merge([...again, rest]);
+  return { window, signed: merge(again), proof, invoices: await readInvoiceProof(tx, { window, renews, nights }) };
 }
 
 /** Where there are breaks: somebody may have mended what they are about. */

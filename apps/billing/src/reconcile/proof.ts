@@ -1,58 +1,7 @@
-import { assetCodes } from '@keyfare/core/money';
 import type { Sql } from '@keyfare/db/sql';
 import type { Check, Stretch } from './checks/check.js';
-
-/** Rows that nobody may change, and how a stretch of them is counted. */
-interface Proven {
-  /** The table, which is the name of the totals too. */
-  readonly name: string;
-  /** The columns of a row that count. */
-  readonly content: string;
-  /** The amount of a row and its asset, or what else is summed up. */
-  readonly sums: string;
-}
-
-const byAsset = (asset: string, amount: string): string =>
-  `jsonb_strip_nulls(jsonb_build_object(${assetCodes
-    .map((code) => `'${code}', (sum(${amount}) filter (where ${asset} = '${code}'))::text`)
-    .join(', ')}))`;
-
-// A document itself is not read here, which would be a gigabyte for a million of them: its length and the digest are.
-// Those that are due are read with their signatures.
-const proven: readonly Proven[] = [
-  {
-    name: 'entry',
-    content: `r.place, r.id, r.kind, r.principal, r.digest, octet_length(r.jws), r.fault, r.usage_rail, r.usage_account,
-      r.usage_payer, r.usage_sku, r.usage_units, r.usage_occurred_at`,
-    sums: `jsonb_build_object('units', coalesce(sum(r.usage_units), 0)::text)`,
-  },
-  {
-    name: 'charge',
-    content: `r.place, r.entry_id, r.rail, r.account, r.payer, r.sku, r.units, r.included, r.overage, r.unit_price, r.asset,
-      r.amount, r.terms_id, r.period_start, r.occurred_at`,
-    sums: byAsset('r.asset', 'r.amount'),
-  },
-  {
-    name: 'payment',
-    content: `r.place, r.entry_id, r.outcome, r.call_id, r.network, r.asset, r.payer, r.nonce, r.pay_to, r.amount,
-      r.transaction, r.sku, r.issued_at`,
-    sums: `jsonb_build_object('units', coalesce(sum(r.amount), 0)::text)`,
-  },
-  {
-    name: 'terms',
-    content: `r.place, r.id, r.account, r.plan_id, r.included_units, r.overage, r.overage_price, r.monthly_price, r.revision,
-      r.effective_at, r.ends_at`,
-    sums: `'{}'::jsonb`,
-  },
-];
-
-/** What the rows of a stretch come to. */
-interface Total extends Stretch {
-  readonly name: string;
-  readonly count: string;
-  readonly sums: Readonly<Record<string, string>>;
-  readonly digest: string;
-}
+import { keyOf, proven, readTotals, type Total } from './proven-rows.js';
+import { changesSince, lastChange, unread } from './reproof.js';
 
 interface Known extends Total {
   readonly readAt: Date;
@@ -62,7 +11,7 @@ interface Known extends Total {
 export interface Proof {
   /** What was never proven, up to the place of the run. */
   readonly fresh: readonly Stretch[];
-  /** What was proven, and is read again: because it is due, or because its totals are others now. */
+  /** What was proven, and is read again: because it is due, was changed by rule, or has other totals now. */
   readonly again: readonly Stretch[];
   readonly check: Check;
   /** Stores what is proven by a run that has read `fresh` and `again`. */
@@ -93,20 +42,31 @@ export async function readProof(
     return after !== undefined && isSame(before, after) ? [] : [{ before, after }];
   });
   const due = renews ? oldest(stretches, Math.ceil(stretches.length / nights)) : [];
-  const again = [...new Set([...due, ...changed.map(({ before }) => ends.get(before.upto.toString())?.[0] ?? before)])];
+  const moved = stretches.filter(({ readAt }) => readAt.getTime() === unread.getTime());
+  const seen = await lastChange(tx);
+  const again = [
+    ...new Set([...due, ...moved, ...changed.map(({ before }) => ends.get(before.upto.toString())?.[0] ?? before)]),
+  ];
   return {
     fresh,
     again,
     check: historyChanged(changed),
     store: async (sql, at) => {
       if (!renews) return;
-      const totals = fresh.flatMap((stretch) =>
-        proven.flatMap(({ name }) => now.get(keyOf({ ...stretch, name })) ?? []),
-      );
+      // What was changed by rule since it was read is read by the next run.
+      const changes = await changesSince(sql, seen);
+      const totals = fresh
+        .filter(({ upto }) => changes.every((readmitted) => readmitted > upto))
+        .flatMap((stretch) => proven.flatMap(({ name }) => now.get(keyOf({ ...stretch, name })) ?? []));
       await storeTotals(sql, totals, at);
       await sql.query({
         text: 'update billing.control_total set read_at = $1 where last_at = any($2::numeric[])',
-        values: [at, again.map(({ upto }) => upto.toString())],
+        values: [
+          at,
+          again
+            .filter(({ after, upto }) => !changes.some((readmitted) => readmitted > after && readmitted <= upto))
+            .map(({ upto }) => upto.toString()),
+        ],
       });
     },
   };
@@ -131,30 +91,6 @@ async function readKnown(tx: Sql): Promise<readonly Known[]> {
     digest: row.digest,
     readAt: row.read_at,
   }));
-}
-
-/** The totals of stretches that follow each other, in one pass over each table; by `keyOf`. */
-async function readTotals(tx: Sql, stretches: readonly Stretch[]): Promise<ReadonlyMap<string, Total>> {
-  const totals = new Map<string, Total>();
-  if (stretches.length === 0) return totals;
-  for (const { name, content, sums } of proven) {
-    const rows = await tx.query<{ bucket: number; count: string; sums: Record<string, string>; digest: string }>({
-      text: `select width_bucket(r.place, $1::bigint[]) as bucket, count(*)::text as count, ${sums} as sums,
-          coalesce(bit_xor(hash_record_extended(row(${content}), 0)), 0)::text as digest
-        from billing.${name} r where r.place > $2 and r.place <= $3 group by 1`,
-      values: [
-        stretches.map(({ after }) => (after + 1n).toString()),
-        stretches[0]?.after.toString(),
-        stretches.at(-1)?.upto.toString(),
-      ],
-    });
-    const found = new Map(rows.map((row) => [row.bucket, row]));
-    for (const [index, { after, upto }] of stretches.entries()) {
-      const { count = '0', digest = '0', sums: amounts = {} } = found.get(index + 1) ?? {};
-      totals.set(keyOf({ name, upto }), { name, after, upto, count, digest, sums: amounts });
-    }
-  }
-  return totals;
 }
 
 async function storeTotals(tx: Sql, totals: readonly Total[], at: Date): Promise<void> {
@@ -215,8 +151,4 @@ function oldest(stretches: readonly Known[], count: number): readonly Known[] {
 
 function isSame(before: Total, after: Total): boolean {
   return before.count === after.count && before.digest === after.digest;
-}
-
-function keyOf({ name, upto }: { readonly name: string; readonly upto: bigint }): string {
-  return `${name}:${upto}`;
 }

@@ -12,18 +12,18 @@ import { type BalanceReading, canCheckBalances, checkBalances } from './checks/b
 import { checkCharges, checkPosted } from './checks/charges.sql.js';
 import { type BreakClass, breakClasses, type Check, windowColumns } from './checks/check.js';
 import { checkCopies, checkDocuments, checkFaults } from './checks/entries.sql.js';
-import { checkFinalInvoices, checkInvoices } from './checks/invoices.sql.js';
+import { checkFinalInvoices, checkNumbers } from './checks/final-invoices.sql.js';
+import { checkInvoices } from './checks/invoices.sql.js';
 import { checkLedger, needsLedger } from './checks/ledger.sql.js';
 import { checkLimits } from './checks/limits.sql.js';
 import { checkMatches } from './checks/matches.sql.js';
-import { checkMeter } from './checks/meter.sql.js';
+import { checkMeter, checkTotals, needsEntries } from './checks/meter.sql.js';
 import { checkPayments, checkRefunds, checkTransfers } from './checks/payments.sql.js';
 import { checkSignatures } from './checks/signatures.js';
 import { checkStandstills } from './checks/standstills.sql.js';
 import { checkTerms } from './checks/terms.sql.js';
 import type { PaymentJudgement } from './payment-status.sql.js';
 import { type Plan, planRun } from './plan.js';
-import type { Proof } from './proof.js';
 import type { ReconciliationReport } from './report.js';
 import type { Progress, RunScope, RunTrigger } from './run-store.js';
 import { sumBreaks, summarize } from './summary.js';
@@ -79,7 +79,7 @@ interface Reading {
   readonly findings: readonly Findings[];
   readonly report: Omit<ReconciliationReport, 'breaks'>;
   readonly chainAsOf: Date | null;
-  readonly proof: Proof;
+  readonly plan: Plan;
 }
 
 /** Compares what the receipts, the usage, the ledger and the chain say, and keeps the list of differences. */
@@ -134,6 +134,7 @@ export class ReconcileService {
     await onProgress({ check: 'balances of the ledger', done: 0, total: 1 });
     const checks = [
       ...checksOf(input, judgement, plan),
+      ...(await checksOfAccounts(tx, input, { at })),
       ...(isWhole || (await needsLedger(tx)) ? [checkLedger()] : []),
       checkBalances(input.balances, { whole: await canCheckBalances(tx, input.balances) }),
       checkStandstills(await this.standstills.find(tx)),
@@ -160,21 +161,24 @@ export class ReconcileService {
       unchecked: breakClasses.filter((name) => !checked.has(name) && (isWhole || !ofFullRuns.has(name))),
       judgement,
     });
-    return { at, feed, findings, report, chainAsOf, proof: plan.proof };
+    return { at, feed, findings, report, chainAsOf, plan };
   }
 
-  async #write(tx: Sql, input: RunInput, { at, feed, findings, report, chainAsOf, proof }: Reading): Promise<Run> {
+  async #write(tx: Sql, input: RunInput, { at, feed, findings, report, chainAsOf, plan }: Reading): Promise<Run> {
     const { id, trigger, startedAt } = input;
+    const { proof, invoices } = plan;
     await input.onWrite(tx);
     for (const { check, rows } of findings) {
       if (rows.length > 0) await tx.query({ text: recordBreaks, values: [id, at, rows, check.name] });
     }
     for (const { check } of findings) {
       const window = windowColumns(check.window ?? null);
-      await tx.query({ text: resolveGone, values: [id, at, check.name, ...window, check.classes] });
+      const { key = null, ids = null } = check.among ?? {};
+      await tx.query({ text: resolveGone, values: [id, at, check.name, ...window, check.classes, key, ids] });
     }
     await tx.query({ text: resolveNameless, values: [id, at, readWhole(findings)] });
     await proof.store(tx, at);
+    await invoices.store(tx, at);
     const whole: ReconciliationReport = { ...report, breaks: await sumBreaks(tx) };
     const digest = createHash('sha256').update(canonicalJson(whole)).digest();
     const finishedAt = this.now();
@@ -220,10 +224,24 @@ export class ReconcileService {
 /** What only a full run looks for. */
 const ofFullRuns: ReadonlySet<BreakClass> = new Set(['match-mismatch']);
 
+/** Every entry is added up by a full run, and where the totals of the months differ from the counters. */
+async function checksOfAccounts(
+  tx: Sql,
+  { id, accounts, scope }: RunInput,
+  { at }: { readonly at: Date },
+): Promise<readonly Check[]> {
+  const isFull = scope === 'full';
+  if (accounts === null) return isFull ? [checkTotals()] : [];
+  const byTotals = checkMeter(accounts, { rows: accounts.meter, isWhole: false });
+  const isWhole = isFull || (await needsEntries(tx)) || (await find(tx, byTotals, [id, at])).rows.length > 0;
+  const meter = isWhole ? [checkMeter(accounts, { rows: accounts.meter, isWhole }), checkTotals()] : [byTotals];
+  return [...meter, checkTerms(accounts, accounts.terms)];
+}
+
 function checksOf(
-  { accounts, scope }: RunInput,
+  { scope }: RunInput,
   judgement: PaymentJudgement,
-  { window }: Pick<Plan, 'window'>,
+  { window, invoices }: Pick<Plan, 'window' | 'invoices'>,
 ): readonly Check[] {
   const payments = scope === 'full' ? 'all' : 'open';
   return [
@@ -234,12 +252,12 @@ function checksOf(
     checkCharges(window),
     checkLimits(),
     checkInvoices(),
-    checkFinalInvoices(),
+    checkFinalInvoices(invoices.due),
+    checkNumbers(),
     checkPayments(judgement, payments),
     checkTransfers(payments),
     ...(scope === 'full' ? [checkMatches()] : []),
     checkRefunds(),
-    ...(accounts === null ? [] : [checkMeter(accounts, accounts.meter), checkTerms(accounts, accounts.terms)]),
   ];
 }
 
@@ -255,8 +273,10 @@ async function find(tx: Sql, check: Check, [id, at]: readonly [string, Date]): P
 
 /** The classes of which every check read everything. */
 function readWhole(findings: readonly Findings[]): readonly BreakClass[] {
-  const inPart = new Set(
-    findings.flatMap(({ check }) => (check.window === undefined || check.window === null ? [] : check.classes)),
-  );
+  const inPart = new Set(findings.flatMap(({ check }) => (readsAll(check) ? [] : check.classes)));
   return [...new Set(findings.flatMap(({ check }) => check.classes))].filter((name) => !inPart.has(name));
+}
+
+function readsAll({ window, among }: Check): boolean {
+  return (window === undefined || window === null) && among === undefined;
 }

@@ -1,4 +1,11 @@
-import { type AssetCode, assetCodes, formatMoney, money, tokenCodes } from '@keyfare/core/money';
+import {
+  assetCodes,
+  formatMoney,
+  type LedgerAssetCode,
+  ledgerAssetCodes,
+  money,
+  tokenCodes,
+} from '@keyfare/core/money';
 import { z } from 'zod';
 
 const count = z.int().nonnegative();
@@ -68,7 +75,7 @@ export const reconciliationReport = z
       )
       .optional(),
     /** The ledger's balances by the type of account: debits less credits. Each asset sums to zero. */
-    ledger: z.array(z.object({ asset, type: z.string(), balance: amount })),
+    ledger: z.array(z.object({ asset: z.enum(ledgerAssetCodes), type: z.string(), balance: z.string() })),
     /** Open breaks by class. */
     breaks: z.array(z.object({ class: z.string(), asset: asset.nullable(), count, amount: amount.nullable() })),
     /** Classes that could not be looked for: their breaks stay as they were. */
@@ -79,7 +86,7 @@ export const reconciliationReport = z
 export type ReconciliationReport = z.infer<typeof reconciliationReport>;
 
 /** The decimal text of an amount that the database gives as text; null stays null. */
-export function decimal<T extends string | null>(assetCode: AssetCode, atomic: T): T extends null ? null : string;
-export function decimal(assetCode: AssetCode, atomic: string | null): string | null {
+export function decimal<T extends string | null>(assetCode: LedgerAssetCode, atomic: T): T extends null ? null : string;
+export function decimal(assetCode: LedgerAssetCode, atomic: string | null): string | null {
   return atomic === null ? null : formatMoney(money(assetCode, BigInt(atomic)));
 }

@@ -1,5 +1,5 @@
 import type { Rail } from '@keyfare/core/metering';
-import { type AssetCode, type TokenCode, tokenCodes } from '@keyfare/core/money';
+import { type AssetCode, type LedgerAssetCode, type TokenCode, tokenCodes } from '@keyfare/core/money';
 import type { Sql } from '@keyfare/db/sql';
 import { codeSql } from '../token.js';
 import { type PaymentJudgement, paymentParameters, payments } from './payment-status.sql.js';
@@ -193,6 +193,9 @@ async function sumRefunds(tx: Sql): Promise<readonly SumRow[]> {
       from billing.payment p
       where p.outcome = 'refund-due' and coalesce((
         select l.outcome from billing.payment l where l.call_id = p.entry_id order by l.place desc limit 1), '') <> 'reversed'
+        and not exists (
+          select 1 from billing.match m where m.entry_id = p.entry_id and m.rule = 'refund' and m.state <> 'undone')
+        and not exists (select 1 from billing.customer_credit c where c.entry_id = p.entry_id)
       group by 1`,
   });
 }
@@ -210,7 +213,7 @@ async function readWallets(tx: Sql, network: string): Promise<readonly WalletRow
 }
 
 async function sumLedger(tx: Sql): Promise<ReconciliationReport['ledger']> {
-  const rows = await tx.query<{ asset: AssetCode; type: string; balance: string }>({
+  const rows = await tx.query<{ asset: LedgerAssetCode; type: string; balance: string }>({
     text: `select b.asset, a.type, sum(b.debits - b.credits)::text as balance
       from billing.balance b join billing.ledger_account a on a.code = b.account
       group by b.asset, a.type order by b.asset, a.type`,

@@ -1,4 +1,4 @@
-import { type AssetCode, assetCodes, formatMoney, money } from '@keyfare/core/money';
+import { formatMoney, type LedgerAssetCode, ledgerAssetCodes, money } from '@keyfare/core/money';
 import type { Period } from '@keyfare/core/time';
 import type { Statement } from '@keyfare/db/sql';
 import { z } from 'zod';
@@ -17,7 +17,7 @@ export const journalRow = z.object({
   occurredAt: z.iso.datetime(),
   ledgerAccount: z.string(),
   type: types,
-  asset: z.enum(assetCodes),
+  asset: z.enum(ledgerAssetCodes),
   debit: z.string(),
   credit: z.string(),
 });
@@ -30,7 +30,7 @@ export const generalLedgerRow = z.object({
   kind: z.string().nullable(),
   source: z.string().nullable(),
   occurredAt: z.iso.datetime().nullable(),
-  asset: z.enum(assetCodes),
+  asset: z.enum(ledgerAssetCodes),
   debit: z.string(),
   credit: z.string(),
   balance: z.string(),
@@ -45,7 +45,7 @@ interface Line {
   readonly effective_at: Date;
   readonly account: string;
   readonly type: z.infer<typeof types>;
-  readonly asset: AssetCode;
+  readonly asset: LedgerAssetCode;
   readonly amount: string;
 }
 
@@ -167,7 +167,7 @@ export function summaryStatement(
     by,
     accounts,
     asset,
-  }: { readonly by: 'day' | 'month'; readonly accounts: 'control' | 'each'; readonly asset: AssetCode },
+  }: { readonly by: 'day' | 'month'; readonly accounts: 'control' | 'each'; readonly asset: LedgerAssetCode },
 ): Statement {
   const code = accounts === 'each' ? 'account' : `split_part(account, ':', 1)`;
   const date =

@@ -1,13 +1,18 @@
-import { tokenCodes } from '@keyfare/core/money';
-import { parseMonth } from '@keyfare/core/time';
+import { ledgerAssetCodes } from '@keyfare/core/money';
+import { type Clock, formatMonth, parseMonth } from '@keyfare/core/time';
+import type { SqlPool } from '@keyfare/db/sql';
 import { Admin, Changes, Needs, operatorOf } from '@keyfare/gate/operators';
-import { Body, Get, HttpCode, Param, Post, Query, Req, StreamableFile } from '@nestjs/common';
+import { Body, Get, HttpCode, Inject, Param, Post, Query, Req, StreamableFile } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import { stringify } from 'csv-stringify';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { MonthService } from '../close/month.service.js';
 import type { WalletMonth } from '../close/month-report.js';
 import { MonthReportService, type SignedReport } from '../close/month-report.service.js';
+import { renderClosePack } from '../document/close-pack.js';
+import { clock, reportPool } from '../tokens.js';
+import { readClosePack } from './close-pack.js';
 import { csvFormat } from './csv.js';
 import type { Cell } from './table.js';
 
@@ -19,7 +24,7 @@ const reportView = z
       z.object({
         network: z.string(),
         wallet: z.string(),
-        asset: z.enum(tokenCodes),
+        asset: z.enum(ledgerAssetCodes),
         opening: z.string(),
         /** In less out, by the kind of the journal. */
         movements: z.array(counted.extend({ kind: z.string() })),
@@ -57,7 +62,28 @@ export class MonthReportController {
   constructor(
     private readonly changes: Changes,
     private readonly reports: MonthReportService,
+    private readonly months: MonthService,
+    @Inject(reportPool) private readonly sql: SqlPool,
+    @Inject(clock) private readonly now: Clock,
   ) {}
+
+  /** Everything about the month's close on one paper, all of it of one moment. */
+  @Get(':month/close-pack.pdf')
+  @ApiOkResponse({ content: { 'application/pdf': { schema: { type: 'string', format: 'binary' } } } })
+  async closePack(@Param('month') month: string): Promise<StreamableFile> {
+    const period = parseMonth(month);
+    const { months, reports } = this;
+    const pack = await this.sql.transaction(async (tx) => {
+      await tx.query({ text: 'set transaction isolation level repeatable read, read only' });
+      return readClosePack(tx, period, { months, reports, now: this.now() });
+    });
+    const content = await renderClosePack(pack);
+    return new StreamableFile(content, {
+      type: 'application/pdf',
+      disposition: `attachment; filename="keyfare-close-${formatMonth(period)}.pdf"`,
+      length: content.length,
+    });
+  }
 
   /** As CSV by `.csv` or `?format=csv`. */
   @Get([':month/report', ':month/report.csv'])

@@ -19,6 +19,7 @@ export const settlementRow = z.object({
     'deferred-overdue',
     'uncollectable',
     'reversed',
+    'explained',
   ]),
   /** What brought the payment in: a call paid at once, a call on credit, or money that nothing was served for. */
   flow: z.enum(['settled', 'deferred', 'refund-due']).nullable(),

@@ -1,4 +1,4 @@
-import { type AssetCode, assetCodes, formatMoney, money } from '@keyfare/core/money';
+import { formatMoney, type LedgerAssetCode, ledgerAssetCodes, money } from '@keyfare/core/money';
 import { z } from 'zod';
 import type { Table } from './table.js';
 
@@ -6,7 +6,7 @@ import type { Table } from './table.js';
 export const trialBalanceRow = z.object({
   account: z.string(),
   type: z.enum(['asset', 'liability', 'equity', 'income', 'expense']),
-  asset: z.enum(assetCodes),
+  asset: z.enum(ledgerAssetCodes),
   debit: z.string(),
   credit: z.string(),
 });
@@ -16,13 +16,13 @@ type TrialBalanceView = z.infer<typeof trialBalanceRow>;
 interface TrialBalanceRow {
   readonly account: string;
   readonly type: TrialBalanceView['type'];
-  readonly asset: AssetCode;
+  readonly asset: LedgerAssetCode;
   readonly balance: string;
 }
 
 /**
- * Every account with its balance at `end`, a midnight (UTC) that is not part of it, or of all that is booked. Debits
- * and credits of an asset are equal, or the books are wrong.
+ * Every account that has a balance, and it: at `end`, a midnight (UTC) that is not part of it, or of all that is
+ * booked. Debits and credits of an asset are equal, or the books are wrong.
  */
 export function trialBalanceTable(end: Date | null): Table<TrialBalanceRow, TrialBalanceView> {
   const day = end === null ? '' : `-${new Date(end.getTime() - 1).toISOString().slice(0, 10)}`;
@@ -32,8 +32,9 @@ export function trialBalanceTable(end: Date | null): Table<TrialBalanceRow, Tria
     amounts: ['debit', 'credit'],
     statement: {
       text: `
-        select a.code as account, a.type, a.asset, coalesce(l.amount, 0)::text as balance
-        from billing.ledger_account a left join (${end === null ? totals : totalsBefore}) as l on l.account = a.code`,
+        select a.code as account, a.type, a.asset, l.amount::text as balance
+        from billing.ledger_account a join (${end === null ? totals : totalsBefore}) as l on l.account = a.code
+        where l.amount <> 0`,
       values: end === null ? [] : [end],
     },
     order: [

@@ -4,6 +4,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import PgBoss from 'pg-boss';
 import { BillingConfig } from '../config.js';
 import { DraftsJob } from '../pipeline/drafts.job.js';
+import { GasReadings } from '../pipeline/gas-readings.js';
 import { ReconcileJob } from '../pipeline/reconcile.job.js';
 import { billingRole, jobsSchema } from '../schema.js';
 import { BillingMetrics } from '../status/metrics.js';
@@ -21,8 +22,9 @@ interface DraftsData {
 }
 
 /**
- * What is done by the calendar: each night a reconciliation, and the drafts of the months that are over. pg-boss sees
- * to it that one process does it; a job that fails is tried again. By hand the same is done over HTTP.
+ * What is done by the calendar: each night a reconciliation, the drafts of the months that are over, and a reading of
+ * what settlers hold. pg-boss sees to it that one process does it; a job that fails is tried again. By hand the same is
+ * done over HTTP.
  */
 @Injectable()
 export class Scheduler {
@@ -34,6 +36,7 @@ export class Scheduler {
     private readonly config: BillingConfig,
     private readonly reconcile: ReconcileJob,
     private readonly drafts: DraftsJob,
+    private readonly gas: GasReadings,
     private readonly metrics: BillingMetrics,
     private readonly sql: SqlPool,
     @Inject(clock) private readonly now: Clock,
@@ -85,6 +88,8 @@ export class Scheduler {
   async #drawUp({ data }: PgBoss.Job<unknown>): Promise<void> {
     try {
       this.#logger.log(`${await this.drafts.run()} drafts of months that are over`);
+      // A chain that is away keeps no draft back: the next night reads the same balance.
+      await this.gas.take().catch((error: unknown) => this.#logger.warn(error));
     } finally {
       if ((data as Partial<DraftsData> | null)?.night === true) await this.#boss.send(queues.reconcile.name, {});
     }

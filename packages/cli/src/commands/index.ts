@@ -3,6 +3,8 @@ import { accounts } from './accounts.js';
 import { books } from './books.js';
 import { cases } from './cases.js';
 import { doctor } from './doctor.js';
+import { entries } from './entries.js';
+import { exports } from './exports.js';
 import { invoices } from './invoices.js';
 import { keys } from './keys.js';
 import { migrate } from './migrate.js';
@@ -11,7 +13,10 @@ import { operators } from './operators.js';
 import { payments } from './payments.js';
 import { plans } from './plans.js';
 import { receipts } from './receipts.js';
+import { refunds } from './refunds.js';
 import { reports } from './reports.js';
+import { runs } from './runs.js';
+import { wallets } from './wallets.js';
 
 /** Every command, in the order of the help and of docs/cli.md. */
 export const commands: readonly CommandSpec[] = [
@@ -19,13 +24,18 @@ export const commands: readonly CommandSpec[] = [
   ...accounts,
   ...keys,
   ...payments,
+  ...refunds,
   ...receipts,
   ...operators,
   ...invoices,
   ...books,
+  ...runs,
   ...cases,
+  ...entries,
   ...months,
+  ...wallets,
   ...reports,
+  ...exports,
   ...doctor,
   ...migrate,
 ];
@@ -36,10 +46,14 @@ export const groups: Readonly<Record<string, string>> = {
   accounts: 'Customers under contract.',
   keys: 'API keys of accounts.',
   payments: 'x402 payments, and what became of each.',
+  refunds: 'What is owed back to payers, and is paid when two operators say so.',
   receipts: 'Signed receipts of calls.',
   operators: 'Those who run the service.',
   audit: 'Who changed what.',
   invoices: 'What customers owe, by month.',
   months: 'The months of the books, and their close.',
+  runs: 'Reconciliations: asked for, under way, and ended.',
+  wallets: 'The wallets that have a name, ours among them.',
   breaks: 'What the reconciliation found not to agree.',
+  entries: 'Entries of the log that billing refused.',
 };

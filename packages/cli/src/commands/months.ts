@@ -1,6 +1,7 @@
 import { argument, type CommandSpec, type Context, textOf } from '../command.js';
 import type { Row } from '../http/client.js';
 import type { Column } from '../terminal/table.js';
+import { outputOption, save } from './files.js';
 import { idempotencyOption, idPath, limitOf, limitOption } from './lists.js';
 
 const monthArgument = { name: 'month', description: 'such as 2026-11' };
@@ -23,6 +24,22 @@ locked  2026-12-03T09:00:00.000Z
 by      ann
 POINT   OK   COUNT  DETAIL
 breaks  yes      0  Open breaks over the limit of the close.`;
+
+const openAmount = (value: unknown): unknown => (value as Row | undefined)?.['amount'];
+const walletColumns: readonly Column<Row>[] = [
+  { heading: 'WALLET', cell: ({ wallet }) => wallet },
+  { heading: 'NETWORK', cell: ({ network }) => network },
+  { heading: 'ASSET', cell: ({ asset }) => asset },
+  { heading: 'OPENING', cell: ({ opening }) => opening, alignsRight: true },
+  { heading: 'CLOSING', cell: ({ closing }) => closing, alignsRight: true },
+  { heading: 'UNEXPLAINED', cell: ({ unexplained }) => openAmount(unexplained), alignsRight: true },
+];
+const reportExample = `month          2026-11
+digest         4b2c…
+signed         2026-12-03T09:00:00.000Z by ann
+changed since  no
+WALLET  NETWORK      ASSET   OPENING    CLOSING  UNEXPLAINED
+0x3c…   eip155:8453  USDC   0.000000  20.134456     0.000000`;
 
 /** The close of months. */
 export const months: readonly CommandSpec[] = [
@@ -80,7 +97,56 @@ export const months: readonly CommandSpec[] = [
       return showMonth((await context.billing().post(`/months/${idPath(argument(input))}/reopen`, body)).body, context);
     },
   },
+  {
+    name: 'months report',
+    summary: 'Prints what a month came to, wallet by wallet, with the digest that is signed.',
+    speaks: 'billing',
+    arguments: [monthArgument],
+    options: [],
+    examples: [{ line: 'months report 2026-11', output: reportExample }],
+    run: async (input, context) =>
+      showReport((await context.billing().get(`/months/${idPath(argument(input))}/report`)).body, context),
+  },
+  {
+    name: 'months sign-off',
+    summary: 'Answers for the figures of a month, by the digest of the report that was read.',
+    speaks: 'billing',
+    arguments: [monthArgument],
+    options: [{ flags: '--digest <digest>', description: 'that of the report', required: true }, idempotencyOption],
+    examples: [{ line: 'months sign-off 2026-11 --digest 4b2c…', output: reportExample }],
+    run: async (input, context) => {
+      const path = `/months/${idPath(argument(input))}/sign-off`;
+      return showReport((await context.billing().post(path, { digest: textOf(input, 'digest') })).body, context);
+    },
+  },
+  {
+    name: 'months pack',
+    summary: 'Writes the close pack of a month, one PDF: checklist, balances, invoices, cases, and who signed.',
+    speaks: 'billing',
+    arguments: [monthArgument],
+    options: [{ ...outputOption, description: 'where to; default: keyfare-close-<month>.pdf' }],
+    examples: [{ line: 'months pack 2026-11', output: 'file   keyfare-close-2026-11.pdf\nbytes  61240' }],
+    run: async (input, context) => {
+      const month = idPath(argument(input));
+      const answer = await context.billing().stream(`/months/${month}/close-pack.pdf`, undefined, 'application/pdf');
+      return save(answer, textOf(input, 'output') ?? `keyfare-close-${month}.pdf`, context);
+    },
+  },
 ];
+
+/** Wallets with their figures, a row for each. */
+async function showReport(report: Row, { out }: Context): Promise<undefined> {
+  const signed = report['signedOff'] as Row | null;
+  const operator = signed === null ? null : ((signed['operator'] ?? {}) as Row);
+  await out.record(report, [
+    ['month', report['month']],
+    ['digest', report['digest']],
+    ['signed', signed === null ? null : `${String(signed['at'])} by ${String(operator?.['name'])}`],
+    ['changed since', signed === null ? null : signed['changedSinceSigned'] === true ? 'yes' : 'no'],
+  ]);
+  const wallets = (Array.isArray(report['wallets']) ? report['wallets'] : []) as Row[];
+  if (wallets.length > 0) await out.table(wallets, walletColumns);
+}
 
 async function showMonth(month: Row, { out }: Context): Promise<undefined> {
   await out.record(month, [

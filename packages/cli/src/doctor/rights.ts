@@ -36,7 +36,12 @@ export const gateRights: readonly Right[] = [
   ...on(['placed'], 'insert'),
   ...on(['sequencer'], 'update'),
   ...on(['plan', 'price', 'receipt_key', 'settlement', 'bootstrap'], 'select', 'insert'),
-  ...on(['account', 'allowance', 'api_key', 'open_total', 'operator', 'wallet'], 'select', 'insert', 'update'),
+  ...on(
+    ['account', 'allowance', 'api_key', 'open_total', 'operator', 'refund', 'wallet'],
+    'select',
+    'insert',
+    'update',
+  ),
   ...on(
     [
       'answer',

@@ -12,6 +12,8 @@ export {
   assetCodes,
   decimalsOf,
   formatMoney,
+  type LedgerAssetCode,
+  ledgerAssetCodes,
   type Money,
   money,
   type PriceAsset,

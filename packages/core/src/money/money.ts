@@ -12,17 +12,24 @@ export const assetCodes = ['USD', ...tokenCodes] as const;
 /** An asset that we count. */
 export type AssetCode = (typeof assetCodes)[number];
 
+/** What a ledger counts: what we do, and the coin of the networks, in wei, which gas is paid in. */
+export const ledgerAssetCodes = [...assetCodes, 'ETH'] as const;
+
+/** An asset of a ledger. Nothing is priced or paid in ETH. */
+export type LedgerAssetCode = (typeof ledgerAssetCodes)[number];
+
 /** A count of the asset's smallest unit. It never becomes a `number`; negative only as a difference or a credit. */
-export interface Money {
-  readonly asset: AssetCode;
+export interface Money<Asset extends LedgerAssetCode = AssetCode> {
+  readonly asset: Asset;
   readonly atomic: bigint;
 }
 
 /** How many decimals the smallest unit of each asset stands for. Fixed for ever. */
-export const decimalsOf: Readonly<Record<AssetCode, number>> = Object.freeze({
+export const decimalsOf: Readonly<Record<LedgerAssetCode, number>> = Object.freeze({
   USD: 6,
   USDC: 6,
   EURC: 6,
+  ETH: 18,
 });
 
 /** The sign that a price in each of these assets is written with. */
@@ -36,7 +43,7 @@ const decimal = /^(0|[1-9]\d{0,71})(?:\.(\d+))?$/;
 const longest = 80;
 
 /** `atomic` smallest units of `asset`. Total. */
-export function money(asset: AssetCode, atomic: bigint): Money {
+export function money<Asset extends LedgerAssetCode>(asset: Asset, atomic: bigint): Money<Asset> {
   return { asset, atomic };
 }
 
@@ -70,7 +77,7 @@ export function parsePrice(text: string, asset: PriceAsset = 'USD'): Money {
 }
 
 /** The decimal text of `amount` with all the decimals of its asset: `0.001000`. Total. */
-export function formatMoney(amount: Money): string {
+export function formatMoney(amount: Money<LedgerAssetCode>): string {
   const decimals = decimalsOf[amount.asset];
   const sign = amount.atomic < 0n ? '-' : '';
   const digits = magnitude(amount.atomic)

@@ -88,6 +88,16 @@ export const invoiceProblems = {
     title: 'The wallet is another customer’s',
     remedy: 'Check the address: one wallet pays for one customer.',
   },
+  'wallet/not-found': {
+    status: 404,
+    title: 'No wallet of this address is known',
+    remedy: 'Check the address against the list of wallets.',
+  },
+  'wallet/conflict': {
+    status: 409,
+    title: 'The wallet is something else already',
+    remedy: 'Look for it in the list of wallets and among the customers’, and change what is there.',
+  },
   'bank-account/not-found': {
     status: 404,
     title: 'There is no such bank account',

@@ -42,6 +42,16 @@ export const operatorProblems = {
     title: 'The operator is in another state than the change expects',
     remedy: 'Read the list of operators. Take another name for a new one; one that was revoked stays so.',
   },
+  'refund/not-found': {
+    status: 404,
+    title: 'There is no such refund',
+    remedy: 'Check the id of the entry against the list of refunds.',
+  },
+  'refund/conflict': {
+    status: 409,
+    title: 'The refund is in another state than the change expects',
+    remedy: 'Read the refund. One is proposed for an entry whose payment is final, and approved by another operator.',
+  },
   'credential/throttled': {
     status: 429,
     title: 'Too many wrong API keys came from this address',
@@ -86,6 +96,16 @@ export const operatorProblems = {
     status: 404,
     title: 'There is no such payment',
     remedy: 'Check the id against the list of payments.',
+  },
+  'entry/not-found': {
+    status: 404,
+    title: 'There is no such refused entry',
+    remedy: 'Check the id against the list of refused entries. One that was readmitted is none any more.',
+  },
+  'entry/conflict': {
+    status: 409,
+    title: 'The entry cannot be readmitted',
+    remedy: 'Mend what the answer says, such as terms or a key that is missing, and readmit the entry again.',
   },
   'break/conflict': {
     status: 409,

@@ -85,15 +85,18 @@ const promised: Readonly<Record<number, string>> = {
     payment/refused-by-token payment/gas-limit`,
   403: `account/closed operator/confirm operator/csrf operator/forbidden payment/payer-blocked policy/forbidden
     policy/suspended`,
-  404: `account/not-found break/not-found invoice/not-found key/not-found operator/not-found payment/not-found session/not-found
+  404: `account/not-found break/not-found entry/not-found invoice/not-found key/not-found operator/not-found payment/not-found
+    session/not-found
     plan/not-found receipt/not-found report/not-found request/not-found contract/not-found customer/not-found
-    seller/not-found tax-rate/not-found bank-account/not-found bank-payment/not-found`,
+    seller/not-found tax-rate/not-found bank-account/not-found bank-payment/not-found
+    wallet/not-found refund/not-found`,
   405: 'request/method-not-allowed',
   408: 'request/timeout',
-  409: `account/conflict break/conflict break/not-possible key/conflict month/conflict month/not-ready operator/conflict
+  409: `account/conflict break/conflict break/not-possible entry/conflict key/conflict month/conflict month/not-ready operator/conflict
     payment/in-progress payment/refund-due payment/served plan/conflict request/in-progress contract/conflict seller/conflict
     tax-rate/conflict credit-note/too-much invoice/conflict invoice/needs-approval invoice/no-contract
     invoice/no-tax-rate invoice/not-over invoice/nothing-due bank-account/conflict bank-payment/conflict customer-wallet/conflict
+    wallet/conflict refund/conflict
     invoice/no-e-invoice`,
   412: 'request/precondition-failed',
   413: 'request/too-large',

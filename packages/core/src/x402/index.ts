@@ -20,7 +20,7 @@ export {
 } from './required.js';
 export { describeResource, type ResourceDescription } from './resource-description.js';
 export { formatPaymentResponse, type Settlement, type SettlementHeader } from './response.js';
-export { domainSeparator, type Keccak256, type TokenDomain, transferDigest } from './typed-data.js';
+export { domainSeparator, type Keccak256, separatorOf, type TokenDomain, transferDigest } from './typed-data.js';
 export { loadSignatureVerifier } from './verifier.js';
 export {
   checkSignature,

@@ -6,7 +6,8 @@ import { ensureCustomer } from './customer.js';
 import { ensureOperator } from './operator.js';
 import { signPayment } from './payment.js';
 import { lastLines, type Stack, startStack } from './stack.js';
-import { demoPath, type Tell, tellStory } from './story.js';
+import { demoPath, tellStory } from './story.js';
+import type { Tell } from './tell.js';
 
 /** `npm start`: everything up, the story told, and then up until Ctrl-C. */
 async function start(args: readonly string[]): Promise<void> {

@@ -9,9 +9,10 @@ import { type Databases, ensureDatabases } from '../databases.js';
 import type { Home } from '../home/index.js';
 import { isAlive } from '../identity.js';
 import { choosePort, PortTaken } from '../ports.js';
-import { isPostgresRunning, startPostgres, stopPostgres } from '../postgres/index.js';
+import { databaseUrl, isPostgresRunning, startPostgres, stopPostgres } from '../postgres/index.js';
 import { endOrphans, type Service, spawnService } from '../processes.js';
 import { fundEth, mintUsdc, usdcAddress, usdcBalance } from '../usdc.js';
+import { makeMonthBefore } from './customer.js';
 
 /** What runs, and what is needed to use it. */
 export interface Stack {
@@ -47,10 +48,12 @@ export async function startStack(home: Home, say: (step: string) => void): Promi
   };
   try {
     await endOrphans(home.runDir);
-    const databases = await startDatabase(home, undo);
+    const { superuserUrl, ...databases } = await startDatabase(home, undo);
     say('PostgreSQL is up');
     const { chain, payer, payTo } = await startFundedChain(home, undo);
     say(`chain ${String(chain.chainId)} is up, with test USDC`);
+    const month = await makeMonthBefore(home, { databases, superuserUrl, rpcUrl: chain.rpcUrl, payTo });
+    if (month !== null) say(`the demo customer called in ${month}: a gate ran with its clock in that month`);
     const bootstrapToken = randomBytes(32).toString('base64url');
     const api = await startApi(home, { databases, chain, payTo, bootstrapToken });
     undo.push(async () => api.service.stop());
@@ -83,13 +86,19 @@ export async function startStack(home: Home, say: (step: string) => void): Promi
   }
 }
 
-async function startDatabase(home: Home, undo: (() => Promise<unknown>)[]): Promise<Databases> {
+async function startDatabase(
+  home: Home,
+  undo: (() => Promise<unknown>)[],
+): Promise<Databases & { readonly superuserUrl: string }> {
   const password = home.secrets.postgresPassword;
   const dataDir = home.postgresDir;
   const server = await onFreePort(home, 'postgres', async (port) => startPostgres({ dataDir, port, password }));
   home.rememberPort('postgres', server.port);
   undo.push(async () => stopPostgres(server));
-  return ensureDatabases(server.adminUrl, password);
+  return {
+    ...(await ensureDatabases(server.adminUrl, password)),
+    superuserUrl: databaseUrl(server.adminUrl, 'keyfare'),
+  };
 }
 
 async function startFundedChain(home: Home, undo: (() => Promise<unknown>)[]) {

@@ -7,29 +7,18 @@ import { privateKeyToAccount } from 'viem/accounts';
 import { baseSepolia } from 'viem/chains';
 import { transferUsdc } from '../usdc.js';
 import { type Operated, operate } from './client.js';
+import { closeMonth, settleInvoice } from './close.js';
 import type { Customer } from './customer.js';
+import { reconcile } from './reconcile.js';
 import type { Stack } from './stack.js';
-
-/** Tells a line of the story, with what it took. */
-export type Tell = (line: string, detail?: string) => void;
-
-interface Break {
-  readonly id: string;
-  readonly class: string;
-  readonly detail: string;
-  readonly amount: string | null;
-}
-
-interface Reconciliation {
-  readonly breaks: readonly Break[];
-  readonly [member: string]: unknown;
-}
+import type { Tell } from './tell.js';
 
 /** The priced route that is called here, and that people are shown to call. */
 export const demoPath = '/v1/forecast?latitude=52.52&longitude=13.4&date=2026-11-21';
 
 /**
- * The main job, done for real: both rails, both receipts, the invoice, the chain, the books, and a break that is found.
+ * The main job, done for real: both rails, both receipts, the invoice, the chain, the books, a break that is found, and
+ * a month that is closed.
  */
 export async function tellStory(
   stack: Stack,
@@ -48,7 +37,11 @@ export async function tellStory(
       '\n           ',
     ),
   );
+  const { month } = customer;
+  if (month !== undefined) await settleInvoice(stack, { customer, billing, month }, tell);
   await breakOnPurpose(stack, { billing, known: new Set(breaks.map(({ id }) => id)) }, tell);
+  if (month === undefined) tell('the customer has no month that is over: no month is closed here');
+  else await closeMonth({ billing, month }, tell);
 }
 
 async function callByKey(stack: Stack, customer: Customer, tell: Tell): Promise<string> {
@@ -124,21 +117,16 @@ async function breakOnPurpose(
     throw new Error(`the stray transfer was not found: ${JSON.stringify(breaks)}`);
   }
   tell('billing reconciles again and names it', `1 break: ${found.class}, ${found.amount ?? '?'} USDC`);
-  await operate(billing, `/breaks/${found.id}`, {
-    method: 'PATCH',
-    // Whatever became of it since: nobody else works on it here.
-    headers: { 'if-match': '*' },
-    body: { owner: 'operator', resolution: 'accepted', note: 'The transfer of the story.' },
-  });
-  tell('an operator resolves it, with a note that stays in the books');
-}
-
-async function reconcile(billing: Operated): Promise<Reconciliation> {
-  const { id } = await operate<{ id: string }>(billing, '/reconciliations', { method: 'POST', body: {} });
-  for (;;) {
-    const run = await operate<Reconciliation & { state: string }>(billing, `/reconciliations/${id}`, {});
-    if (run.state === 'done') return run;
-    if (run.state === 'failed') throw new Error(`the reconciliation failed: ${JSON.stringify(run)}`);
-    await new Promise((wake) => setTimeout(wake, 50));
-  }
+  const { posting } = await operate<{ posting: { debit: string; credit: string } | null }>(
+    billing,
+    `/breaks/${found.id}`,
+    {
+      method: 'PATCH',
+      // Whatever became of it since: nobody else works on it here.
+      headers: { 'if-match': '*' },
+      body: { owner: 'operator', resolution: 'a gift', kind: 'gift', note: 'The transfer of the story.' },
+    },
+  );
+  if (posting === null) throw new Error('the resolution posted nothing');
+  tell('an operator resolves it as a gift, and the ledger follows', `${posting.debit} to ${posting.credit}`);
 }

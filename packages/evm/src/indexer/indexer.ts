@@ -2,7 +2,7 @@ import type { Hex } from '@keyfare/core/encoding';
 import type { Address } from '@keyfare/core/x402';
 import { type BlockHeader, type ChainEnds as Head, readBlocks, readEnds } from '../chain/blocks.js';
 import { addressTopic, encodeBalanceOf } from '../chain/calldata.js';
-import { toQuantity } from '../chain/decode.js';
+import { readQuantity, toQuantity } from '../chain/decode.js';
 import { isRevert, NodeError, toChainFailure } from '../chain/errors.js';
 import { type Chain, ChainError, type TokenTransfer, type TransactionOutcome } from '../chain/index.js';
 import { type LogQuestion, readLogs } from '../chain/logs.js';
@@ -45,6 +45,8 @@ export interface Indexer {
   readTransfers(question: TransferQuestion): Promise<IndexedTransfer[]>;
   /** The holder's balance after that block, in atomic units. ChainError 'state-unavailable' from a pruned node. */
   balanceOf(asset: Address, holder: Address, blockNumber: bigint): Promise<bigint>;
+  /** As `balanceOf`, of the network's own coin, in wei. */
+  coinOf(holder: Address, blockNumber: bigint): Promise<bigint>;
 }
 
 /** An indexer over a chain; it keeps nothing. */
@@ -54,6 +56,7 @@ export function createIndexer(chain: Pick<Chain, 'rpc' | 'receipts' | 'maxLogRan
     readBlocks: async (fromBlock, toBlock) => await readBlocks(chain.rpc, fromBlock, toBlock),
     readTransfers: async (question) => await readTransfers(chain, question),
     balanceOf: async (asset, holder, blockNumber) => await balanceOf(chain, { asset, holder, blockNumber }),
+    coinOf: async (holder, blockNumber) => await coinOf(chain, { holder, blockNumber }),
   };
 }
 
@@ -103,9 +106,25 @@ async function balanceOf(
     return readWord(await rpc.call('eth_call', params), asset);
   } catch (error) {
     if (isRevert(error)) throw new ChainError('not-a-token', `${asset} does not answer as a token`);
-    if (error instanceof NodeError && missingState.test(error.message)) {
-      throw new ChainError('state-unavailable', `the node has no state of block ${String(blockNumber)}`);
-    }
-    throw toChainFailure(error);
+    throw stateFailure(error, blockNumber);
   }
+}
+
+async function coinOf(
+  { rpc }: Pick<Chain, 'rpc'>,
+  { holder, blockNumber }: { readonly holder: Address; readonly blockNumber: bigint },
+): Promise<bigint> {
+  try {
+    const params = `["${holder}","${toQuantity(blockNumber)}"]`;
+    return readQuantity(await rpc.call('eth_getBalance', params), 'a balance');
+  } catch (error) {
+    throw stateFailure(error, blockNumber);
+  }
+}
+
+function stateFailure(error: unknown, blockNumber: bigint): unknown {
+  if (error instanceof NodeError && missingState.test(error.message)) {
+    return new ChainError('state-unavailable', `the node has no state of block ${String(blockNumber)}`);
+  }
+  return toChainFailure(error);
 }

@@ -1,5 +1,5 @@
 import { decodeHex, encodeHex, type Hex } from '@keyfare/core/encoding';
-import type { Address } from '@keyfare/core/x402';
+import { type Address, type Authorization, separatorOf, type Token, transferDigest } from '@keyfare/core/x402';
 import { batchGasLimit, encodeBatch, maxBatchSize, type PaymentToSettle } from '../chain/batch.js';
 import { checkAddress, encodeTransferWithAuthorization } from '../chain/calldata.js';
 import { checkCeiling } from '../chain/ceiling.js';
@@ -60,6 +60,11 @@ export interface SettlerWallet {
    * or above the wallet's ceiling: then the replaced one stands.
    */
   signReplacement(settlement: Settlement | BatchSettlement, replaced: Fees, fees: Fees): SignedTransaction | null;
+  /**
+   * The wallet's own authorization to move tokens (EIP-3009), `from` the wallet: 65 bytes, r, s and v. Throws
+   * `RangeError` for one from another wallet.
+   */
+  signAuthorization(token: Token, authorization: Authorization): Hex;
   /** Frees a nonce without settling: a transfer of nothing to the wallet itself, for fees as in `signReplacement`. */
   signCancel(replaced: Replaced, fees: Fees): SignedTransaction | null;
 }
@@ -110,6 +115,18 @@ export async function createSettlerWallet(options: WalletOptions): Promise<Settl
     signBatch: (batch, fees) => signFirst(batch, fees),
     signReplacement: (settlement, replaced, fees) =>
       signAgain(callOf(settlement), { nonce: settlement.nonce, fees: replaced }, fees),
+    signAuthorization: (token, authorization) => {
+      if (authorization.from !== address)
+        throw new RangeError('an authorization is signed by the wallet it moves from');
+      const digest = transferDigest(separatorOf(token, chain.chainId), authorization, (bytes) =>
+        engine.keccak256(bytes),
+      );
+      const signature = engine.sign(digest, privateKey);
+      const bytes = new Uint8Array(65);
+      bytes.set(signature.subarray(1));
+      bytes[64] = 27 + (signature[0] ?? 0);
+      return encodeHex(bytes);
+    },
     signCancel: (replaced, fees) =>
       signAgain({ to: address, data: '0x', gasLimit: plainTransferGas, payments: 1 }, replaced, fees),
   };

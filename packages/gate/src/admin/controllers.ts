@@ -6,6 +6,7 @@ import { KeysController } from './keys.controller.js';
 import { OperatorsController } from './operators.controller.js';
 import { PaymentsController } from './payments.controller.js';
 import { PlansController } from './plans.controller.js';
+import { RefundsController } from './refunds.controller.js';
 import { SessionsController } from './sessions.controller.js';
 import { SignInController } from './sign-in.controller.js';
 
@@ -16,6 +17,7 @@ export const adminControllers: readonly Type[] = [
   AccountKeysController,
   KeysController,
   PaymentsController,
+  RefundsController,
   OperatorsController,
   SignInController,
   SessionsController,

@@ -25,6 +25,7 @@ import { PaymentService } from '../payment/payment.service.js';
 import { ReceiptService } from '../receipt/receipt.service.js';
 import { ReplicaId } from '../replica-id.js';
 import { RouteAudit } from '../server/route-audit.js';
+import { RefundService } from '../settlement/refund.service.js';
 import { SettlementService } from '../settlement/settlement.service.js';
 import { TariffAudit } from '../tariff-audit.js';
 import { TermsService } from '../terms/terms.service.js';
@@ -48,6 +49,7 @@ export class GateLifecycle
     private readonly terms: TermsService,
     private readonly receipts: ReceiptService,
     private readonly settlements: SettlementService,
+    private readonly refunds: RefundService,
     private readonly later: LaterEntries,
     private readonly meter: MeterService,
     private readonly free: FreeService,
@@ -137,6 +139,13 @@ export class GateLifecycle
         for (const row of await this.payments.unserved()) await this.later.oweRefund(row, 'not-served');
       },
     });
+    this.replica.register({
+      sweep: async (tx, deadIds) => {
+        await this.refunds.sweep(tx, deadIds);
+        return undefined;
+      },
+      tidy: () => this.refunds.tidy(),
+    });
   }
 
   /** All routes are registered, and the plugins of the host have added their hooks. */
@@ -158,6 +167,7 @@ export class GateLifecycle
   /** In-flight calls have been answered by now. What they left under way is finished, and what they held given back. */
   async onApplicationShutdown(): Promise<void> {
     await this.settlements.close();
+    await this.refunds.close();
     await this.payments.close();
     await this.later.close();
     await this.answers.close();

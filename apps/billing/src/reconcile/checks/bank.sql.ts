@@ -13,6 +13,13 @@ export const expectedBank = `
     ('unidentified-bank', 1), ('customer-credit:' || c.customer_id, -1)) as line (account, sign)
   where c.bank_payment_id is not null
   union all
+  select 'customer-credit:' || c.id, line.account, line.asset, line.sign * c.amount
+  from billing.customer_credit c
+  cross join lateral (values
+    ('refunds-due', 'USDC', 1), ('conversion:usdc', 'USDC', -1),
+    ('conversion:usd', 'USD', 1), ('customer-credit:' || c.customer_id, 'USD', -1)) as line (account, asset, sign)
+  where c.entry_id is not null
+  union all
   select 'conversion:' || m.id, line.account, m.asset, line.sign * m.amount
   from billing.match m
   cross join lateral (values ('unidentified-receipts', 1), ('conversion:usdc', -1)) as line (account, sign)

@@ -38,16 +38,20 @@ export function checkCharges(window: Window): Check {
     classes: ['posting-without-entry', 'ledger-mismatch'],
     text: `
       with ${window === null ? callsOfAll : callsOfWindow},
+      agreed as not materialized (
+        select t.id, t.account, t.effective_at, t.revision, t.place, ${turnOf('t')}
+        from billing.terms t left join billing.readmission r on r.place = t.place),
       rated as (
         select c.*, e.id as found, p.amount as paid, ${codeSql('p.asset')} as paid_in, b.included_units, b.ends_at, e.units_before,
           case b.overage when 'invoice' then b.overage_price else 0 end as due_price,
           e.usage_rail, e.usage_account, e.usage_payer, e.usage_sku, e.usage_units, e.usage_period_start,
           case when c.rail = 'key' then coalesce(
-            (select t.id from billing.terms t
-              where t.account = c.account and t.effective_at <= c.occurred_at and t.place < c.place
+            (select t.id from agreed t
+              where t.account = c.account and t.effective_at <= c.occurred_at
+                and (t.turn, t.nth) < (coalesce(e.turn, c.place), coalesce(e.nth, 0))
               order by t.revision desc, t.effective_at desc, t.place desc limit 1),
-            (select t.id from billing.terms t
-              where t.account = c.account and t.place < c.place
+            (select t.id from agreed t
+              where t.account = c.account and (t.turn, t.nth) < (coalesce(e.turn, c.place), coalesce(e.nth, 0))
               order by t.revision, t.effective_at, t.place limit 1)) end as in_force
         from ${rowsIn('billing.charge', 3)} c
         left join calls e on e.id = c.entry_id
@@ -74,31 +78,42 @@ export function checkCharges(window: Window): Check {
   };
 }
 
+/**
+ * The order in which charges are made: that of the log, and of an entry that was readmitted, after all that had been
+ * read by then. `r` is its readmission.
+ */
+const turnOf = (row: string): string => `coalesce(r.after_place, ${row}.place) as turn, coalesce(r.nth, 0) as nth`;
+
 const callsOfAll = `calls as (
-        select id, usage_rail, usage_account, usage_payer, usage_sku, usage_units, usage_period_start,
-          coalesce(sum(usage_units) over (
-            partition by usage_rail, usage_account, usage_period_start order by place
+        select *, coalesce(sum(usage_units) over (
+            partition by usage_rail, usage_account, usage_period_start order by turn, nth
             rows between unbounded preceding and 1 preceding), 0) as units_before
-        from billing.entry where fault is null and kind = 'call')`;
+        from (
+          select e.id, usage_rail, usage_account, usage_payer, usage_sku, usage_units, usage_period_start, ${turnOf('e')}
+          from billing.entry e left join billing.readmission r on r.place = e.place
+          where e.fault is null and e.kind = 'call') as made)`;
 
 const callsOfWindow = `touched as (
         select distinct account, period_start from ${rowsIn('billing.charge', 3)} c where rail = 'key'),
       counted as materialized (
         select entry_id, coalesce(sum(units) over (
-            partition by account, period_start order by place
+            partition by account, period_start order by turn, nth
             rows between unbounded preceding and 1 preceding), 0) as units_before
         from (
-          select c.entry_id, c.account, c.period_start, c.place, c.units
+          select c.entry_id, c.account, c.period_start, c.units, ${turnOf('c')}
           from touched t
           join billing.charge c on c.rail = 'key' and c.account = t.account and c.period_start = t.period_start
+          left join billing.readmission r on r.place = c.place
           union all
           -- A charge that is missing is one break, and not one of each charge after it too.
-          select e.id, e.usage_account, e.usage_period_start, e.place, e.usage_units
-          from ${rowsIn('billing.entry', 3)} e
+          select e.id, e.usage_account, e.usage_period_start, e.usage_units, ${turnOf('e')}
+          from ${rowsIn('billing.entry', 3)} e left join billing.readmission r on r.place = e.place
           where e.fault is null and e.kind = 'call' and e.usage_rail = 'key'
             and not exists (select 1 from billing.charge c where c.entry_id = e.id)) as used),
       calls as (
         select e.id, e.usage_rail, e.usage_account, e.usage_payer, e.usage_sku, e.usage_units, e.usage_period_start,
-          coalesce(b.units_before, 0) as units_before
-        from ${rowsIn('billing.entry', 3)} e left join counted b on b.entry_id = e.id
+          coalesce(b.units_before, 0) as units_before, ${turnOf('e')}
+        from ${rowsIn('billing.entry', 3)} e
+        left join billing.readmission r on r.place = e.place
+        left join counted b on b.entry_id = e.id
         where e.fault is null and e.kind = 'call')`;

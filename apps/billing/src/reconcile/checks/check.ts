@@ -25,6 +25,7 @@ export const breakClasses = [
   'uncollectable',
   'refund-due',
   'unknown-inbound',
+  'unknown-outbound',
   'balance-mismatch',
   'intake-stalled',
   'chain-stalled',
@@ -80,6 +81,8 @@ export interface Check {
   readonly classes: readonly BreakClass[];
   /** What it reads: it closes only breaks of which the place is in it. Left out by those that read everything. */
   readonly window?: Window;
+  /** The same of one that reads no stretch: the breaks of which the key `key` is one of these. */
+  readonly among?: { readonly key: string; readonly ids: readonly string[] };
   readonly text: string;
   readonly values: readonly unknown[];
 }

@@ -3,6 +3,7 @@ import { codeSql, suffixSql } from '../../token.js';
 import { expectedBank } from './bank.sql.js';
 import { expectedInvoices } from './billed.sql.js';
 import type { Check } from './check.js';
+import { expectedGas } from './gas.sql.js';
 import { expectedResolutions } from './resolutions.sql.js';
 
 const ledgerName = 'ledger';
@@ -34,7 +35,7 @@ export function checkLedger(): Check {
         where h.amount is distinct from s.amount or h.asset is distinct from s.asset
         group by source)
       select case
-          when written = 0 and split_part(source, ':', 1) <> all (array['transfer', 'opening']) then 'entry-unposted'
+          when written = 0 and split_part(source, ':', 1) <> all (array['transfer', 'opening', 'gas']) then 'entry-unposted'
           when wanted = 0 and not exists (select 1 from expected e where e.source = d.source)
             then 'posting-without-entry'
           else 'ledger-mismatch' end as class,
@@ -130,7 +131,11 @@ const paymentLives = `
       select distinct on (network, asset, payer, nonce) b.network, b.asset, b.payer, b.nonce, b.outcome as base, (
           select l.outcome from billing.payment l where l.call_id = b.entry_id order by l.place desc limit 1) as last
       from billing.payment b where b.outcome in ('settled', 'deferred', 'refund-due')
-      order by network, asset, payer, nonce, place) as known)`;
+      order by network, asset, payer, nonce, place) as known),
+  refunds as materialized (
+    select network, asset, payer, amount, '0x' || encode(sha256(convert_to('keyfare-refund:' || entry_id, 'UTF8')), 'hex')
+      as nonce
+    from billing.payment where outcome = 'refund-due')`;
 
 /**
  * The rules of `ledger/flows.ts` once more, written apart from them: the ledger is not checked by what wrote it. A
@@ -169,14 +174,30 @@ const expectedPostings = `
   select 'transfer:' || t.id, line.account, t.code,
     case when t.orphaned_at is null and (t.from_address <> t.to_address or t.authorizer is not null)
       then line.sign * t.value else 0 end
-  from (select *, ${codeSql('asset')} as code from billing.chain_transfer) as t
+  from (select *, ${codeSql('asset')} as code, from_address <> to_address as moves,
+      case to_address when pay_to then from_address else to_address end as other from billing.chain_transfer) as t
+  left join claims c on (c.network, c.asset, c.payer, c.nonce) = (t.network, t.asset, t.authorizer, t.nonce)
+  left join billing.wallet own on own.network = t.network and own.address = t.pay_to
+    and (own.since > t.block_time or own.kind not in ('till', 'treasury', 'settler'))
+  left join billing.wallet o on o.network = t.network and o.address = t.other and o.since <= t.block_time and t.moves
+  left join billing.wallet s on s.network = t.network and s.address = t.sender and s.since <= t.block_time and t.moves
+    and s.kind = 'service' and t.to_address = t.pay_to
+  left join refunds r on (r.network, r.asset, r.nonce) = (t.network, t.asset, t.nonce) and r.payer = t.to_address
+    and r.amount = t.value and t.authorizer = t.pay_to and t.moves
+  cross join lateral (select case
+      when own.kind is not null then 'opening-balance' || ${suffixSql('t.code')}
+      when r.nonce is not null then 'refunds-due' || ${suffixSql('t.code')}
+      when o.kind in ('till', 'treasury', 'settler') then 'in-transit' || ${suffixSql('t.code')} || ':' || t.network
+      when o.kind = 'service' then 'other-service' || ${suffixSql('t.code')} || ':' || t.network || ':' || o.address
+      when s.kind = 'service' then 'other-service' || ${suffixSql('t.code')} || ':' || t.network || ':' || s.address
+      when t.dust and t.moves and t.to_address = t.pay_to then 'dust' || ${suffixSql('t.code')} || ':' || t.network
+      end as account) as nature
   cross join lateral (values
     (lower(t.code) || ':' || t.network || ':' || t.pay_to, 1, t.to_address),
-    (coalesce((
-        select c.receivable || ${suffixSql('t.code')} || ':' || t.network from claims c
-        where (c.network, c.asset, c.payer, c.nonce) = (t.network, t.asset, t.authorizer, t.nonce)),
+    (coalesce(c.receivable || ${suffixSql('t.code')} || ':' || t.network, nature.account,
       'unidentified-receipts' || ${suffixSql('t.code')}), -1, t.to_address),
-    ('treasury-out' || ${suffixSql('t.code')}, 1, t.from_address),
+    (coalesce(case when c.receivable is null then nature.account end,
+      'treasury-out' || ${suffixSql('t.code')}), 1, t.from_address),
     (lower(t.code) || ':' || t.network || ':' || t.pay_to, -1, t.from_address)) as line (account, sign, party)
   where line.party = t.pay_to
   union all
@@ -186,6 +207,7 @@ const expectedPostings = `
     (lower(code) || ':' || network || ':' || pay_to, 1),
     ('opening-balance' || ${suffixSql('code')}, -1)) as line (account, sign)
   where opening_balance is not null
+  union all ${expectedGas}
   union all ${expectedResolutions}
   union all ${expectedInvoices}
   union all ${expectedBank}`;

@@ -1,3 +1,4 @@
+import { explainedSql, notOursSql } from '../../explained.sql.js';
 import { codeSql } from '../../token.js';
 import { openKeys, type PaymentJudgement, paymentParameters, payments } from '../payment-status.sql.js';
 import type { Check } from './check.js';
@@ -69,7 +70,10 @@ export function checkRefunds(): Check {
         ${codeSql('p.asset')} as asset, p.amount, 'receipt' as side, 'The payer paid for a call that was not served.' as detail
       from billing.payment p
       where p.outcome = 'refund-due' and coalesce((
-        select l.outcome from billing.payment l where l.call_id = p.entry_id order by l.place desc limit 1), '') <> 'reversed'`,
+        select l.outcome from billing.payment l where l.call_id = p.entry_id order by l.place desc limit 1), '') <> 'reversed'
+        and not exists (
+          select 1 from billing.match m where m.entry_id = p.entry_id and m.rule = 'refund' and m.state <> 'undone')
+        and not exists (select 1 from billing.customer_credit c where c.entry_id = p.entry_id)`,
     values: [],
   };
 }
@@ -81,7 +85,7 @@ export function checkTransfers(scope: PaymentScope = 'all'): Check {
     isOpen ? `and (network, asset, ${payer}, nonce) in (select network, asset, payer, nonce from key)` : '';
   return {
     name: 'transfers',
-    classes: ['duplicate-settlement', 'unknown-inbound'],
+    classes: ['duplicate-settlement', 'unknown-inbound', 'unknown-outbound'],
     text: `
       ${isOpen ? `with key as materialized (${openKeys(3)})` : ''}
       select 'duplicate-settlement' as class, 'entry:' || p.entry_id as subject,
@@ -122,8 +126,33 @@ export function checkTransfers(scope: PaymentScope = 'all'): Check {
         from billing.chain_transfer t
         where t.orphaned_at is null and t.authorizer is null and t.to_address = t.pay_to and t.from_address <> t.pay_to
           -- Anybody may send nothing to anybody.
-          and t.value > 0) p
-      where p.value > p.matched`,
+          and t.value > 0 and not ${explainedSql('t')}) p
+      where p.value > p.matched
+      union all
+      select 'unknown-outbound', concat_ws('/', p.network, p.pay_to, p.transaction, 'out', p.place, p.code),
+        jsonb_build_object('network', p.network, 'asset', p.asset, 'from', p.pay_to, 'to', p.to_address,
+          'wallet', p.pay_to, 'transaction', p.transaction, 'place', p.place::text),
+        p.code, p.value, 'chain', 'Money left for a wallet that nobody has named.'
+      from (
+        select t.*, ${codeSql('t.asset')} as code, (
+            select count(*) from billing.chain_transfer o
+            where o.watch = t.watch and o.transaction = t.transaction and o.orphaned_at is null
+              and o.log_index <= t.log_index) as place
+        from billing.chain_transfer t
+        where t.orphaned_at is null and t.from_address = t.pay_to and t.to_address <> t.from_address and t.value > 0
+          -- Where nobody has named where money goes to, all of it goes to strangers.
+          and t.block_time >= (
+            select min(w.added_at) from billing.wallet w where w.network = t.network and w.kind = 'treasury')
+          and not exists (
+            select 1 from billing.wallet w
+            where w.network = t.network and w.address = t.to_address and w.since <= t.block_time)
+          -- Of a time before the wallet was ours.
+          and not ${notOursSql('t')}
+          and not exists (select 1 from billing.match m where m.transfer_id = t.id and m.state <> 'undone')
+          -- What pays for a call of ours is told by its entry.
+          and not exists (
+            select 1 from billing.payment b
+            where (b.network, b.asset, b.payer, b.nonce) = (t.network, t.asset, t.authorizer, t.nonce))) p`,
     values: isOpen ? [['duplicate-settlement']] : [],
   };
 }
