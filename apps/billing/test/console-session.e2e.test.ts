@@ -195,7 +195,7 @@ describe('the session of an operator in a browser', () => {
       expect([path, ...code(await browser.call(path, { body: {} }))]).toEqual([path, 403, 'operator/confirm']);
     }
     expect((await browser.call('/invoices/finalize', { body: { month: '2020-01', preview: true } })).status).toBe(200);
-    expect(code(await browser.call('/invoices/finalize', { body: { month: '2020-01' } }))).toEqual([
+    expect(code(await browser.call('/invoices/finalize', { body: { month: '2020-01', preview: false } }))).toEqual([
       403,
       'operator/confirm',
     ]);
@@ -206,7 +206,7 @@ describe('the session of an operator in a browser', () => {
     const before = browser.cookies.get('keyfare_session')?.value;
     expect((await browser.call('/session/confirm', { body: { password } })).status).toBe(200);
     expect(browser.cookies.get('keyfare_session')?.value).not.toBe(before);
-    expect((await browser.call('/invoices/finalize', { body: { month: '2020-01' } })).status).toBe(200);
+    expect((await browser.call('/invoices/finalize', { body: { month: '2020-01', preview: false } })).status).toBe(200);
     expect((await browser.call(acts[1] ?? '', { body: {} })).status).toBe(201);
     expect((await atApi(`/admin/operators/${who.id}/link`, who.token)).status).toBe(201);
   });
@@ -268,19 +268,17 @@ describe('the session of an operator in a browser', () => {
     const said = alike.map(({ status, body }) => [status, { ...(body as object), instance: '' }]);
     expect(said[0]).toEqual(said[1]);
     // From many addresses, for one name.
-    let throttled = 0;
+    const waits: number[] = [];
     for (let attempt = 0; attempt < 30; attempt += 1) {
       const response = await fetch(`${api.url}/admin/sessions`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', 'x-forwarded-for': `198.51.100.${attempt}` },
         body: JSON.stringify({ name: who.name, password: 'wrong wrong wrong' }),
       });
-      if (response.status === 429) {
-        throttled += 1;
-        expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
-      }
+      if (response.status === 429) waits.push(Number(response.headers.get('retry-after')));
     }
-    expect(throttled).toBeGreaterThan(5);
+    expect(waits.length).toBeGreaterThan(5);
+    expect(Math.min(...waits)).toBeGreaterThan(0);
     const stranger = await new BrowserSession(billing.url).call('/session', { body: { name: who.name, password } });
     expect(stranger.status).toBe(429);
     expect((await browser.call('/session', { body: { name: who.name, password } })).status).toBe(200);

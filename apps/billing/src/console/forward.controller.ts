@@ -9,13 +9,13 @@ import { Touches } from './touches.js';
 const prefix = '/gate';
 /** What the console asks of the API, and nothing else of it: no call that is sold, no metrics. */
 const allowed =
-  /^\/(?:admin\/(?!sessions(?:$|[/?])|operators\/self\/password)[\w\-./~%]*|openapi\.json|\.well-known\/[\w\-.]+)$/;
+  /^\/(?:admin\/(?!sessions(?:$|\/)|operators\/self\/password)[\w\-./~%]*|openapi\.json|\.well-known\/[\w\-.]+)$/;
 const sent = ['accept', 'if-match', 'idempotency-key', 'user-agent'] as const;
 const returned = ['content-type', 'etag', 'location', 'retry-after', 'request-id', 'www-authenticate'] as const;
 
 /**
- * The API's routes of operators for the page, which may speak to its own origin only: `/gate/admin/…` here is `/admin/…`
- * there, with the session's token. The API decides what it may do. Sessions themselves go by `/session`.
+ * The API's routes of operators for the page, which may speak to its own origin only: `/gate/admin/…` here is
+ * `/admin/…` there, with the session's token. The API decides what it may do. Sessions themselves go by `/session`.
  */
 @ApiExcludeController()
 @Controller('gate')
@@ -26,7 +26,7 @@ export class ForwardController {
     private readonly touches: Touches,
   ) {}
 
-  @All('*path')
+  @All('*')
   async forward(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const path = request.originalUrl.slice(prefix.length);
     const [pathname = ''] = path.split('?');

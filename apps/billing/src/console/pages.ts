@@ -59,7 +59,8 @@ interface Page {
 }
 
 const absent = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Keyfare</title>
-<p>The console is not built: run <code>npm run build</code>, then start billing again.</p></html>`;
+<p>Keyfare billing. This build has no page for the console; its HTTP API is described at
+<a href="/openapi.json">/openapi.json</a>, and <code>keyfare</code> speaks it from a terminal.</p></html>`;
 
 /**
  * Serves the console below `/console/`: files that were read once, at the start, so that no request reaches the disk.

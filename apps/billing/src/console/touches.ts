@@ -24,11 +24,10 @@ export class Touches {
       const [oldest] = this.#toldMs.keys();
       if (oldest !== undefined) this.#toldMs.delete(oldest);
     }
-    void this.api
-      .ask({ method: 'POST', path: '/admin/sessions/self/touch', token, address })
-      .then(({ status }) => {
-        if (status >= 500) this.#toldMs.delete(id);
-      })
-      .catch(() => this.#toldMs.delete(id));
+    void this.#tell(token, address).catch(() => this.#toldMs.delete(id));
+  }
+
+  async #tell(token: string, address: string): Promise<void> {
+    await this.api.json({ method: 'POST', path: '/admin/sessions/self/touch', token, address });
   }
 }

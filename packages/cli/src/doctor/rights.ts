@@ -55,6 +55,8 @@ export const gateRights: readonly Right[] = [
       'payer_exposure',
       'payment',
       'replica',
+      'session',
+      'sign_in_link',
     ],
     ...(['select', 'insert', 'update', 'delete'] as const),
   ),

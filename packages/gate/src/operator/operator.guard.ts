@@ -45,10 +45,10 @@ function bootstrapper(token: string): Operator {
 
 /**
  * Lets operators in, by `Authorization: Bearer` (RFC 6750 §2.1) or, where the program serves a page, by the cookie of a
- * session; with a cookie a change must come from that page: 403 `operator/csrf`. Anyone else gets 401 `operator/unauthorized`, and 429
- * `operator/throttled` when many such came from the address; 403 `operator/forbidden` without the route's scope, and
- * `operator/confirm` where a person must give the password again first. A token that is right is let in whatever else
- * comes from its address.
+ * session; with a cookie a change must come from that page: 403 `operator/csrf`. Anyone else gets 401
+ * `operator/unauthorized`, and 429 `operator/throttled` when many such came from the address; 403 `operator/forbidden`
+ * without the route's scope, and `operator/confirm` where a person must give the password again first. A token that is
+ * right is let in whatever else comes from its address.
  */
 @Injectable()
 export class OperatorGuard implements CanActivate {

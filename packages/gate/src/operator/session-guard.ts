@@ -50,7 +50,8 @@ export function csrfOf(token: string): string {
 }
 
 /**
- * A browser adds its cookies to what other sites' pages send too: a change must come from our page. 403 `operator/csrf`.
+ * A browser adds its cookies to what other sites' pages send too: a change must come from our page. 403
+ * `operator/csrf`.
  */
 export function requireSamePage(request: FastifyRequest, token: string): void {
   if (request.method === 'GET' || request.method === 'HEAD') return;

@@ -36,7 +36,7 @@ export class SignIn1799000000980 implements MigrationInterface {
         constraint sign_in_link_operator_fk foreign key (operator_id) references keyfare.operator,
         constraint sign_in_link_hash check (octet_length(token_hash) = 32)
       )`);
-    // A person's session is as good as the operator's token, for its time; it ends with the operator, not with the token.
+    // A session is as good as the operator's token, for its time; it ends with the operator, not with the token.
     await queryRunner.query(`
       create or replace view keyfare.operator_feed as
       select id, name, scopes, token_hash, expires_at, id as operator_id, false as confirmed

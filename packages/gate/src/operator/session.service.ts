@@ -191,9 +191,8 @@ export class SessionService {
   }
 
   /**
-   * The password again, for what is sensitive: a session of the same end with another token takes the place of this one
-   * (RFC 6265 says nothing of it; OWASP's cheat sheet for sessions does, "Renew the Session ID After Any Privilege Level
-   * Change").
+   * The password again, for what is sensitive: a session of the same end with another token takes the place of this
+   * one, as OWASP's cheat sheet for sessions asks ("Renew the Session ID After Any Privilege Level Change").
    */
   async confirm(tx: Sql, { session }: { readonly session: OperatorSession }): Promise<BegunSession> {
     const { id, token, hash } = issueSession();

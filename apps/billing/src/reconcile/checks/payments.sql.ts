@@ -53,7 +53,10 @@ export function checkPayments(judgement: PaymentJudgement, scope: PaymentScope =
               select 1 from billing.payment u
               where u.outcome = 'unpaid' and (u.network, u.asset, u.payer, u.nonce) = (p.network, p.asset, p.payer, p.nonce))
             then 'The money came in; the entry says that the payment failed.'
-          else 'The money came in by an authorization that no entry records.' end as detail
+          else 'The money came in by an authorization that no entry records.' end as detail,
+        coalesce((select e.recorded_at from billing.entry e where e.id = p.entry_id), (
+          select min(t.block_time) from billing.chain_transfer t
+          where (t.network, t.asset, t.authorizer, t.nonce) = (p.network, p.asset, p.payer, p.nonce))) as happened_at
       from payments p where status = any($7::text[])`,
     values: [...paymentParameters(judgement), classes],
   };
@@ -67,7 +70,8 @@ export function checkRefunds(): Check {
     text: `
       select 'refund-due' as class, 'entry:' || p.entry_id as subject,
         ${keys} || jsonb_build_object('entry', p.entry_id, 'transaction', p.transaction, 'reason', p.reason) as keys,
-        ${codeSql('p.asset')} as asset, p.amount, 'receipt' as side, 'The payer paid for a call that was not served.' as detail
+        ${codeSql('p.asset')} as asset, p.amount, 'receipt' as side, 'The payer paid for a call that was not served.' as detail,
+        (select e.recorded_at from billing.entry e where e.id = p.entry_id) as happened_at
       from billing.payment p
       where p.outcome = 'refund-due' and coalesce((
         select l.outcome from billing.payment l where l.call_id = p.entry_id order by l.place desc limit 1), '') <> 'reversed'
@@ -90,7 +94,8 @@ export function checkTransfers(scope: PaymentScope = 'all'): Check {
       ${isOpen ? `with key as materialized (${openKeys(3)})` : ''}
       select 'duplicate-settlement' as class, 'entry:' || p.entry_id as subject,
         ${keys} || jsonb_build_object('entry', p.entry_id, 'first', p.first) as keys,
-        ${codeSql('p.asset')} as asset, p.amount, 'receipt' as side, 'Another entry records the same payment.' as detail
+        ${codeSql('p.asset')} as asset, p.amount, 'receipt' as side, 'Another entry records the same payment.' as detail,
+        (select e.recorded_at from billing.entry e where e.id = p.entry_id) as happened_at
       from (
         select *, first_value(entry_id) over (
           partition by network, asset, payer, nonce order by place) as first
@@ -99,7 +104,7 @@ export function checkTransfers(scope: PaymentScope = 'all'): Check {
       union all
       select 'duplicate-settlement', 'transfer:' || p.id,
         ${keys} || jsonb_build_object('transaction', p.transaction, 'first', p.first),
-        ${codeSql('p.asset')}, p.value, 'chain', 'Another transfer was made by the same authorization.'
+        ${codeSql('p.asset')}, p.value, 'chain', 'Another transfer was made by the same authorization.', p.block_time
       from (
         select *, authorizer as payer, row_number() over key as place, first_value(transaction) over key as first
         from billing.chain_transfer
@@ -113,7 +118,8 @@ export function checkTransfers(scope: PaymentScope = 'all'): Check {
         jsonb_build_object('network', p.network, 'asset', p.asset, 'from', p.from_address,
           'to', p.pay_to, 'transaction', p.transaction, 'place', p.place::text),
         ${codeSql('p.asset')}, p.value - p.matched, 'chain',
-        'Money came in by no authorization, and no entry can explain it.'
+        'Money came in by no authorization, and no entry can explain it.',
+        p.block_time
       from (
         -- Its place among the wallet's transfers in the transaction: one that is mined again keeps it, a log index may not.
         select t.*, (
@@ -132,7 +138,7 @@ export function checkTransfers(scope: PaymentScope = 'all'): Check {
       select 'unknown-outbound', concat_ws('/', p.network, p.pay_to, p.transaction, 'out', p.place, p.code),
         jsonb_build_object('network', p.network, 'asset', p.asset, 'from', p.pay_to, 'to', p.to_address,
           'wallet', p.pay_to, 'transaction', p.transaction, 'place', p.place::text),
-        p.code, p.value, 'chain', 'Money left for a wallet that nobody has named.'
+        p.code, p.value, 'chain', 'Money left for a wallet that nobody has named.', p.block_time
       from (
         select t.*, ${codeSql('t.asset')} as code, (
             select count(*) from billing.chain_transfer o
