@@ -368,6 +368,13 @@ describe('the session of an operator in a browser', () => {
     expect((await fetch(`${billing.url}/`, { redirect: 'manual' })).headers.get('location')).toBe('/console/');
   });
 
+  it('what answers at the address of the API and is not the API is 503, and no fault of ours', async () => {
+    const service = await startService(world, { API_URL: new URL(world.keys.url).origin });
+    const answer = await new BrowserSession(service.url).call('/session', { body: { name: 'x', password } });
+    expect(code(answer)).toEqual([503, 'service/overloaded']);
+    await service.close();
+  }, 30_000);
+
   it('while the API does not answer, the page is told 503 and the session goes on where the books are', async () => {
     const own = await startOperatorsApi(world);
     const service = await startService(world, { API_URL: own.url });

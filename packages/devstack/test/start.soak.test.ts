@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { stopChain } from '../src/chain/index.js';
 import { isPostgresRunning, killPostgres } from '../src/postgres/index.js';
 import { transferUsdc } from '../src/usdc.js';
@@ -21,18 +21,18 @@ import {
 describe('npm start, begun and ended in other ways', () => {
   let homes: readonly [string, string];
 
-  beforeAll(() => {
+  beforeEach(() => {
     homes = [mkdtempSync(join(tmpdir(), 'keyfare-start-')), mkdtempSync(join(tmpdir(), 'keyfare-start-'))];
     for (const home of homes) chmodSync(home, 0o711);
   });
-  afterAll(() => {
+  afterEach(() => {
     for (const home of homes) rmSync(home, { recursive: true, force: true });
   });
 
   it('starts again while a break is open, and leaves it to whoever resolves breaks', async () => {
     const [, home] = homes;
     const { ready, ...first } = await start(home, '--no-story');
-    await transferUsdc(ready.rpc, { privateKey: ready.payer.privateKey, to: ready.payTo, value: 1n });
+    await transferUsdc(ready.rpc, { privateKey: ready.payer.privateKey, to: ready.payTo, value: 1_000n });
     expect(await stop(first)).toBe(0);
     const second = await start(home);
     expect((await reconcile(second.ready)).map((found) => found.class)).toEqual(['unknown-inbound']);

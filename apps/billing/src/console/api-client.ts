@@ -1,5 +1,6 @@
-import { Problem, type ProblemCode } from '@keyfare/core/problem';
+import { isProblemCode, Problem } from '@keyfare/core/problem';
 import { Inject, Injectable } from '@nestjs/common';
+import type { z } from 'zod';
 import { BillingConfig } from '../config.js';
 
 /** What goes to the API for a browser. */
@@ -54,18 +55,42 @@ export class ApiClient {
     }
   }
 
-  /** The JSON of an answer; what the API refuses is thrown as its problem. */
-  async json<T>(request: ApiRequest): Promise<T> {
+  /**
+   * An answer of the schema; what the API refuses is thrown as its problem. 503 `service/overloaded` where what answers
+   * is not the API.
+   */
+  async json<T>(schema: z.ZodType<T>, request: ApiRequest): Promise<T> {
     const { status, headers, bytes } = await this.ask(request);
-    const body = JSON.parse(bytes.toString('utf8') || 'null') as T;
-    if (status < 400) return body;
-    const { code, detail, errors } = body as { code: ProblemCode; detail?: string; errors?: readonly string[] };
+    const body = parsed(bytes);
+    if (status < 300) {
+      const { data } = schema.safeParse(body);
+      if (data === undefined) throw notTheApi(status);
+      return data;
+    }
+    const { code, detail, errors } = (body ?? {}) as { code?: unknown; detail?: string; errors?: readonly string[] };
+    if (typeof code !== 'string' || !isProblemCode(code)) throw notTheApi(status);
     const retryAfter = headers.get('retry-after');
     throw new Problem(code, detail, {
       ...(errors === undefined ? {} : { extensions: { errors } }),
       ...(retryAfter === null ? {} : { headers: { 'retry-after': retryAfter } }),
     });
   }
+}
+
+/** Undefined for what is no JSON. */
+function parsed(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Something else answers at the API's address. */
+function notTheApi(status: number): Problem {
+  return new Problem('service/overloaded', `What answers at the API's address (${status}) is not the API.`, {
+    headers: { 'retry-after': '5' },
+  });
 }
 
 async function readWhole({ body }: Response): Promise<Buffer> {

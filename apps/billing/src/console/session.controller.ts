@@ -1,16 +1,7 @@
 import { Problem } from '@keyfare/core/problem';
 import { nameText } from '@keyfare/core/text';
 import type { Clock } from '@keyfare/core/time';
-import {
-  cookieOf,
-  csrfOf,
-  OperatorDoor,
-  operatorRoles,
-  operatorScopes,
-  passwordText,
-  requireSamePage,
-  SessionCookie,
-} from '@keyfare/gate/operators';
+import { cookieOf, csrfOf, OperatorDoor, passwordText, requireSamePage, SessionCookie } from '@keyfare/gate/operators';
 import { Body, Delete, Get, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
 import { ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -18,6 +9,7 @@ import { z } from 'zod';
 import { BillingConfig } from '../config.js';
 import { clock } from '../tokens.js';
 import { ApiClient } from './api-client.js';
+import { apiSession, begunSession } from './api-session.js';
 import { deviceCookieName, setCookie } from './cookies.js';
 
 const secret = z.string().min(1).max(200);
@@ -26,30 +18,9 @@ const signIn = z
   .meta({ id: 'ConsoleSignIn' });
 const confirmation = z.strictObject({ password: secret }).meta({ id: 'ConsoleConfirmation' });
 const newPassword = z.strictObject({ old: secret.optional(), new: passwordText }).meta({ id: 'ConsolePassword' });
-const sessionView = z
-  .object({
-    operator: z.object({
-      id: z.string(),
-      name: z.string(),
-      role: z.enum(Object.keys(operatorRoles) as [keyof typeof operatorRoles]).nullable(),
-      scopes: z.array(z.enum(operatorScopes)),
-      hasPassword: z.boolean(),
-    }),
-    csrf: z.string(),
-    idleAt: z.iso.datetime(),
-    expiresAt: z.iso.datetime(),
-    confirmedUntil: z.iso.datetime().nullable(),
-  })
-  .meta({ id: 'ConsoleSession' });
+const sessionView = apiSession.extend({ csrf: z.string() }).meta({ id: 'ConsoleSession' });
 type SessionView = z.infer<typeof sessionView>;
-
-/** As the API tells it. */
-type Session = Omit<SessionView, 'csrf'>;
-interface Begun {
-  readonly session: Session;
-  readonly token: string;
-  readonly device: string | null;
-}
+const passwordSet = z.object({ device: z.string().regex(/^[\w-]+$/) });
 
 const deviceSeconds = 180 * 86_400;
 
@@ -75,7 +46,10 @@ export class SessionController {
     requireOurPage(request);
     const device = cookieOf(request, deviceCookieName);
     const withDevice = 'link' in body || device === undefined ? body : { ...body, device };
-    const begun = await this.api.json<Begun>({ ...this.#to(request, '/admin/sessions', null), body: withDevice });
+    const begun = await this.api.json(begunSession, {
+      ...this.#to(request, '/admin/sessions', null),
+      body: withDevice,
+    });
     // Who comes in again, or as somebody else, leaves nothing behind.
     await this.#leave(request).catch(() => undefined);
     return this.#keep(reply, begun);
@@ -86,7 +60,7 @@ export class SessionController {
   @ApiOkResponse({ standardSchema: sessionView })
   async read(@Req() request: FastifyRequest): Promise<SessionView> {
     const token = this.#token(request);
-    return this.#view(await this.api.json<Session>(this.#to(request, '/admin/sessions/self', token)), token);
+    return this.#view(await this.api.json(apiSession, this.#to(request, '/admin/sessions/self', token)), token);
   }
 
   /** The password again, for what is sensitive. */
@@ -101,7 +75,7 @@ export class SessionController {
     const token = this.#changing(request);
     return this.#keep(
       reply,
-      await this.api.json({ ...this.#to(request, '/admin/sessions/self/confirm', token), body }),
+      await this.api.json(begunSession, { ...this.#to(request, '/admin/sessions/self/confirm', token), body }),
     );
   }
 
@@ -116,10 +90,10 @@ export class SessionController {
   ): Promise<SessionView> {
     const token = this.#changing(request);
     const to = this.#to(request, '/admin/operators/self/password', token);
-    const { device } = await this.api.json<{ readonly device: string }>({ ...to, body });
+    const { device } = await this.api.json(passwordSet, { ...to, body });
     this.#keepDevice(reply, device);
     return this.#view(
-      await this.api.json<Session>({ ...this.#to(request, '/admin/sessions/self', token), method: 'GET' }),
+      await this.api.json(apiSession, { ...this.#to(request, '/admin/sessions/self', token), method: 'GET' }),
       token,
     );
   }
@@ -139,7 +113,7 @@ export class SessionController {
     await this.api.ask({ ...this.#to(request, '/admin/sessions/self', token), method: 'DELETE' });
   }
 
-  #keep(reply: FastifyReply, { session, token, device }: Begun): SessionView {
+  #keep(reply: FastifyReply, { session, token, device }: z.infer<typeof begunSession>): SessionView {
     const seconds = (new Date(session.expiresAt).getTime() - this.now().getTime()) / 1_000;
     void reply.header('set-cookie', this.#sessionCookie(token, seconds));
     if (device !== null) this.#keepDevice(reply, device);
@@ -157,7 +131,7 @@ export class SessionController {
     void reply.header('set-cookie', setCookie(cookie));
   }
 
-  #view({ operator, idleAt, expiresAt, confirmedUntil }: Session, token: string): SessionView {
+  #view({ operator, idleAt, expiresAt, confirmedUntil }: z.infer<typeof apiSession>, token: string): SessionView {
     return { operator, csrf: csrfOf(token), idleAt, expiresAt, confirmedUntil };
   }
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { ApiClient } from './api-client.js';
+import { apiSession } from './api-session.js';
 
 /** So often, at most, the API is told that something was done in a session. */
 const everyMs = 60_000;
@@ -28,6 +29,6 @@ export class Touches {
   }
 
   async #tell(token: string, address: string): Promise<void> {
-    await this.api.json({ method: 'POST', path: '/admin/sessions/self/touch', token, address });
+    await this.api.json(apiSession, { method: 'POST', path: '/admin/sessions/self/touch', token, address });
   }
 }
