@@ -54,7 +54,10 @@ describe('operators', () => {
       Object.keys(methods).map((method) => ({ path, method: method.toUpperCase() })),
     );
     expect(routes.length).toBeGreaterThanOrEqual(15);
-    for (const { path, method } of routes) {
+    // Where they come in, nobody has a token.
+    const guarded = routes.filter(({ path, method }) => `${method} ${path}` !== 'POST /session');
+    expect(guarded).toHaveLength(routes.length - 1);
+    for (const { path, method } of guarded) {
       for (const token of [null, 'x'.repeat(32)]) {
         const answer = await service.call(path.replace(/\{\w+\}/, 'x'), { method, token });
         const { code } = answer.body as { code: string };

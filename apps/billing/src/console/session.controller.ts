@@ -2,7 +2,7 @@ import { Problem } from '@keyfare/core/problem';
 import { nameText } from '@keyfare/core/text';
 import type { Clock } from '@keyfare/core/time';
 import { cookieOf, csrfOf, OperatorDoor, passwordText, requireSamePage, SessionCookie } from '@keyfare/gate/operators';
-import { Body, Delete, Get, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
+import { Body, Delete, Get, HttpCode, Inject, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -11,6 +11,7 @@ import { clock } from '../tokens.js';
 import { ApiClient } from './api-client.js';
 import { apiSession, begunSession } from './api-session.js';
 import { deviceCookieName, setCookie } from './cookies.js';
+import { SignedInGuard } from './signed-in.guard.js';
 
 const secret = z.string().min(1).max(200);
 const signIn = z
@@ -57,6 +58,7 @@ export class SessionController {
 
   /** Who has signed in, and what the page must send along with a change. */
   @Get()
+  @UseGuards(SignedInGuard)
   @ApiOkResponse({ standardSchema: sessionView })
   async read(@Req() request: FastifyRequest): Promise<SessionView> {
     const token = this.#token(request);
@@ -65,6 +67,7 @@ export class SessionController {
 
   /** The password again, for what is sensitive. */
   @Post('confirm')
+  @UseGuards(SignedInGuard)
   @HttpCode(200)
   @ApiOkResponse({ standardSchema: sessionView })
   async confirm(
@@ -81,6 +84,7 @@ export class SessionController {
 
   /** Sets one's own password; all other sessions end. */
   @Post('password')
+  @UseGuards(SignedInGuard)
   @HttpCode(200)
   @ApiOkResponse({ standardSchema: sessionView })
   async setPassword(
@@ -100,6 +104,7 @@ export class SessionController {
 
   /** Signs out. */
   @Delete()
+  @UseGuards(SignedInGuard)
   @HttpCode(204)
   async end(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<void> {
     this.#changing(request);

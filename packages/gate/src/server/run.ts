@@ -18,8 +18,8 @@ export interface ServerSettings {
   readonly trustedProxies?: readonly string[];
   /** Where the application has one: the same that its status routes ask. */
   readonly watch?: Watch;
-  /** Called between the making of the application and its first request. */
-  readonly prepare?: (app: NestFastifyApplication) => void | Promise<void>;
+  /** Called between the making of the application and its first request; a promise is waited for. */
+  readonly prepare?: (app: NestFastifyApplication) => unknown;
 }
 
 /**
