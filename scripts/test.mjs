@@ -12,17 +12,7 @@ const results = `${root}jest-results`;
 prepare();
 install(`${root}interop/x402-v1`);
 rmSync(results, { recursive: true, force: true });
-// Most packages have one long suite, which keeps one core busy: in soak two of them run side by side.
-const concurrency = process.env.KEYFARE_SOAK === '1' ? 2 : 1;
-const args = [
-  '--no-install',
-  'turbo',
-  'run',
-  'test',
-  '--continue',
-  `--concurrency=${concurrency}`,
-  ...process.argv.slice(2),
-];
+const args = ['--no-install', 'turbo', 'run', 'test', '--continue', '--concurrency=1', ...process.argv.slice(2)];
 const { status } = spawnSync('npx', args, { cwd: root, stdio: 'inherit' });
 const failedNodes = process.env.KEYFARE_SOAK === '1' ? runNodes() : [];
 const { stopTestPostgres } = await import('../packages/devstack/dist/src/test-database.js');

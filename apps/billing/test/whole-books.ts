@@ -245,6 +245,8 @@ async function live(
   random: Random,
   { item: { id, number, payable }, bank }: { item: Item; bank: string },
 ): Promise<void> {
+  // Of nothing there is nothing to pay, to give back or to give up.
+  if (Number(payable) === 0) return;
   const [all, part] = [payable, (Math.floor(Number(payable) * 50) / 100).toFixed(2)];
   const pay = async (amount: string): Promise<unknown> => {
     const text = ['day,sum,payer,text', `2026-01-05,${amount},Customer,${number ?? ''}`, ''].join('\n');
