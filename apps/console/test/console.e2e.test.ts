@@ -176,6 +176,10 @@ describe('the console in a real Chromium', () => {
   it('says that the connection is lost, and reads again when it is back', async () => {
     const page = await world.open(finance, '/');
     await page.getByText('Calls today').waitFor();
+    // The code of further pages comes after the first.
+    await page.waitForFunction(() =>
+      performance.getEntriesByType('resource').some(({ name }) => name.includes('/reconciliation-')),
+    );
     await page.context().setOffline(true);
     await page.getByRole('link', { name: 'Reconciliation', exact: true }).click();
     await page.getByText('The connection is lost.').first().waitFor();
