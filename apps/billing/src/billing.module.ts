@@ -57,6 +57,7 @@ import { CustomerCreditController } from './pipeline/customer-credit.controller.
 import { CustomerWalletController } from './pipeline/customer-wallet.controller.js';
 import { DraftsJob } from './pipeline/drafts.job.js';
 import { EntryController } from './pipeline/entry.controller.js';
+import { EntryStories } from './pipeline/entry-story.js';
 import { Finalizing } from './pipeline/finalize.js';
 import { GasReadingController } from './pipeline/gas-reading.controller.js';
 import { GasReadings } from './pipeline/gas-readings.js';
@@ -189,6 +190,7 @@ const rooms: Provider[] = [
   KeyStore,
   IntakeService,
   EntryStore,
+  EntryStories,
   RatingService,
   LedgerService,
   Wallets,

@@ -29,6 +29,7 @@ const routes: readonly (readonly [string, string])[] = [
   ['POST', '/tax-rates'],
   ['PATCH', '/customers/x'],
   ['GET', '/breaks'],
+  ['GET', '/entries/x'],
   ['PATCH', '/breaks/x'],
   ['POST', '/reconciliations'],
   ['GET', '/reconciliations'],
