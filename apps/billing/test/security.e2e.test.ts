@@ -30,6 +30,8 @@ const routes: readonly (readonly [string, string])[] = [
   ['PATCH', '/customers/x'],
   ['GET', '/breaks'],
   ['GET', '/entries/x'],
+  ['GET', '/status'],
+  ['POST', '/jobs/x/run'],
   ['PATCH', '/breaks/x'],
   ['POST', '/reconciliations'],
   ['GET', '/reconciliations'],
