@@ -24,6 +24,8 @@ export const places: readonly Place[] = [
     key: 'r',
     load: async () => import('../pages/reconciliation/reconciliation.js'),
   },
+  { path: '/customers', title: 'Customers', key: 'c', load: async () => import('../pages/customers/customers.js') },
+  { path: '/payments', title: 'Payments', key: 'p', load: async () => import('../pages/payments/payments.js') },
 ];
 
 /** Pages that are reached from others. */
@@ -31,4 +33,6 @@ export const furtherRoutes: readonly Route[] = [
   { path: '/reconciliation/breaks/:id', load: async () => import('../pages/reconciliation/case.js') },
   { path: '/reconciliation/months/:month', load: async () => import('../pages/reconciliation/month.js') },
   { path: '/reconciliation/runs/:id', load: async () => import('../pages/reconciliation/run.js') },
+  { path: '/customers/:id', load: async () => import('../pages/customers/account.js') },
+  { path: '/payments/:id', load: async () => import('../pages/payments/payment.js') },
 ];
