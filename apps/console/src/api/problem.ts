@@ -31,12 +31,16 @@ export async function problemOf(response: Response): Promise<ApiProblem> {
   const body = (await response
     .clone()
     .json()
-    .catch(() => ({}))) as Partial<ProblemBody> & { readonly errors?: readonly string[] };
+    .catch(() => ({}))) as Partial<ProblemBody> & {
+    readonly errors?: readonly string[];
+    /** Of a file, by the number of the line. */
+    readonly faults?: readonly { readonly line: number; readonly fault: string }[];
+  };
   return new ApiProblem(
     response.status,
     body.code ?? `http/${response.status}`,
     body.detail ?? body.title ?? `The answer was ${response.status}.`,
-    body.errors,
+    body.errors ?? body.faults?.map(({ line, fault }) => `Line ${line}: ${fault}`),
   );
 }
 
