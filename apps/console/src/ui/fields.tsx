@@ -41,7 +41,7 @@ export function Field({ label, hint, isMultiline = false, placeholder, isLabelHi
     // `month` and `date` are what the browser itself offers a picker for.
     <TextField
       {...rest}
-      {...(type === undefined ? {} : { type: type as 'text' })}
+      {...(type === undefined ? {} : { type })}
       className="field"
       {...(isLabelHidden ? { 'aria-label': label } : {})}
     >

@@ -1,5 +1,5 @@
 import { Component, type ReactNode } from 'react';
-import { Fault } from '../ui/states.js';
+import { Fault } from './states.js';
 
 interface BoundaryProps {
   readonly children: ReactNode;
