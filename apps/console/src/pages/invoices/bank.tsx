@@ -2,10 +2,10 @@ import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { billing, ok } from '../../api/client.js';
 import { useEndless, useMay, useRead } from '../../api/hooks.js';
+import { filled, useAddress } from '../../ui/address.js';
 import { Button } from '../../ui/button.js';
 import { Dialog } from '../../ui/dialog.js';
 import { Select } from '../../ui/fields.js';
-import { filled, useFilters } from '../../ui/filters.js';
 import { Page } from '../../ui/page.js';
 import { Fault } from '../../ui/states.js';
 import { type Column, Table } from '../../ui/table.js';
@@ -24,7 +24,7 @@ const unfiltered = { state: 'open', bankAccount: '' };
 /** What came in at the bank, and which invoices it pays. */
 export default function Bank() {
   const mayMoney = useMay('money');
-  const [filters, setFilters] = useFilters(unfiltered);
+  const [filters, setFilters] = useAddress(unfiltered);
   const [open, setOpen] = useState<BankPayment>();
   const [isImporting, setImporting] = useState(false);
   const accounts = useRead(['bank-accounts', 'all'], async () =>

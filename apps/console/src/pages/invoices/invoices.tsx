@@ -1,8 +1,8 @@
 import { useLocation } from 'wouter';
 import { billing, ok } from '../../api/client.js';
 import { useEndless, useMay } from '../../api/hooks.js';
+import { filled, useAddress } from '../../ui/address.js';
 import { Field } from '../../ui/fields.js';
-import { filled, useFilters } from '../../ui/filters.js';
 import { Exports, Page } from '../../ui/page.js';
 import { type Column, Table } from '../../ui/table.js';
 import { Badge, Dash, Day, Money } from '../../ui/values.js';
@@ -35,7 +35,7 @@ const unfiltered = { month: '', account: '' };
 /** What customers owe: drafts and final invoices, the newest month first. */
 export default function Invoices() {
   const [, navigate] = useLocation();
-  const [filters, setFilters] = useFilters(unfiltered);
+  const [filters, setFilters] = useAddress(unfiltered);
   const list = useEndless(['invoices', filters], async (cursor) =>
     ok(billing.GET('/invoices', { params: { query: filled({ ...filters, limit: '200', cursor }) } })),
   );

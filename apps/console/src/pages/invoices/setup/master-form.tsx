@@ -56,7 +56,8 @@ interface OneFieldProps {
 function OneField({ field, value, onChange }: OneFieldProps) {
   const { label, hint, type, choices, isMultiline = false, isOptional = false, offers } = field;
   const offered = useOffers(offers, value);
-  const hinted = hint === undefined ? {} : { hint };
+  const said = offered.find((offer) => offer.value === value && offer.label !== value)?.label ?? hint;
+  const hinted = said === undefined ? {} : { hint: said };
   if (choices !== undefined) {
     return <Select label={label} value={value} onChange={onChange} choices={choices} {...hinted} />;
   }

@@ -2,7 +2,7 @@ import { useCallback } from 'react';
 import { useSearchParams } from 'wouter';
 
 /** What a list is filtered by, in the address. What is as it is without a filter is not written there. */
-export function useFilters<Name extends string>(
+export function useAddress<Name extends string>(
   defaults: Readonly<Record<Name, string>>,
 ): readonly [Readonly<Record<Name, string>>, (changes: Partial<Record<Name, string>>) => void] {
   const [search, setSearch] = useSearchParams();
