@@ -16,7 +16,7 @@ import { Source } from './source.js';
 type Row = paths['/reports/general-ledger']['get']['responses'][200]['content']['application/json']['items'][number];
 
 const columns: readonly Column<Row>[] = [
-  column.state('', ({ row }) => (row === 'movement' ? null : row), '7rem'),
+  column.state('Row', ({ row }) => (row === 'movement' ? null : row), '7rem'),
   column.day('Day', ({ date }) => date),
   column.text('Kind', ({ kind }) => kind, '9rem'),
   { title: 'Source', text: ({ source }) => source ?? '', cell: ({ source }) => <Source of={source} />, width: '14rem' },
