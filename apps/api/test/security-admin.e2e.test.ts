@@ -44,6 +44,7 @@ const routes: readonly (readonly [string, string])[] = [
   ['DELETE', '/admin/sessions/self'],
   ['POST', '/admin/sessions/ses1/end'],
   ['GET', '/admin/audit'],
+  ['GET', '/admin/status'],
 ];
 /** Where operators come in: nobody has a token there. Its own tests are those of sessions. */
 const doors = ['POST /admin/sessions'];

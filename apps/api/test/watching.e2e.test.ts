@@ -3,8 +3,19 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { choosePort } from '@keyfare/devstack/ports';
-import { type Api, type Billing, type Ground, openAccount, openGround, startApi, startBilling } from './api-process.js';
+import { adminQuery } from '@keyfare/devstack/postgres';
+import {
+  type Api,
+  type Billing,
+  type Ground,
+  openAccount,
+  openGround,
+  operatorToken,
+  startApi,
+  startBilling,
+} from './api-process.js';
 import { openMute } from './mute.js';
+import { operating } from './operating.js';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -154,6 +165,62 @@ describe('who watches the API and billing', () => {
   });
 });
 
+describe('an operator who looks at how things are', () => {
+  let ground: Ground;
+  let api: Api;
+  beforeAll(async () => {
+    ground = await openGround();
+    api = await startApi(ground);
+  }, 60_000);
+  afterAll(async () => {
+    await api?.service.stop();
+    await ground.close();
+  }, 30_000);
+
+  it('sees the chain, the settler, what is open and of whom, the sequencer and who is blocked', async () => {
+    const asset = '0x036cbd53842c5426634e7929541ec2318f3dcf7e';
+    const payers = ['a', 'b'].map((digit) => `0x${digit.repeat(40)}`);
+    for (const [index, payer] of payers.entries()) {
+      await adminQuery(
+        ground.database.url,
+        'insert into keyfare.payer_exposure (network, asset, payer, open) values ($1, $2, $3, $4)',
+        ['eip155:84532', asset, payer, 300 + index],
+      );
+    }
+    await adminQuery(
+      ground.database.url,
+      `insert into keyfare.blocked_payer (payer, reason, blocked_at) values ($1, 'a thief', now())`,
+      [payers[0]],
+    );
+    const call = operating(api.url, await operatorToken(ground, api));
+    const { status, body } = await call('GET', '/admin/status');
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      process: { version: expect.stringMatching(/^\d+\.\d+\.\d+/), listening: true },
+      database: { state: 'available', replicas: 1 },
+      networks: [
+        {
+          network: 'eip155:84532',
+          payTo: ground.payTo,
+          node: { state: 'available', block: expect.stringMatching(/^\d+$/), gasPrice: expect.stringMatching(/^\d+$/) },
+          aboveCeiling: false,
+          settler: { funds: 'ok', balance: expect.stringMatching(/^\d+$/), minedNonce: '0', refused: false, queued: 0 },
+        },
+      ],
+      payments: { state: 'available', open: [] },
+      exposure: {
+        payers: [
+          { payer: payers[1], asset: 'USDC', open: '301', limit: '1000000' },
+          { payer: payers[0], asset: 'USDC', open: '300', limit: '1000000' },
+        ],
+      },
+      breaker: { open: false, until: null, payers: 0, refused: [] },
+      sequencer: { state: 'available', isThisProcess: true, lastPlace: '0', unplaced: 0 },
+      blockedPayers: { count: 1, latest: [{ payer: payers[0], reason: 'a thief' }] },
+    });
+  });
+});
+
 describe('who watches an API whose parts do not answer', () => {
   let ground: Ground;
   beforeAll(async () => {
@@ -172,6 +239,14 @@ describe('who watches an API whose parts do not answer', () => {
     const ready = await fetch(`${api.url}/readyz`);
     expect(ready.status).toBe(200);
     expect(await ready.json()).toMatchObject({ status: 'degraded', reasons: ['chain-down'] });
+    const call = operating(api.url, await operatorToken(ground, api));
+    const began = performance.now();
+    expect((await call('GET', '/admin/status')).body).toMatchObject({
+      database: { state: 'available' },
+      networks: [{ node: { state: 'unavailable' }, aboveCeiling: null, settler: { balance: null, queued: 0 } }],
+      sequencer: { state: 'available' },
+    });
+    expect(performance.now() - began).toBeLessThan(4_000);
     await api.service.stop();
     await mute.close();
   }, 60_000);

@@ -57,6 +57,7 @@ import { CustomerCreditController } from './pipeline/customer-credit.controller.
 import { CustomerWalletController } from './pipeline/customer-wallet.controller.js';
 import { DraftsJob } from './pipeline/drafts.job.js';
 import { EntryController } from './pipeline/entry.controller.js';
+import { EntryStories } from './pipeline/entry-story.js';
 import { Finalizing } from './pipeline/finalize.js';
 import { GasReadingController } from './pipeline/gas-reading.controller.js';
 import { GasReadings } from './pipeline/gas-readings.js';
@@ -84,7 +85,9 @@ import { ReportController } from './reports/report.controller.js';
 import { ReportService } from './reports/report.service.js';
 import { TreasuryReportController } from './reports/treasury-report.controller.js';
 import { BillingLifecycle } from './runtime/lifecycle.js';
+import { JobController, OperationsController } from './runtime/operations.controller.js';
 import { Scheduler } from './runtime/scheduler.js';
+import { BillingStatus } from './runtime/status.service.js';
 import { billingRole, feedReaderRole, schema } from './schema.js';
 import { Standstills } from './standstills.js';
 import { BillingHealth } from './status/health.js';
@@ -189,6 +192,7 @@ const rooms: Provider[] = [
   KeyStore,
   IntakeService,
   EntryStore,
+  EntryStories,
   RatingService,
   LedgerService,
   Wallets,
@@ -221,6 +225,7 @@ const rooms: Provider[] = [
   BillingMetrics,
   BillingHealth,
   BillingLifecycle,
+  BillingStatus,
 ];
 
 /** Billing: reads the API's signed entries and the chain, keeps the books, and proves that they agree. */
@@ -259,6 +264,8 @@ export class BillingModule {
         AuditController,
         SessionController,
         ForwardController,
+        OperationsController,
+        JobController,
         StatusController,
       ],
       providers: [

@@ -43,6 +43,7 @@ import { PaymentHistory } from './payment-history.js';
 import { PriceService } from './price/price.service.js';
 import { ReceiptService } from './receipt/receipt.service.js';
 import { ReceiptPages } from './receipt/receipt-pages.js';
+import { GateStatus } from './replica/gate-status.js';
 import { GateHealth } from './replica/health.js';
 import { GateLifecycle } from './replica/lifecycle.js';
 import { RailMetrics } from './replica/rail-metrics.js';
@@ -144,6 +145,7 @@ const parts: Provider[] = [
   AgreementService,
   RailWatch,
   GateHealth,
+  GateStatus,
   RailMetrics,
   RouteTable,
   Quoting,
@@ -167,6 +169,7 @@ const services = [
   ListPool,
   GateMetrics,
   GateHealth,
+  GateStatus,
   RouteAudit,
   SoldRoutes,
   RouteDescriptions,

@@ -11,6 +11,7 @@ export { PaymentService } from './payment/payment.service.js';
 export { PaymentHistory, type PaymentSummary } from './payment-history.js';
 export type { Bounds } from './price-terms.js';
 export { ReceiptService } from './receipt/receipt.service.js';
+export { type GateState, GateStatus } from './replica/gate-status.js';
 export { GateHealth } from './replica/health.js';
 export { type Handler, RouteAudit } from './server/route-audit.js';
 export { refundStates } from './settlement/refund.entity.js';

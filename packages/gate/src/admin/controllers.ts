@@ -9,6 +9,7 @@ import { PlansController } from './plans.controller.js';
 import { RefundsController } from './refunds.controller.js';
 import { SessionsController } from './sessions.controller.js';
 import { SignInController } from './sign-in.controller.js';
+import { StatusController } from './status.controller.js';
 
 /** The controllers of the admin API. */
 export const adminControllers: readonly Type[] = [
@@ -22,4 +23,5 @@ export const adminControllers: readonly Type[] = [
   SignInController,
   SessionsController,
   AuditController,
+  StatusController,
 ];
