@@ -12,7 +12,7 @@ export function SubNav({ label, of }: SubNavProps) {
     .filter(({ href }) => location === href || location.startsWith(`${href}/`))
     .toSorted((one, other) => other.href.length - one.href.length);
   return (
-    <nav className="subnav" aria-label={label}>
+    <nav className="tabs" aria-label={label}>
       {of.map(({ href, title }) => (
         <Link key={href} href={href} aria-current={href === current?.href ? 'page' : undefined}>
           {title}
