@@ -21,6 +21,7 @@ import { checkMeter, checkTotals, needsEntries } from './checks/meter.sql.js';
 import { checkPayments, checkRefunds, checkTransfers } from './checks/payments.sql.js';
 import { checkSignatures } from './checks/signatures.js';
 import { checkStandstills } from './checks/standstills.sql.js';
+import { checkSums } from './checks/sums.sql.js';
 import { checkTerms } from './checks/terms.sql.js';
 import type { PaymentJudgement } from './payment-status.sql.js';
 import { type Plan, planRun } from './plan.js';
@@ -256,7 +257,7 @@ function checksOf(
     checkNumbers(),
     checkPayments(judgement, payments),
     checkTransfers(payments),
-    ...(scope === 'full' ? [checkMatches()] : []),
+    ...(scope === 'full' ? [checkMatches(), checkSums()] : []),
     checkRefunds(),
   ];
 }

@@ -45,10 +45,10 @@ export function revenueTable(period: Period): Table<RevenueRow, RevenueView> {
     statement: {
       text: `
         with summed as (
-          select rail, sku, coalesce(account, payer) as customer, account, asset, count(*) as calls, sum(units) as units,
+          select rail, sku, customer, account, asset, sum(calls) as calls, sum(units) as units,
             sum(included) as included, sum(overage) as overage, sum(amount) as amount
-          from billing.charge where period_start = $1 group by rail, sku, account, coalesce(account, payer), asset)
-        select s.rail, s.sku, s.customer, coalesce(s.account, '') as account, n.account_name as customer_name, s.calls::text, s.units::text,
+          from billing.charge_day where period_start = $1 group by rail, sku, customer, account, asset)
+        select s.rail, s.sku, s.customer, s.account, n.account_name as customer_name, s.calls::text, s.units::text,
           s.included::text, s.overage::text, s.asset, s.amount::text
         from summed s left join lateral (
           select account_name from billing.terms b where b.account = s.account

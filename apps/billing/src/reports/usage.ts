@@ -1,7 +1,6 @@
 import type { Rail } from '@keyfare/core/metering';
 import { type AssetCode, assetCodes, formatMoney, money } from '@keyfare/core/money';
 import type { Period } from '@keyfare/core/time';
-import { monthOf } from '@keyfare/core/time';
 import { z } from 'zod';
 import { type FocusRow, type FocusView, focusColumns, focusView } from '../export/focus.js';
 import type { Table } from './table.js';
@@ -37,20 +36,19 @@ export function dailyRevenueTable({ start, end }: Period): Table<DailyRow, z.inf
     amounts: ['amount'],
     statement: {
       text: `
-        select to_char(occurred_at at time zone 'UTC', 'YYYY-MM-DD') as day, rail, sku,
-          coalesce(account, payer) as customer, account is null as is_wallet, asset, count(*)::text as calls,
+        select day as at_day, day::text as day, rail, sku, customer, account, asset, sum(calls)::text as calls,
           sum(units)::text as units, sum(amount)::text as amount
-        from billing.charge
-        where period_start >= $1 and period_start < $3 and occurred_at >= $2 and occurred_at < $3
-        group by 1, 2, 3, 4, 5, 6`,
-      values: [monthOf(start).start, start, end],
+        from billing.charge_day
+        where day >= ($1::timestamptz at time zone 'UTC')::date and day < ($2::timestamptz at time zone 'UTC')::date
+        group by at_day, rail, sku, customer, account, asset`,
+      values: [start, end],
     },
     order: [
-      { column: 'day', kind: 'text' },
+      { column: 'at_day', kind: 'day' },
       { column: 'rail', kind: 'text' },
       { column: 'sku', kind: 'text' },
       { column: 'customer', kind: 'text' },
-      { column: 'is_wallet', kind: 'text' },
+      { column: 'account', kind: 'text' },
       { column: 'asset', kind: 'text' },
     ],
     view: (row) => ({
@@ -95,16 +93,14 @@ const focusText = `
     select id, number, account_name from billing.invoice
     where account = $1 and period_start = $2 and state <> 'void'),
   days as (
-    select date_trunc('day', occurred_at, 'UTC') as starts, sku, unit_price, sum(included) as included,
-      sum(overage) as overage, sum(amount) as amount
-    from billing.charge where rail = 'key' and account = $1 and period_start = $2
-    group by 1, 2, 3)
+    select day::timestamp at time zone 'UTC' as starts, sku, unit_price, included, overage, amount
+    from billing.charge_day where period_start = $2 and rail = 'key' and customer = $1)
   select $1::text as account, coalesce((select account_name from named), $1) as account_name, part.kind, d.starts,
     d.starts + interval '1 day' as ends, d.sku, d.sku || ', ' || part.kind as description, part.quantity::text as quantity,
     part.price::text as unit_price, part.amount::text as amount, (select number from invoice) as invoice, '' as line
   from days d, lateral (values
     ('included', d.included, 0::numeric, 0::numeric),
-    ('overage', d.overage, coalesce(d.unit_price, 0), d.amount)) as part (kind, quantity, price, amount)
+    ('overage', d.overage, d.unit_price, d.amount)) as part (kind, quantity, price, amount)
   where part.quantity > 0
   union all
   select $1, i.account_name, 'plan', $2::timestamptz, $3::timestamptz, 'plan', l.description, l.quantity::text,
