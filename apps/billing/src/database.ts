@@ -9,7 +9,7 @@ import { CreateChain1796000000400 } from './chain/chain.migration.js';
 import { ChainBlockEntity } from './chain/chain-block.entity.js';
 import { ChainCursorEntity } from './chain/chain-cursor.entity.js';
 import { ChainTransferEntity } from './chain/chain-transfer.entity.js';
-import { FindRarities1799000000922 } from './chain/find.migration.js';
+import { FindRarities1799000000989 } from './chain/find.migration.js';
 import { AccountingMonthEntity } from './close/accounting-month.entity.js';
 import { CloseMonths1799000000410 } from './close/close.migration.js';
 import { MonthEventEntity } from './close/month-event.entity.js';
@@ -177,11 +177,11 @@ const migrations = [
   ReadmitEntries1799000000910,
   DateMovements1799000000920,
   SumCharges1799000000921,
-  FindRarities1799000000922,
   KnowWallets1799000000940,
   ReadGas1799000000941,
   CreditRefunds1799000000942,
   KnowSessions1799000000980,
+  FindRarities1799000000989,
 ];
 
 const jobsLock = 0x6b66_6a62;

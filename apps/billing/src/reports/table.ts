@@ -46,7 +46,7 @@ export async function readPage<Row, View extends Readonly<Record<string, Cell>>>
   { name, statement: whole, part, order, view }: Table<Row, View>,
   { limit, cursor }: { readonly limit: number; readonly cursor: string | undefined },
 ): Promise<Page<View>> {
-  const after = readCursor(name, cursor, order.map(partOf));
+  const after = readCursor(name, cursor, order.map(schemaOf));
   const statement = part?.({ after, limit: limit + 1 }) ?? whole;
   const values = [...(statement.values ?? [])];
   const next = (value: unknown): string => `$${values.push(value)}`;
@@ -75,13 +75,30 @@ function valueSql(kind: OrderColumn['kind'], parameter: string): string {
   return `${parameter}::${kind === 'day' ? 'date' : 'text'}`;
 }
 
+/**
+ * What limits a query over `keys`, which are the order of a table, to a part: a condition, with its parameters from
+ * `first` on, and an order with a limit. Nothing without a part.
+ */
+export function partOf(
+  part: Part | undefined,
+  { keys, first }: { readonly keys: string; readonly first: number },
+): { readonly where: string; readonly limit: string; readonly values: readonly string[] } {
+  const values = part?.after ?? [];
+  const parameters = values.map((_, index) => `$${first + index}`);
+  return {
+    where: values.length === 0 ? '' : `and (${keys}) > (${parameters.join(', ')})`,
+    limit: part === undefined ? '' : `order by ${keys} limit ${part.limit}`,
+    values,
+  };
+}
+
 /** The time of a position. */
 export function momentSql(parameter: string): string {
   return `('epoch'::timestamptz + ${parameter}::bigint * interval '1 microsecond')`;
 }
 
 /** What a cursor may hold; a text of the books may be anything that the books take. */
-function partOf({ kind }: OrderColumn): z.ZodType<string> {
+function schemaOf({ kind }: OrderColumn): z.ZodType<string> {
   if (kind === 'day') return z.iso.date().regex(/^(?!0000)/);
   return kind === 'text' ? positions.text : positions.count;
 }

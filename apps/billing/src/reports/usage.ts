@@ -1,9 +1,10 @@
 import type { Rail } from '@keyfare/core/metering';
 import { type AssetCode, assetCodes, formatMoney, money } from '@keyfare/core/money';
 import type { Period } from '@keyfare/core/time';
+import type { Statement } from '@keyfare/db/sql';
 import { z } from 'zod';
 import { type FocusRow, type FocusView, focusColumns, focusView } from '../export/focus.js';
-import type { Table } from './table.js';
+import { type Part, partOf, type Table } from './table.js';
 
 /** What calls of one product by one customer came to on a day. */
 export const dailyRevenueRow = z.object({
@@ -29,20 +30,13 @@ interface DailyRow {
 }
 
 /** Revenue from calls by the day of the call, in UTC. */
-export function dailyRevenueTable({ start, end }: Period): Table<DailyRow, z.infer<typeof dailyRevenueRow>> {
+export function dailyRevenueTable(period: Period): Table<DailyRow, z.infer<typeof dailyRevenueRow>> {
   return {
-    name: `daily-revenue-${start.toISOString().slice(0, 10)}`,
+    name: `daily-revenue-${period.start.toISOString().slice(0, 10)}`,
     columns: Object.keys(dailyRevenueRow.shape) as (keyof z.infer<typeof dailyRevenueRow>)[],
     amounts: ['amount'],
-    statement: {
-      text: `
-        select day as at_day, day::text as day, rail, sku, customer, account, asset, sum(calls)::text as calls,
-          sum(units)::text as units, sum(amount)::text as amount
-        from billing.charge_day
-        where day >= ($1::timestamptz at time zone 'UTC')::date and day < ($2::timestamptz at time zone 'UTC')::date
-        group by at_day, rail, sku, customer, account, asset`,
-      values: [start, end],
-    },
+    statement: dailyStatement(period),
+    part: (part) => dailyStatement(period, part),
     order: [
       { column: 'at_day', kind: 'day' },
       { column: 'rail', kind: 'text' },
@@ -61,6 +55,22 @@ export function dailyRevenueTable({ start, end }: Period): Table<DailyRow, z.inf
       asset: row.asset,
       amount: formatMoney(money(row.asset, BigInt(row.amount))),
     }),
+  };
+}
+
+function dailyStatement({ start, end }: Period, part?: Part): Statement {
+  const { where, limit, values } = partOf(part, { keys: 'day, rail, sku, customer, account, asset', first: 3 });
+  return {
+    text: `
+      select at_day, at_day::text as day, rail, sku, customer, account, asset, calls::text, units::text, amount::text
+      from (
+        select day as at_day, rail, sku, customer, account, asset, sum(calls) as calls, sum(units) as units,
+          sum(amount) as amount
+        from billing.charge_day
+        where day >= ($1::timestamptz at time zone 'UTC')::date and day < ($2::timestamptz at time zone 'UTC')::date
+          ${where}
+        group by day, rail, sku, customer, account, asset ${limit}) as summed`,
+    values: [start, end, ...values],
   };
 }
 
