@@ -85,6 +85,7 @@ import { TreasuryReportController } from './reports/treasury-report.controller.j
 import { BillingLifecycle } from './runtime/lifecycle.js';
 import { Scheduler } from './runtime/scheduler.js';
 import { billingRole, feedReaderRole, schema } from './schema.js';
+import { SignaturePool } from './signature-pool.js';
 import { Standstills } from './standstills.js';
 import { BillingHealth } from './status/health.js';
 import { BillingMetrics } from './status/metrics.js';
@@ -186,6 +187,7 @@ const connections: Provider[] = [
 /** The rooms, and the jobs that join them. */
 const rooms: Provider[] = [
   KeyStore,
+  { provide: SignaturePool, useFactory: () => new SignaturePool() },
   IntakeService,
   EntryStore,
   RatingService,

@@ -54,8 +54,9 @@ function statements(calls: number): readonly string[] {
       from bench_call order by g`,
     ...money,
     ...documents,
-    `insert into billing.feed_cursor (feed, place, log_as_of, complete_as_of) values ('api', ${String(calls)}, 1, now())
-      on conflict (feed) do update set place = excluded.place, complete_as_of = excluded.complete_as_of`,
+    ...oneLargeInvoice,
+    `insert into billing.feed_cursor (feed, place, log_as_of, complete_as_of) values ('api', 0, 1, now())
+      on conflict (feed) do update set complete_as_of = excluded.complete_as_of`,
     'drop table bench_call',
     'alter table billing.journal enable trigger journal_complete',
     'alter table billing.movement enable trigger all',
@@ -115,8 +116,8 @@ const money = [
     from bench_call where rail = 'x402'`,
   `insert into billing.journal (id, kind, source, occurred_at, effective_at, booked_at, movements, digest)
     select id, kind, source, at, at, at, 1, sha256(id::text::bytea) from bench_journal order by at`,
-  `insert into billing.movement (journal_id, line, debit, credit, asset, amount)
-    select id, 0, debit, credit, asset, amount from bench_journal order by at`,
+  `insert into billing.movement (journal_id, line, debit, credit, asset, amount, effective_at)
+    select id, 0, debit, credit, asset, amount, at from bench_journal order by at`,
   'drop table bench_journal',
 ];
 
@@ -136,4 +137,18 @@ const documents = [
       case when n % 5 > 0 then 'system' end, case when n % 5 > 0 then now() end, '[]', now() - n * interval '1 minute',
       now(), n % 5 = 0, md5('run')::uuid
     from generate_series(1, 10000) as n`,
+];
+
+/** An account with 100,000 calls in the month before the running one. */
+export const largeAccount = 'acct_large';
+const oneLargeInvoice = [
+  `insert into billing.terms (id, account, account_name, plan_id, plan_slug, plan_version, included_units, overage,
+      overage_price, monthly_price, effective_at, revision, place)
+    values (md5('${largeAccount}')::uuid, '${largeAccount}', 'Large, Inc.', 'plan_bench', 'bench', 1, 50, 'invoice', 250,
+      10000000, now() - interval '1 year', 1, 0)`,
+  `insert into billing.charge (entry_id, rail, account, sku, units, included, overage, unit_price, asset, amount, terms_id,
+      period_start, occurred_at, place)
+    select md5('large' || n)::uuid, 'key', '${largeAccount}', (array['forecast', 'history', 'alerts'])[1 + n % 3], 1, 0, 1,
+      250, 'USD', 250, md5('${largeAccount}')::uuid, month, month + n * interval '1 second', 100000000 + n
+    from generate_series(1, 100000) as n, (select date_trunc('month', now(), 'UTC') - interval '1 month' as month) as m`,
 ];

@@ -5,6 +5,7 @@ import { isRetryable, type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
 import type { AccountsReading } from '../accounts-reading.js';
 import { BillingConfig } from '../config.js';
+import { SignaturePool } from '../signature-pool.js';
 import { Standstills } from '../standstills.js';
 import { clock, reportPool } from '../tokens.js';
 import { recordBreaks, resolveGone, resolveNameless } from './breaks.sql.js';
@@ -90,6 +91,7 @@ export class ReconcileService {
     private readonly config: BillingConfig,
     @Inject(reportPool) private readonly sql: SqlPool,
     private readonly standstills: Standstills,
+    private readonly signatures: SignaturePool,
     @Inject(clock) private readonly now: Clock,
   ) {}
 
@@ -150,7 +152,10 @@ export class ReconcileService {
     }
     const signing = { check: 'signatures', done: checks.length + 1, total };
     await onProgress(signing);
-    const signatures = await checkSignatures(tx, plan.signed, async () => onProgress(signing));
+    const signatures = await checkSignatures(tx, plan.signed, {
+      signatures: this.signatures,
+      beat: async () => onProgress(signing),
+    });
     findings.push(await find(tx, signatures, [input.id, at]));
     await onProgress({ check: 'figures', done: checks.length + 2, total });
     const checked = new Set(checks.flatMap(({ classes }) => classes));
