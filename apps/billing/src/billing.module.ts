@@ -65,6 +65,7 @@ import { InvoiceLifeController } from './pipeline/invoice-life.controller.js';
 import { InvoiceLife } from './pipeline/invoice-life.js';
 import { ReconcileJob } from './pipeline/reconcile.job.js';
 import { ReconciliationController } from './pipeline/reconciliation.controller.js';
+import { ReminderController } from './pipeline/reminder.controller.js';
 import { Resolutions } from './pipeline/resolutions.js';
 import { WalletMatches } from './pipeline/wallet-matches.js';
 import { RatingService } from './rating/rating.service.js';
@@ -73,6 +74,8 @@ import { BankAccounts } from './receivable/bank-accounts.js';
 import { BankPayments } from './receivable/bank-payments.js';
 import { Credits } from './receivable/credits.js';
 import { CsvBodies } from './receivable/csv-bodies.js';
+import { Proposals } from './receivable/proposals.js';
+import { Reminders } from './receivable/reminders.js';
 import { BreakService } from './reconcile/break.service.js';
 import { ReconcileService } from './reconcile/reconcile.service.js';
 import { RunStore } from './reconcile/run-store.js';
@@ -197,6 +200,8 @@ const rooms: Provider[] = [
   BankPayments,
   BankStatements,
   BankMatches,
+  Proposals,
+  Reminders,
   WalletMatches,
   GasReadings,
   Credits,
@@ -244,6 +249,7 @@ export class BillingModule {
         BankPaymentController,
         CustomerCreditController,
         CustomerWalletController,
+        ReminderController,
         WalletController,
         GasReadingController,
         ReconciliationController,

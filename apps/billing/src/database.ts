@@ -36,6 +36,7 @@ import { InvoicePaymentEntity } from './invoice/invoice-payment.entity.js';
 import { InvoiceReleaseEntity } from './invoice/invoice-release.entity.js';
 import { LiveInvoices1799000000510 } from './invoice/life.migration.js';
 import { NumberSeriesEntity } from './invoice/number-series.entity.js';
+import { UndonePaymentEntity } from './invoice/undone-payment.entity.js';
 import { AssetEntity } from './ledger/asset.entity.js';
 import { BalanceDayEntity, BalanceEntity } from './ledger/balance.entity.js';
 import { CountEurc1798000000400 } from './ledger/eurc.migration.js';
@@ -66,6 +67,9 @@ import { CreditCustomers1799000000810 } from './receivable/credit.migration.js';
 import { CustomerCreditEntity } from './receivable/customer-credit.entity.js';
 import { CustomerWalletEntity } from './receivable/customer-wallet.entity.js';
 import { CreateBankPayments1799000000800 } from './receivable/receivable.migration.js';
+import { ReminderEntity, ReminderInvoiceEntity } from './receivable/reminder.entity.js';
+import { WriteReminders1799000000961 } from './receivable/reminder.migration.js';
+import { UnmatchPayments1799000000960 } from './receivable/unmatch.migration.js';
 import { KnowCustomerWallets1799000000820 } from './receivable/wallet.migration.js';
 import { BreakEntity } from './reconcile/break.entity.js';
 import { BreakCommentEntity, BreakEventEntity, BreakResolutionEntity } from './reconcile/case.entity.js';
@@ -111,6 +115,7 @@ const entities = [
   InvoiceLateEntity,
   InvoiceReleaseEntity,
   InvoicePaymentEntity,
+  UndonePaymentEntity,
   CreditNoteEntity,
   CreditNoteLineEntity,
   NumberSeriesEntity,
@@ -122,6 +127,8 @@ const entities = [
   BankPaymentEntity,
   CustomerCreditEntity,
   CustomerWalletEntity,
+  ReminderEntity,
+  ReminderInvoiceEntity,
   WalletEntity,
   GasReadingEntity,
   BreakEntity,
@@ -172,6 +179,8 @@ const migrations = [
   KnowWallets1799000000940,
   ReadGas1799000000941,
   CreditRefunds1799000000942,
+  UnmatchPayments1799000000960,
+  WriteReminders1799000000961,
   KnowSessions1799000000980,
 ];
 

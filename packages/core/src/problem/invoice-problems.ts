@@ -124,9 +124,14 @@ export const invoiceProblems = {
     title: 'There is no such bank payment',
     remedy: 'Check the id against the list of bank payments.',
   },
+  'reminder/not-found': {
+    status: 404,
+    title: 'There is no such reminder',
+    remedy: 'Check the id against the list of reminders.',
+  },
   'bank-payment/conflict': {
     status: 409,
-    title: 'The bank payment or the invoice has less left than is to be matched',
-    remedy: 'Look at what is left of both, and match no more than that.',
+    title: 'The bank payment or the invoice has less left than is to be matched, or the match was undone before',
+    remedy: 'Look at what is left of both and at the matches of the payment, and match no more than that.',
   },
 } as const satisfies Record<string, CatalogueRow>;

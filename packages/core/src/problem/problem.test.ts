@@ -88,7 +88,7 @@ const promised: Readonly<Record<number, string>> = {
   404: `account/not-found break/not-found entry/not-found invoice/not-found key/not-found operator/not-found payment/not-found
     session/not-found
     plan/not-found receipt/not-found report/not-found request/not-found contract/not-found customer/not-found
-    seller/not-found tax-rate/not-found bank-account/not-found bank-payment/not-found
+    seller/not-found tax-rate/not-found bank-account/not-found bank-payment/not-found reminder/not-found
     wallet/not-found refund/not-found`,
   405: 'request/method-not-allowed',
   408: 'request/timeout',

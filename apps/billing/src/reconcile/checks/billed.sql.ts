@@ -1,7 +1,7 @@
 /**
  * What the journals of final invoices should come to, worked out from their rows: `source`, `account`, `asset`,
- * `amount`, debits positive. What was voided comes to nothing. An invoice without a customer was made final by a
- * release that did not post invoices.
+ * `amount`, debits positive. What was voided comes to nothing, and so does a payment that was undone. An invoice
+ * without a customer was made final by a release that did not post invoices.
  */
 export const expectedInvoices = `
   select 'invoice:' || i.id as source, line.account, 'USD' as asset, case i.state when 'void' then 0 else line.amount end
@@ -25,8 +25,10 @@ export const expectedInvoices = `
     ('deferred-revenue:' || i.customer_id, 1), ('revenue:plan:' || r.slug, -1)) as line (account, sign)
   where r.released_at is not null
   union all
-  select 'payment:' || p.source || ':' || p.invoice_id, line.account, 'USD', line.sign * p.amount
+  select 'payment:' || p.source || ':' || p.invoice_id, line.account, 'USD',
+    case when u.source is null then line.sign * p.amount else 0 end
   from billing.invoice_payment p join billing.invoice i on i.id = p.invoice_id
+  left join billing.invoice_payment_undone u on u.source = p.source and u.invoice_id = p.invoice_id
   cross join lateral (values (p.debit, 1), ('receivable:' || i.customer_id, -1)) as line (account, sign)
   union all
   select 'bad-debt:' || i.id, line.account, 'USD', line.sign * (i.payable_cents * 10000 - i.paid - i.credited)
