@@ -82,6 +82,7 @@ import { RunStore } from './reconcile/run-store.js';
 import { ExportController } from './reports/export.controller.js';
 import { InvoiceDocumentController } from './reports/invoice-document.controller.js';
 import { MonthReportController } from './reports/month-report.controller.js';
+import { OverviewController } from './reports/overview.controller.js';
 import { ReportController } from './reports/report.controller.js';
 import { ReportService } from './reports/report.service.js';
 import { TreasuryReportController } from './reports/treasury-report.controller.js';
@@ -257,6 +258,7 @@ export class BillingModule {
         EntryController,
         MonthController,
         MonthReportController,
+        OverviewController,
         ReportController,
         TreasuryReportController,
         ExportController,

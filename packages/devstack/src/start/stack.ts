@@ -149,6 +149,8 @@ async function startApi(
     NETWORK: 'base-sepolia',
     PAY_TO: payTo,
     BOOTSTRAP_TOKEN: bootstrapToken,
+    // Billing passes on where a browser signs in from.
+    TRUSTED_PROXIES: 'loopback',
     SETTLER_PRIVATE_KEY: home.secrets.settlerKey,
     RECEIPT_SIGNING_KEY: home.secrets.receiptKeyPem,
     API_KEY_PEPPERS: `dev:${home.secrets.keyPepper}`,
@@ -160,6 +162,7 @@ async function startBilling(
   { databases, chain, payTo, apiUrl }: Ground & { apiUrl: string },
 ): Promise<{ url: string; service: Service }> {
   return startProgram(home, 'billing', {
+    API_URL: apiUrl,
     DATABASE_URL: databases.billingUrl,
     MIGRATION_DATABASE_URL: databases.ownerUrl,
     FEED_DATABASE_URL: databases.billingUrl,
@@ -171,6 +174,10 @@ async function startBilling(
     CHAIN_MAY_LOSE_BLOCKS: 'true',
   });
 }
+
+/** Where others find the program; the console's cookies are not of TLS alone then. */
+const addressOf = (name: string, url: string): Readonly<Record<string, string>> =>
+  name === 'billing' ? { CONSOLE_URL: url } : { PUBLIC_URL: url };
 
 /** As in the image: a call lives through fewer collections of the young generation (docs/benches.md). */
 const nodeFlags = ['--max-semi-space-size=64'];
@@ -187,7 +194,7 @@ async function startProgram(
     const service = await spawnService({
       name,
       command: [process.execPath, ...nodeFlags, join(root, 'apps', name, 'dist', 'src', 'main.js')],
-      env: { PATH, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), PUBLIC_URL: url, ...env },
+      env: { PATH, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), ...addressOf(name, url), ...env },
       readyUrl: `${url}/readyz`,
       logPath,
       runDir: home.runDir,

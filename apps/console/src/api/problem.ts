@@ -1,0 +1,48 @@
+import type { components } from '@keyfare/api-types/gate';
+
+type ProblemBody = components['schemas']['Problem'];
+
+/** What an answer of 400 or more said (RFC 9457), or that there was none. */
+export class ApiProblem extends Error {
+  override readonly name = 'ApiProblem';
+
+  constructor(
+    /** 0 where no answer came. */
+    readonly status: number,
+    /** The stable code, such as `break/conflict`; `page/offline` where no answer came. */
+    readonly code: string,
+    readonly detail: string,
+    readonly errors: readonly string[] = [],
+  ) {
+    super(`${code}: ${detail}`);
+  }
+
+  get isForbidden(): boolean {
+    return this.status === 403;
+  }
+
+  get isOffline(): boolean {
+    return this.status === 0;
+  }
+}
+
+/** The problem in an answer; it need not be one of ours, as with a proxy between. */
+export async function problemOf(response: Response): Promise<ApiProblem> {
+  const body = (await response
+    .clone()
+    .json()
+    .catch(() => ({}))) as Partial<ProblemBody> & { readonly errors?: readonly string[] };
+  return new ApiProblem(
+    response.status,
+    body.code ?? `http/${response.status}`,
+    body.detail ?? body.title ?? `The answer was ${response.status}.`,
+    body.errors,
+  );
+}
+
+export const offline = (): ApiProblem =>
+  new ApiProblem(
+    0,
+    'page/offline',
+    'No answer came. The connection may be lost; what was asked is not known to be done.',
+  );

@@ -1,0 +1,32 @@
+/** Decimal text of the API, such as `-12.004500`. */
+type Decimal = string;
+
+/**
+ * An amount for people: its separators are the language's, its digits the API's, none is rounded away. Zeros that say
+ * nothing go, down to two places.
+ */
+export function formatMoney(amount: Decimal, locale: string): string {
+  const [, sign = '', whole = '0', fraction = ''] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(amount) ?? [];
+  const shown = fraction.replace(/0+$/, '').padEnd(2, '0');
+  const parts = new Intl.NumberFormat(locale, { minimumFractionDigits: 1 }).formatToParts(0.5);
+  const separator = parts.find(({ type }) => type === 'decimal')?.value ?? '.';
+  return `${sign === '' ? '' : '−'}${new Intl.NumberFormat(locale).format(BigInt(whole))}${separator}${shown}`;
+}
+
+/** A count of any size. */
+export const formatCount = (count: Decimal | number, locale: string): string =>
+  new Intl.NumberFormat(locale).format(typeof count === 'number' ? count : BigInt(count));
+
+/** Sums decimal texts of six places at most, exactly. */
+export function sumMoney(amounts: readonly Decimal[]): Decimal {
+  const micros = amounts.reduce((sum, amount) => sum + toMicros(amount), 0n);
+  const text = (micros < 0n ? -micros : micros).toString().padStart(7, '0');
+  return `${micros < 0n ? '-' : ''}${text.slice(0, -6)}.${text.slice(-6)}`;
+}
+
+/** In millionths. */
+export function toMicros(amount: Decimal): bigint {
+  const [, sign = '', whole = '0', fraction = ''] = /^(-?)(\d+)(?:\.(\d{1,6})\d*)?$/.exec(amount) ?? [];
+  const micros = BigInt(whole) * 1_000_000n + BigInt(fraction.padEnd(6, '0') || '0');
+  return sign === '' ? micros : -micros;
+}

@@ -1,0 +1,24 @@
+import { Component, type ReactNode } from 'react';
+import { Fault } from '../ui/states.js';
+
+interface BoundaryProps {
+  readonly children: ReactNode;
+}
+
+/** A page that breaks takes itself down and not the frame around it. */
+export class Boundary extends Component<BoundaryProps, { readonly error: unknown }> {
+  override state: { readonly error: unknown } = { error: undefined };
+
+  static getDerivedStateFromError(error: unknown): { readonly error: unknown } {
+    return { error };
+  }
+
+  override render(): ReactNode {
+    const { error } = this.state;
+    return error === undefined ? (
+      this.props.children
+    ) : (
+      <Fault error={error} again={() => this.setState({ error: undefined })} />
+    );
+  }
+}
