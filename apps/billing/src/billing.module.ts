@@ -41,11 +41,14 @@ import { EntryStore } from './intake/entry-store.js';
 import { sqlFeed } from './intake/feed.js';
 import { IntakeService } from './intake/intake.service.js';
 import { KeyStore } from './intake/key.service.js';
+import { Adjustments } from './invoice/adjustments.js';
 import { InvoiceController } from './invoice/invoice.controller.js';
 import { InvoiceService } from './invoice/invoice.service.js';
 import { LedgerService } from './ledger/ledger.service.js';
 import { AuditController } from './operator/audit.controller.js';
 import { KnownOperators } from './operator/known-operators.js';
+import { Adjusting } from './pipeline/adjusting.js';
+import { AdjustmentController } from './pipeline/adjustment.controller.js';
 import { BankMatches } from './pipeline/bank-matches.js';
 import { BankPaymentController } from './pipeline/bank-payment.controller.js';
 import { BankStatementController } from './pipeline/bank-statement.controller.js';
@@ -196,6 +199,8 @@ const rooms: Provider[] = [
   LedgerService,
   Wallets,
   InvoiceService,
+  Adjustments,
+  Adjusting,
   MasterData,
   BankAccounts,
   BankPayments,
@@ -251,6 +256,7 @@ export class BillingModule {
         CustomerCreditController,
         CustomerWalletController,
         ReminderController,
+        AdjustmentController,
         WalletController,
         GasReadingController,
         ReconciliationController,

@@ -26,6 +26,8 @@ import { ReadByPlace1796000000700 } from './intake/place.migration.js';
 import { ReadmissionEntity } from './intake/readmission.entity.js';
 import { ReadmitEntries1799000000910 } from './intake/readmission.migration.js';
 import { ReceiptKeyEntity } from './intake/receipt-key.entity.js';
+import { AdjustmentEntity, InvoiceAdjustmentEntity } from './invoice/adjustment.entity.js';
+import { AdjustInvoices1799000000962 } from './invoice/adjustment.migration.js';
 import { CreditNoteEntity } from './invoice/credit-note.entity.js';
 import { CreditNoteLineEntity } from './invoice/credit-note-line.entity.js';
 import { InvoiceEntity } from './invoice/invoice.entity.js';
@@ -116,6 +118,8 @@ const entities = [
   InvoiceReleaseEntity,
   InvoicePaymentEntity,
   UndonePaymentEntity,
+  AdjustmentEntity,
+  InvoiceAdjustmentEntity,
   CreditNoteEntity,
   CreditNoteLineEntity,
   NumberSeriesEntity,
@@ -181,6 +185,7 @@ const migrations = [
   CreditRefunds1799000000942,
   UnmatchPayments1799000000960,
   WriteReminders1799000000961,
+  AdjustInvoices1799000000962,
   KnowSessions1799000000980,
 ];
 

@@ -27,6 +27,8 @@ export interface Receivables {
   post(path: string, body?: object, token?: string): Promise<readonly [number, Record<string, unknown>]>;
   /** Open breaks but those of standstills: there is no chain here. */
   reconcile(): Promise<readonly string[]>;
+  /** October's drafts of these accounts, of 10 dollars each, all of one customer, which is answered. */
+  drafts(...accounts: readonly string[]): Promise<string>;
   /** October's final invoices of these accounts, all of one customer, and a bank account. */
   october(...accounts: readonly string[]): Promise<Made>;
   /** A statement with these lines: day, sum, payer, text. */
@@ -62,7 +64,7 @@ export async function openReceivables(env: Readonly<Record<string, string>> = {}
     return rows.map((row) => `${row.class}: ${row.detail}`);
   }
 
-  async function october(...accounts: readonly string[]): Promise<Made> {
+  async function drafts(...accounts: readonly string[]): Promise<string> {
     for (const account of accounts) {
       await world.log.terms(account, { includedUnits: '0' });
       await world.log.keyCall(account);
@@ -82,6 +84,11 @@ export async function openReceivables(env: Readonly<Record<string, string>> = {}
     world.clock.set('2026-11-02T03:00:00Z');
     await reconcile();
     await service.app.get(DraftsJob).run();
+    return customer;
+  }
+
+  async function october(...accounts: readonly string[]): Promise<Made> {
+    const customer = await drafts(...accounts);
     const [status, { items }] = await post('/invoices/finalize', { month: '2026-10', preview: false });
     expect(status).toBe(200);
     const made = items as readonly { number: string; id: string; payable: string }[];
@@ -110,5 +117,5 @@ export async function openReceivables(env: Readonly<Record<string, string>> = {}
     await service.close();
     await world.close();
   };
-  return { world, service, post, reconcile, october, send, open, stateOf, close };
+  return { world, service, post, reconcile, drafts, october, send, open, stateOf, close };
 }

@@ -141,7 +141,9 @@ export async function readCreditNote(sql: SqlPool, given: Invoice, note: CreditN
     lines: taken.map(({ line }, index): DocumentLine => {
       const amountCents = cents[index] ?? 0n;
       const description = `Taken back of: ${lines[line - 1]?.description ?? `line ${line}`}`;
-      return { description, quantity: 1n, unitPrice: amountCents * 10_000n, amountCents, taxCode: invoice.taxCode };
+      // A price is never below 0.
+      const [quantity, unitCents] = amountCents < 0n ? [-1n, -amountCents] : [1n, amountCents];
+      return { description, quantity, unitPrice: unitCents * 10_000n, amountCents, taxCode: invoice.taxCode };
     }),
     taxes: taxesOf(invoice, { isReverse, baseCents: subtotalCents, amountCents: taxCents }),
     subtotalCents,

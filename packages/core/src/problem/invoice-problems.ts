@@ -48,6 +48,17 @@ export const invoiceProblems = {
     title: 'The credit note would take back more than was invoiced',
     remedy: 'Read the invoice: what earlier credit notes took back counts too.',
   },
+  'adjustment/not-found': {
+    status: 404,
+    title: 'There is no such adjustment',
+    remedy: 'Check the id against the list of adjustments.',
+  },
+  'adjustment/conflict': {
+    status: 409,
+    title: 'The state of the adjustment does not allow it',
+    remedy:
+      'Read the adjustment: another operator than its maker approves it, and what is on a final invoice is mended by another adjustment.',
+  },
   'seller/not-found': {
     status: 404,
     title: 'There is no such seller',

@@ -7,7 +7,8 @@ export const expectedInvoices = `
   select 'invoice:' || i.id as source, line.account, 'USD' as asset, case i.state when 'void' then 0 else line.amount end
   from billing.invoice i
   cross join lateral (
-    select coalesce(sum(l.amount) filter (where l.kind <> 'plan'), 0) as usage,
+    select coalesce(sum(l.amount) filter (where l.kind in ('included', 'overage')), 0) as usage,
+      coalesce(sum(l.amount) filter (where l.kind = 'adjustment'), 0) as adjusted,
       coalesce(sum(l.amount) filter (where l.kind = 'plan'), 0) as plans
     from billing.invoice_line l where l.invoice_id = i.id) as s
   cross join lateral (values
@@ -15,7 +16,8 @@ export const expectedInvoices = `
     ('unbilled-receivable:' || i.account, -s.usage),
     ('deferred-revenue:' || i.customer_id, -s.plans),
     ('tax-payable:' || i.tax_code, -i.tax_cents * 10000),
-    ('rounding', s.usage + s.plans + i.tax_cents * 10000 - i.payable_cents * 10000)) as line (account, amount)
+    ('adjustments', -s.adjusted),
+    ('rounding', s.usage + s.plans + s.adjusted + i.tax_cents * 10000 - i.payable_cents * 10000)) as line (account, amount)
   where i.customer_id is not null and line.account is not null
   union all
   select 'release:' || r.invoice_id || ':' || r.day, line.account, 'USD',

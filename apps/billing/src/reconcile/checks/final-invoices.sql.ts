@@ -63,6 +63,12 @@ export function checkFinalInvoices(ids: readonly string[] | null): Check {
           where p.invoice_id = i.id and u.source is null) as p
         where i.paid <> p.amount
         union all
+        select i.id || ':adjustments', i.id, i.total, 'Its lines of adjustments are not what it took of them.'
+        from due i where exists (
+          select 1 from (select line, amount from billing.invoice_line where invoice_id = i.id and kind = 'adjustment') as l
+          full join (select line, amount from billing.invoice_adjustment where invoice_id = i.id) as t using (line)
+          where l.amount is distinct from t.amount)
+        union all
         select 'note:' || n.id, n.invoice_id, n.amount, 'A credit note is not what its digest and lines say, or all '
           || 'of the invoice are more than it.'
         from notes n join due i on i.id = n.invoice_id
