@@ -14,6 +14,7 @@ import { CloseMonths1799000000410 } from './close/close.migration.js';
 import { MonthEventEntity } from './close/month-event.entity.js';
 import { MonthSignOffEntity } from './close/month-sign-off.entity.js';
 import { ContractEntity } from './customer/contract.entity.js';
+import { NameCountries1799000000963 } from './customer/country.migration.js';
 import { CustomerEntity } from './customer/customer.entity.js';
 import { CreateCustomer1799000000500 } from './customer/customer.migration.js';
 import { SellerEntity } from './customer/seller.entity.js';
@@ -186,6 +187,7 @@ const migrations = [
   UnmatchPayments1799000000960,
   WriteReminders1799000000961,
   AdjustInvoices1799000000962,
+  NameCountries1799000000963,
   KnowSessions1799000000980,
 ];
 

@@ -30,6 +30,8 @@ interface Facts {
 interface Tax {
   readonly code: string;
   readonly points: number;
+  /** Whether the customer owes it. */
+  readonly isReverse: boolean;
   readonly reason: string | null;
 }
 
@@ -168,7 +170,10 @@ export class Finalizing {
       })),
       total: invoice.total.toString(),
       subtotalCents: subtotalCents.toString(),
-      tax: tax === null ? null : { code: tax.code, basisPoints: tax.points, reason: tax.reason },
+      tax:
+        tax === null
+          ? null
+          : { code: tax.code, basisPoints: tax.points, reverseCharge: tax.isReverse, reason: tax.reason },
       taxCents: taxCents.toString(),
       payableCents: payableCents.toString(),
       entries: {
@@ -229,9 +234,9 @@ export class Finalizing {
   async #facts(tx: Sql, account: string, { start, end }: Period): Promise<Facts> {
     const [row] = await tx.query<{ contract: string; seller: Facts['seller']; customer: Facts['customer'] }>({
       text: `select c.id as contract,
-          json_build_object('id', s.id, 'legalName', s.legal_name, 'address', s.address, 'taxId', s.tax_id,
+          json_build_object('id', s.id, 'legalName', s.legal_name, 'address', s.address, 'country', s.country, 'taxId', s.tax_id,
             'payTo', s.pay_to, 'series', s.series) as seller,
-          json_build_object('id', k.id, 'legalName', k.legal_name, 'address', k.address, 'taxId', k.tax_id,
+          json_build_object('id', k.id, 'legalName', k.legal_name, 'address', k.address, 'country', k.country, 'taxId', k.tax_id,
             'contacts', k.contacts, 'language', k.language, 'reportingCurrency', k.reporting_currency,
             'paymentDays', k.payment_days, 'taxCode', k.tax_code) as customer
         from billing.contract c
@@ -247,13 +252,13 @@ export class Finalizing {
 
   async #tax(tx: Sql, code: string | null, { end }: Period): Promise<Tax | null> {
     if (code === null) return null;
-    const [row] = await tx.query<{ basis_points: number; reason: string | null }>({
-      text: `select basis_points, reason from billing.tax_rate where code = $1 and valid_from < $2
+    const [row] = await tx.query<{ basis_points: number; reverse_charge: boolean; reason: string | null }>({
+      text: `select basis_points, reverse_charge, reason from billing.tax_rate where code = $1 and valid_from < $2
         order by valid_from desc limit 1`,
       values: [code, end],
     });
     if (row === undefined) throw new Problem('invoice/no-tax-rate', `The code is ${code}.`);
-    return { code, points: row.basis_points, reason: row.reason };
+    return { code, points: row.basis_points, isReverse: row.reverse_charge, reason: row.reason };
   }
 }
 

@@ -11,7 +11,7 @@ export const invoiceProblems = {
     status: 409,
     title: 'The invoice cannot be an electronic invoice',
     remedy:
-      'The detail says what is missing: an invoice is final, has a seller and a customer, and both have a country and the tax ids that their taxes ask for.',
+      'The detail says what is missing: an invoice is final, has a seller and a customer, and both have a country and the tax ids that their taxes ask for. What was missing when it became final is entered, and the invoice voided and made final again.',
   },
   'invoice/no-contract': {
     status: 409,
