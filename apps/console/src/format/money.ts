@@ -18,8 +18,11 @@ export const formatCount = (count: Decimal | number, locale: string): string =>
   new Intl.NumberFormat(locale).format(typeof count === 'number' ? count : BigInt(count));
 
 /** Sums decimal texts of six places at most, exactly. */
-export function sumMoney(amounts: readonly Decimal[]): Decimal {
-  const micros = amounts.reduce((sum, amount) => sum + toMicros(amount), 0n);
+export const sumMoney = (amounts: readonly Decimal[]): Decimal =>
+  fromMicros(amounts.reduce((sum, amount) => sum + toMicros(amount), 0n));
+
+/** Decimal text of millionths. */
+export function fromMicros(micros: bigint): Decimal {
   const text = (micros < 0n ? -micros : micros).toString().padStart(7, '0');
   return `${micros < 0n ? '-' : ''}${text.slice(0, -6)}.${text.slice(-6)}`;
 }
