@@ -26,18 +26,14 @@ export class ApiProblem extends Error {
   }
 }
 
-/** The problem in an answer; it need not be one of ours, as with a proxy between. */
-export async function problemOf(response: Response): Promise<ApiProblem> {
-  const body = (await response
-    .clone()
-    .json()
-    .catch(() => ({}))) as Partial<ProblemBody> & { readonly errors?: readonly string[] };
-  return new ApiProblem(
-    response.status,
-    body.code ?? `http/${response.status}`,
-    body.detail ?? body.title ?? `The answer was ${response.status}.`,
-    body.errors,
-  );
+/** The problem that an answer's body is; it need not be one of ours, as with a proxy between. */
+export function problemOf(status: number, body: unknown): ApiProblem {
+  const { code, detail, title, errors } = (
+    typeof body === 'object' && body !== null ? body : {}
+  ) as Partial<ProblemBody> & {
+    readonly errors?: readonly string[];
+  };
+  return new ApiProblem(status, code ?? `http/${status}`, detail ?? title ?? `The answer was ${status}.`, errors);
 }
 
 export const offline = (): ApiProblem =>
