@@ -39,7 +39,7 @@ export interface Effect {
   readonly account: Account;
   readonly units: string;
   readonly now: string;
-  readonly then: string;
+  readonly next: string;
   /** Millionths of a dollar. */
   readonly difference: bigint;
   readonly refused: string;
@@ -58,14 +58,14 @@ export function effectsOf(
     .filter(({ status }) => status !== 'closed')
     .map((account): Effect => {
       const used = units.get(account.id) ?? '0';
-      const [now, then] = [costOn(account.plan, used), costOn(terms, used)];
+      const [now, next] = [costOn(account.plan, used), costOn(terms, used)];
       return {
         account,
         units: used,
         now: now.total,
-        then: then.total,
-        difference: toMicros(then.total) - toMicros(now.total),
-        refused: then.unitsRefused,
+        next: next.total,
+        difference: toMicros(next.total) - toMicros(now.total),
+        refused: next.unitsRefused,
       };
     })
     .toSorted((one, other) => (one.difference < other.difference ? 1 : one.difference > other.difference ? -1 : 0));

@@ -24,7 +24,7 @@ export function Effects({ accounts, terms }: EffectsProps) {
     <Shown of={units} what={`Reading the usage of ${month}`}>
       {(used) => {
         const effects = effectsOf(accounts, used, terms);
-        const [now, then] = [sumMoney(effects.map((one) => one.now)), sumMoney(effects.map((one) => one.then))];
+        const [now, next] = [sumMoney(effects.map((one) => one.now)), sumMoney(effects.map((one) => one.next))];
         return (
           <>
             <p>If all of them were on it: a whole month with the units of {formatMonth(month, locale)}, before tax.</p>
@@ -33,7 +33,7 @@ export function Effects({ accounts, terms }: EffectsProps) {
                 <Money amount={now} asset="USD" />
               </Stat>
               <Stat label="They would pay">
-                <Money amount={then} asset="USD" />
+                <Money amount={next} asset="USD" />
               </Stat>
               <Stat label="Pay more">
                 <Count value={effects.filter(({ difference }) => difference > 0n).length} />
@@ -78,8 +78,8 @@ const columns: readonly Column<Effect>[] = [
   },
   {
     title: 'Then',
-    text: ({ then }) => then,
-    cell: ({ then }) => <Money amount={then} asset="USD" />,
+    text: ({ next }) => next,
+    cell: ({ next }) => <Money amount={next} asset="USD" />,
     isNumber: true,
     width: '9rem',
   },

@@ -1,5 +1,5 @@
 import { useParams } from 'wouter';
-import { networkName } from '../../format/token.js';
+import { networkName, tokenAmount } from '../../format/token.js';
 import { Page } from '../../ui/page.js';
 import { Empty, Shown } from '../../ui/states.js';
 import { Badge, Id, Moment } from '../../ui/values.js';
@@ -33,29 +33,28 @@ export default function ProductPage() {
   );
 }
 
+const rangeOf = ([min, max]: readonly [string, string]) => ({ min, max });
+
+/** What is paid in: the symbol of a token that is known, else its contract. */
+const tokenOf = (network: string, asset: string): string => tokenAmount({ network, asset }, '0')?.asset ?? asset;
+
 const Past = ({ price: { id, terms, firstSeenAt }, isNow }: { readonly price: PastPrice; readonly isNow: boolean }) => (
   <>
     <strong>
-      {terms.price === undefined ? null : <Between range={terms.price} asset={terms.currency ?? 'USD'} />}
+      <Between range={rangeOf(terms.price)} asset={terms.currency} />
     </strong>{' '}
-    {terms.units === undefined ? null : (
-      <>
-        or <BetweenCounts range={terms.units} /> units by key
-      </>
-    )}{' '}
+    or <BetweenCounts range={rangeOf(terms.units)} /> units by key{' '}
     <span className="muted">
       since <Moment at={firstSeenAt} />
     </span>{' '}
     {isNow ? <Badge state="on offer" tone="good" /> : null} <Id value={id} length={20} />
-    {terms.accepts === undefined ? null : (
-      <ul>
-        {terms.accepts.map(({ network, symbol, payTo, flow, currency, price }) => (
-          <li key={`${network} ${symbol} ${payTo} ${flow}`}>
-            <Between range={price} asset={currency} /> in {symbol} on {networkName(network)}, {flow}, to{' '}
-            <Id value={payTo} />
-          </li>
-        ))}
-      </ul>
-    )}
+    <ul>
+      {terms.accepts.map(([network, asset, payTo, flow, min, max]) => (
+        <li key={`${network} ${asset} ${payTo} ${flow}`}>
+          <Between range={{ min, max }} asset={tokenOf(network, asset)} /> on {networkName(network)}, {flow}, to{' '}
+          <Id value={payTo} />
+        </li>
+      ))}
+    </ul>
   </>
 );

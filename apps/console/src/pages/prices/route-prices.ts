@@ -30,10 +30,25 @@ export interface RoutePrice {
   readonly firstSeenAt: string;
 }
 
-/** A price that a product has had: its terms are those that were on offer. */
+type Pair = readonly [min: string, max: string];
+
+/** A price that a product has had, as it was recorded: in the fewest letters, for an id is made of it. */
 export interface PastPrice {
   readonly id: string;
-  readonly terms: Partial<Omit<RoutePrice, 'id' | 'sku' | 'firstSeenAt'>>;
+  readonly terms: {
+    readonly scope: string;
+    readonly currency: string;
+    readonly price: Pair;
+    readonly units: Pair;
+    readonly accepts: readonly (readonly [
+      network: string,
+      asset: string,
+      payTo: string,
+      flow: string,
+      min: string,
+      max: string,
+    ])[];
+  };
   readonly firstSeenAt: string;
 }
 

@@ -70,9 +70,7 @@ export default function Receipts() {
 function ById({ id }: { readonly id: string }) {
   const found = useRead(['receipt', id], async () => {
     const [receipt, entry] = await Promise.all([
-      missing(
-        async () => ok(gate.GET('/receipts/{id}', { params: { path: { id } }, parseAs: 'text' })) as Promise<string>,
-      ),
+      missing(async () => ok<string>(gate.GET('/receipts/{id}', { params: { path: { id } }, parseAs: 'text' }))),
       missing(async () => ok(billing.GET('/entries/{id}', { params: { path: { id } } }))),
     ]);
     if (receipt === null && entry === null) {
