@@ -1,5 +1,12 @@
 import type { Rail } from '@keyfare/core/metering';
-import { type AssetCode, assetCodes, formatMoney, type LedgerAssetCode, ledgerAssetCodes, money } from '@keyfare/core/money';
+import {
+  type AssetCode,
+  assetCodes,
+  formatMoney,
+  type LedgerAssetCode,
+  ledgerAssetCodes,
+  money,
+} from '@keyfare/core/money';
 import { monthOf } from '@keyfare/core/time';
 import type { Sql } from '@keyfare/db/sql';
 import { z } from 'zod';
@@ -52,7 +59,10 @@ export async function readOverview(sql: Sql, now: Date): Promise<z.infer<typeof 
       text: `select count(*)::int as count from billing.break_resolution where state = 'proposed'`,
     }),
   ]);
-  const counted = new Map<string, { severity: (typeof severities)[number]; age: (typeof ages)[number]; count: number }>();
+  const counted = new Map<
+    string,
+    { severity: (typeof severities)[number]; age: (typeof ages)[number]; count: number }
+  >();
   for (const { class: name, age, count } of breaks) {
     const severity = severityOf(name);
     const key = `${severity} ${age}`;
