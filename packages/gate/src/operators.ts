@@ -29,4 +29,4 @@ export {
   SessionCookie,
 } from './operator/session-guard.js';
 export { type OperatorsAsyncOptions, OperatorsModule, type OperatorsOptions } from './operators.module.js';
-export { partOf, readVersion, StatusPart } from './status-part.js';
+export { type Part, partOf, readVersion, StatusPart } from './status-part.js';

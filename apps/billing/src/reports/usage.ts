@@ -1,6 +1,6 @@
 import type { Rail } from '@keyfare/core/metering';
 import { type AssetCode, assetCodes, formatMoney, money } from '@keyfare/core/money';
-import type { Period } from '@keyfare/core/time';
+import { monthOf, type Period } from '@keyfare/core/time';
 import type { Statement } from '@keyfare/db/sql';
 import { z } from 'zod';
 import { type FocusRow, type FocusView, focusColumns, focusView } from '../export/focus.js';
@@ -71,6 +71,73 @@ function dailyStatement({ start, end }: Period, part?: Part): Statement {
           ${where}
         group by day, rail, sku, customer, account, asset ${limit}) as summed`,
     values: [start, end, ...values],
+  };
+}
+
+/** What calls of one product by one account came to on a day. */
+export const accountUsageRow = z.object({
+  day: z.string(),
+  rail: z.enum(['key', 'x402']),
+  product: z.string(),
+  calls: z.string(),
+  units: z.string(),
+  /** Of the units, by key: those that the plan includes, and those beyond it. */
+  included: z.string(),
+  overage: z.string(),
+  asset: z.enum(assetCodes),
+  amount: z.string(),
+});
+
+interface AccountUsageRow extends Omit<DailyRow, 'customer'> {
+  readonly included: string;
+  readonly overage: string;
+}
+
+/**
+ * SQL for an account's charges, `$1`, from `$2`, the start of a month, to `$3`. Those that a wallet paid beyond a plan
+ * are of the account too; no index has them, so they are looked for only where such a plan was agreed.
+ */
+export const chargesOf = `(
+    select * from billing.charge where rail = 'key' and account = $1 and period_start >= $2 and period_start < $3
+    union all
+    select * from billing.charge where rail = 'x402' and account = $1 and period_start >= $2 and period_start < $3
+      and exists (select 1 from billing.terms where account = $1 and overage = 'x402'))`;
+
+/** The usage of one account by the day of the call, in UTC. */
+export function accountUsageTable(
+  account: string,
+  { start, end }: Period,
+): Table<AccountUsageRow, z.infer<typeof accountUsageRow>> {
+  return {
+    name: `usage-${start.toISOString().slice(0, 10)}`,
+    columns: Object.keys(accountUsageRow.shape) as (keyof z.infer<typeof accountUsageRow>)[],
+    amounts: ['amount'],
+    statement: {
+      text: `
+        select to_char(occurred_at at time zone 'UTC', 'YYYY-MM-DD') as day, rail, sku, asset, count(*)::text as calls,
+          sum(units)::text as units, sum(included)::text as included, sum(overage)::text as overage,
+          sum(amount)::text as amount
+        from ${chargesOf} c where occurred_at >= $4 and occurred_at < $3
+        group by 1, 2, 3, 4`,
+      values: [account, monthOf(start).start, end, start],
+    },
+    order: [
+      { column: 'day', kind: 'text' },
+      { column: 'rail', kind: 'text' },
+      { column: 'sku', kind: 'text' },
+      { column: 'asset', kind: 'text' },
+    ],
+    view: ({ day, rail, sku: product, calls, units, included, overage, asset, amount }) => ({
+      day,
+      rail: rail === 'x402' ? 'x402' : 'key',
+      product,
+      calls,
+      units,
+      included,
+      overage,
+      asset,
+      amount: formatMoney(money(asset, BigInt(amount))),
+    }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { useMemo } from 'react';
 import { type Plan, planName, usePlans } from '../../api/catalogue.js';
-import { toMicros } from '../../format/money.js';
+import { fromMicros, toMicros } from '../../format/money.js';
 import { costOn } from '../../format/plan-cost.js';
 import { formatMonth } from '../../format/time.js';
 import { usePreferences } from '../../shell/preferences.js';
@@ -134,11 +134,6 @@ function Comparison({ account, months }: { readonly account: Account; readonly m
   );
 }
 
-const decimal = (micros: bigint): string => {
-  const text = (micros < 0n ? -micros : micros).toString().padStart(7, '0');
-  return `${micros < 0n ? '-' : ''}${text.slice(0, -6)}.${text.slice(-6)}`;
-};
-
 const columnsOf = (account: Account): readonly Column<Row>[] => [
   {
     title: 'Plan',
@@ -176,8 +171,8 @@ const columnsOf = (account: Account): readonly Column<Row>[] => [
   },
   {
     title: 'Difference',
-    text: ({ difference }) => decimal(difference),
-    cell: ({ difference }) => <Money amount={decimal(difference)} asset="USD" />,
+    text: ({ difference }) => fromMicros(difference),
+    cell: ({ difference }) => <Money amount={fromMicros(difference)} asset="USD" />,
     isNumber: true,
   },
   {
