@@ -10,6 +10,7 @@ import { Files } from './files.js';
 import { InvoiceActions } from './invoice-actions.js';
 import { type Invoice, nameOf } from './kinds.js';
 import { Party } from './party.js';
+import { Payments } from './payments.js';
 
 type Line = Invoice['lines'][number] & { readonly place: number };
 
@@ -67,6 +68,7 @@ export default function InvoicePage() {
                 empty="Nothing is on it."
               />
             </Section>
+            <Payments invoice={shown} />
             <CreditNotes invoice={shown} />
             <Files invoice={shown} />
             <Proof invoice={shown} />

@@ -56,7 +56,7 @@ export function Jobs({ of }: { readonly of: Status['jobs'] }) {
                         title: 'Out of turn',
                         text: () => '',
                         cell: ({ name }: Queue) => (
-                          <Button look="quiet" onPress={() => setOpen(name)} aria-label={`Run ${name} now`}>
+                          <Button look="quiet" onPress={() => setOpen(name)} aria-label={`Run now: ${name}`}>
                             Run now
                           </Button>
                         ),

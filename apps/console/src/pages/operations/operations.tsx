@@ -5,6 +5,7 @@ import { Shown } from '../../ui/states.js';
 import { Age } from '../../ui/values.js';
 import { ApiStatus } from './api-status.js';
 import { BillingStatus } from './billing-status.js';
+import { Concerns } from './concerns.js';
 import { OperationsNav } from './nav.js';
 
 const everyMs = 10_000;
@@ -16,10 +17,11 @@ export default function Operations() {
   return (
     <Page title="Operations">
       <OperationsNav />
+      <Concerns api={api.data} books={books.data} />
       <Shown of={api} what="Asking the API">
         {(status) => (
           <>
-            <h2>
+            <h2 className="group">
               The API <Version of={status} />
             </h2>
             <ApiStatus status={status} />
@@ -29,7 +31,7 @@ export default function Operations() {
       <Shown of={books} what="Asking billing">
         {(status) => (
           <>
-            <h2>
+            <h2 className="group">
               Billing <Version of={status} />
             </h2>
             <BillingStatus status={status} />
