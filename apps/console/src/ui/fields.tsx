@@ -56,9 +56,9 @@ export function Field({ label, hint, isMultiline = false, placeholder, isLabelHi
       )}
       {suggestions === undefined ? null : (
         <datalist id={list}>
-          {suggestions.map(({ value, label }) => (
+          {suggestions.map(({ value, label: text }) => (
             <option key={value} value={value}>
-              {label}
+              {text}
             </option>
           ))}
         </datalist>
