@@ -13,6 +13,8 @@ import { AccountingMonthEntity } from './close/accounting-month.entity.js';
 import { CloseMonths1799000000410 } from './close/close.migration.js';
 import { MonthEventEntity } from './close/month-event.entity.js';
 import { MonthSignOffEntity } from './close/month-sign-off.entity.js';
+import { CustomerSessionEntity } from './console/customer-session.entity.js';
+import { LetCustomersIn1799000000990 } from './console/customer-session.migration.js';
 import { ContractEntity } from './customer/contract.entity.js';
 import { CustomerEntity } from './customer/customer.entity.js';
 import { CreateCustomer1799000000500 } from './customer/customer.migration.js';
@@ -138,6 +140,7 @@ const entities = [
   AuditEntity,
   IdempotentRequestEntity,
   KnownOperatorEntity,
+  CustomerSessionEntity,
 ];
 
 /** In the order in which they run. A merged migration is never edited. */
@@ -173,6 +176,7 @@ const migrations = [
   ReadGas1799000000941,
   CreditRefunds1799000000942,
   KnowSessions1799000000980,
+  LetCustomersIn1799000000990,
 ];
 
 const jobsLock = 0x6b66_6a62;

@@ -22,6 +22,8 @@ import { readMonth } from './read-month.js';
 export interface InvoiceQuery {
   readonly account?: string | undefined;
   readonly periodStart?: Date | undefined;
+  /** Those alone that are no drafts. */
+  readonly isIssued?: boolean | undefined;
   /** After this one. */
   readonly after: { readonly periodStart: string; readonly account: string; readonly id: string } | null;
   readonly limit: number;
@@ -93,10 +95,11 @@ export class InvoiceService {
   }
 
   /** The newest month first; one more than `limit`, where there are so many. */
-  async list({ account, periodStart, after, limit }: InvoiceQuery): Promise<readonly InvoiceSummary[]> {
+  async list({ account, periodStart, isIssued, after, limit }: InvoiceQuery): Promise<readonly InvoiceSummary[]> {
     const rows = await this.sql.query<InvoiceRow>({
       text: `select ${invoiceColumns} from billing.invoice i
         where ($1::text is null or account = $1) and ($2::timestamptz is null or period_start = $2)
+          and ($7::boolean is not true or state <> 'draft')
           and ($3::timestamptz is null or period_start < $3 or (period_start = $3 and (account, id) > ($4, $5::uuid)))
         order by period_start desc, account, id limit $6`,
       values: [
@@ -106,6 +109,7 @@ export class InvoiceService {
         after?.account ?? null,
         after?.id ?? null,
         limit + 1,
+        isIssued ?? null,
       ],
     });
     return rows.map(invoiceOf);

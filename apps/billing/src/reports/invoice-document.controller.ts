@@ -91,7 +91,11 @@ interface Asked {
   readonly known: string | undefined;
 }
 
-async function answerPdf(reply: FastifyReply, document: InvoiceDocument, { id, known }: Asked) {
+export async function answerPdf(
+  reply: FastifyReply,
+  document: InvoiceDocument,
+  { id, known }: Asked,
+): Promise<StreamableFile | undefined> {
   const name = `${nameOf(document, id)}.pdf`;
   return answer(reply, await renderPdf(document), { known, type: 'application/pdf', name });
 }

@@ -160,7 +160,7 @@ export class ReportController {
     @Req() request: FastifyRequest,
   ): Promise<Page<z.infer<typeof statementRow>> | StreamableFile> {
     const { id } = await this.customers.find('customer', query.customer);
-    return this.#answer(statementTable(id, rangeOf(query, this.now())), query, request);
+    return this.#answer(statementTable({ customer: id }, rangeOf(query, this.now())), query, request);
   }
 
   /** Every line of the journal. */
