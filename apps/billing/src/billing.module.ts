@@ -93,6 +93,7 @@ import { JobController, OperationsController } from './runtime/operations.contro
 import { Scheduler } from './runtime/scheduler.js';
 import { BillingStatus } from './runtime/status.service.js';
 import { billingRole, feedReaderRole, schema } from './schema.js';
+import { SignaturePool } from './signature-pool.js';
 import { Standstills } from './standstills.js';
 import { BillingHealth } from './status/health.js';
 import { BillingMetrics } from './status/metrics.js';
@@ -196,6 +197,7 @@ const connections: Provider[] = [
 /** The rooms, and the jobs that join them. */
 const rooms: Provider[] = [
   KeyStore,
+  { provide: SignaturePool, useFactory: () => new SignaturePool() },
   IntakeService,
   EntryStore,
   EntryStories,

@@ -18,6 +18,8 @@ const queries = new QueryClient({
       // What the API refuses it refuses again; a lost connection may come back.
       retry: (count, error) => count < 2 && (!(error instanceof ApiProblem) || error.isOffline || error.status === 503),
       staleTime: 5_000,
+      // Asked all the same, so that who waits is told.
+      networkMode: 'always',
     },
   },
 });

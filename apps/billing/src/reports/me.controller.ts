@@ -25,11 +25,12 @@ import { statementRow, statementTable } from './customer-statement.js';
 import { answerPdf } from './invoice-document.controller.js';
 import { readDocument } from './invoice-document.js';
 import { ownReceipt, readOwn, readReceipts, viewReceipt } from './own.js';
-import { isRange, rangeMessage, rangeOf, rangeQuery } from './range.js';
+import { isRange, isWithinAYear, rangeMessage, rangeOf, rangeQuery, yearMessage } from './range.js';
 import { ReportService } from './report.service.js';
 import { accountUsageRow, accountUsageTable } from './usage.js';
 
 const daysQuery = z.strictObject({ ...pageQuery, ...rangeQuery }).refine(isRange, rangeMessage);
+const usageQuery = daysQuery.refine(isWithinAYear, yearMessage);
 const listQuery = z.strictObject(pageQuery);
 const usdOrNull = z.string().nullable();
 
@@ -98,7 +99,7 @@ export class MeController {
   @ApiOkResponse({ standardSchema: pageOf(accountUsageRow) })
   async usage(
     @Req() request: FastifyRequest,
-    @Query({ schema: daysQuery }) query: z.infer<typeof daysQuery>,
+    @Query({ schema: usageQuery }) query: z.infer<typeof usageQuery>,
   ): Promise<Page<z.infer<typeof accountUsageRow>>> {
     const table = accountUsageTable(customerOf(request).account, rangeOf(query, this.now()));
     return this.reports.read(table, { limit: query.limit, cursor: query.cursor });

@@ -25,8 +25,8 @@ export async function readOwn(
     values: [account, now],
   });
   const [used] = await sql.query<{ units: string; amount: string }>({
-    text: `select coalesce(sum(units), 0)::text as units, coalesce(sum(amount), 0)::text as amount from billing.charge
-      where rail = 'key' and account = $1 and period_start = $2`,
+    text: `select coalesce(sum(units), 0)::text as units, coalesce(sum(amount), 0)::text as amount from billing.charge_day
+      where rail = 'key' and customer = $1 and account = $1 and period_start = $2`,
     values: [account, start],
   });
   return { plan, units: used?.units ?? '0', amount: used?.amount ?? '0' };

@@ -24,6 +24,11 @@ export const places: readonly Place[] = [
     key: 'r',
     load: async () => import('../pages/reconciliation/reconciliation.js'),
   },
+  { path: '/customers', title: 'Customers', key: 'c', load: async () => import('../pages/customers/customers.js') },
+  { path: '/payments', title: 'Payments', key: 'p', load: async () => import('../pages/payments/payments.js') },
+  { path: '/invoices', title: 'Invoices', key: 'i', load: async () => import('../pages/invoices/invoices.js') },
+  { path: '/ledger', title: 'Ledger', key: 'l', load: async () => import('../pages/ledger/ledger.js') },
+  { path: '/operations', title: 'Operations', key: 'o', load: async () => import('../pages/operations/operations.js') },
 ];
 
 /** Pages that are reached from others. */
@@ -31,4 +36,19 @@ export const furtherRoutes: readonly Route[] = [
   { path: '/reconciliation/breaks/:id', load: async () => import('../pages/reconciliation/case.js') },
   { path: '/reconciliation/months/:month', load: async () => import('../pages/reconciliation/month.js') },
   { path: '/reconciliation/runs/:id', load: async () => import('../pages/reconciliation/run.js') },
+  { path: '/customers/:id', load: async () => import('../pages/customers/account.js') },
+  { path: '/payments/:id', load: async () => import('../pages/payments/payment.js') },
+  { path: '/invoices/run', load: async () => import('../pages/invoices/run.js') },
+  { path: '/invoices/bank', load: async () => import('../pages/invoices/bank.js') },
+  { path: '/invoices/setup/:what?', load: async () => import('../pages/invoices/setup/setup.js') },
+  { path: '/invoices/customers/:id', load: async () => import('../pages/invoices/customer.js') },
+  { path: '/invoices/:id', load: async () => import('../pages/invoices/invoice.js') },
+  { path: '/ledger/journal', load: async () => import('../pages/ledger/journal.js') },
+  { path: '/ledger/accounts/:account', load: async () => import('../pages/ledger/account.js') },
+  { path: '/ledger/reports/:report?', load: async () => import('../pages/ledger/report.js') },
+  { path: '/ledger/files', load: async () => import('../pages/ledger/files.js') },
+  { path: '/operations/treasury', load: async () => import('../pages/operations/treasury.js') },
+  { path: '/operations/entries', load: async () => import('../pages/operations/entries.js') },
+  { path: '/operations/audit', load: async () => import('../pages/operations/audit.js') },
+  { path: '/operations/operators', load: async () => import('../pages/operations/operators.js') },
 ];
