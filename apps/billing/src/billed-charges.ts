@@ -34,6 +34,20 @@ export function billedChargesOf(months: string): string {
   });
 }
 
+/**
+ * The same of the charges that were too late for the invoice of their own month: what they cost follows their number.
+ */
+export function lateCharges(): string {
+  return billed({
+    finals: '',
+    charges: `(
+      select c.* from finals f
+      join billing.charge c on c.rail = 'key' and c.account = f.account and c.period_start = f.period_start
+        and (c.place > f.up_to_place or c.place in (select r.place from billing.readmission r where r.after_invoice = f.id)))`,
+    some: '',
+  });
+}
+
 /** The invoice of the charge's own month was final before the charge was made. */
 const isLate = 'f.id is not null and (c.place > f.up_to_place or r.after_invoice = f.id)';
 

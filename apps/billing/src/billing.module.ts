@@ -41,11 +41,14 @@ import { EntryStore } from './intake/entry-store.js';
 import { sqlFeed } from './intake/feed.js';
 import { IntakeService } from './intake/intake.service.js';
 import { KeyStore } from './intake/key.service.js';
+import { Adjustments } from './invoice/adjustments.js';
 import { InvoiceController } from './invoice/invoice.controller.js';
 import { InvoiceService } from './invoice/invoice.service.js';
 import { LedgerService } from './ledger/ledger.service.js';
 import { AuditController } from './operator/audit.controller.js';
 import { KnownOperators } from './operator/known-operators.js';
+import { Adjusting } from './pipeline/adjusting.js';
+import { AdjustmentController } from './pipeline/adjustment.controller.js';
 import { BankMatches } from './pipeline/bank-matches.js';
 import { BankPaymentController } from './pipeline/bank-payment.controller.js';
 import { BankStatementController } from './pipeline/bank-statement.controller.js';
@@ -66,6 +69,7 @@ import { InvoiceLifeController } from './pipeline/invoice-life.controller.js';
 import { InvoiceLife } from './pipeline/invoice-life.js';
 import { ReconcileJob } from './pipeline/reconcile.job.js';
 import { ReconciliationController } from './pipeline/reconciliation.controller.js';
+import { ReminderController } from './pipeline/reminder.controller.js';
 import { Resolutions } from './pipeline/resolutions.js';
 import { WalletMatches } from './pipeline/wallet-matches.js';
 import { RatingService } from './rating/rating.service.js';
@@ -74,6 +78,8 @@ import { BankAccounts } from './receivable/bank-accounts.js';
 import { BankPayments } from './receivable/bank-payments.js';
 import { Credits } from './receivable/credits.js';
 import { CsvBodies } from './receivable/csv-bodies.js';
+import { Proposals } from './receivable/proposals.js';
+import { Reminders } from './receivable/reminders.js';
 import { BreakService } from './reconcile/break.service.js';
 import { ReconcileService } from './reconcile/reconcile.service.js';
 import { RunStore } from './reconcile/run-store.js';
@@ -89,6 +95,7 @@ import { JobController, OperationsController } from './runtime/operations.contro
 import { Scheduler } from './runtime/scheduler.js';
 import { BillingStatus } from './runtime/status.service.js';
 import { billingRole, feedReaderRole, schema } from './schema.js';
+import { SignaturePool } from './signature-pool.js';
 import { Standstills } from './standstills.js';
 import { BillingHealth } from './status/health.js';
 import { BillingMetrics } from './status/metrics.js';
@@ -190,6 +197,7 @@ const connections: Provider[] = [
 /** The rooms, and the jobs that join them. */
 const rooms: Provider[] = [
   KeyStore,
+  { provide: SignaturePool, useFactory: () => new SignaturePool() },
   IntakeService,
   EntryStore,
   EntryStories,
@@ -197,11 +205,15 @@ const rooms: Provider[] = [
   LedgerService,
   Wallets,
   InvoiceService,
+  Adjustments,
+  Adjusting,
   MasterData,
   BankAccounts,
   BankPayments,
   BankStatements,
   BankMatches,
+  Proposals,
+  Reminders,
   WalletMatches,
   GasReadings,
   Credits,
@@ -250,6 +262,8 @@ export class BillingModule {
         BankPaymentController,
         CustomerCreditController,
         CustomerWalletController,
+        ReminderController,
+        AdjustmentController,
         WalletController,
         GasReadingController,
         ReconciliationController,

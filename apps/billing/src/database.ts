@@ -9,11 +9,13 @@ import { CreateChain1796000000400 } from './chain/chain.migration.js';
 import { ChainBlockEntity } from './chain/chain-block.entity.js';
 import { ChainCursorEntity } from './chain/chain-cursor.entity.js';
 import { ChainTransferEntity } from './chain/chain-transfer.entity.js';
+import { FindRarities1799000000989 } from './chain/find.migration.js';
 import { AccountingMonthEntity } from './close/accounting-month.entity.js';
 import { CloseMonths1799000000410 } from './close/close.migration.js';
 import { MonthEventEntity } from './close/month-event.entity.js';
 import { MonthSignOffEntity } from './close/month-sign-off.entity.js';
 import { ContractEntity } from './customer/contract.entity.js';
+import { NameCountries1799000000963 } from './customer/country.migration.js';
 import { CustomerEntity } from './customer/customer.entity.js';
 import { CreateCustomer1799000000500 } from './customer/customer.migration.js';
 import { SellerEntity } from './customer/seller.entity.js';
@@ -26,6 +28,8 @@ import { ReadByPlace1796000000700 } from './intake/place.migration.js';
 import { ReadmissionEntity } from './intake/readmission.entity.js';
 import { ReadmitEntries1799000000910 } from './intake/readmission.migration.js';
 import { ReceiptKeyEntity } from './intake/receipt-key.entity.js';
+import { AdjustmentEntity, InvoiceAdjustmentEntity } from './invoice/adjustment.entity.js';
+import { AdjustInvoices1799000000962 } from './invoice/adjustment.migration.js';
 import { CreditNoteEntity } from './invoice/credit-note.entity.js';
 import { CreditNoteLineEntity } from './invoice/credit-note-line.entity.js';
 import { InvoiceEntity } from './invoice/invoice.entity.js';
@@ -36,8 +40,10 @@ import { InvoicePaymentEntity } from './invoice/invoice-payment.entity.js';
 import { InvoiceReleaseEntity } from './invoice/invoice-release.entity.js';
 import { LiveInvoices1799000000510 } from './invoice/life.migration.js';
 import { NumberSeriesEntity } from './invoice/number-series.entity.js';
+import { UndonePaymentEntity } from './invoice/undone-payment.entity.js';
 import { AssetEntity } from './ledger/asset.entity.js';
-import { BalanceDayEntity, BalanceEntity } from './ledger/balance.entity.js';
+import { BalanceDayEntity, BalanceEntity, WalletDayEntity } from './ledger/balance.entity.js';
+import { DateMovements1799000000920 } from './ledger/dated.migration.js';
 import { CountEurc1798000000400 } from './ledger/eurc.migration.js';
 import { JournalEntity } from './ledger/journal.entity.js';
 import { CreateLedger1796000000300 } from './ledger/ledger.migration.js';
@@ -54,6 +60,8 @@ import {
   KnowSessions1799000000980,
 } from './operator/operator.migration.js';
 import { ChargeEntity } from './rating/charge.entity.js';
+import { ChargeDayEntity } from './rating/charge-day.entity.js';
+import { SumCharges1799000000921 } from './rating/charge-day.migration.js';
 import { EndTerms1797000000200 } from './rating/ends.migration.js';
 import { ChargeFreeCalls1798000000320 } from './rating/free.migration.js';
 import { PeriodTotalEntity } from './rating/period-total.entity.js';
@@ -66,6 +74,9 @@ import { CreditCustomers1799000000810 } from './receivable/credit.migration.js';
 import { CustomerCreditEntity } from './receivable/customer-credit.entity.js';
 import { CustomerWalletEntity } from './receivable/customer-wallet.entity.js';
 import { CreateBankPayments1799000000800 } from './receivable/receivable.migration.js';
+import { ReminderEntity, ReminderInvoiceEntity } from './receivable/reminder.entity.js';
+import { WriteReminders1799000000961 } from './receivable/reminder.migration.js';
+import { UnmatchPayments1799000000960 } from './receivable/unmatch.migration.js';
 import { KnowCustomerWallets1799000000820 } from './receivable/wallet.migration.js';
 import { BreakEntity } from './reconcile/break.entity.js';
 import { BreakCommentEntity, BreakEventEntity, BreakResolutionEntity } from './reconcile/case.entity.js';
@@ -94,6 +105,7 @@ const entities = [
   ReadmissionEntity,
   TermsEntity,
   ChargeEntity,
+  ChargeDayEntity,
   PeriodTotalEntity,
   AssetEntity,
   LedgerAccountEntity,
@@ -101,6 +113,7 @@ const entities = [
   MovementEntity,
   BalanceEntity,
   BalanceDayEntity,
+  WalletDayEntity,
   ChainCursorEntity,
   ChainBlockEntity,
   ChainTransferEntity,
@@ -111,6 +124,9 @@ const entities = [
   InvoiceLateEntity,
   InvoiceReleaseEntity,
   InvoicePaymentEntity,
+  UndonePaymentEntity,
+  AdjustmentEntity,
+  InvoiceAdjustmentEntity,
   CreditNoteEntity,
   CreditNoteLineEntity,
   NumberSeriesEntity,
@@ -122,6 +138,8 @@ const entities = [
   BankPaymentEntity,
   CustomerCreditEntity,
   CustomerWalletEntity,
+  ReminderEntity,
+  ReminderInvoiceEntity,
   WalletEntity,
   GasReadingEntity,
   BreakEntity,
@@ -169,10 +187,17 @@ const migrations = [
   KnowCustomerWallets1799000000820,
   ProveInvoices1799000000900,
   ReadmitEntries1799000000910,
+  DateMovements1799000000920,
+  SumCharges1799000000921,
   KnowWallets1799000000940,
   ReadGas1799000000941,
   CreditRefunds1799000000942,
+  UnmatchPayments1799000000960,
+  WriteReminders1799000000961,
+  AdjustInvoices1799000000962,
+  NameCountries1799000000963,
   KnowSessions1799000000980,
+  FindRarities1799000000989,
 ];
 
 const jobsLock = 0x6b66_6a62;

@@ -19,6 +19,7 @@ const routes: readonly (readonly [string, string])[] = [
   ['GET', '/invoices'],
   ['POST', '/invoices'],
   ['GET', '/invoices/x'],
+  ['GET', '/invoices/x/payments'],
   ['GET', '/sellers'],
   ['POST', '/sellers'],
   ['GET', '/customers'],

@@ -1,8 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import axe from 'axe-core';
 import type { Page } from 'playwright-core';
-
-const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 interface Violation {
   readonly id: string;
@@ -17,10 +14,10 @@ export class AxeResults {
   /** The findings that are serious or critical: the rule and the first place. */
   async serious(): Promise<readonly string[]> {
     // By the debugger's door: the page's own policy lets no other script in.
-    await this.page.evaluate(source);
+    await this.page.evaluate(axe.source);
     const violations = await this.page.evaluate(async () => {
-      const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } };
-      return (await axe.run()).violations;
+      const page = globalThis as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } };
+      return (await page.axe.run()).violations;
     });
     return violations
       .filter(({ impact }) => impact === 'serious' || impact === 'critical')

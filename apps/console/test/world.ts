@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { openBrowser } from '@keyfare/fixtures/browser';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 
@@ -33,9 +33,9 @@ export interface World {
   close(): Promise<void>;
 }
 
-const root = fileURLToPath(new URL('../../../../', import.meta.url));
-const seedCli = join(root, 'packages/seed/dist/src/cli.js');
-const startCli = join(root, 'packages/devstack/dist/src/start/cli.js');
+const require = createRequire(import.meta.url);
+const seedCli = require.resolve('@keyfare/seed/cli');
+const startCli = require.resolve('@keyfare/devstack/start');
 
 export async function openWorld(): Promise<World> {
   const home = mkdtempSync(join(tmpdir(), 'keyfare-console-'));

@@ -8,6 +8,7 @@ import { KnownOperators } from '../operator/known-operators.js';
 import { ChainJob } from '../pipeline/chain.job.js';
 import { IntakeJob } from '../pipeline/intake.job.js';
 import { ReconcileJob } from '../pipeline/reconcile.job.js';
+import { SignaturePool } from '../signature-pool.js';
 import { BillingMetrics } from '../status/metrics.js';
 import { changePool, evmChain, feedPool, memoryPool, operatorPool, reportPool } from '../tokens.js';
 import { isLoud, Loop, type LoopState } from './loop.js';
@@ -38,6 +39,7 @@ export class BillingLifecycle implements OnApplicationBootstrap, OnApplicationSh
     @Inject(memoryPool) private readonly memorySql: SqlPool,
     private readonly known: KnownOperators,
     private readonly changes: Changes,
+    private readonly signatures: SignaturePool,
     @Inject(evmChain) private readonly evm: Chain,
   ) {
     const pools = { books: sql, feed: feedSql, reports: reportSql, changes: changeSql, operators: operatorSql };
@@ -78,6 +80,7 @@ export class BillingLifecycle implements OnApplicationBootstrap, OnApplicationSh
       ...[...this.#loops.values()].map((loop) => loop.stop()),
     ]);
     this.evm.close();
+    await this.signatures.close();
     const pools = [this.sql, this.feedSql, this.reportSql, this.changeSql, this.operatorSql, this.memorySql];
     await Promise.all([this.dataSource.destroy(), ...pools.map((pool) => pool.close())]);
     this.#logger.log('the books are closed');

@@ -26,14 +26,19 @@ export class ApiProblem extends Error {
   }
 }
 
+/** What problems of ours may have beside the members of RFC 9457. */
+type AnyProblem = Partial<ProblemBody> & {
+  readonly errors?: readonly string[];
+  /** Of a file, by the number of the line. */
+  readonly faults?: readonly { readonly line: number; readonly fault: string }[];
+};
+
 /** The problem that an answer's body is; it need not be one of ours, as with a proxy between. */
 export function problemOf(status: number, body: unknown): ApiProblem {
-  const { code, detail, title, errors } = (
-    typeof body === 'object' && body !== null ? body : {}
-  ) as Partial<ProblemBody> & {
-    readonly errors?: readonly string[];
-  };
-  return new ApiProblem(status, code ?? `http/${status}`, detail ?? title ?? `The answer was ${status}.`, errors);
+  const found = (typeof body === 'object' && body !== null ? body : {}) as AnyProblem;
+  const { code = `http/${status}`, detail, title, errors, faults } = found;
+  const lines = errors ?? faults?.map(({ line, fault }) => `Line ${line}: ${fault}`);
+  return new ApiProblem(status, code, detail ?? title ?? `The answer was ${status}.`, lines);
 }
 
 export const offline = (): ApiProblem =>

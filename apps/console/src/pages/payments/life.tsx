@@ -14,8 +14,8 @@ const titles: Readonly<Record<Name, string>> = {
   sent: 'Sent to the chain',
   mined: 'In a block',
   final: 'Final',
-  failed: 'Failed',
-  expired: 'Expired',
+  failed: 'Nothing was paid',
+  expired: 'It ran out',
   'refund-due': 'Owed back',
 };
 
@@ -56,7 +56,8 @@ function detailOf(step: Told, payment: PaymentDetail): ReactNode {
       return 'So many blocks are on top of it that it cannot be dropped.';
     case 'refund-due':
       return <Link href="/payments?part=refunds">To the refunds</Link>;
-    default:
+    case 'failed':
+    case 'expired':
       return 'Nothing moved, and nothing will with this authorization.';
   }
 }

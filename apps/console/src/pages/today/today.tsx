@@ -58,13 +58,16 @@ function MoneyStats({ of: { days, balances, proposals } }: { readonly of: Overvi
         <Money amount={balanceOf(balances, ['receivable'], 'USD')} asset="USD" />
       </Stat>
       <Stat label="Settled in the tills" href="/ledger">
-        <Money amount={balanceOf(balances, ['usdc'], 'USDC')} asset="USDC" />
+        <Tokens of={balances} kinds={['usdc', 'eurc']} />
       </Stat>
       <Stat label="Sold, not settled" href="/payments">
-        <Money amount={balanceOf(balances, ['x402-receivable', 'deferred-receivable'], 'USDC')} asset="USDC" />
+        <Tokens
+          of={balances}
+          kinds={['x402-receivable', 'deferred-receivable', 'x402-receivable-eurc', 'deferred-receivable-eurc']}
+        />
       </Stat>
       <Stat label="Refunds due" href="/ledger/reports/refunds">
-        <Money amount={balanceOf(balances, ['refunds-due'], 'USDC', -1n)} asset="USDC" />
+        <Tokens of={balances} kinds={['refunds-due', 'refunds-due-eurc']} sign={-1n} />
       </Stat>
       <Stat label="Wait for a second person" href="/reconciliation" {...(proposals > 0 ? { tone: 'warn' } : {})}>
         <Count value={proposals} />
@@ -72,6 +75,26 @@ function MoneyStats({ of: { days, balances, proposals } }: { readonly of: Overvi
     </div>
   );
 }
+
+interface TokensProps {
+  readonly of: Overview['balances'];
+  readonly kinds: readonly string[];
+  readonly sign?: 1n | -1n;
+}
+
+/** What stands there of each token; USDC also where it is nothing. */
+const Tokens = ({ of, kinds, sign = 1n }: TokensProps) => (
+  <>
+    {(['USDC', 'EURC'] as const).map((asset) => {
+      const amount = balanceOf(of, kinds, asset, sign);
+      return asset === 'EURC' && /^0\.0+$/.test(amount) ? null : (
+        <div key={asset}>
+          <Money amount={amount} asset={asset} />
+        </div>
+      );
+    })}
+  </>
+);
 
 function Revenue({ of: { days, asOf } }: { readonly of: Overview }) {
   const { times, calls, amounts } = useMemo(() => seriesOf(days, asOf), [days, asOf]);

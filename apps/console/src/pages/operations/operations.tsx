@@ -1,0 +1,5 @@
+import { Page } from '../../ui/page.js';
+
+export default function Stub() {
+  return <Page title="Soon">…</Page>;
+}
