@@ -1,8 +1,33 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { AxeResults } from './axe.js';
+import { journeys } from './journeys.js';
 import { openWorld, type Person, password, type World } from './world.js';
 
-const pages = ['/', '/reconciliation'] as const;
+const require = createRequire(import.meta.url);
+
+const pages = [
+  '/',
+  '/reconciliation',
+  '/customers',
+  '/payments',
+  '/receipts',
+  '/invoices',
+  '/invoices/run',
+  '/invoices/bank',
+  '/invoices/setup',
+  '/ledger',
+  '/ledger/journal',
+  '/ledger/reports/revenue',
+  '/ledger/files',
+  '/prices',
+  '/operations',
+  '/operations/treasury',
+  '/operations/entries',
+  '/operations/audit',
+  '/operations/operators',
+] as const;
 
 describe('the console in a real Chromium', () => {
   let world: World;
@@ -232,4 +257,16 @@ describe('the console in a real Chromium', () => {
     },
     60_000,
   );
+
+  it('knows the API as it is: its types are of the documents that both programs serve', async () => {
+    for (const [of, name] of [
+      ['billing', 'billing'],
+      ['api', 'gate'],
+    ] as const) {
+      const kept = JSON.parse(readFileSync(require.resolve(`@keyfare/api-types/${name}.json`), 'utf8')) as unknown;
+      expect(await world.ask('/openapi.json', { of })).toEqual(kept);
+    }
+  });
+
+  journeys(() => world);
 });

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +19,8 @@ export interface Person {
 export interface World {
   readonly billing: string;
   readonly api: string;
+  /** Of an account that has not called yet. */
+  readonly demoKey: string;
   readonly browser: Browser;
   /** Asks the API or billing as the owner. */
   ask<T>(
@@ -38,20 +40,20 @@ const seedCli = require.resolve('@keyfare/seed/cli');
 const startCli = require.resolve('@keyfare/devstack/start');
 
 export async function openWorld(): Promise<World> {
-  const home = mkdtempSync(join(tmpdir(), 'keyfare-console-'));
-  chmodSync(home, 0o711);
-  const history = ['--accounts', '6', '--calls', '240', '--months', '2', '--paid-percent', '10', '--home', home];
-  await whole(spawn(process.execPath, [seedCli, ...history, '--seed', 'console', '--json']));
-  // Small amounts are enough for two people to have to agree.
-  writeFileSync(join(home, 'billing.env'), 'FOUR_EYES_ABOVE=0.01\n');
-  const stack = spawn(process.execPath, [startCli, '--json', '--no-story'], {
-    env: { ...process.env, KEYFARE_HOME: home },
-  });
-  const ended = new Promise((resolve) => void stack.once('exit', resolve));
-  const { api, billing, adminToken } = JSON.parse(await firstLine(stack)) as Record<
-    'api' | 'billing' | 'adminToken',
-    string
-  >;
+  const dev = process.env['KFDEV'];
+  const home = dev === undefined ? mkdtempSync(join(tmpdir(), 'keyfare-console-')) : '/nonexistent';
+  let stack: ChildProcess | undefined;
+  let ready = dev === undefined ? '' : readFileSync(dev, 'utf8');
+  if (dev === undefined) {
+    chmodSync(home, 0o711);
+    const history = ['--accounts', '6', '--calls', '240', '--months', '2', '--paid-percent', '10', '--home', home];
+    await whole(spawn(process.execPath, [seedCli, ...history, '--seed', 'console', '--json']));
+    writeFileSync(join(home, 'billing.env'), 'FOUR_EYES_ABOVE=0.01\n');
+    stack = spawn(process.execPath, [startCli, '--json', '--no-story'], { env: { ...process.env, KEYFARE_HOME: home } });
+    ready = await firstLine(stack);
+  }
+  const { api, billing, adminToken, demoKey } = JSON.parse(ready) as Record<'api' | 'billing' | 'adminToken' | 'demoKey', string>;
+  const ended = new Promise((resolve) => (stack === undefined ? resolve(0) : void stack.once('exit', resolve)));
   const browser = await openBrowser();
 
   const ask: World['ask'] = async <T>(
@@ -77,6 +79,7 @@ export async function openWorld(): Promise<World> {
   };
   return {
     api,
+    demoKey,
     billing,
     browser,
     ask,
@@ -104,7 +107,7 @@ export async function openWorld(): Promise<World> {
     context,
     close: async () => {
       await browser.close();
-      stack.kill('SIGINT');
+      stack?.kill('SIGINT');
       await ended;
       rmSync(home, { recursive: true, force: true });
     },
