@@ -44,11 +44,14 @@ import { EntryStore } from './intake/entry-store.js';
 import { sqlFeed } from './intake/feed.js';
 import { IntakeService } from './intake/intake.service.js';
 import { KeyStore } from './intake/key.service.js';
+import { Adjustments } from './invoice/adjustments.js';
 import { InvoiceController } from './invoice/invoice.controller.js';
 import { InvoiceService } from './invoice/invoice.service.js';
 import { LedgerService } from './ledger/ledger.service.js';
 import { AuditController } from './operator/audit.controller.js';
 import { KnownOperators } from './operator/known-operators.js';
+import { Adjusting } from './pipeline/adjusting.js';
+import { AdjustmentController } from './pipeline/adjustment.controller.js';
 import { BankMatches } from './pipeline/bank-matches.js';
 import { BankPaymentController } from './pipeline/bank-payment.controller.js';
 import { BankStatementController } from './pipeline/bank-statement.controller.js';
@@ -69,6 +72,7 @@ import { InvoiceLifeController } from './pipeline/invoice-life.controller.js';
 import { InvoiceLife } from './pipeline/invoice-life.js';
 import { ReconcileJob } from './pipeline/reconcile.job.js';
 import { ReconciliationController } from './pipeline/reconciliation.controller.js';
+import { ReminderController } from './pipeline/reminder.controller.js';
 import { Resolutions } from './pipeline/resolutions.js';
 import { WalletMatches } from './pipeline/wallet-matches.js';
 import { RatingService } from './rating/rating.service.js';
@@ -77,6 +81,8 @@ import { BankAccounts } from './receivable/bank-accounts.js';
 import { BankPayments } from './receivable/bank-payments.js';
 import { Credits } from './receivable/credits.js';
 import { CsvBodies } from './receivable/csv-bodies.js';
+import { Proposals } from './receivable/proposals.js';
+import { Reminders } from './receivable/reminders.js';
 import { BreakService } from './reconcile/break.service.js';
 import { ReconcileService } from './reconcile/reconcile.service.js';
 import { RunStore } from './reconcile/run-store.js';
@@ -205,11 +211,15 @@ const rooms: Provider[] = [
   LedgerService,
   Wallets,
   InvoiceService,
+  Adjustments,
+  Adjusting,
   MasterData,
   BankAccounts,
   BankPayments,
   BankStatements,
   BankMatches,
+  Proposals,
+  Reminders,
   WalletMatches,
   GasReadings,
   Credits,
@@ -258,6 +268,8 @@ export class BillingModule {
         BankPaymentController,
         CustomerCreditController,
         CustomerWalletController,
+        ReminderController,
+        AdjustmentController,
         WalletController,
         GasReadingController,
         ReconciliationController,

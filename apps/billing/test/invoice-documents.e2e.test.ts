@@ -100,15 +100,29 @@ describe('a final invoice', () => {
     await make('/tax-rates', { code: 'rc', ...rate });
     const sellers = (await service.call('/sellers')).body as { items: readonly { id: string }[] };
     const customers = (await service.call('/customers')).body as { items: readonly { id: string }[] };
-    await world.rows(`update billing.seller set address = E'Gasse 1\\nWien\\nAustria', tax_id = 'ATU12345678'
-      where id = '${sellers.items[0]?.id}'`);
-    await world.rows(`update billing.customer set address = E'Street 2\\nPL', tax_id = 'PL1234567890', tax_code = 'rc'
-      where id = '${customers.items[0]?.id}'`);
+    const headers = { 'if-match': '*' };
+    const change = async (path: string, body: object): Promise<void> => {
+      expect((await service.call(path, { method: 'PATCH', body, headers })).status).toBe(200);
+    };
+    await change(`/sellers/${sellers.items[0]?.id}`, { taxId: 'ATU12345678' });
+    await change(`/customers/${customers.items[0]?.id}`, { country: 'PL', taxId: 'PL1234567890', taxCode: 'rc' });
     world.clock.set('2026-11-02T03:00:00Z');
     await service.app.get(ReconcileJob).run('manual');
     const answer = await service.call('/invoices/finalize', { body: { month: '2026-10', preview: false } });
     expect(answer).toMatchObject({ status: 200, body: { refused: 0, items: [{ id, number: 'KF-000001' }] } });
     return id;
+  }
+
+  /** Voids it, and makes it final again with the country of the seller. */
+  async function again(): Promise<void> {
+    const { items } = (await service.call('/sellers')).body as { items: readonly { id: string }[] };
+    const headers = { 'if-match': '*' };
+    const path = `/sellers/${items[0]?.id}`;
+    expect((await service.call(path, { method: 'PATCH', body: { country: 'Austria' }, headers })).status).toBe(400);
+    await service.call(path, { method: 'PATCH', body: { country: 'AT' }, headers });
+    await service.call(`/invoices/${final}/void`, { body: {} });
+    const made = await service.call('/invoices/finalize', { body: { month: '2026-10', preview: false } });
+    [{ id: final }] = (made.body as { items: [{ id: string }] }).items;
   }
 
   it('has its number, its parties as they were, and its tax, in both files', async () => {
@@ -122,13 +136,30 @@ describe('a final invoice', () => {
       'Ácme Łódź',
       'Issued 2026-11-02 Due 2026-12-02',
       'Tax rc, reverse charge on 7.10',
+      'Poland',
+      'Reverse charge.',
     ]) {
       expect(text).toContain(said);
     }
+    // The seller had no country when it was frozen.
+    const early = await file(`${final}/xml`);
+    expect(JSON.parse(Buffer.from(early.content).toString())).toMatchObject({
+      code: 'invoice/no-e-invoice',
+      detail: 'The seller has no country.',
+    });
+    await again();
     const xml = await file(`${final}/xml`);
     expect([xml.status, xml.headers.get('content-type')]).toEqual([200, 'application/xml; charset=utf-8']);
     const said = Buffer.from(xml.content).toString();
     expect(said).toContain('<cbc:TaxExemptionReason>Reverse charge.</cbc:TaxExemptionReason>');
+    expect(said).toMatch(/<cac:TaxCategory>\s*<cbc:ID>AE</u);
+    expect(said).toContain('<cbc:TaxAmount currencyID="USD">0.00</cbc:TaxAmount>');
+    expect((await service.call(`/invoices/${final}`)).body).toMatchObject({
+      tax: '0.00',
+      taxCode: 'rc',
+      taxReason: 'Reverse charge.',
+      payable: '7.10',
+    });
     expect(said).toContain('<cbc:PayableAmount currencyID="USD">7.10</cbc:PayableAmount>');
   });
 
@@ -138,11 +169,11 @@ describe('a final invoice', () => {
     const note = await make(`/invoices/${final}/credit-notes`, credit);
     const pdf = await file(`${final}/credit-notes/${note}/pdf`);
     const { text } = await readPdf(pdf.content);
-    for (const said of ['Credit note KF/C-000001', 'Credits invoice KF-000001 of 2026-11-02', 'Total 2.00', 'Outage']) {
+    for (const said of ['Credit note KF/C-000001', 'Credits invoice KF-000002 of 2026-11-02', 'Total 2.00', 'Outage']) {
       expect(text).toContain(said);
     }
     const xml = Buffer.from((await file(`${final}/credit-notes/${note}/xml`)).content).toString();
-    expect(xml).toMatch(/<cac:InvoiceDocumentReference>\s*<cbc:ID>KF-000001</u);
+    expect(xml).toMatch(/<cac:InvoiceDocumentReference>\s*<cbc:ID>KF-000002</u);
     world.clock.set('2026-11-03T03:00:00Z');
     const rest = await make(`/invoices/${final}/credit-notes`, { reason: 'All' });
     expect(Buffer.from((await file(`${final}/credit-notes/${rest}/xml`)).content).toString()).toContain('>5.10<');

@@ -5,7 +5,7 @@ import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
 import { deriveId } from '../derive-id.js';
 import { clock, reportPool } from '../tokens.js';
-import { draftInvoice, type InvoiceDraft, isIdle, type PlanFee, planFees } from './draft.js';
+import { draftInvoice, type InvoiceDraft, isIdle, type PlanFee, planFees, takenAdjustments } from './draft.js';
 import { type DueDraft, readDueDrafts } from './due.js';
 import type { InvoiceState } from './invoice.entity.js';
 import {
@@ -92,6 +92,11 @@ export class InvoiceService {
   /** The plan fees on the draft of an account's month, as the caller's transaction sees it. */
   async planFees(tx: Sql, account: string, period: Period): Promise<readonly PlanFee[]> {
     return planFees(await readMonth(tx, account, period));
+  }
+
+  /** What the draft of an account's month takes of adjustments, as the caller's transaction sees it. */
+  async adjustments(tx: Sql, account: string, period: Period): Promise<ReturnType<typeof takenAdjustments>> {
+    return takenAdjustments(await readMonth(tx, account, period));
   }
 
   /** The accounts' months whose drafts are to be drawn up, see `dueDrafts`. */

@@ -6,7 +6,7 @@ import type { Table } from './table.js';
 /** A line of a customer's statement: what was invoiced is positive, what took from it negative; with the balance. */
 export const statementRow = z.object({
   at: z.iso.datetime(),
-  kind: z.enum(['opening', 'invoice', 'payment', 'credit-note', 'void', 'bad-debt', 'closing']),
+  kind: z.enum(['opening', 'invoice', 'payment', 'payment-undone', 'credit-note', 'void', 'bad-debt', 'closing']),
   document: z.string().nullable(),
   asset: z.literal('USD'),
   amount: z.string().nullable(),
@@ -68,6 +68,10 @@ const eventsOf = (column: 'account' | 'customer_id::text'): string => `
   union all
   select 'payment:' || p.source || ':' || i.id, p.applied_at, 'payment', i.number, -p.amount
   from billing.invoice_payment p join billing.invoice i on i.id = p.invoice_id where i.${column} = $1
+  union all
+  select 'undone:' || p.source || ':' || i.id, u.effective_at, 'payment-undone', i.number, p.amount
+  from billing.invoice_payment_undone u join billing.invoice_payment p using (source, invoice_id)
+  join billing.invoice i on i.id = p.invoice_id where i.${column} = $1
   union all
   select 'note:' || n.id, n.issued_at, 'credit-note', n.number, n.to_credit - n.total_cents * 10000
   from billing.credit_note n join billing.invoice i on i.id = n.invoice_id where i.${column} = $1
