@@ -217,8 +217,13 @@ describe('nobody else', () => {
       '401,credential/revoked',
     );
     expect(browser.cookies.size).toBe(0);
-    const answers = await Promise.all(Array.from({ length: 130 }, async () => enter({ key: 'kf_live_x' })));
-    expect(answers.map(String)).toContain('429,credential/throttled');
+    // More than the bound, however slowly this machine asks: it lets five more through each second.
+    const answers: string[] = [];
+    for (let turn = 0; turn < 20 && !answers.includes('429,credential/throttled'); turn += 1) {
+      const some = await Promise.all(Array.from({ length: 50 }, async () => enter({ key: 'kf_live_x' })));
+      answers.push(...some.map(String));
+    }
+    expect(answers).toContain('429,credential/throttled');
     // A good key is taken from the same address all the same.
     await signedIn('acct_2');
   });
