@@ -160,18 +160,21 @@ function Proposals() {
   const mayMoney = useMay('money');
   const [decision, setDecision] = useState<Decision>();
   const state = states.find((one) => one === filters.get('refund'));
-  const list = useEndless(['refunds', 'proposed', state], async (cursor) =>
-    ok(
-      gate.GET('/admin/refunds', {
-        params: {
-          query: {
-            limit: '100',
-            ...(cursor === undefined ? {} : { cursor }),
-            ...(state === undefined ? {} : { state }),
+  const list = useEndless(
+    ['refunds', 'proposed', state],
+    async (cursor) =>
+      ok(
+        gate.GET('/admin/refunds', {
+          params: {
+            query: {
+              limit: '100',
+              ...(cursor === undefined ? {} : { cursor }),
+              ...(state === undefined ? {} : { state }),
+            },
           },
-        },
-      }),
-    ),
+        }),
+      ),
+    { everyMs: 5_000 },
   );
   return (
     <Section title="Proposed and paid">
