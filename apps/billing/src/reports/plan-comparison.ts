@@ -2,7 +2,7 @@ import { formatMonth, type Period } from '@keyfare/core/time';
 import { z } from 'zod';
 import { formatAtomic } from '../export/decimal.js';
 import type { Table } from './table.js';
-import { chargesOf } from './usage.js';
+import { daysOf } from './usage.js';
 
 /** What an account's month would have cost on a plan, in dollars. */
 export const planComparisonRow = z.object({
@@ -53,7 +53,7 @@ export function planComparisonTable(
     name: `plan-comparison-${formatMonth(period)}`,
     columns: Object.keys(planComparisonRow.shape) as (keyof z.infer<typeof planComparisonRow>)[],
     amounts: ['monthlyPrice', 'overagePrice', 'overage', 'total', 'difference'],
-    statement: { text: comparisonText, values: [account, period.start, period.end] },
+    statement: { text: comparisonText, values: [account, [period.start], period.end] },
     order: [
       { column: 'rank', kind: 'text' },
       { column: 'plan', kind: 'text' },
@@ -81,7 +81,7 @@ function dollars(micro: string): string {
 }
 
 const comparisonText = `
-  with used as (select coalesce(sum(units), 0) as units from ${chargesOf} c),
+  with used as (select coalesce(sum(units), 0) as units from ${daysOf} d),
   own as (
     select plan_slug, plan_version, included_units, overage, overage_price, monthly_price from billing.terms
     where account = $1 and effective_at < $3 order by revision desc, effective_at desc, place desc limit 1),

@@ -15,7 +15,7 @@ import { statementRow, statementTable } from './customer-statement.js';
 import { registerRow, registerTable } from './invoice-register.js';
 import { generalLedgerRow, generalLedgerTable, journalRow, journalTable } from './ledger-lines.js';
 import { planComparisonRow, planComparisonTable } from './plan-comparison.js';
-import { day, dayAfter, isRange, rangeMessage, rangeOf, rangeQuery } from './range.js';
+import { day, dayAfter, isRange, isWithinAYear, rangeMessage, rangeOf, rangeQuery, yearMessage } from './range.js';
 import { refundRow, refundsTable } from './refunds.js';
 import { ReportService } from './report.service.js';
 import { revenueRow, revenueTable } from './revenue.js';
@@ -46,7 +46,10 @@ const daysQuery = z.strictObject({ ...pageQuery, ...csvQuery, format, ...rangeQu
 const ageingQuery = z.strictObject({ ...pageQuery, ...csvQuery, format, asOf: day.optional() });
 const statementQuery = daysQuery.extend({ customer: z.uuid() }).refine(isRange, rangeMessage);
 const linesQuery = daysQuery.refine(isRange, rangeMessage);
-const usageQuery = daysQuery.extend({ account: identifierText }).refine(isRange, rangeMessage);
+const usageQuery = daysQuery
+  .extend({ account: identifierText })
+  .refine(isRange, rangeMessage)
+  .refine(isWithinAYear, yearMessage);
 const comparisonQuery = reportQuery.extend({ account: identifierText });
 const detailQuery = daysQuery
   .extend({
@@ -160,7 +163,7 @@ export class ReportController {
     @Req() request: FastifyRequest,
   ): Promise<Page<z.infer<typeof statementRow>> | StreamableFile> {
     const { id } = await this.customers.find('customer', query.customer);
-    return this.#answer(statementTable(id, rangeOf(query, this.now())), query, request);
+    return this.#answer(statementTable({ customer: id }, rangeOf(query, this.now())), query, request);
   }
 
   /** Every line of the journal. */

@@ -58,22 +58,6 @@ export function dailyRevenueTable(period: Period): Table<DailyRow, z.infer<typeo
   };
 }
 
-function dailyStatement({ start, end }: Period, part?: Part): Statement {
-  const { where, limit, values } = partOf(part, { keys: 'day, rail, sku, customer, account, asset', first: 3 });
-  return {
-    text: `
-      select at_day, at_day::text as day, rail, sku, customer, account, asset, calls::text, units::text, amount::text
-      from (
-        select day as at_day, rail, sku, customer, account, asset, sum(calls) as calls, sum(units) as units,
-          sum(amount) as amount
-        from billing.charge_day
-        where day >= ($1::timestamptz at time zone 'UTC')::date and day < ($2::timestamptz at time zone 'UTC')::date
-          ${where}
-        group by day, rail, sku, customer, account, asset ${limit}) as summed`,
-    values: [start, end, ...values],
-  };
-}
-
 /** What calls of one product by one account came to on a day. */
 export const accountUsageRow = z.object({
   day: z.string(),
@@ -93,15 +77,10 @@ interface AccountUsageRow extends Omit<DailyRow, 'customer'> {
   readonly overage: string;
 }
 
-/**
- * SQL for an account's charges, `$1`, from `$2`, the start of a month, to `$3`. Those that a wallet paid beyond a plan
- * are of the account too; no index has them, so they are looked for only where such a plan was agreed.
- */
-export const chargesOf = `(
-    select * from billing.charge where rail = 'key' and account = $1 and period_start >= $2 and period_start < $3
-    union all
-    select * from billing.charge where rail = 'x402' and account = $1 and period_start >= $2 and period_start < $3
-      and exists (select 1 from billing.terms where account = $1 and overage = 'x402'))`;
+/** SQL for the sums of an account, `$1`, on either rail, of the days of the months that begin at `$2`. */
+export const daysOf = `(
+    select day, rail, sku, asset, calls, units, included, overage, amount from billing.charge_day
+    where period_start = any($2::timestamptz[]) and rail in ('key', 'x402') and customer = $1 and account = $1)`;
 
 /** The usage of one account by the day of the call, in UTC. */
 export function accountUsageTable(
@@ -114,12 +93,12 @@ export function accountUsageTable(
     amounts: ['amount'],
     statement: {
       text: `
-        select to_char(occurred_at at time zone 'UTC', 'YYYY-MM-DD') as day, rail, sku, asset, count(*)::text as calls,
-          sum(units)::text as units, sum(included)::text as included, sum(overage)::text as overage,
-          sum(amount)::text as amount
-        from ${chargesOf} c where occurred_at >= $4 and occurred_at < $3
-        group by 1, 2, 3, 4`,
-      values: [account, monthOf(start).start, end, start],
+        select day::text as day, rail, sku, asset, sum(calls)::text as calls, sum(units)::text as units,
+          sum(included)::text as included, sum(overage)::text as overage, sum(amount)::text as amount
+        from ${daysOf} d
+        where day >= ($3::timestamptz at time zone 'UTC')::date and day < ($4::timestamptz at time zone 'UTC')::date
+        group by day, rail, sku, asset`,
+      values: [account, monthsOf({ start, end }), start, end],
     },
     order: [
       { column: 'day', kind: 'text' },
@@ -138,6 +117,29 @@ export function accountUsageTable(
       asset,
       amount: formatMoney(money(asset, BigInt(amount))),
     }),
+  };
+}
+
+/** The starts of the months that a time is in. */
+function monthsOf({ start, end }: Period): readonly Date[] {
+  const months: Date[] = [];
+  for (let month = monthOf(start); month.start < end; month = monthOf(month.end)) months.push(month.start);
+  return months;
+}
+
+function dailyStatement({ start, end }: Period, part?: Part): Statement {
+  const { where, limit, values } = partOf(part, { keys: 'day, rail, sku, customer, account, asset', first: 3 });
+  return {
+    text: `
+      select at_day, at_day::text as day, rail, sku, customer, account, asset, calls::text, units::text, amount::text
+      from (
+        select day as at_day, rail, sku, customer, account, asset, sum(calls) as calls, sum(units) as units,
+          sum(amount) as amount
+        from billing.charge_day
+        where day >= ($1::timestamptz at time zone 'UTC')::date and day < ($2::timestamptz at time zone 'UTC')::date
+          ${where}
+        group by day, rail, sku, customer, account, asset ${limit}) as summed`,
+    values: [start, end, ...values],
   };
 }
 

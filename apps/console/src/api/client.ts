@@ -17,12 +17,14 @@ const newKey = (): string =>
  */
 async function send(request: Request): Promise<Response> {
   const isChange = !reading.has(request.method);
-  const isSession = new URL(request.url).pathname.startsWith('/session');
+  const { pathname } = new URL(request.url);
+  // A customer signs in with a key, on a page of its own.
+  const isSession = pathname.startsWith('/session') || pathname.startsWith('/me');
   if (isChange && !isSession) request.headers.set('idempotency-key', newKey());
   for (;;) {
     const attempt = request.clone();
     const csrf = sessionStore.read()?.csrf;
-    if (isChange && csrf !== undefined) attempt.headers.set('x-csrf-token', csrf);
+    if (isChange && csrf !== undefined && !pathname.startsWith('/me')) attempt.headers.set('x-csrf-token', csrf);
     const response = await fetch(attempt).catch(() => {
       throw offline();
     });

@@ -27,9 +27,9 @@ export const places: readonly Place[] = [
   { path: '/customers', title: 'Customers', key: 'c', load: async () => import('../pages/customers/customers.js') },
   { path: '/payments', title: 'Payments', key: 'p', load: async () => import('../pages/payments/payments.js') },
   { path: '/receipts', title: 'Receipts', key: 'v', load: async () => import('../pages/receipts/receipts.js') },
-  { path: '/prices', title: 'Prices and plans', key: 'n', load: async () => import('../pages/prices/prices.js') },
   { path: '/invoices', title: 'Invoices', key: 'i', load: async () => import('../pages/invoices/invoices.js') },
   { path: '/ledger', title: 'Ledger', key: 'l', load: async () => import('../pages/ledger/ledger.js') },
+  { path: '/prices', title: 'Prices and plans', key: 'n', load: async () => import('../pages/prices/prices.js') },
   { path: '/operations', title: 'Operations', key: 'o', load: async () => import('../pages/operations/operations.js') },
 ];
 

@@ -34,7 +34,7 @@ export function ReportExports({ path, query = {} }: ReportExportsProps) {
   return (
     <>
       <Button look="quiet" onPress={() => setOpen(true)}>
-        Export all…
+        Export…
       </Button>
       <Dialog title="Export" isOpen={isOpen} onClose={() => setOpen(false)}>
         <Select

@@ -32,6 +32,8 @@ interface TableProps<T> {
   readonly selection?: Selection;
   readonly empty?: ReactNode;
   readonly actions?: ReactNode;
+  /** Takes the place of the file that is made here, where the API has one. */
+  readonly exports?: ReactNode;
 }
 
 const rowHeight = 40;
@@ -42,7 +44,7 @@ const maxExported = 100_000;
  * A list of any length: only the rows in view are in the document, further ones are read as they come near. By keyboard:
  * arrows or j and k, Home, End, Enter opens, x or Space selects.
  */
-export function Table<T>({ name, columns, list, keyOf, onOpen, selection, empty, actions }: TableProps<T>) {
+export function Table<T>({ name, columns, list, keyOf, onOpen, selection, empty, actions, exports }: TableProps<T>) {
   const scroller = useRef<HTMLDivElement>(null);
   const id = useId();
   const [active, setActive] = useState(0);
@@ -117,7 +119,7 @@ export function Table<T>({ name, columns, list, keyOf, onOpen, selection, empty,
           {selection === undefined || selection.keys.size === 0 ? '' : `, ${selection.keys.size} selected`}
         </span>
         {actions}
-        <ExportButton name={name} columns={columns} list={list} />
+        {exports ?? <ExportButton name={name} columns={columns} list={list} />}
       </div>
       {list.error === null ? null : <Fault error={list.error} again={list.again} />}
       {rows.length === 0 ? (

@@ -1,3 +1,4 @@
+import { useState } from 'react';
 import { Link, useParams } from 'wouter';
 import { billing, ok } from '../../api/client.js';
 import { useRead } from '../../api/hooks.js';
@@ -6,10 +7,11 @@ import { Shown } from '../../ui/states.js';
 import { type Column, Table, wholeList } from '../../ui/table.js';
 import { Badge, Count, Dash, Day, Id, Moment, Money } from '../../ui/values.js';
 import { CreditNotes } from './credit-notes.js';
-import { Files } from './files.js';
+import { Files, Paper } from './files.js';
 import { InvoiceActions } from './invoice-actions.js';
 import { type Invoice, nameOf } from './kinds.js';
 import { Party } from './party.js';
+import { Payments } from './payments.js';
 
 type Line = Invoice['lines'][number] & { readonly place: number };
 
@@ -40,6 +42,7 @@ const columns: readonly Column<Line>[] = [
 /** One invoice: what is on it, what was paid and taken back, its files. */
 export default function InvoicePage() {
   const { id = '' } = useParams<{ id: string }>();
+  const [isPaperShown, setPaperShown] = useState(false);
   const invoice = useRead(['invoices', id], async () =>
     ok(billing.GET('/invoices/{id}', { params: { path: { id } } })),
   );
@@ -53,23 +56,29 @@ export default function InvoicePage() {
       <Shown of={invoice}>
         {(shown) => (
           <>
-            <Head invoice={shown} />
-            <div className="columns">
-              <Party title="Seller" of={shown.seller} />
-              <Party title="Customer" of={shown.customer} customerId={shown.customerId} />
+            <Files invoice={shown} isShown={isPaperShown} onShow={setPaperShown} />
+            <div className={isPaperShown ? 'split' : undefined}>
+              <div>
+                <Head invoice={shown} />
+                <div className="columns">
+                  <Party title="Seller" of={shown.seller} />
+                  <Party title="Customer" of={shown.customer} customerId={shown.customerId} />
+                </div>
+                <Section title="Lines">
+                  <Table
+                    name={`lines of ${nameOf(shown)}`}
+                    columns={columns}
+                    list={wholeList(shown.lines.map((line, index) => ({ ...line, place: index + 1 })))}
+                    keyOf={({ place }) => `${place}`}
+                    empty="Nothing is on it."
+                  />
+                </Section>
+                <Payments invoice={shown} />
+                <CreditNotes invoice={shown} />
+                <Proof invoice={shown} />
+              </div>
+              {isPaperShown ? <Paper invoice={shown} /> : null}
             </div>
-            <Section title="Lines">
-              <Table
-                name={`lines of ${nameOf(shown)}`}
-                columns={columns}
-                list={wholeList(shown.lines.map((line, index) => ({ ...line, place: index + 1 })))}
-                keyOf={({ place }) => `${place}`}
-                empty="Nothing is on it."
-              />
-            </Section>
-            <CreditNotes invoice={shown} />
-            <Files invoice={shown} />
-            <Proof invoice={shown} />
           </>
         )}
       </Shown>

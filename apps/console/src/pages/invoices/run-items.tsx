@@ -25,6 +25,30 @@ const remedies: Readonly<Record<string, { readonly why: string; readonly href?: 
   'invoice/conflict': { why: 'It is no draft any more.' },
 };
 
+/** Why drafts stay drafts, the most frequent reason first, each with what helps. */
+export function Refusals({ of }: { readonly of: readonly Finalized[] }) {
+  const counts = new Map<string, number>();
+  for (const { refusal } of of) {
+    if (refusal !== null) counts.set(refusal.code, (counts.get(refusal.code) ?? 0) + 1);
+  }
+  if (counts.size === 0) return null;
+  return (
+    <ul className="reasons">
+      {[...counts]
+        .toSorted(([, one], [, other]) => other - one)
+        .map(([code, count]) => {
+          const { why, href, to } = remedies[code] ?? { why: code };
+          return (
+            <li key={code}>
+              <strong>{count}</strong> {count === 1 ? 'stays a draft' : 'stay drafts'}: {why}{' '}
+              {href === undefined ? null : <Link href={href}>{to}</Link>}
+            </li>
+          );
+        })}
+    </ul>
+  );
+}
+
 export function RunItems({ run, names }: { readonly run: Run; readonly names: ReadonlyMap<string, string> }) {
   const [, navigate] = useLocation();
   const columns: readonly Column<Finalized>[] = [
@@ -62,7 +86,7 @@ export function RunItems({ run, names }: { readonly run: Run; readonly names: Re
       title: 'Why it stays a draft',
       text: ({ refusal }) => (refusal === null ? '' : (remedies[refusal.code]?.why ?? refusal.detail)),
       cell: (item) => <Why of={item} />,
-      width: 'minmax(24rem, 4fr)',
+      width: 'minmax(14rem, 4fr)',
     },
   ];
   return (

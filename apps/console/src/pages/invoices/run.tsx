@@ -13,7 +13,7 @@ import { Page, Section, Stat } from '../../ui/page.js';
 import { Empty, Fault } from '../../ui/states.js';
 import { Count, Money } from '../../ui/values.js';
 import { InvoicesNav } from './nav.js';
-import { RunItems } from './run-items.js';
+import { Refusals, RunItems } from './run-items.js';
 import { type Run, useRun } from './use-run.js';
 
 /** Makes the drafts of a month final: first what would become of each, then the run itself. */
@@ -121,6 +121,7 @@ function Told({ run, names }: { readonly run: Run; readonly names: ReadonlyMap<s
           <Count value={run.items.length - good.length} />
         </Stat>
       </div>
+      <Refusals of={run.items} />
       <RunItems run={run} names={names} />
     </Section>
   );

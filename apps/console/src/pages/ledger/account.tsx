@@ -67,7 +67,7 @@ export default function LedgerAccount() {
         list={list}
         keyOf={({ place }) => `${place}`}
         empty="Nothing moved then."
-        actions={<ReportExports path="/reports/general-ledger" query={query} />}
+        exports={<ReportExports path="/reports/general-ledger" query={query} />}
       />
     </Page>
   );

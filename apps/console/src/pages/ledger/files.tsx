@@ -41,8 +41,8 @@ export default function Files() {
         }
       >
         <p className="muted">
-          In whole cents, one asset a file. Import each range once; what the program cannot tell apart it tells by the
-          number of the journal.
+          In whole cents, one asset a file. Import each range once: a file that is made again has the same numbers of
+          journals, by which the program tells a second import.
         </p>
         <div className="filters">
           <Select

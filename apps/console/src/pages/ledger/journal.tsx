@@ -65,7 +65,7 @@ export default function Journal() {
           )
         }
         empty="Nothing was booked then."
-        actions={<ReportExports path="/reports/journal" query={query} />}
+        exports={<ReportExports path="/reports/journal" query={query} />}
       />
     </Page>
   );

@@ -86,7 +86,7 @@ export default function Ledger() {
           )
         }
         empty="No account has a balance then."
-        actions={<ReportExports path="/reports/trial-balance" query={{ asOf }} />}
+        exports={<ReportExports path="/reports/trial-balance" query={{ asOf }} />}
       />
     </Page>
   );

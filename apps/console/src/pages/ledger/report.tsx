@@ -131,7 +131,7 @@ function Shown<Row extends object>({ name, report }: { readonly name: string; re
         list={list}
         keyOf={({ place }) => `${place}`}
         empty={isReady ? 'There is nothing of it.' : 'Choose a customer.'}
-        actions={isReady ? <ReportExports path={`/reports/${name}`} query={{ ...query }} /> : undefined}
+        exports={isReady ? <ReportExports path={`/reports/${name}`} query={{ ...query }} /> : undefined}
       />
     </Page>
   );

@@ -15,8 +15,8 @@ const witnesses = [
 ] as const;
 
 const pageOf: Readonly<Record<string, (id: string) => string>> = {
-  entry: (id) => `/receipts/${id}`,
-  receipt: (id) => `/receipts/${id}`,
+  entry: (id) => `/receipts?id=${id}`,
+  receipt: (id) => `/receipts?id=${id}`,
   account: (id) => `/customers/${id}`,
   invoice: (id) => `/invoices/${id}`,
 };

@@ -18,6 +18,7 @@ function contactsOf(text: string): Customer['contacts'] {
 const bodyOf = (values: Values) => ({
   legalName: textOf(values, 'legalName'),
   address: textOf(values, 'address'),
+  country: orNull(values['country']),
   taxId: orNull(values['taxId']),
   contacts: contactsOf(values['contacts'] ?? ''),
   language: textOf(values, 'language'),
@@ -51,7 +52,12 @@ export const customers: Kind<Customer> = {
       name: 'address',
       label: 'Address',
       isMultiline: true,
-      hint: 'Its last line is the country, as the e-invoice wants.',
+    },
+    {
+      name: 'country',
+      label: 'Country',
+      isOptional: true,
+      hint: 'Two letters (ISO 3166-1), such as DE; the e-invoice wants it.',
     },
     { name: 'taxId', label: 'Tax id', isOptional: true },
     {
@@ -77,6 +83,7 @@ export const customers: Kind<Customer> = {
   valuesOf: (row) => ({
     ...row,
     taxId: row.taxId ?? '',
+    country: row.country ?? '',
     taxCode: row.taxCode ?? '',
     paymentDays: `${row.paymentDays}`,
     contacts: row.contacts.map(({ name, email }) => `${name} <${email}>`).join('\n'),

@@ -20,7 +20,10 @@ export function MasterForm<Row extends { readonly id: string }>({ kind, row, giv
     row === undefined ? { ...kind.fresh, ...given } : kind.valuesOf(row),
   );
   const fields = row === undefined ? kind.fields : kind.fields.filter(({ isFixed }) => isFixed !== true);
-  const isReady = fields.every(({ name, isOptional }) => isOptional === true || (values[name]?.trim() ?? '') !== '');
+  const isReady = fields.every(
+    ({ name, isOptional, choices }) =>
+      isOptional === true || choices !== undefined || (values[name]?.trim() ?? '') !== '',
+  );
   return (
     <FormDialog
       title={row === undefined ? `New ${kind.one}` : `Change the ${kind.one}`}
