@@ -36,13 +36,18 @@ export interface Endless<T> {
 }
 
 /** Reads a list of the API page by page; `read` gets the cursor of the page that follows. */
-export function useEndless<T>(key: Key, read: (cursor: string | undefined) => Promise<ListPage<T>>): Endless<T> {
+export function useEndless<T>(
+  key: Key,
+  read: (cursor: string | undefined) => Promise<ListPage<T>>,
+  options: { readonly everyMs?: number } = {},
+): Endless<T> {
   const query = useInfiniteQuery({
     queryKey: key,
     queryFn: async ({ pageParam }) => read(pageParam),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: ({ next }: ListPage<T>) => next ?? undefined,
     placeholderData: keepPreviousData,
+    ...(options.everyMs === undefined ? {} : { refetchInterval: options.everyMs }),
   });
   return {
     rows: query.data?.pages.flatMap(({ items }) => items) ?? [],

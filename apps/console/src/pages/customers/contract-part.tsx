@@ -54,9 +54,9 @@ const columnsOf = (directory: Directory): readonly Column<Contract>[] => [
     title: 'Starts',
     text: ({ startsAt }) => startsAt,
     cell: ({ startsAt }) => <Moment at={startsAt} />,
-    width: '12rem',
+    width: '13rem',
   },
-  { title: 'Ends', text: ({ endsAt }) => endsAt ?? '', cell: ({ endsAt }) => <Moment at={endsAt} />, width: '12rem' },
+  { title: 'Ends', text: ({ endsAt }) => endsAt ?? '', cell: ({ endsAt }) => <Moment at={endsAt} />, width: '13rem' },
   {
     title: 'Seller',
     text: ({ sellerId }) => sellerId,
@@ -67,7 +67,7 @@ const columnsOf = (directory: Directory): readonly Column<Contract>[] => [
     title: 'Made',
     text: ({ createdAt }) => createdAt,
     cell: ({ createdAt }) => <Moment at={createdAt} />,
-    width: '12rem',
+    width: '13rem',
   },
 ];
 

@@ -32,7 +32,7 @@ const columnsOf = (directory: Directory | undefined): readonly Column<Account>[]
     cell: ({ createdAt }) => <Day of={createdAt} />,
     width: '8rem',
   },
-  { title: 'Ends', text: ({ endsAt }) => endsAt ?? '', cell: ({ endsAt }) => <Moment at={endsAt} />, width: '12rem' },
+  { title: 'Ends', text: ({ endsAt }) => endsAt ?? '', cell: ({ endsAt }) => <Moment at={endsAt} />, width: '13rem' },
   { title: 'Id', text: ({ id }) => id, cell: ({ id }) => <Id value={id} length={22} />, width: '13rem' },
 ];
 

@@ -70,7 +70,11 @@ const columns: readonly Column<Key>[] = [
   { title: 'State', text: stateOf, cell: (key) => <Badge state={stateOf(key)} />, width: '7rem' },
   {
     title: 'Secret',
-    text: ({ secrets }) => secrets.map(({ lastFour, state }) => `…${lastFour} ${state}`).join(', '),
+    text: ({ secrets }) =>
+      secrets
+        .filter(({ state }) => state !== 'expired')
+        .map(({ lastFour, state }) => `…${lastFour} ${state}`)
+        .join(', '),
     width: 'minmax(11rem, 1.2fr)',
   },
   {
@@ -83,13 +87,13 @@ const columns: readonly Column<Key>[] = [
     title: 'Made',
     text: ({ createdAt }) => createdAt,
     cell: ({ createdAt }) => <Moment at={createdAt} />,
-    width: '12rem',
+    width: '13rem',
   },
   {
     title: 'Ends',
     text: ({ expiresAt }) => expiresAt ?? '',
     cell: ({ expiresAt }) => <Moment at={expiresAt} />,
-    width: '12rem',
+    width: '13rem',
   },
   { title: 'Id', text: (key) => key.id, cell: (key) => <Id value={key.id} />, width: '9rem' },
 ];
@@ -108,5 +112,5 @@ const actionsColumn = (want: (wanted: Wanted) => void): Column<Key> => ({
         </Button>
       </>
     ) : null,
-  width: '11rem',
+  width: '13rem',
 });

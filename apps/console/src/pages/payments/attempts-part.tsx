@@ -90,7 +90,7 @@ const columns: readonly Column<Payment>[] = [
     title: 'Presented',
     text: ({ claimedAt }) => claimedAt,
     cell: ({ claimedAt }) => <Moment at={claimedAt} />,
-    width: '12rem',
+    width: '13rem',
   },
   {
     title: 'Amount',

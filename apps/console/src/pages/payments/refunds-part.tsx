@@ -90,7 +90,7 @@ const dueColumns: readonly Column<Due>[] = [
     title: 'Since',
     text: ({ issuedAt }) => issuedAt,
     cell: ({ issuedAt }) => <Moment at={issuedAt} />,
-    width: '12rem',
+    width: '13rem',
   },
   {
     title: 'Amount',
@@ -160,18 +160,21 @@ function Proposals() {
   const mayMoney = useMay('money');
   const [decision, setDecision] = useState<Decision>();
   const state = states.find((one) => one === filters.get('refund'));
-  const list = useEndless(['refunds', 'proposed', state], async (cursor) =>
-    ok(
-      gate.GET('/admin/refunds', {
-        params: {
-          query: {
-            limit: '100',
-            ...(cursor === undefined ? {} : { cursor }),
-            ...(state === undefined ? {} : { state }),
+  const list = useEndless(
+    ['refunds', 'proposed', state],
+    async (cursor) =>
+      ok(
+        gate.GET('/admin/refunds', {
+          params: {
+            query: {
+              limit: '100',
+              ...(cursor === undefined ? {} : { cursor }),
+              ...(state === undefined ? {} : { state }),
+            },
           },
-        },
-      }),
-    ),
+        }),
+      ),
+    { everyMs: 5_000 },
   );
   return (
     <Section title="Proposed and paid">
@@ -210,7 +213,7 @@ const refundColumns: readonly Column<Refund>[] = [
     title: 'Proposed',
     text: ({ proposedAt }) => proposedAt,
     cell: ({ proposedAt }) => <Moment at={proposedAt} />,
-    width: '12rem',
+    width: '13rem',
   },
   { title: 'Decided by', text: ({ decidedBy }) => decidedBy?.name ?? '', width: 'minmax(9rem, 1fr)' },
   {
@@ -226,7 +229,7 @@ const decisions = (decide: (decision: Decision) => void): Column<Refund> => ({
   title: 'Decision',
   text: () => '',
   cell: (refund) => <Decisions refund={refund} decide={decide} />,
-  width: '11rem',
+  width: '14rem',
 });
 
 function Decisions({ refund, decide }: { readonly refund: Refund; readonly decide: (decision: Decision) => void }) {

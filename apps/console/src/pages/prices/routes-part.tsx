@@ -63,6 +63,6 @@ const columns: readonly Column<RoutePrice>[] = [
     title: 'Since',
     text: ({ firstSeenAt }) => firstSeenAt,
     cell: ({ firstSeenAt }) => <Moment at={firstSeenAt} />,
-    width: '12rem',
+    width: '13rem',
   },
 ];
