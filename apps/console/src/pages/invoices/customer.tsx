@@ -57,6 +57,7 @@ const factsOf = (of: Customer) =>
         {of.address}
       </bdi>,
     ],
+    ['Country', of.country ?? <Dash key="country" />],
     ['Tax id', of.taxId ?? <Dash key="taxId" />],
     ['Code of tax', of.taxCode ?? <Dash key="taxCode" />],
     ['Days to pay', `${of.paymentDays}`],

@@ -18,6 +18,7 @@ function contactsOf(text: string): Customer['contacts'] {
 const bodyOf = (values: Values) => ({
   legalName: textOf(values, 'legalName'),
   address: textOf(values, 'address'),
+  country: orNull(values['country'])?.toUpperCase() ?? null,
   taxId: orNull(values['taxId']),
   contacts: contactsOf(values['contacts'] ?? ''),
   language: textOf(values, 'language'),
@@ -47,11 +48,12 @@ export const customers: Kind<Customer> = {
   ],
   fields: [
     { name: 'legalName', label: 'Legal name' },
+    { name: 'address', label: 'Address', isMultiline: true },
     {
-      name: 'address',
-      label: 'Address',
-      isMultiline: true,
-      hint: 'Its last line is the country, as the e-invoice wants.',
+      name: 'country',
+      label: 'Country',
+      isOptional: true,
+      hint: 'Two letters, such as AT. The e-invoice wants it.',
     },
     { name: 'taxId', label: 'Tax id', isOptional: true },
     {
@@ -76,6 +78,7 @@ export const customers: Kind<Customer> = {
   read: async (cursor) => ok(billing.GET('/customers', { params: { query: cursor === undefined ? {} : { cursor } } })),
   valuesOf: (row) => ({
     ...row,
+    country: row.country ?? '',
     taxId: row.taxId ?? '',
     taxCode: row.taxCode ?? '',
     paymentDays: `${row.paymentDays}`,

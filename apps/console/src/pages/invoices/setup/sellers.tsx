@@ -6,6 +6,7 @@ import { type Kind, orNull, textOf, type Values } from './kind.js';
 const bodyOf = (values: Values) => ({
   legalName: textOf(values, 'legalName'),
   address: textOf(values, 'address'),
+  country: orNull(values['country'])?.toUpperCase() ?? null,
   taxId: orNull(values['taxId']),
   payTo: textOf(values, 'payTo').replaceAll(' ', ''),
   series: textOf(values, 'series'),
@@ -31,11 +32,12 @@ export const sellers: Kind<Seller> = {
   ],
   fields: [
     { name: 'legalName', label: 'Legal name' },
+    { name: 'address', label: 'Address', isMultiline: true },
     {
-      name: 'address',
-      label: 'Address',
-      isMultiline: true,
-      hint: 'Its last line is the country, as the e-invoice wants.',
+      name: 'country',
+      label: 'Country',
+      isOptional: true,
+      hint: 'Two letters, such as AT. The e-invoice wants it.',
     },
     { name: 'taxId', label: 'Tax id', isOptional: true, hint: 'The e-invoice wants one.' },
     { name: 'payTo', label: 'Paid to', hint: 'An IBAN, or a wallet (0x…).' },
@@ -43,7 +45,7 @@ export const sellers: Kind<Seller> = {
   ],
   fresh: { series: 'KF' },
   read: async (cursor) => ok(billing.GET('/sellers', { params: { query: cursor === undefined ? {} : { cursor } } })),
-  valuesOf: (row) => ({ ...row, taxId: row.taxId ?? '' }),
+  valuesOf: (row) => ({ ...row, country: row.country ?? '', taxId: row.taxId ?? '' }),
   add: async (values) => ok(billing.POST('/sellers', { body: bodyOf(values) })),
   change: async ({ id }, values) => {
     const { etag } = await tagged(billing.GET('/sellers/{id}', { params: { path: { id } } }));
