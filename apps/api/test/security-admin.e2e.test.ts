@@ -47,7 +47,7 @@ const routes: readonly (readonly [string, string])[] = [
   ['GET', '/admin/status'],
 ];
 /** Where operators come in: nobody has a token there. Its own tests are those of sessions. */
-const doors = ['POST /admin/sessions'];
+const doors = ['POST /admin/sessions', 'GET /admin/key-holder'];
 
 describe('security: the admin API', () => {
   let ground: Ground;

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { fundedPayer, paymentHeaderV2, signAuthorization, usdcRequirements } from '@keyfare/devstack/payers';
 import { choosePort } from '@keyfare/devstack/ports';
 import { adminQuery } from '@keyfare/devstack/postgres';
 import {
@@ -219,6 +220,58 @@ describe('an operator who looks at how things are', () => {
       blockedPayers: { count: 1, latest: [{ payer: payers[0], reason: 'a thief' }] },
     });
   });
+});
+
+describe('an operator who looks at a payment', () => {
+  let ground: Ground;
+  let api: Api;
+  beforeAll(async () => {
+    ground = await openGround();
+    api = await startApi(ground);
+  }, 60_000);
+  afterAll(async () => {
+    await api?.service.stop();
+    await ground.close();
+  }, 30_000);
+
+  it('sees its life step by step, where it is in the chain, and what else its transaction moves', async () => {
+    const payer = await fundedPayer(ground.chain, 3);
+    const payload = await signAuthorization({ payer, to: ground.payTo, value: 1_000n });
+    const path = '/v1/forecast?latitude=52.52&longitude=13.4&date=2026-11-21';
+    const accepted = usdcRequirements(ground.payTo, 1_000n);
+    const paid = await fetch(api.url + path, {
+      headers: { 'payment-signature': paymentHeaderV2({ payload, accepted }) },
+    });
+    const id = paid.headers.get('receipt-id') ?? '';
+    expect([paid.status, id]).toEqual([200, expect.stringMatching(/^[0-9a-f-]{36}$/)]);
+    const call = operating(api.url, await operatorToken(ground, api));
+    const { body, status } = await call('GET', `/admin/payments/${id}`);
+    expect(status).toBe(200);
+    const { transaction } = body as { transaction: string };
+    expect(body).toMatchObject({
+      id,
+      batchSize: 1,
+      chain: {
+        state: 'available',
+        block: expect.stringMatching(/^\d+$/),
+        blockAt: expect.stringMatching(/Z$/),
+        confirmations: expect.stringMatching(/^\d+$/),
+        succeeded: true,
+      },
+    });
+    const { steps } = body as { steps: { step: string; at: string | null; transaction: string | null }[] };
+    expect(steps.slice(0, 3)).toMatchObject([
+      { step: 'claimed', at: expect.any(String), transaction: null },
+      { step: 'sent', at: expect.any(String), transaction },
+      { step: 'mined', at: expect.any(String), transaction },
+    ]);
+    const listed = async (query: string): Promise<readonly string[]> =>
+      ((await call('GET', `/admin/payments?${query}`)).body['items'] as { id: string }[]).map((one) => one.id);
+    expect(await listed(`transaction=${transaction.toUpperCase().replace('0X', '0x')}`)).toEqual([id]);
+    expect(await listed(`transaction=0x${'0'.repeat(64)}`)).toEqual([]);
+    expect(await listed('account=acct_nobody')).toEqual([]);
+    expect((await call('GET', '/admin/payments?transaction=0x1')).status).toBe(400);
+  }, 60_000);
 });
 
 describe('who watches an API whose parts do not answer', () => {

@@ -28,6 +28,9 @@ import { MonthReportService } from './close/month-report.service.js';
 import { BillingConfig } from './config.js';
 import { ApiClient } from './console/api-client.js';
 import { sessionCookieName } from './console/cookies.js';
+import { CustomerGuard } from './console/customer.guard.js';
+import { CustomerSessionController } from './console/customer-session.controller.js';
+import { CustomerSessions } from './console/customer-sessions.js';
 import { ForwardController } from './console/forward.controller.js';
 import { SessionController } from './console/session.controller.js';
 import { Touches } from './console/touches.js';
@@ -85,6 +88,7 @@ import { ReconcileService } from './reconcile/reconcile.service.js';
 import { RunStore } from './reconcile/run-store.js';
 import { ExportController } from './reports/export.controller.js';
 import { InvoiceDocumentController } from './reports/invoice-document.controller.js';
+import { MeController } from './reports/me.controller.js';
 import { MonthReportController } from './reports/month-report.controller.js';
 import { OverviewController } from './reports/overview.controller.js';
 import { ReportController } from './reports/report.controller.js';
@@ -172,6 +176,8 @@ const connections: Provider[] = [
   { provide: BootstrapToken, useValue: new BootstrapToken(undefined) },
   ApiClient,
   Touches,
+  CustomerSessions,
+  CustomerGuard,
   {
     // The page that this program serves shows its session in a cookie.
     provide: SessionCookie,
@@ -277,6 +283,8 @@ export class BillingModule {
         ExportController,
         AuditController,
         SessionController,
+        CustomerSessionController,
+        MeController,
         ForwardController,
         OperationsController,
         JobController,

@@ -14,6 +14,8 @@ import { AccountingMonthEntity } from './close/accounting-month.entity.js';
 import { CloseMonths1799000000410 } from './close/close.migration.js';
 import { MonthEventEntity } from './close/month-event.entity.js';
 import { MonthSignOffEntity } from './close/month-sign-off.entity.js';
+import { CustomerSessionEntity } from './console/customer-session.entity.js';
+import { LetCustomersIn1799000000990 } from './console/customer-session.migration.js';
 import { ContractEntity } from './customer/contract.entity.js';
 import { NameCountries1799000000963 } from './customer/country.migration.js';
 import { CustomerEntity } from './customer/customer.entity.js';
@@ -156,6 +158,7 @@ const entities = [
   AuditEntity,
   IdempotentRequestEntity,
   KnownOperatorEntity,
+  CustomerSessionEntity,
 ];
 
 /** In the order in which they run. A merged migration is never edited. */
@@ -198,6 +201,7 @@ const migrations = [
   NameCountries1799000000963,
   KnowSessions1799000000980,
   FindRarities1799000000989,
+  LetCustomersIn1799000000990,
 ];
 
 const jobsLock = 0x6b66_6a62;

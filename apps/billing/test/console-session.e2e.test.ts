@@ -322,10 +322,19 @@ describe('the session of an operator in a browser', () => {
       '/gate/admin/sessions/self/end',
       '/gate/admin/operators/self/password',
       '/gate/@evil.example/admin/x',
+      '/gate/receipts',
+      '/gate/receipts/../metrics',
+      '/gate/prices/skus/a/b',
     ]) {
       expect([path, (await browser.call(path)).status]).toEqual([path, 404]);
     }
     expect((await browser.call('/gate/.well-known/jwks.json')).status).toBe(200);
+    expect((await browser.call('/gate/prices')).status).toBe(200);
+    expect(code(await browser.call('/gate/receipts/00000000-0000-7000-8000-000000000000'))).toEqual([
+      404,
+      'receipt/not-found',
+    ]);
+    expect((await browser.call('/gate/prices', { method: 'POST', body: {} })).status).toBe(404);
     const problem = await browser.call('/gate/admin/accounts?limit=0');
     expect(code(problem)).toEqual([400, 'request/invalid']);
   });

@@ -39,6 +39,7 @@ import { FreshPayments } from './payment/fresh-payments.js';
 import { PaymentLedgerService } from './payment/ledger.js';
 import { PaymentResolver } from './payment/payment.resolver.js';
 import { PaymentService } from './payment/payment.service.js';
+import { PaymentCourse } from './payment-course.js';
 import { PaymentHistory } from './payment-history.js';
 import { PriceService } from './price/price.service.js';
 import { ReceiptService } from './receipt/receipt.service.js';
@@ -121,6 +122,7 @@ const parts: Provider[] = [
   PaymentResolver,
   PaymentService,
   PaymentHistory,
+  PaymentCourse,
   LaterEntries,
   ReceiptService,
   PostOffice,
@@ -183,6 +185,7 @@ const services = [
   MeterService,
   PaymentService,
   PaymentHistory,
+  PaymentCourse,
   RefundService,
   ReceiptService,
   ApiKeyStrategy,

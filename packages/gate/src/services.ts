@@ -8,6 +8,7 @@ export type { KeySummary } from './key/key-summary.js';
 export { type AllowanceSummary, MeterService } from './meter/meter.service.js';
 export { GateMetrics } from './metrics.js';
 export { PaymentService } from './payment/payment.service.js';
+export { type OnChain, PaymentCourse } from './payment-course.js';
 export { PaymentHistory, type PaymentSummary } from './payment-history.js';
 export type { Bounds } from './price-terms.js';
 export { ReceiptService } from './receipt/receipt.service.js';

@@ -24,6 +24,8 @@ export interface InvoiceQuery {
   readonly account?: string | undefined;
   readonly periodStart?: Date | undefined;
   readonly state?: InvoiceState | undefined;
+  /** Those alone that are no drafts. */
+  readonly isIssued?: boolean | undefined;
   /** After this one. */
   readonly after: { readonly periodStart: string; readonly account: string; readonly id: string } | null;
   readonly limit: number;
@@ -110,10 +112,12 @@ export class InvoiceService {
   }
 
   /** The newest month first; one more than `limit`, where there are so many. */
-  async list({ account, periodStart, state, after, limit }: InvoiceQuery): Promise<readonly InvoiceSummary[]> {
+  async list(query: InvoiceQuery): Promise<readonly InvoiceSummary[]> {
+    const { account, periodStart, state, isIssued, after, limit } = query;
     const rows = await this.sql.query<InvoiceRow>({
       text: `select ${invoiceColumns} from billing.invoice i
         where ($1::text is null or account = $1) and ($2::timestamptz is null or period_start = $2)
+          and ($8::boolean is not true or state <> 'draft')
           and ($3::timestamptz is null or period_start < $3 or (period_start = $3 and (account, id) > ($4, $5::uuid)))
           and ($7::text is null or state = $7)
         order by period_start desc, account, id limit $6`,
@@ -125,6 +129,7 @@ export class InvoiceService {
         after?.id ?? null,
         limit + 1,
         state ?? null,
+        isIssued ?? null,
       ],
     });
     return rows.map(invoiceOf);

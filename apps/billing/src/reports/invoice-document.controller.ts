@@ -91,7 +91,11 @@ interface Asked {
   readonly known: string | undefined;
 }
 
-async function answerPdf(reply: FastifyReply, document: InvoiceDocument, { id, known }: Asked) {
+export async function answerPdf(
+  reply: FastifyReply,
+  document: InvoiceDocument,
+  { id, known }: Asked,
+): Promise<StreamableFile | undefined> {
   const name = `${nameOf(document, id)}.pdf`;
   // Shown beside the numbers by the console, and by no page of another origin.
   void reply.headers({ 'content-security-policy': "frame-ancestors 'self'", 'x-frame-options': 'SAMEORIGIN' });

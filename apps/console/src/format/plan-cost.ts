@@ -1,4 +1,4 @@
-import { toMicros } from './money.js';
+import { fromMicros, toMicros } from './money.js';
 
 /** What a plan is rated by, as the API has it: prices are `$` and decimal text. */
 export interface PlanTerms {
@@ -21,9 +21,6 @@ export interface PlanCost {
 
 export const priceOf = (price: string): string => price.replace(/^\$/, '');
 
-const toDecimal = (micros: bigint): string =>
-  `${micros / 1_000_000n}.${(micros % 1_000_000n).toString().padStart(6, '0')}`;
-
 /** What a month of so many units comes to on a plan, exactly, before tax and without a part of a month. */
 export function costOn(plan: PlanTerms, units: string): PlanCost {
   const included = BigInt(plan.includedUnits);
@@ -33,9 +30,9 @@ export function costOn(plan: PlanTerms, units: string): PlanCost {
   const fee = toMicros(priceOf(plan.monthlyPrice));
   const overage = isRefused ? 0n : beyond * toMicros(priceOf(plan.overagePrice ?? '$0'));
   return {
-    fee: toDecimal(fee),
-    overage: toDecimal(overage),
-    total: toDecimal(fee + overage),
+    fee: fromMicros(fee),
+    overage: fromMicros(overage),
+    total: fromMicros(fee + overage),
     unitsBeyond: beyond.toString(),
     unitsRefused: isRefused ? beyond.toString() : '0',
   };

@@ -26,8 +26,10 @@ export const places: readonly Place[] = [
   },
   { path: '/customers', title: 'Customers', key: 'c', load: async () => import('../pages/customers/customers.js') },
   { path: '/payments', title: 'Payments', key: 'p', load: async () => import('../pages/payments/payments.js') },
+  { path: '/receipts', title: 'Receipts', key: 'v', load: async () => import('../pages/receipts/receipts.js') },
   { path: '/invoices', title: 'Invoices', key: 'i', load: async () => import('../pages/invoices/invoices.js') },
   { path: '/ledger', title: 'Ledger', key: 'l', load: async () => import('../pages/ledger/ledger.js') },
+  { path: '/prices', title: 'Prices and plans', key: 'n', load: async () => import('../pages/prices/prices.js') },
   { path: '/operations', title: 'Operations', key: 'o', load: async () => import('../pages/operations/operations.js') },
 ];
 
@@ -37,6 +39,8 @@ export const furtherRoutes: readonly Route[] = [
   { path: '/reconciliation/months/:month', load: async () => import('../pages/reconciliation/month.js') },
   { path: '/reconciliation/runs/:id', load: async () => import('../pages/reconciliation/run.js') },
   { path: '/customers/:id', load: async () => import('../pages/customers/account.js') },
+  { path: '/prices/plans/:slug', load: async () => import('../pages/prices/plan.js') },
+  { path: '/prices/products/:sku', load: async () => import('../pages/prices/product.js') },
   { path: '/payments/:id', load: async () => import('../pages/payments/payment.js') },
   { path: '/invoices/run', load: async () => import('../pages/invoices/run.js') },
   { path: '/invoices/bank', load: async () => import('../pages/invoices/bank.js') },

@@ -2,6 +2,7 @@ import type { Type } from '@nestjs/common';
 import { AccountKeysController } from './account-keys.controller.js';
 import { AccountsController } from './accounts.controller.js';
 import { AuditController } from './audit.controller.js';
+import { KeyHolderController } from './key-holder.controller.js';
 import { KeysController } from './keys.controller.js';
 import { OperatorsController } from './operators.controller.js';
 import { PaymentsController } from './payments.controller.js';
@@ -21,6 +22,7 @@ export const adminControllers: readonly Type[] = [
   RefundsController,
   OperatorsController,
   SignInController,
+  KeyHolderController,
   SessionsController,
   AuditController,
   StatusController,

@@ -27,11 +27,19 @@ export function AttemptsPart() {
   const payer = filters.get('payer');
   const isAddress = payer === '' || address.test(payer);
   const state = states.find((one) => one === filters.get('state'));
+  const transaction = filters.get('transaction');
+  const account = filters.get('account');
   const from = filters.get('from') || dayOf(now - 30 * dayMs);
   const to = filters.get('to') || dayOf(now);
-  const query = {
+  const time = {
     from: `${from}T00:00:00Z`,
     to: new Date(Date.parse(`${to}T00:00:00Z`) + dayMs).toISOString(),
+  };
+  const query = {
+    // A transaction is looked for in the last year, unless a time is chosen.
+    ...(transaction !== '' && filters.get('from') === '' ? {} : time),
+    ...(transaction === '' ? {} : { transaction }),
+    ...(account === '' ? {} : { account }),
     ...(state === undefined ? {} : { state }),
     ...(payer === '' || !isAddress ? {} : { payer }),
   };
@@ -56,6 +64,11 @@ export function AttemptsPart() {
           value={state ?? 'all'}
           onChange={(id) => filters.set({ state: id === 'all' ? '' : id })}
           choices={[{ id: 'all', label: 'All' }, ...states.map((id) => ({ id, label: id }))]}
+        />
+        <SearchField
+          label="Transaction"
+          value={transaction}
+          onChange={(value) => filters.set({ transaction: value })}
         />
         <Field label="From" type="date" value={from} onChange={(value) => filters.set({ from: value })} />
         <Field label="To" type="date" value={to} onChange={(value) => filters.set({ to: value })} />

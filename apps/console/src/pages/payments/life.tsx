@@ -1,102 +1,113 @@
+import type { components } from '@keyfare/api-types/gate';
+import type { ReactNode } from 'react';
 import { Link } from 'wouter';
 import { type Step, Steps } from '../../ui/steps.js';
 import { Badge, Count, Id, Moment } from '../../ui/values.js';
-import type { Payment } from './attempts-part.js';
 
-interface LifeProps {
-  readonly payment: Payment;
-  readonly isMoving: boolean;
+export type PaymentDetail = components['schemas']['PaymentDetail'];
+type Told = PaymentDetail['steps'][number];
+type Name = Told['step'];
+
+const titles: Readonly<Record<Name, string>> = {
+  claimed: 'Presented and claimed',
+  served: 'Served',
+  sent: 'Sent to the chain',
+  mined: 'In a block',
+  final: 'Final',
+  failed: 'Nothing was paid',
+  expired: 'It ran out',
+  'refund-due': 'Owed back',
+};
+
+const bad: ReadonlySet<Name> = new Set(['failed', 'expired', 'refund-due']);
+const ends: ReadonlySet<string> = new Set(['final', 'failed', 'expired']);
+
+/** The steps of a payment on its way into a block and beyond; those to come are there too. */
+export function Life({ payment }: { readonly payment: PaymentDetail }) {
+  const told = payment.steps.map(
+    (step): Step => ({
+      title: titles[step.step],
+      state: bad.has(step.step) ? 'failed' : 'done',
+      at: step.at,
+      children: detailOf(step, payment),
+    }),
+  );
+  return <Steps of={[...told, ...toCome(payment)]} />;
 }
 
-/** The steps of a payment on its way into a block and beyond. */
-export const Life = ({ payment, isMoving }: LifeProps) => <Steps of={stepsOf(payment, isMoving)} />;
-
-function stepsOf(payment: Payment, isMoving: boolean): readonly Step[] {
-  const { state, flow, servedAt, refundDueAt, attempts } = payment;
-  const isOver = state === 'failed' || state === 'expired';
-  const isMined = state === 'settled' || state === 'final';
-  const served: Step[] =
-    servedAt === null && !isMined
-      ? []
-      : [{ title: 'Served', state: 'done', at: servedAt, children: servedWords(payment) }];
-  const claimed: Step = {
-    title: 'Presented and claimed',
-    state: 'done',
-    at: payment.claimedAt,
-    children:
-      'Amount, payee, network, time and signature were right, the transfer was simulated and the balance was there.',
-  };
-  const sent: Step = {
-    title: 'Sent to the chain',
-    state: attempts.length > 0 ? 'done' : isMoving ? 'now' : 'failed',
-    at: attempts[0]?.createdAt ?? null,
-    children: <Attempts payment={payment} />,
-  };
-  const mined: Step = {
-    title: 'In a block',
-    state: isMined ? 'done' : isOver ? 'failed' : attempts.length > 0 ? 'now' : 'open',
-    children: isMined ? <Block payment={payment} /> : isOver ? <Nothing payment={payment} /> : undefined,
-  };
-  const final: Step = {
-    title: 'Final',
-    state: state === 'final' ? 'done' : isOver ? 'failed' : state === 'settled' ? 'now' : 'open',
-    children:
-      state === 'final'
-        ? 'So many blocks are on top of it that it cannot be dropped.'
-        : 'When enough blocks are on top of it.',
-  };
-  const refund: Step[] =
-    refundDueAt === null
-      ? []
-      : [
-          {
-            title: 'Owed back',
-            state: 'failed',
-            at: refundDueAt,
-            children: <Link href="/payments?part=refunds">To the refunds</Link>,
-          },
-        ];
-  return flow === 'authorization' || flow === 'upfront'
-    ? [claimed, sent, mined, ...served, final, ...refund]
-    : [claimed, ...served, sent, mined, final, ...refund];
+function toCome({ state, steps }: PaymentDetail): readonly Step[] {
+  if (ends.has(state)) return [];
+  const has = new Set(steps.map(({ step }) => step));
+  const open = (['sent', 'mined', 'final'] as const).filter((name) => !has.has(name));
+  return open.map((name, index) => ({ title: titles[name], state: index === 0 ? 'now' : 'open' }));
 }
 
-const servedWords = ({ flow }: Payment): string => {
+function detailOf(step: Told, payment: PaymentDetail): ReactNode {
+  switch (step.step) {
+    case 'claimed':
+      return 'Amount, payee, network, time and signature were right, the transfer was simulated and the balance was there.';
+    case 'served':
+      return servedWords(payment);
+    case 'sent':
+      return <Sent transaction={step.transaction} payment={payment} />;
+    case 'mined':
+      return <Mined step={step} payment={payment} />;
+    case 'final':
+      return 'So many blocks are on top of it that it cannot be dropped.';
+    case 'refund-due':
+      return <Link href="/payments?part=refunds">To the refunds</Link>;
+    case 'failed':
+    case 'expired':
+      return 'Nothing moved, and nothing will with this authorization.';
+  }
+}
+
+const servedWords = ({ flow }: PaymentDetail): string => {
   if (flow === 'deferred') return 'On the promise of the signature; the money is collected later, with others.';
   return flow === 'upfront' ? 'After the money had moved.' : 'The answer left when the transfer was in a block.';
 };
 
-const Nothing = ({ payment: { transaction } }: Pick<LifeProps, 'payment'>) =>
-  transaction === null ? (
-    <>No block has this payment.</>
-  ) : (
+function Sent({
+  transaction,
+  payment: { attempts, cause },
+}: {
+  readonly transaction: string | null;
+  readonly payment: PaymentDetail;
+}) {
+  const attempt = attempts.find((one) => one.transaction === transaction);
+  if (attempt === undefined) return <Id value={transaction} />;
+  return (
     <>
-      Transaction <Id value={transaction} /> is in a block and moved nothing for this payment.
+      Transaction <Id value={attempt.transaction} /> by <Id value={attempt.wallet} />, number{' '}
+      <Count value={attempt.walletNonce} />, at most <Count value={attempt.maxFeePerGas} /> wei a gas{' '}
+      <Badge state={attempt.state === 'moved' && cause !== null ? 'mined' : attempt.state} />
     </>
   );
+}
 
-const Block = ({ payment }: { readonly payment: Payment }) => (
-  <>
-    Transaction <Id value={payment.transaction} />.{' '}
-    {payment.transaction === null ? null : (
-      <Link href={`/payments?part=batches&transaction=${payment.transaction}&month=${payment.claimedAt.slice(0, 7)}`}>
-        What else is in it
-      </Link>
-    )}
-  </>
-);
-
-function Attempts({ payment: { attempts, cause } }: { readonly payment: Payment }) {
-  if (attempts.length === 0) return <>No transaction of ours has carried it.</>;
+function Mined({ step, payment }: { readonly step: Told; readonly payment: PaymentDetail }) {
+  const { chain, batchSize, cause } = payment;
+  const transaction = step.transaction ?? payment.transaction;
   return (
-    <ul className="plain-list">
-      {attempts.map(({ transaction, wallet, walletNonce, maxFeePerGas, createdAt, state }) => (
-        <li key={transaction}>
-          <Moment at={createdAt} /> transaction <Id value={transaction} /> by <Id value={wallet} />, number{' '}
-          <Count value={walletNonce} />, at most <Count value={maxFeePerGas} /> wei a gas{' '}
-          <Badge state={state === 'moved' && cause !== null ? 'mined' : state} />
-        </li>
-      ))}
-    </ul>
+    <>
+      Block <Count value={step.block} />, transaction <Id value={transaction} />
+      {cause === null ? '' : ', which moved nothing for this payment'}.{' '}
+      {transaction === null || batchSize === 0 ? null : (
+        <Link href={`/payments?transaction=${transaction}`}>
+          {batchSize === 1 ? 'It carries this payment alone' : `It carries ${batchSize} payments`}
+        </Link>
+      )}
+      {chain === null ? null : <OnChain chain={chain} />}
+    </>
   );
 }
+
+const OnChain = ({ chain }: { readonly chain: NonNullable<PaymentDetail['chain']> }) =>
+  chain.state === 'unavailable' ? (
+    <p className="muted">The node did not answer, so its block is not known now ({chain.reason}).</p>
+  ) : (
+    <p className="muted">
+      <Count value={chain.confirmations} /> blocks on top of it; final after <Count value={chain.finalAfter} />. Block
+      time <Moment at={chain.blockAt} />.
+    </p>
+  );

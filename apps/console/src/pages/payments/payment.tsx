@@ -6,11 +6,8 @@ import { Facts, Page, Section } from '../../ui/page.js';
 import { Shown } from '../../ui/states.js';
 import { TokenMoney } from '../../ui/token-money.js';
 import { Badge, Id } from '../../ui/values.js';
-import type { Payment } from './attempts-part.js';
-import { Life } from './life.js';
+import { Life, type PaymentDetail } from './life.js';
 import { causeWords, flowName } from './words.js';
-
-const moving = new Set(['claimed', 'served', 'settling', 'settled']);
 
 /** One payment, from its presentation to its last block. */
 export default function PaymentPage() {
@@ -27,7 +24,7 @@ export default function PaymentPage() {
   );
 }
 
-function One({ payment }: { readonly payment: Payment }) {
+function One({ payment }: { readonly payment: PaymentDetail }) {
   const { network, asset, state, flow, account } = payment;
   return (
     <>
@@ -60,7 +57,7 @@ function One({ payment }: { readonly payment: Payment }) {
         </div>
       )}
       <Section title="Its life">
-        <Life payment={payment} isMoving={moving.has(state)} />
+        <Life payment={payment} />
       </Section>
       <Section title="What its caller should do">
         <p>{payment.advice}</p>
