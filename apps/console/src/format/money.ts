@@ -31,12 +31,6 @@ function toUnits(amount: Decimal, places: number): bigint {
   return sign === '' ? units : -units;
 }
 
-/** Decimal text of millionths. */
-export function fromMicros(micros: bigint): Decimal {
-  const text = (micros < 0n ? -micros : micros).toString().padStart(7, '0');
-  return `${micros < 0n ? '-' : ''}${text.slice(0, -6)}.${text.slice(-6)}`;
-}
-
 /** In millionths. */
 export const toMicros = (amount: Decimal): bigint => toUnits(amount, 6);
 

@@ -116,7 +116,6 @@ const Preview = ({ of }: { readonly of: BankStatement }) => (
         ['Lines', <Count key="lines" value={of.lines} />],
         ['New', <Count key="added" value={of.added} />],
         ['Known already', <Count key="known" value={of.known} />],
-        ['Pay an invoice by their reference', <Count key="matched" value={of.matched} />],
         ['In all', <Money key="total" amount={of.total} asset="USD" />],
         ['Encoding', of.encoding],
       ]}
