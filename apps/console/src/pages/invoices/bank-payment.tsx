@@ -19,7 +19,7 @@ export type Match = components['schemas']['BankPaymentMatchList']['items'][numbe
 
 /** One payment of the bank: what it may be of, what it was matched to, and what is done with the rest. */
 export default function BankPaymentPage() {
-  const { id = '' } = useParams<{ id: string }>();
+  const { id } = useParams<{ id: string }>();
   const mayMoney = useMay('money');
   const [wanted, setWanted] = useState<Wanted>();
   const path = { params: { path: { id } } };

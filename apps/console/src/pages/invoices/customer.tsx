@@ -15,7 +15,7 @@ import { MasterForm } from './setup/master-form.js';
 
 /** One customer as invoices know it: master data, contracts, credit. */
 export default function CustomerPage() {
-  const { id = '' } = useParams<{ id: string }>();
+  const { id } = useParams<{ id: string }>();
   const [isChanging, setChanging] = useState(false);
   const mayMoney = useMay('money');
   const customer = useRead(['billed-customers', id], async () =>

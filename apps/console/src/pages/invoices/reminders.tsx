@@ -94,6 +94,9 @@ const LetterDialog = ({ letter, onClose }: { readonly letter: Letter; readonly o
   </Dialog>
 );
 
+const run = async (preview: boolean): Promise<Due> =>
+  ok(billing.POST('/reminders/run', { body: { preview, limit: 100 } }));
+
 /** What is due is read when the dialog opens, and only what was seen is written. */
 function RunDialog({ onClose }: { readonly onClose: () => void }) {
   const queries = useQueryClient();
@@ -101,8 +104,6 @@ function RunDialog({ onClose }: { readonly onClose: () => void }) {
   const [error, setError] = useState<unknown>();
   const [isAsked, setAsked] = useState(false);
   const [open, setOpen] = useState<Letter>();
-  const run = async (preview: boolean): Promise<Due> =>
-    ok(billing.POST('/reminders/run', { body: { preview, limit: 100 } }));
   if (!isAsked) {
     setAsked(true);
     run(true).then(setDue, setError);
