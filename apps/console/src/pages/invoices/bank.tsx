@@ -1,5 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
+import { useLocation } from 'wouter';
 import { billing, ok } from '../../api/client.js';
 import { useEndless, useMay, useRead } from '../../api/hooks.js';
 import { filled, useAddress } from '../../ui/address.js';
@@ -11,7 +12,6 @@ import { Fault } from '../../ui/states.js';
 import { type Column, Table } from '../../ui/table.js';
 import { Badge, Day, Money } from '../../ui/values.js';
 import { ImportDialog } from './bank-import.js';
-import { PaymentDialog } from './bank-payment.js';
 import type { BankPayment } from './kinds.js';
 import { InvoicesNav } from './nav.js';
 
@@ -25,7 +25,7 @@ const unfiltered = { state: 'open', bankAccount: '' };
 export default function Bank() {
   const mayMoney = useMay('money');
   const [filters, setFilters] = useAddress(unfiltered);
-  const [open, setOpen] = useState<BankPayment>();
+  const [, navigate] = useLocation();
   const [isImporting, setImporting] = useState(false);
   const accounts = useRead(['bank-accounts', 'all'], async () =>
     ok(billing.GET('/bank-accounts', { params: { query: { limit: '200' } } })),
@@ -76,14 +76,13 @@ export default function Bank() {
         columns={columnsOf(names)}
         list={list}
         keyOf={({ id }) => id}
-        onOpen={(payment) => setOpen(payment)}
+        onOpen={({ id }) => navigate(`/invoices/bank/${id}`)}
         empty={
           names.size === 0
             ? 'There is no bank account yet: enter one in the set-up.'
             : 'No payment is like that. Import a statement of the bank.'
         }
       />
-      {open === undefined ? null : <PaymentDialog payment={open} onClose={() => setOpen(undefined)} />}
       {isImporting ? <ImportDialog accounts={accounts.data?.items ?? []} onClose={() => setImporting(false)} /> : null}
     </Page>
   );

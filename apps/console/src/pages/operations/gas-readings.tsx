@@ -32,6 +32,7 @@ export function GasReadings() {
   const mayMoney = useMay('money');
   const [open, setOpen] = useState<Reading>();
   const [error, setError] = useState<unknown>();
+  const [isNothing, setNothing] = useState(false);
   const list = useEndless(['gas-readings'], async (cursor) =>
     ok(billing.GET('/gas-readings', { params: { query: filled({ limit: '200', cursor }) } })),
   );
@@ -39,7 +40,8 @@ export function GasReadings() {
   const take = async (): Promise<void> => {
     setError(undefined);
     try {
-      await ok(billing.POST('/gas-readings', {}));
+      const { items } = await ok(billing.POST('/gas-readings', {}));
+      setNothing(items.length === 0);
       await refresh();
     } catch (fault) {
       setError(fault);
@@ -48,6 +50,12 @@ export function GasReadings() {
   return (
     <>
       {error === undefined ? null : <Fault error={error} />}
+      {isNothing ? (
+        <p className="note" role="status">
+          Nothing could be read: no settler has a name here, its transfers are still being read through, or the node has
+          no state of the last final block.
+        </p>
+      ) : null}
       <Table
         name="gas readings"
         columns={columns}
