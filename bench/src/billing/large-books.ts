@@ -54,7 +54,6 @@ function statements(calls: number): readonly string[] {
       from bench_call order by g`,
     ...money,
     ...documents,
-    ...oneLargeInvoice,
     `insert into billing.feed_cursor (feed, place, log_as_of, complete_as_of) values ('api', 0, 1, now())
       on conflict (feed) do update set complete_as_of = excluded.complete_as_of`,
     'drop table bench_call',
@@ -139,9 +138,14 @@ const documents = [
     from generate_series(1, 10000) as n`,
 ];
 
-/** An account with 100,000 calls in the month before the running one. */
 export const largeAccount = 'acct_large';
-const oneLargeInvoice = [
+
+/** Adds an account with 100,000 calls in the month before the running one. */
+export async function addLargeAccount(sql: SqlPool): Promise<void> {
+  for (const text of largeStatements) await sql.query({ text });
+}
+
+const largeStatements = [
   `insert into billing.terms (id, account, account_name, plan_id, plan_slug, plan_version, included_units, overage,
       overage_price, monthly_price, effective_at, revision, place)
     values (md5('${largeAccount}')::uuid, '${largeAccount}', 'Large, Inc.', 'plan_bench', 'bench', 1, 50, 'invoice', 250,
