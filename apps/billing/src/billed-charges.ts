@@ -2,7 +2,8 @@
  * Common table expressions that say on which month's invoice each charge by key stands: `billed`, each charge once,
  * with the month in which it was `used_in` and the `month` whose invoice it is for. That is its own month, unless the
  * invoice of that was final before the charge was made: then it is on the invoice that took it in, and until one does,
- * meant for the first later month without a final one. Of one account and month, both expressions; or of all.
+ * meant for the first later month without a final one. Of one account and month, both expressions; of one account; or
+ * of all.
  */
 export function billedCharges(account?: string, month?: string): string {
   const some =

@@ -28,6 +28,9 @@ import { MonthReportService } from './close/month-report.service.js';
 import { BillingConfig } from './config.js';
 import { ApiClient } from './console/api-client.js';
 import { sessionCookieName } from './console/cookies.js';
+import { CustomerGuard } from './console/customer.guard.js';
+import { CustomerSessionController } from './console/customer-session.controller.js';
+import { CustomerSessions } from './console/customer-sessions.js';
 import { ForwardController } from './console/forward.controller.js';
 import { SessionController } from './console/session.controller.js';
 import { Touches } from './console/touches.js';
@@ -41,11 +44,14 @@ import { EntryStore } from './intake/entry-store.js';
 import { sqlFeed } from './intake/feed.js';
 import { IntakeService } from './intake/intake.service.js';
 import { KeyStore } from './intake/key.service.js';
+import { Adjustments } from './invoice/adjustments.js';
 import { InvoiceController } from './invoice/invoice.controller.js';
 import { InvoiceService } from './invoice/invoice.service.js';
 import { LedgerService } from './ledger/ledger.service.js';
 import { AuditController } from './operator/audit.controller.js';
 import { KnownOperators } from './operator/known-operators.js';
+import { Adjusting } from './pipeline/adjusting.js';
+import { AdjustmentController } from './pipeline/adjustment.controller.js';
 import { BankMatches } from './pipeline/bank-matches.js';
 import { BankPaymentController } from './pipeline/bank-payment.controller.js';
 import { BankStatementController } from './pipeline/bank-statement.controller.js';
@@ -57,6 +63,7 @@ import { CustomerCreditController } from './pipeline/customer-credit.controller.
 import { CustomerWalletController } from './pipeline/customer-wallet.controller.js';
 import { DraftsJob } from './pipeline/drafts.job.js';
 import { EntryController } from './pipeline/entry.controller.js';
+import { EntryStories } from './pipeline/entry-story.js';
 import { Finalizing } from './pipeline/finalize.js';
 import { GasReadingController } from './pipeline/gas-reading.controller.js';
 import { GasReadings } from './pipeline/gas-readings.js';
@@ -65,6 +72,7 @@ import { InvoiceLifeController } from './pipeline/invoice-life.controller.js';
 import { InvoiceLife } from './pipeline/invoice-life.js';
 import { ReconcileJob } from './pipeline/reconcile.job.js';
 import { ReconciliationController } from './pipeline/reconciliation.controller.js';
+import { ReminderController } from './pipeline/reminder.controller.js';
 import { Resolutions } from './pipeline/resolutions.js';
 import { WalletMatches } from './pipeline/wallet-matches.js';
 import { RatingService } from './rating/rating.service.js';
@@ -73,17 +81,23 @@ import { BankAccounts } from './receivable/bank-accounts.js';
 import { BankPayments } from './receivable/bank-payments.js';
 import { Credits } from './receivable/credits.js';
 import { CsvBodies } from './receivable/csv-bodies.js';
+import { Proposals } from './receivable/proposals.js';
+import { Reminders } from './receivable/reminders.js';
 import { BreakService } from './reconcile/break.service.js';
 import { ReconcileService } from './reconcile/reconcile.service.js';
 import { RunStore } from './reconcile/run-store.js';
 import { ExportController } from './reports/export.controller.js';
 import { InvoiceDocumentController } from './reports/invoice-document.controller.js';
+import { MeController } from './reports/me.controller.js';
 import { MonthReportController } from './reports/month-report.controller.js';
+import { OverviewController } from './reports/overview.controller.js';
 import { ReportController } from './reports/report.controller.js';
 import { ReportService } from './reports/report.service.js';
 import { TreasuryReportController } from './reports/treasury-report.controller.js';
 import { BillingLifecycle } from './runtime/lifecycle.js';
+import { JobController, OperationsController } from './runtime/operations.controller.js';
 import { Scheduler } from './runtime/scheduler.js';
+import { BillingStatus } from './runtime/status.service.js';
 import { billingRole, feedReaderRole, schema } from './schema.js';
 import { SignaturePool } from './signature-pool.js';
 import { Standstills } from './standstills.js';
@@ -162,6 +176,8 @@ const connections: Provider[] = [
   { provide: BootstrapToken, useValue: new BootstrapToken(undefined) },
   ApiClient,
   Touches,
+  CustomerSessions,
+  CustomerGuard,
   {
     // The page that this program serves shows its session in a cookie.
     provide: SessionCookie,
@@ -190,15 +206,20 @@ const rooms: Provider[] = [
   { provide: SignaturePool, useFactory: () => new SignaturePool() },
   IntakeService,
   EntryStore,
+  EntryStories,
   RatingService,
   LedgerService,
   Wallets,
   InvoiceService,
+  Adjustments,
+  Adjusting,
   MasterData,
   BankAccounts,
   BankPayments,
   BankStatements,
   BankMatches,
+  Proposals,
+  Reminders,
   WalletMatches,
   GasReadings,
   Credits,
@@ -222,6 +243,7 @@ const rooms: Provider[] = [
   BillingMetrics,
   BillingHealth,
   BillingLifecycle,
+  BillingStatus,
 ];
 
 /** Billing: reads the API's signed entries and the chain, keeps the books, and proves that they agree. */
@@ -246,6 +268,8 @@ export class BillingModule {
         BankPaymentController,
         CustomerCreditController,
         CustomerWalletController,
+        ReminderController,
+        AdjustmentController,
         WalletController,
         GasReadingController,
         ReconciliationController,
@@ -253,12 +277,17 @@ export class BillingModule {
         EntryController,
         MonthController,
         MonthReportController,
+        OverviewController,
         ReportController,
         TreasuryReportController,
         ExportController,
         AuditController,
         SessionController,
+        CustomerSessionController,
+        MeController,
         ForwardController,
+        OperationsController,
+        JobController,
         StatusController,
       ],
       providers: [

@@ -37,6 +37,15 @@ const payees = z.string().transform((text, context): readonly `0x${string}`[] =>
   return z.NEVER;
 });
 
+/** Numbers of days with commas between them, each more than the one before. */
+const days = z
+  .string()
+  .regex(/^[1-9]\d{0,2}(?:,[1-9]\d{0,2}){0,8}$/, 'must be one to nine numbers of days with commas, such as 7,21,35')
+  .transform((text) => text.split(',').map(Number))
+  .refine((given) => given.every((each, index) => index === 0 || each > (given[index - 1] ?? 0)), {
+    error: 'must name each number of days after a smaller one',
+  });
+
 /** The environment of this program. What it shares with the gate is spelled as there. */
 export const billingEnvironment = gateEnvironment
   .pick({
@@ -74,6 +83,7 @@ export const billingEnvironment = gateEnvironment
     JOB_LEASE_SECONDS: seconds.min(1).max(3_600).default(30),
     PROOF_ROTATION_NIGHTS: z.coerce.number().int().min(1).max(365).default(30),
     INVOICE_APPROVAL_ABOVE: amount.default(10_000_000_000n),
+    REMIND_AFTER_DAYS: days.default([7, 21, 35]),
     DUST_BELOW: z
       .string()
       .regex(/^\d{1,12}$/, 'must be a number of the smallest units of a token')
@@ -145,6 +155,8 @@ export abstract class BillingConfig {
   abstract readonly proofRotationNights: number;
   /** An invoice of more becomes final only when a second operator has approved it: in micro-dollars. */
   abstract readonly invoiceApprovalAbove: bigint;
+  /** After so many days beyond the due day each level of a reminder is written; rising. */
+  abstract readonly remindAfterDays: readonly number[];
   /** A transfer of less that no entry claims is dust: in the smallest unit of its token. */
   abstract readonly dustBelow: bigint;
 }
@@ -208,6 +220,7 @@ export function readBillingConfig(env: NodeJS.ProcessEnv): BillingConfig {
     jobLeaseMs: values.JOB_LEASE_SECONDS * 1_000,
     proofRotationNights: values.PROOF_ROTATION_NIGHTS,
     invoiceApprovalAbove: values.INVOICE_APPROVAL_ABOVE,
+    remindAfterDays: values.REMIND_AFTER_DAYS,
     dustBelow: values.DUST_BELOW,
   });
 }

@@ -14,7 +14,10 @@ import { AccountingMonthEntity } from './close/accounting-month.entity.js';
 import { CloseMonths1799000000410 } from './close/close.migration.js';
 import { MonthEventEntity } from './close/month-event.entity.js';
 import { MonthSignOffEntity } from './close/month-sign-off.entity.js';
+import { CustomerSessionEntity } from './console/customer-session.entity.js';
+import { LetCustomersIn1799000000990 } from './console/customer-session.migration.js';
 import { ContractEntity } from './customer/contract.entity.js';
+import { NameCountries1799000000963 } from './customer/country.migration.js';
 import { CustomerEntity } from './customer/customer.entity.js';
 import { CreateCustomer1799000000500 } from './customer/customer.migration.js';
 import { SellerEntity } from './customer/seller.entity.js';
@@ -27,6 +30,8 @@ import { ReadByPlace1796000000700 } from './intake/place.migration.js';
 import { ReadmissionEntity } from './intake/readmission.entity.js';
 import { ReadmitEntries1799000000910 } from './intake/readmission.migration.js';
 import { ReceiptKeyEntity } from './intake/receipt-key.entity.js';
+import { AdjustmentEntity, InvoiceAdjustmentEntity } from './invoice/adjustment.entity.js';
+import { AdjustInvoices1799000000962 } from './invoice/adjustment.migration.js';
 import { CreditNoteEntity } from './invoice/credit-note.entity.js';
 import { CreditNoteLineEntity } from './invoice/credit-note-line.entity.js';
 import { InvoiceEntity } from './invoice/invoice.entity.js';
@@ -37,6 +42,7 @@ import { InvoicePaymentEntity } from './invoice/invoice-payment.entity.js';
 import { InvoiceReleaseEntity } from './invoice/invoice-release.entity.js';
 import { LiveInvoices1799000000510 } from './invoice/life.migration.js';
 import { NumberSeriesEntity } from './invoice/number-series.entity.js';
+import { UndonePaymentEntity } from './invoice/undone-payment.entity.js';
 import { AssetEntity } from './ledger/asset.entity.js';
 import { BalanceDayEntity, BalanceEntity, WalletDayEntity } from './ledger/balance.entity.js';
 import { DateMovements1799000000920 } from './ledger/dated.migration.js';
@@ -70,6 +76,9 @@ import { CreditCustomers1799000000810 } from './receivable/credit.migration.js';
 import { CustomerCreditEntity } from './receivable/customer-credit.entity.js';
 import { CustomerWalletEntity } from './receivable/customer-wallet.entity.js';
 import { CreateBankPayments1799000000800 } from './receivable/receivable.migration.js';
+import { ReminderEntity, ReminderInvoiceEntity } from './receivable/reminder.entity.js';
+import { WriteReminders1799000000961 } from './receivable/reminder.migration.js';
+import { UnmatchPayments1799000000960 } from './receivable/unmatch.migration.js';
 import { KnowCustomerWallets1799000000820 } from './receivable/wallet.migration.js';
 import { BreakEntity } from './reconcile/break.entity.js';
 import { BreakCommentEntity, BreakEventEntity, BreakResolutionEntity } from './reconcile/case.entity.js';
@@ -117,6 +126,9 @@ const entities = [
   InvoiceLateEntity,
   InvoiceReleaseEntity,
   InvoicePaymentEntity,
+  UndonePaymentEntity,
+  AdjustmentEntity,
+  InvoiceAdjustmentEntity,
   CreditNoteEntity,
   CreditNoteLineEntity,
   NumberSeriesEntity,
@@ -128,6 +140,8 @@ const entities = [
   BankPaymentEntity,
   CustomerCreditEntity,
   CustomerWalletEntity,
+  ReminderEntity,
+  ReminderInvoiceEntity,
   WalletEntity,
   GasReadingEntity,
   BreakEntity,
@@ -144,6 +158,7 @@ const entities = [
   AuditEntity,
   IdempotentRequestEntity,
   KnownOperatorEntity,
+  CustomerSessionEntity,
 ];
 
 /** In the order in which they run. A merged migration is never edited. */
@@ -180,8 +195,13 @@ const migrations = [
   KnowWallets1799000000940,
   ReadGas1799000000941,
   CreditRefunds1799000000942,
+  UnmatchPayments1799000000960,
+  WriteReminders1799000000961,
+  AdjustInvoices1799000000962,
+  NameCountries1799000000963,
   KnowSessions1799000000980,
   FindRarities1799000000989,
+  LetCustomersIn1799000000990,
 ];
 
 const jobsLock = 0x6b66_6a62;

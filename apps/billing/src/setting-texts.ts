@@ -76,6 +76,11 @@ export const billingSettingTexts: Readonly<Record<keyof typeof billingEnvironmen
     fallback: '10000',
     text: 'An invoice of more dollars than that becomes final only when a second operator has approved it.',
   },
+  REMIND_AFTER_DAYS: {
+    shape: 'numbers of days with commas',
+    fallback: '7,21,35',
+    text: 'So many days after its due day an invoice is reminded of: one number for each level of the reminders, rising.',
+  },
   DUST_BELOW: {
     shape: 'smallest units of a token',
     fallback: '100',

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { NameCountries1799000000963 } from '../src/customer/country.migration.js';
+import { ownerDataSource } from '../src/database.js';
 import { makeOperator, type Service, startService } from './service.js';
 import { openWorld, type World } from './world.js';
 
@@ -102,6 +104,41 @@ describe('a seller', () => {
     );
     expect(await code(`/sellers/${id}`, { ...change, body: { payTo: 'cash' } })).toEqual([400, 'request/invalid']);
   });
+});
+
+describe('the country of a party', () => {
+  it('is one that there is, and of those from before it is that of their address or tax id, or none', async () => {
+    const body = { ...customer, country: 'XX' };
+    expect(await code('/customers', { body })).toEqual([400, 'request/invalid']);
+    const { id } = await make('/customers', { ...body, country: 'PL' });
+    expect((await service.call(`/customers/${id}`)).body).toMatchObject({ country: 'PL' });
+    const old = await openWorld();
+    const owner = await ownerDataSource(old.database.url).initialize();
+    try {
+      await old.rows('alter table billing.seller drop column country');
+      await old.rows('alter table billing.customer drop column country');
+      const rows = [
+        ['Gasse 1\nWien\nAustria', null],
+        ['Street 2\nPL\n', 'ATU12345678'],
+        ['Street 3', 'EL123456789'],
+        ['Somewhere', '12345'],
+      ];
+      for (const [index, [address, taxId]] of rows.entries()) {
+        await old.rows(
+          `insert into billing.customer (id, legal_name, address, tax_id, contacts, language, reporting_currency,
+            payment_days, created_at)
+          values (gen_random_uuid(), $1, $2, $3, '[]', 'en', 'EUR', 0, now())`,
+          [String(index), address, taxId],
+        );
+      }
+      await new NameCountries1799000000963().up(owner.createQueryRunner());
+      const found = await old.rows('select country from billing.customer order by legal_name');
+      expect(found).toEqual(['AT', 'PL', 'GR', null].map((country) => ({ country })));
+    } finally {
+      await owner.destroy();
+      await old.close();
+    }
+  }, 60_000);
 });
 
 describe('a contract', () => {

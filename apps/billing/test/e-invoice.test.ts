@@ -60,11 +60,25 @@ describe('an electronic invoice', () => {
     expect(xml).toMatch(/<cac:InvoiceDocumentReference>\s*<cbc:ID>KF-2026-000042</u);
   });
 
-  it('finds the countries by code, by name and by tax id', async () => {
-    expect(all(await renderEInvoice(plain), 'IdentificationCode')).toEqual(['AT', 'PL']);
-    expect(all(await renderEInvoice(long), 'IdentificationCode')).toEqual(['AT', 'GR']);
-    const byTaxId = { ...plain, customer: { ...party, address: 'ul. Piotrkowska 100' } };
-    expect(all(await renderEInvoice(byTaxId), 'IdentificationCode')).toEqual(['AT', 'PL']);
+  it('has the countries that were entered, whatever address and tax id say, and tells none twice', async () => {
+    const xml = await renderEInvoice(plain);
+    expect(all(xml, 'IdentificationCode')).toEqual(['AT', 'PL']);
+    expect(xml).not.toContain('Austria');
+    const moved = { ...plain, customer: { ...party, country: 'DE' } };
+    expect(all(await renderEInvoice(moved), 'IdentificationCode')).toEqual(['AT', 'DE']);
+    expect(all(await renderEInvoice(moved), 'Line')).toEqual(['PL']);
+  });
+
+  it('with reverse charge is of the category AE, with its reason, no tax and the ids of both', async () => {
+    const xml = await renderEInvoice(long);
+    const [category = ''] = /<cac:TaxSubtotal>.*?<\/cac:TaxSubtotal>/su.exec(xml) ?? [];
+    expect([all(category, 'ID'), all(category, 'Percent'), all(category, 'TaxAmount')]).toEqual([
+      ['AE', 'VAT'],
+      ['0'],
+      ['0.00'],
+    ]);
+    expect(all(category, 'TaxExemptionReason')).toEqual([long.taxes[0]?.reason]);
+    expect(all(xml, 'CompanyID')).toEqual(['ATU12345678', 'EL123456789']);
   });
 
   it('without taxes is outside of the tax, and then has no VAT ids', async () => {
@@ -83,7 +97,7 @@ describe('an electronic invoice', () => {
   it.each([
     ['a draft', running],
     ['one without a customer', { ...plain, customer: null }],
-    ['one whose customer has no country', { ...plain, customer: { ...party, taxId: null, address: 'Somewhere' } }],
+    ['one whose customer has no country', { ...plain, customer: { ...party, country: null } }],
     ['one whose seller has no tax id', { ...plain, seller: { ...party, taxId: null } }],
     [
       'one whose customer owes the tax and has no tax id',

@@ -40,7 +40,11 @@ describe('the PDF of an invoice', () => {
   it('of an account without a customer is a draft of a running month, with its amounts', async () => {
     const { status, headers, content } = await file(`${id}/pdf`);
     expect([status, headers.get('content-type')]).toEqual([200, 'application/pdf']);
-    expect(headers.get('content-disposition')).toBe(`attachment; filename="invoice-draft-${id}.pdf"`);
+    expect(headers.get('content-disposition')).toBe(`inline; filename="invoice-draft-${id}.pdf"`);
+    // The console's frame may show it, another origin's may not.
+    expect(headers.get('content-security-policy')).toBe("frame-ancestors 'self'");
+    expect(headers.get('x-frame-options')).toBe('SAMEORIGIN');
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
     expect(headers.get('etag')).toBe(`"${createHash('sha256').update(content).digest('hex')}"`);
     const { text } = await readPdf(content);
     for (const said of ['DRAFT · MONTH RUNNING', 'acct_1', '0.00025', 'Total 7.10']) expect(text).toContain(said);
@@ -96,10 +100,12 @@ describe('a final invoice', () => {
     await make('/tax-rates', { code: 'rc', ...rate });
     const sellers = (await service.call('/sellers')).body as { items: readonly { id: string }[] };
     const customers = (await service.call('/customers')).body as { items: readonly { id: string }[] };
-    await world.rows(`update billing.seller set address = E'Gasse 1\\nWien\\nAustria', tax_id = 'ATU12345678'
-      where id = '${sellers.items[0]?.id}'`);
-    await world.rows(`update billing.customer set address = E'Street 2\\nPL', tax_id = 'PL1234567890', tax_code = 'rc'
-      where id = '${customers.items[0]?.id}'`);
+    const headers = { 'if-match': '*' };
+    const change = async (path: string, body: object): Promise<void> => {
+      expect((await service.call(path, { method: 'PATCH', body, headers })).status).toBe(200);
+    };
+    await change(`/sellers/${sellers.items[0]?.id}`, { taxId: 'ATU12345678' });
+    await change(`/customers/${customers.items[0]?.id}`, { country: 'PL', taxId: 'PL1234567890', taxCode: 'rc' });
     world.clock.set('2026-11-02T03:00:00Z');
     await service.app.get(ReconcileJob).run('manual');
     const answer = await service.call('/invoices/finalize', { body: { month: '2026-10', preview: false } });
@@ -107,24 +113,53 @@ describe('a final invoice', () => {
     return id;
   }
 
+  /** Voids it, and makes it final again with the country of the seller. */
+  async function again(): Promise<void> {
+    const { items } = (await service.call('/sellers')).body as { items: readonly { id: string }[] };
+    const headers = { 'if-match': '*' };
+    const path = `/sellers/${items[0]?.id}`;
+    expect((await service.call(path, { method: 'PATCH', body: { country: 'Austria' }, headers })).status).toBe(400);
+    await service.call(path, { method: 'PATCH', body: { country: 'AT' }, headers });
+    await service.call(`/invoices/${final}/void`, { body: {} });
+    const made = await service.call('/invoices/finalize', { body: { month: '2026-10', preview: false } });
+    [{ id: final }] = (made.body as { items: [{ id: string }] }).items;
+  }
+
   it('has its number, its parties as they were, and its tax, in both files', async () => {
     final = await finalize();
     await world.rows(`update billing.customer set legal_name = 'Renamed'`);
     const { headers, content } = await file(`${final}/pdf`);
-    expect(headers.get('content-disposition')).toBe('attachment; filename="invoice-KF-000001.pdf"');
+    expect(headers.get('content-disposition')).toBe('inline; filename="invoice-KF-000001.pdf"');
     const { text } = await readPdf(content);
     for (const said of [
       'KF-000001',
       'Ácme Łódź',
       'Issued 2026-11-02 Due 2026-12-02',
       'Tax rc, reverse charge on 7.10',
+      'Poland',
+      'Reverse charge.',
     ]) {
       expect(text).toContain(said);
     }
+    // The seller had no country when it was frozen.
+    const early = await file(`${final}/xml`);
+    expect(JSON.parse(Buffer.from(early.content).toString())).toMatchObject({
+      code: 'invoice/no-e-invoice',
+      detail: 'The seller has no country.',
+    });
+    await again();
     const xml = await file(`${final}/xml`);
     expect([xml.status, xml.headers.get('content-type')]).toEqual([200, 'application/xml; charset=utf-8']);
     const said = Buffer.from(xml.content).toString();
     expect(said).toContain('<cbc:TaxExemptionReason>Reverse charge.</cbc:TaxExemptionReason>');
+    expect(said).toMatch(/<cac:TaxCategory>\s*<cbc:ID>AE</u);
+    expect(said).toContain('<cbc:TaxAmount currencyID="USD">0.00</cbc:TaxAmount>');
+    expect((await service.call(`/invoices/${final}`)).body).toMatchObject({
+      tax: '0.00',
+      taxCode: 'rc',
+      taxReason: 'Reverse charge.',
+      payable: '7.10',
+    });
     expect(said).toContain('<cbc:PayableAmount currencyID="USD">7.10</cbc:PayableAmount>');
   });
 
@@ -134,11 +169,11 @@ describe('a final invoice', () => {
     const note = await make(`/invoices/${final}/credit-notes`, credit);
     const pdf = await file(`${final}/credit-notes/${note}/pdf`);
     const { text } = await readPdf(pdf.content);
-    for (const said of ['Credit note KF/C-000001', 'Credits invoice KF-000001 of 2026-11-02', 'Total 2.00', 'Outage']) {
+    for (const said of ['Credit note KF/C-000001', 'Credits invoice KF-000002 of 2026-11-02', 'Total 2.00', 'Outage']) {
       expect(text).toContain(said);
     }
     const xml = Buffer.from((await file(`${final}/credit-notes/${note}/xml`)).content).toString();
-    expect(xml).toMatch(/<cac:InvoiceDocumentReference>\s*<cbc:ID>KF-000001</u);
+    expect(xml).toMatch(/<cac:InvoiceDocumentReference>\s*<cbc:ID>KF-000002</u);
     world.clock.set('2026-11-03T03:00:00Z');
     const rest = await make(`/invoices/${final}/credit-notes`, { reason: 'All' });
     expect(Buffer.from((await file(`${final}/credit-notes/${rest}/xml`)).content).toString()).toContain('>5.10<');

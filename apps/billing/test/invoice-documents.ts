@@ -21,12 +21,14 @@ export const plain: InvoiceDocument = {
   seller: {
     legalName: 'Keyfare Österreich GmbH',
     address: 'Mariahilfer Straße 1\n1060 Wien\nAustria',
+    country: 'AT',
     taxId: 'ATU12345678',
     reference: 'seller-1',
   },
   customer: {
     legalName: 'Ácme Łódź Sp. z o.o.',
     address: 'ul. Piotrkowska 100\n90-001 Łódź\nPL',
+    country: 'PL',
     taxId: 'PL1234567890',
     reference: 'customer-1',
   },
@@ -86,6 +88,7 @@ export const long: InvoiceDocument = {
   customer: {
     legalName: `Ελληνική Εταιρεία Πληροφορικής ΑΕ – Общество «Северная Звезда» – ${'Donaudampfschifffahrtsgesellschaft'.repeat(4)}`,
     address: 'Λεωφόρος Κηφισίας 1\n115 23 Αθήνα\nGreece',
+    country: 'GR',
     taxId: 'EL123456789',
     reference: 'customer-2',
   },

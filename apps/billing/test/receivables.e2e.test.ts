@@ -3,111 +3,25 @@ import { callRpc } from '@keyfare/devstack/chain';
 import { fundedPayer, testPayer } from '@keyfare/devstack/payers';
 import { startTestChain } from '@keyfare/devstack/test-chain';
 import { fundEth, transferUsdc } from '@keyfare/devstack/usdc';
-import { DraftsJob } from '../src/pipeline/drafts.job.js';
-import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
-import { makeOperator, type Service, settled, startService } from './service.js';
-import { balances, openWorld, type World } from './world.js';
+import { openReceivables, type Receivables } from './receivables.js';
+import { makeOperator, type Service, settled } from './service.js';
+import { balances, type World } from './world.js';
 
+let books: Receivables;
 let world: World;
 let service: Service;
 
 beforeEach(async () => {
-  world = await openWorld();
-  world.clock.set('2026-10-01T00:00:00Z');
-  service = await startService(world);
+  books = await openReceivables();
+  ({ world, service } = books);
 }, 60_000);
-afterEach(async () => {
-  await service.close();
-  await world.close();
-});
-
-const mapping = {
-  decimal: 'point',
-  dateFormat: 'YYYY-MM-DD',
-  bookedOn: 'day',
-  amount: 'sum',
-  payer: 'payer',
-  reference: ['text'],
-};
-
-async function make(path: string, body: object): Promise<string> {
-  const answer = await service.call(path, { body });
-  expect([path, answer.status]).toEqual([path, 201]);
-  return (answer.body as { id: string }).id;
-}
-
-async function post(path: string, body: object = {}, token?: string) {
-  const { status, body: answer } = await service.call(path, { body, ...(token !== undefined && { token }) });
-  return [status, answer] as readonly [number, Record<string, unknown>];
-}
-
-/** Open breaks but those of standstills: there is no chain here. */
-async function reconcile(): Promise<readonly string[]> {
-  await service.app.get(ReconcileJob).run('manual');
-  const rows = await world.rows<{ class: string; detail: string }>(
-    `select class, detail from billing.break
-      where status = 'open' and class not in ('chain-stalled', 'intake-stalled') order by class, detail`,
-  );
-  return rows.map((row) => `${row.class}: ${row.detail}`);
-}
-
-interface Made {
-  readonly customer: string;
-  readonly bank: string;
-  /** By number: `KF-000001` and so on, of 10 dollars each, due on 16 November. */
-  readonly invoices: ReadonlyMap<string, string>;
-}
-
-/** October's final invoices of these accounts, all of one customer, and a bank account. */
-async function october(...accounts: readonly string[]): Promise<Made> {
-  for (const account of accounts) {
-    await world.log.terms(account, { includedUnits: '0' });
-    await world.log.keyCall(account);
-  }
-  const payTo = 'DE89370400440532013000';
-  const sellerId = await make('/sellers', { legalName: 'Keyfare', address: 'Gasse 1', payTo, series: 'KF' });
-  const customer = await make('/customers', {
-    legalName: 'Acme',
-    address: 'Street 2',
-    language: 'en',
-    reportingCurrency: 'USD',
-    paymentDays: 14,
-  });
-  for (const account of accounts) {
-    await make('/contracts', { account, customerId: customer, sellerId, startsAt: '2026-10-01T00:00:00.000Z' });
-  }
-  world.clock.set('2026-11-02T03:00:00Z');
-  await reconcile();
-  await service.app.get(DraftsJob).run();
-  const [status, { items }] = await post('/invoices/finalize', { month: '2026-10', preview: false });
-  expect(status).toBe(200);
-  const made = items as readonly { number: string; id: string; payable: string }[];
-  expect(made.map(({ payable }) => payable)).toEqual(accounts.map(() => '10.00'));
-  const bank = await make('/bank-accounts', { name: 'Checking', currency: 'USD', mapping });
-  return { customer, bank, invoices: new Map(made.map(({ number, id }) => [number, id])) };
-}
-
-async function send(bank: string, ...lines: readonly string[]): Promise<Record<string, unknown>> {
-  const content = Buffer.from(['day,sum,payer,text', ...lines, ''].join('\n')).toString('base64');
-  const [status, answer] = await post(`/bank-statements?bankAccount=${bank}`, { content });
-  expect(status).toBe(200);
-  return answer;
-}
-
-async function open(): Promise<readonly { id: string; amount: string; matched: string }[]> {
-  const { body } = await service.call('/bank-payments?state=open');
-  return (body as { items: readonly { id: string; amount: string; matched: string }[] }).items;
-}
-
-async function stateOf(invoice: string | undefined): Promise<unknown> {
-  return ((await service.call(`/invoices/${invoice}`)).body as { state: string }).state;
-}
+afterEach(async () => books.close());
 
 describe('a bank payment', () => {
   it('pays the one invoice that its reference names, as it comes in; the rest waits', async () => {
-    const { bank, customer, invoices } = await october('acct_1', 'acct_2', 'acct_3');
+    const { bank, customer, invoices } = await books.october('acct_1', 'acct_2', 'acct_3');
     const [first, second, third] = invoices.values();
-    const answer = await send(
+    const answer = await books.send(
       bank,
       '2026-11-05,10.00,Acme,Invoice kf 000001 thank you',
       '2026-11-05,4.00,Acme,KF-000002 part',
@@ -116,8 +30,8 @@ describe('a bank payment', () => {
       '2026-11-06,20.00,Acme,KF-000002 KF-000003',
     );
     expect(answer).toMatchObject({ added: 5, matched: 3 });
-    expect(await Promise.all([first, second, third].map(stateOf))).toEqual(['paid', 'paid', 'final']);
-    expect((await open()).map(({ amount, matched }) => [amount, matched])).toEqual(
+    expect(await Promise.all([first, second, third].map(books.stateOf))).toEqual(['paid', 'paid', 'final']);
+    expect((await books.open()).map(({ amount, matched }) => [amount, matched])).toEqual(
       expect.arrayContaining([
         ['7.000000', '6.000000'],
         ['10.000000', '0.000000'],
@@ -129,59 +43,76 @@ describe('a bank payment', () => {
       'unidentified-bank': '-31000000',
       [`receivable:${customer}`]: '10000000',
     });
-    expect(await reconcile()).toEqual([]);
+    expect(await books.reconcile()).toEqual([]);
   });
 
   it('pays several invoices, and several pay one, as an operator says; never more than either has left', async () => {
-    const { bank, invoices } = await october('acct_1', 'acct_2');
+    const { bank, invoices } = await books.october('acct_1', 'acct_2');
     const [first = '', second = ''] = invoices.values();
-    await send(bank, '2026-11-05,15.00,Acme,two invoices', '2026-11-06,5.00,Acme,the rest');
-    const [large, small] = await open();
+    await books.send(bank, '2026-11-05,15.00,Acme,two invoices', '2026-11-06,5.00,Acme,the rest');
+    const [large, small] = await books.open();
     const token = await makeOperator(world, ['read', 'write']);
-    expect(await post(`/bank-payments/${large?.id}/match`, { invoice: first }, token)).toMatchObject([403, {}]);
-    expect(await post(`/bank-payments/${large?.id}/match`, { invoice: first })).toMatchObject([
+    expect(await books.post(`/bank-payments/${large?.id}/match`, { invoice: first }, token)).toMatchObject([403, {}]);
+    expect(await books.post(`/bank-payments/${large?.id}/match`, { invoice: first })).toMatchObject([
       200,
       { matched: '10.000000', state: 'open' },
     ]);
-    const again = await post(`/bank-payments/${large?.id}/match`, { invoice: first, amount: '1' });
+    const again = await books.post(`/bank-payments/${large?.id}/match`, { invoice: first, amount: '1' });
     expect(again).toMatchObject([409, { code: 'invoice/conflict' }]);
-    const tooMuch = await post(`/bank-payments/${large?.id}/match`, { invoice: second, amount: '5.01' });
+    const tooMuch = await books.post(`/bank-payments/${large?.id}/match`, { invoice: second, amount: '5.01' });
     expect(tooMuch).toMatchObject([409, { code: 'bank-payment/conflict' }]);
-    expect(await post(`/bank-payments/${large?.id}/match`, { invoice: second })).toMatchObject([
+    expect(await books.post(`/bank-payments/${large?.id}/match`, { invoice: second })).toMatchObject([
       200,
       { matched: '15.000000', state: 'matched' },
     ]);
-    expect(await stateOf(second)).toBe('partially_paid');
+    expect(await books.stateOf(second)).toBe('partially_paid');
     // Asked twice at once: what is left is taken once.
     const both = await Promise.all(
-      [1, 2].map(async () => post(`/bank-payments/${small?.id}/match`, { invoice: second })),
+      [1, 2].map(async () => books.post(`/bank-payments/${small?.id}/match`, { invoice: second })),
     );
     expect(both.map(([status]) => status).toSorted((a, b) => a - b)).toEqual([200, 409]);
-    expect(await stateOf(second)).toBe('paid');
-    expect(await open()).toEqual([]);
-    expect(await reconcile()).toEqual([]);
+    expect(await books.stateOf(second)).toBe('paid');
+    expect(await books.open()).toEqual([]);
+    expect(await books.reconcile()).toEqual([]);
   });
 
   it('that is more than was to be paid becomes credit of the customer, which pays another invoice', async () => {
-    const { bank, customer, invoices } = await october('acct_1', 'acct_2');
+    const { bank, customer, invoices } = await books.october('acct_1', 'acct_2');
     const [, second = ''] = invoices.values();
-    await send(bank, '2026-11-05,13.00,Acme,KF-000001');
-    const [payment] = await open();
+    await books.send(bank, '2026-11-05,13.00,Acme,KF-000001');
+    const [payment] = await books.open();
     const path = `/bank-payments/${payment?.id}/credit`;
-    expect(await post(path, { customer, amount: '3.01' })).toMatchObject([409, { code: 'bank-payment/conflict' }]);
-    expect(await post(path, { customer: 'nobody' })).toMatchObject([404, { code: 'customer/not-found' }]);
-    expect(await post(path, { customer })).toMatchObject([200, { matched: '13.000000', state: 'matched' }]);
+    expect(await books.post(path, { customer, amount: '3.01' })).toMatchObject([
+      409,
+      { code: 'bank-payment/conflict' },
+    ]);
+    expect(await books.post(path, { customer: 'nobody' })).toMatchObject([404, { code: 'customer/not-found' }]);
+    expect(await books.post(path, { customer })).toMatchObject([200, { matched: '13.000000', state: 'matched' }]);
     const credit = `/customers/${customer}/credit`;
     expect((await service.call(credit)).body).toEqual({ customer, balance: '3.000000' });
-    const apply = (amount: string) => post(`${credit}/apply`, { invoice: second, amount });
+    const apply = (amount: string) => books.post(`${credit}/apply`, { invoice: second, amount });
     expect(await apply('3.01')).toMatchObject([409, { code: 'bank-payment/conflict' }]);
     expect(await apply('2.50')).toMatchObject([200, { balance: '0.500000' }]);
-    expect(await stateOf(second)).toBe('partially_paid');
+    expect(await books.stateOf(second)).toBe('partially_paid');
+    expect((await service.call(`/invoices/${second}/payments`)).body).toEqual({
+      items: [
+        {
+          source: expect.stringMatching(/^customer-credit:/),
+          from: `customer-credit:${customer}`,
+          currency: 'USD',
+          amount: '2.500000',
+          appliedAt: expect.any(String),
+        },
+      ],
+    });
+    const listed = await service.call('/invoices?state=partially_paid');
+    expect(listed.body).toMatchObject({ items: [{ id: second }], next: null });
+    expect((await service.call('/invoices?state=open')).status).toBe(400);
     expect(await balances(world)).toMatchObject({
       [`customer-credit:${customer}`]: '-500000',
       [`receivable:${customer}`]: '7500000',
     });
-    expect(await reconcile()).toEqual([]);
+    expect(await books.reconcile()).toEqual([]);
   });
 });
 
@@ -189,28 +120,26 @@ describe('a transfer from a wallet of the customer', () => {
   it('of exactly what is to be paid pays the invoice, and explains the money; another amount does not', async () => {
     const node = await startTestChain();
     const till = testPayer(81);
-    await service.close();
-    await world.close();
-    world = await openWorld({ PAY_TO: till.address.toLowerCase(), RPC_URL: node.rpcUrl });
-    world.clock.set('2026-10-01T00:00:00Z');
-    service = await startService(world);
+    await books.close();
+    books = await openReceivables({ PAY_TO: till.address.toLowerCase(), RPC_URL: node.rpcUrl });
+    ({ world, service } = books);
     try {
-      const { customer, invoices } = await october('acct_1');
+      const { customer, invoices } = await books.october('acct_1');
       const payer = await fundedPayer(node, 1);
       await fundEth(node.rpcUrl, payer.address);
       await transferUsdc(node.rpcUrl, { privateKey: payer.privateKey, to: till.address, value: 9_999_999n });
       await transferUsdc(node.rpcUrl, { privateKey: payer.privateKey, to: till.address, value: 10_000_000n });
       const count = async () => (await world.rows('select 1 from billing.chain_transfer')).length;
       expect(await settled(count, 2)).toBe(2);
-      expect(await post('/customers/wallets/match')).toEqual([200, { items: [] }]);
+      expect(await books.post('/customers/wallets/match')).toEqual([200, { items: [] }]);
       // A transfer counts from its final block on.
       await callRpc(node.rpcUrl, 'anvil_mine', ['0x80']);
       const path = `/customers/${customer}/wallets`;
-      expect(await post(path, { address: payer.address })).toMatchObject([200, { customer }]);
+      expect(await books.post(path, { address: payer.address })).toMatchObject([200, { customer }]);
       const pay = async () => {
-        const [status, answer] = await post('/customers/wallets/match');
+        const [status, answer] = await books.post('/customers/wallets/match');
         if (status !== 200) return answer;
-        return stateOf([...invoices.values()][0]);
+        return books.stateOf([...invoices.values()][0]);
       };
       expect(await settled(pay, 'paid')).toBe('paid');
       expect(await balances(world)).toMatchObject({
@@ -218,7 +147,7 @@ describe('a transfer from a wallet of the customer', () => {
         'conversion:usdc': '-10000000',
         'conversion:usd': '10000000',
       });
-      expect((await reconcile()).filter((text) => !text.startsWith('unknown-inbound'))).toEqual([]);
+      expect((await books.reconcile()).filter((text) => !text.startsWith('unknown-inbound'))).toEqual([]);
       const inbound = await world.rows(
         `select amount::text from billing.break where class = 'unknown-inbound' and present`,
       );
@@ -231,10 +160,10 @@ describe('a transfer from a wallet of the customer', () => {
 
 describe('what a customer owes', () => {
   it('is in the ageing by how long it is overdue, at any day, and agrees with the statement and the ledger', async () => {
-    const { bank, customer, invoices } = await october('acct_1', 'acct_2', 'acct_3');
+    const { bank, customer, invoices } = await books.october('acct_1', 'acct_2', 'acct_3');
     world.clock.set('2026-11-20T00:00:00Z');
-    await send(bank, '2026-11-19,4.00,Acme,KF-000001');
-    expect(await post(`/invoices/${invoices.get('KF-000003')}/void`)).toMatchObject([200, {}]);
+    await books.send(bank, '2026-11-19,4.00,Acme,KF-000001');
+    expect(await books.post(`/invoices/${invoices.get('KF-000003')}/void`)).toMatchObject([200, {}]);
     const ageing = async (asOf: string) => {
       const { items } = (await service.call(`/reports/ageing?asOf=${asOf}`)).body as { items: readonly object[] };
       return items;

@@ -8,7 +8,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 /** Where the build of the console lies beside this one. */
-const builtAt = fileURLToPath(new URL('../../../../console/dist/', import.meta.url));
+const builtAt = fileURLToPath(new URL('../../../../console/dist/page/', import.meta.url));
 
 /** Nothing but what this origin serves: no inline code, no other host, in no frame (CSP level 3). */
 const contentSecurityPolicy = [

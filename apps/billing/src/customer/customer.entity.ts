@@ -3,6 +3,7 @@ import { Check, Column, Entity, PrimaryColumn } from 'typeorm';
 
 /** Who is invoiced. */
 @Entity({ name: 'customer' })
+@Check('customer_country', `country ~ '^[A-Z]{2}$'`)
 @Check('customer_payment_days', 'payment_days between 0 and 365')
 export class CustomerEntity {
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'customer_pk' })
@@ -13,6 +14,10 @@ export class CustomerEntity {
 
   @Column({ type: 'text' })
   address: string;
+
+  /** ISO 3166-1, two letters; null where nobody has entered it. */
+  @Column({ type: 'text', nullable: true })
+  country: string | null;
 
   @Column({ type: 'text', nullable: true })
   taxId: string | null;

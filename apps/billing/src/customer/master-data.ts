@@ -7,8 +7,18 @@ import { clock } from '../tokens.js';
 
 /** The columns of each table beside `id` and `created_at`, by the names that answers have. */
 const tables = {
-  seller: ['legalName', 'address', 'taxId', 'payTo', 'series'],
-  customer: ['legalName', 'address', 'taxId', 'contacts', 'language', 'reportingCurrency', 'paymentDays', 'taxCode'],
+  seller: ['legalName', 'address', 'country', 'taxId', 'payTo', 'series'],
+  customer: [
+    'legalName',
+    'address',
+    'country',
+    'taxId',
+    'contacts',
+    'language',
+    'reportingCurrency',
+    'paymentDays',
+    'taxCode',
+  ],
   contract: ['customerId', 'sellerId', 'account', 'startsAt', 'endsAt'],
   tax_rate: ['code', 'validFrom', 'basisPoints', 'reverseCharge', 'reason'],
 } as const;

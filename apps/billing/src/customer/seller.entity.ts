@@ -1,8 +1,9 @@
 import { timeColumn } from '@keyfare/db/columns';
-import { Column, Entity, PrimaryColumn, Unique } from 'typeorm';
+import { Check, Column, Entity, PrimaryColumn, Unique } from 'typeorm';
 
 /** Who invoices. */
 @Entity({ name: 'seller' })
+@Check('seller_country', `country ~ '^[A-Z]{2}$'`)
 @Unique('seller_series', ['series'])
 export class SellerEntity {
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'seller_pk' })
@@ -13,6 +14,10 @@ export class SellerEntity {
 
   @Column({ type: 'text' })
   address: string;
+
+  /** ISO 3166-1, two letters; null where nobody has entered it. */
+  @Column({ type: 'text', nullable: true })
+  country: string | null;
 
   @Column({ type: 'text', nullable: true })
   taxId: string | null;

@@ -1,5 +1,6 @@
 import { identifierText, nameText, noteText } from '@keyfare/core/text';
 import { z } from 'zod';
+import { isCountry } from '../country.js';
 import type { MasterRow } from './master-data.js';
 
 const id = { id: z.string() };
@@ -7,11 +8,14 @@ const made = { createdAt: z.iso.datetime() };
 // PostgreSQL has no year 0.
 const time = z.iso.datetime({ precision: 3 }).regex(/^(?!0000)/);
 
+/** ISO 3166-1 alpha-2. Without it there is no e-invoice. */
+const country = z.string().max(2).refine(isCountry, { error: 'must be a country of ISO 3166-1, such as AT' });
 const taxCode = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,31}$/, 'must be 1 to 32 letters, digits and -');
 
 const seller = {
   legalName: nameText,
   address: noteText,
+  country: country.nullable(),
   taxId: nameText.nullable(),
   /** An IBAN, or a wallet. */
   payTo: z.string().regex(/^(?:[A-Z]{2}\d{2}[A-Z0-9]{11,30}|0x[0-9a-fA-F]{40})$/, 'must be an IBAN or a wallet'),
@@ -21,6 +25,7 @@ const seller = {
 const customer = {
   legalName: nameText,
   address: noteText,
+  country: country.nullable(),
   taxId: nameText.nullable(),
   contacts: z.array(z.strictObject({ name: nameText, email: z.email().max(254) })).max(20),
   /** BCP 47, language and region: `en`, `de-AT`. */
@@ -59,10 +64,13 @@ export const views = {
 } as const;
 
 export const requests = {
-  seller: z.strictObject({ ...seller, taxId: seller.taxId.default(null) }).meta({ id: 'SellerRequest' }),
+  seller: z
+    .strictObject({ ...seller, country: seller.country.default(null), taxId: seller.taxId.default(null) })
+    .meta({ id: 'SellerRequest' }),
   customer: z
     .strictObject({
       ...customer,
+      country: customer.country.default(null),
       taxId: customer.taxId.default(null),
       contacts: customer.contacts.default([]),
       taxCode: customer.taxCode.default(null),

@@ -1,6 +1,6 @@
 import type { Invoice } from '@e-invoice-eu/core';
 import { Problem } from '@keyfare/core/problem';
-import { countryCode, countryOfVatId } from './country.js';
+import { countryCode, countryOfVatId } from '../country.js';
 import type { DocumentLine, DocumentParty, DocumentTax, InvoiceDocument } from './model.js';
 import { centsText, percentText, priceText } from './money-text.js';
 
@@ -181,16 +181,13 @@ function buyerOf(party: DocumentParty, taxes: readonly Category[]): UblBuyer {
   };
 }
 
-/** Two lines and the rest; the country is the last line, or that of the tax id. */
-function addressOf(who: string, { address, taxId }: DocumentParty): UblSeller['cac:PostalAddress'] {
+/** Two lines and the rest; a last line that names the country is left out, for the country is told by its code. */
+function addressOf(who: string, { address, country }: DocumentParty): UblSeller['cac:PostalAddress'] {
+  // BR-09, BR-11.
+  if (country === null) throw new Problem('invoice/no-e-invoice', `The ${who} has no country.`);
   const said = address.split('\n').map((line) => line.trim());
   const lines = said.filter((line) => line !== '');
-  const named = countryCode(lines.at(-1) ?? '');
-  const country = named ?? (taxId === null ? null : countryOfVatId(taxId));
-  if (country === null) {
-    throw new Problem('invoice/no-e-invoice', `The last line of the ${who}'s address is no country.`);
-  }
-  const [first, second, ...rest] = named === null ? lines : lines.slice(0, -1);
+  const [first, second, ...rest] = countryCode(lines.at(-1) ?? '') === country ? lines.slice(0, -1) : lines;
   return {
     ...(first === undefined ? {} : { 'cbc:StreetName': first }),
     ...(second === undefined ? {} : { 'cbc:AdditionalStreetName': second }),

@@ -1,8 +1,10 @@
 /** Who sells or is invoiced, as the document was issued. */
 export interface DocumentParty {
   readonly legalName: string;
-  /** Lines end with `\n`; the last one is the country: its code of ISO 3166-1 or its English name. */
+  /** Lines end with `\n`. The last one may name the country too. */
   readonly address: string;
+  /** Its code of ISO 3166-1, two letters; null where nobody has entered it. */
+  readonly country: string | null;
   readonly taxId: string | null;
   /** Ours, for a party without a tax id. */
   readonly reference: string;

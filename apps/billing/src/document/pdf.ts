@@ -1,3 +1,4 @@
+import { countryCode, countryName } from '../country.js';
 import type { DocumentParty, DocumentTax, InvoiceDocument } from './model.js';
 import { centsText, countText, percentText, priceText } from './money-text.js';
 import { drawFeet, drawTable, faint, gap, ink, makeRoom, type Pdf, page, renderPaper } from './paper.js';
@@ -57,9 +58,16 @@ function drawAddress(pdf: Pdf, party: DocumentParty | null, width: number): void
     .font('regular')
     .fontSize(9)
     .fillColor(faint)
-    .text(party.address, page.left, pdf.y + 2, { width });
+    .text(addressText(party), page.left, pdf.y + 2, { width });
   if (party.taxId !== null) pdf.text(`Tax ID ${party.taxId}`, { width });
   pdf.fillColor(ink);
+}
+
+/** The address, with the name of the country where its last line does not tell it. */
+function addressText({ address, country }: DocumentParty): string {
+  const name = country === null ? null : countryName(country);
+  const last = address.trimEnd().split('\n').at(-1) ?? '';
+  return name === null || countryCode(last) === country ? address : `${address.trimEnd()}\n${name}`;
 }
 
 /** Who is invoiced on the left, the dates on the right. */

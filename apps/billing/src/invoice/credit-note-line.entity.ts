@@ -4,7 +4,7 @@ import { CreditNoteEntity } from './credit-note.entity.js';
 
 /** How much of a line of the invoice a credit note takes back. Append-only. */
 @Entity({ name: 'credit_note_line' })
-@Check('credit_note_line_amount', 'amount > 0')
+@Check('credit_note_line_amount', 'amount <> 0')
 export class CreditNoteLineEntity {
   @ForeignKey(() => CreditNoteEntity, { name: 'credit_note_line_note' })
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'credit_note_line_pk' })
@@ -14,7 +14,7 @@ export class CreditNoteLineEntity {
   @PrimaryColumn({ type: 'integer', primaryKeyConstraintName: 'credit_note_line_pk' })
   line: number;
 
-  /** Micro-dollars. */
+  /** Micro-dollars; below 0 where a line that took from the invoice is taken back. */
   @Column(atomicColumn)
   amount: bigint;
 }

@@ -1,7 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { parseMonth } from '@keyfare/core/time';
 import * as fc from 'fast-check';
-import { type DraftInput, draftInvoice, type InvoicedTerms, isIdle } from './draft.js';
+import {
+  type DraftInput,
+  draftInvoice,
+  type InvoicedAdjustment,
+  type InvoicedTerms,
+  isIdle,
+  takenAdjustments,
+} from './draft.js';
 
 const period = parseMonth('2026-11');
 const starter: InvoicedTerms = {
@@ -20,6 +27,7 @@ const input: DraftInput = {
     { sku: 'forecast', unitPrice: 250n, included: 90n, overage: 4n },
     { sku: 'distances', unitPrice: 250n, included: 10n, overage: 1n },
   ],
+  adjustments: [],
   receipts: 12n,
   firstEntry: 'e1',
   lastEntry: 'e9',
@@ -237,5 +245,56 @@ describe('a draft', () => {
         expect(units).toBe(list.reduce((sum, { included, overage: beyond }) => sum + included + beyond, 0n));
       }),
     );
+  });
+});
+
+describe('adjustments', () => {
+  const adjustment = (id: string, amount: bigint, left = amount): InvoicedAdjustment => {
+    return { id, description: id, amount, left };
+  };
+  const lines = (...adjustments: readonly InvoicedAdjustment[]) => {
+    const given = { ...input, adjustments };
+    const draft = draftInvoice(given);
+    const some = draft?.lines.slice(5).map(({ description, quantity, unitPrice, amount }) => {
+      return [description, quantity * unitPrice === amount, amount];
+    });
+    expect(takenAdjustments(given).map(({ line, amount }) => [draft?.lines[line - 1]?.amount, amount])).toEqual(
+      some?.map(([, , amount]) => [amount, amount]),
+    );
+    return { some, total: draft?.total };
+  };
+
+  it('are lines of their own, what is added before what is taken', () => {
+    expect(lines(adjustment('outage', -2_000_000n), adjustment('setup', 500_000n))).toEqual({
+      some: [
+        ['Charge: setup', true, 500_000n],
+        ['Credit: outage', true, -2_000_000n],
+      ],
+      total: 8_501_250n,
+    });
+  });
+
+  it('never take an invoice below nothing: the rest is for later ones, in the order in which they were made', () => {
+    expect(lines(adjustment('a', -10_000_000n), adjustment('b', -10_000_000n), adjustment('c', -1n))).toEqual({
+      some: [
+        ['Credit: a', true, -10_000_000n],
+        ['Credit: b, 0.001250 of 10.00 USD', true, -1_250n],
+      ],
+      total: 0n,
+    });
+    expect(lines(adjustment('b', -10_000_000n, -9_998_750n)).some).toEqual([
+      ['Credit: b, 9.998750 of 10.00 USD', true, -9_998_750n],
+    ]);
+  });
+
+  it('alone make an invoice when something is added, and none when something is taken', () => {
+    const quiet = { ...input, calls: [], receipts: 0n, terms: [{ ...starter, monthlyPrice: 0n }] };
+    const idle = (amount: bigint) => {
+      const draft = draftInvoice({ ...quiet, adjustments: [adjustment('a', amount)] });
+      return draft === null || isIdle(draft);
+    };
+    expect([idle(1n), idle(-1n)]).toEqual([false, true]);
+    const ended = { ...quiet, terms: [{ ...starter, endsAt: period.start }] };
+    expect(draftInvoice({ ...ended, adjustments: [adjustment('a', 5n)] })?.total).toBe(5n);
   });
 });

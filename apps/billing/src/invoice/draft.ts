@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '@keyfare/core/encoding';
-import { allocate, money, toCents } from '@keyfare/core/money';
+import { allocate, formatMoney, money, toCents } from '@keyfare/core/money';
 import type { Period } from '@keyfare/core/time';
 
 /** Terms of an account, as far as an invoice needs them; prices in micro-dollars. */
@@ -24,25 +24,36 @@ export interface InvoicedCalls {
   readonly lateFrom?: string | undefined;
 }
 
+/** What an operator adds to the invoice, or below 0 takes from it, in micro-dollars. */
+export interface InvoicedAdjustment {
+  readonly id: string;
+  readonly description: string;
+  /** All of it, and what of it is on no final invoice. */
+  readonly amount: bigint;
+  readonly left: bigint;
+}
+
 export interface DraftInput {
   readonly account: string;
   readonly period: Period;
   /** All of the account, in the order in which they apply. */
   readonly terms: readonly InvoicedTerms[];
   readonly calls: readonly InvoicedCalls[];
+  /** In the order in which they were made. */
+  readonly adjustments: readonly InvoicedAdjustment[];
   readonly receipts: bigint;
   readonly firstEntry: string | null;
   readonly lastEntry: string | null;
 }
 
 export interface InvoiceLine {
-  readonly kind: 'included' | 'overage' | 'plan';
+  readonly kind: 'included' | 'overage' | 'plan' | 'adjustment';
   readonly description: string;
   readonly sku: string | null;
   readonly quantity: bigint;
   /** Micro-dollars; of a plan, the price of a whole month. */
   readonly unitPrice: bigint;
-  /** Micro-dollars: quantity times unit price, and of a plan its part of the month. */
+  /** Micro-dollars: quantity times unit price, and of a plan its part of the month. A credit has a quantity of -1. */
   readonly amount: bigint;
 }
 
@@ -64,17 +75,19 @@ export interface InvoiceDraft {
 
 /**
  * Draws up an invoice: the units that the plan includes at nothing by product, the units beyond it by product and
- * price, and the plan's monthly price for its part of the month. Depends on its input alone. Null when no terms of the
+ * price, the plan's monthly price for its part of the month, and adjustments, which never take it below nothing.
+ * Depends on its input alone. Null when no terms of the
  * account apply to the month and no call was made in it; a call from just before the first terms, by a clock that was
  * behind, is invoiced without a plan.
  */
 export function draftInvoice(input: DraftInput): InvoiceDraft | null {
-  const { account, period, receipts, firstEntry, lastEntry } = input;
+  const { account, period, receipts, firstEntry, lastEntry, adjustments } = input;
   const spans = planSpans(input.terms, period);
-  const named = spans.at(-1)?.terms ?? (receipts > 0n ? input.terms[0] : undefined);
+  const alone = receipts > 0n ? input.terms[0] : adjustments.length > 0 ? input.terms.at(-1) : undefined;
+  const named = spans.at(-1)?.terms ?? alone;
   if (named === undefined) return null;
   const { accountName } = named;
-  const lines = [...usageLines(input.calls), ...planLines(spans, period)];
+  const lines = [...servedLines(input, spans), ...adjustmentsOn(input).map(({ line }) => line)];
   const terms = BigInt(input.terms.filter(({ effectiveAt }) => effectiveAt < period.end).length);
   const total = lines.reduce((sum, { amount }) => sum + amount, 0n);
   const payableCents = toCents(money('USD', total), 'halfEven');
@@ -108,6 +121,57 @@ export function planFees({ calls, terms, period }: DraftInput): readonly PlanFee
     toMs,
     amount: lines[index]?.amount ?? 0n,
   }));
+}
+
+/** What the invoice that `draftInvoice` draws up of the same takes of adjustments; `line` is its number there. */
+export function takenAdjustments(
+  input: DraftInput,
+): readonly { readonly line: number; readonly adjustment: string; readonly amount: bigint }[] {
+  const before = servedLines(input, planSpans(input.terms, input.period)).length;
+  return adjustmentsOn(input).map(({ id, line: { amount } }, index) => {
+    return { line: before + index + 1, adjustment: id, amount };
+  });
+}
+
+function servedLines({ calls, period }: DraftInput, spans: readonly Span[]): readonly InvoiceLine[] {
+  return [...usageLines(calls), ...planLines(spans, period)];
+}
+
+/** What is added, and then what is taken: of each as much as the invoice has, and the rest on later ones. */
+function adjustmentsOn(input: DraftInput): readonly { readonly id: string; readonly line: InvoiceLine }[] {
+  const { adjustments, terms, period } = input;
+  const debits = adjustments.filter(({ left }) => left > 0n);
+  const served = servedLines(input, planSpans(terms, period)).reduce((sum, { amount }) => sum + amount, 0n);
+  let due = debits.reduce((sum, { left }) => sum + left, served);
+  const credits = adjustments
+    .filter(({ left }) => left < 0n)
+    .map(({ id, description, amount, left }) => {
+      const taken = -left < due ? -left : due;
+      due -= taken;
+      return { id, description, amount, left: -taken };
+    });
+  return [...debits, ...credits]
+    .filter(({ left }) => left !== 0n)
+    .map(({ id, description, amount, left }) => {
+      const size = left < 0n ? -left : left;
+      const part = left === amount ? '' : `, ${dollars(size)} of ${dollars(amount < 0n ? -amount : amount)} USD`;
+      const said = `${amount < 0n ? 'Credit' : 'Charge'}: ${description}${part}`;
+      const quantity = left < 0n ? -1n : 1n;
+      const line = {
+        kind: 'adjustment',
+        description: said,
+        sku: null,
+        quantity,
+        unitPrice: size,
+        amount: left,
+      } as const;
+      return { id, line };
+    });
+}
+
+/** With two decimals, or with six where there are parts of a cent. */
+function dollars(micros: bigint): string {
+  return formatMoney(money('USD', micros)).replace(/0000$/u, '');
 }
 
 interface Span {

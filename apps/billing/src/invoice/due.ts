@@ -1,6 +1,7 @@
 import { monthOf, type Period } from '@keyfare/core/time';
 import type { Sql } from '@keyfare/db/sql';
 import { lateCharges } from '../billed-charges.js';
+import { openAdjustments } from '../open-adjustments.js';
 import { servedMonths } from '../served-months.js';
 
 /** An account's month whose draft is to be drawn up. */
@@ -12,7 +13,8 @@ export interface DueDraft {
 /**
  * What is to be drawn up at `now`: of every month that is over, the drafts that are missing or have not all the charges
  * and terms that the books hold by now. So a night that nobody was there for is made up for, a call that was read late
- * is on the next draft, and what did not change costs nothing. An account without a call and without a price has none.
+ * is on the next draft, and what did not change costs nothing. An account without a call, a price
+ * and an adjustment has none.
  * An account whose contract has ended gets its last draft
  * as soon as the log has been read past the end, in the running month. What is no draft any more is left alone.
  */
@@ -29,6 +31,9 @@ export async function readDueDrafts(sql: Sql, now: Date): Promise<readonly DueDr
 const dueDrafts = `
   with ${servedMonths('$1::timestamptz')},
   ${lateCharges()},
+  ${openAdjustments()},
+  adjusted as (
+    select account, month as period_start from adjusting where month <= $1 and "left" > 0 group by account, month),
   charged as (
     select account, period_start, sum(calls) as receipts from (
       select account, period_start, calls from billing.charge_day where rail = 'key' and period_start <= $1
@@ -42,8 +47,9 @@ const dueDrafts = `
     group by account, period_start)
   select m.account, m.period_start
   from (select account, period_start, coalesce(receipts, 0) as receipts,
-      coalesce(priced, false) as priced
-    from served full join charged using (account, period_start)) as m
+      coalesce(priced, false) as priced, adjusted is not null as adjusted
+    from served full join charged using (account, period_start)
+    full join adjusted using (account, period_start)) as m
   left join billing.invoice i on i.account = m.account and i.period_start = m.period_start and i.state <> 'void'
   left join ended on ended.account = m.account
   cross join lateral (
@@ -52,6 +58,6 @@ const dueDrafts = `
     where b.account = m.account
       and b.effective_at < (m.period_start at time zone 'utc' + interval '1 month') at time zone 'utc') as book
   where coalesce(i.state, 'draft') = 'draft' and (m.period_start < $1 or ended.account is not null)
-    and (i.id is not null or m.receipts > 0 or m.priced)
+    and (i.id is not null or m.receipts > 0 or m.priced or m.adjusted)
     and (i.id is null or i.receipts <> m.receipts or i.terms <> book.terms)
   order by m.period_start, m.account`;

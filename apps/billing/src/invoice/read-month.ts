@@ -1,6 +1,7 @@
 import type { Period } from '@keyfare/core/time';
 import type { Sql } from '@keyfare/db/sql';
 import { billedCharges } from '../billed-charges.js';
+import { openAdjustments } from '../open-adjustments.js';
 import type { DraftInput } from './draft.js';
 
 interface MonthRow {
@@ -19,21 +20,28 @@ interface MonthRow {
     readonly overage: string;
     readonly late: string | null;
   }[];
+  readonly adjustments: readonly {
+    readonly id: string;
+    readonly description: string;
+    readonly amount: string;
+    readonly left: string;
+  }[];
   readonly receipts: string;
   readonly first_entry: string | null;
   readonly last_entry: string | null;
 }
 
 /**
- * What an account's invoice is made of: every terms of the account, in the order in which they apply, and the month's
- * charges by key, with those of earlier months that were too late for theirs, added up by product and price, and which
- * entries they are. One statement, and so one snapshot: an invoice never has the calls of one moment and the terms of
- * another.
+ * What an account's invoice is made of: every terms of the account, in the order in which they apply, the adjustments
+ * that are for it, and the month's charges by key, with those of earlier months that were too late for theirs, added up
+ * by product and price, and which entries they are. One statement, and so one snapshot: an invoice never has the calls
+ * of one moment and the terms of another.
  */
 export async function readMonth(tx: Sql, account: string, period: Period): Promise<DraftInput> {
   const [row] = await tx.query<MonthRow>({
     text: `
       with ${billedCharges('$1', '$2')},
+      ${openAdjustments('$1')},
       covered as materialized (
         select entry_id, place, sku, unit_price, included, overage,
           case when used_in <> month then to_char(used_in at time zone 'utc', 'YYYY-MM') end as late
@@ -46,6 +54,8 @@ export async function readMonth(tx: Sql, account: string, period: Period): Promi
             'overage', overage::text, 'late', late)) from (
           select sku, unit_price, sum(included) as included, sum(overage) as overage, late from covered
           group by sku, unit_price, late) as summed), '[]') as calls,
+        coalesce((select json_agg(json_build_object('id', id, 'description', description, 'amount', amount::text,
+            'left', "left"::text) order by made_at, id) from adjusting where month = $2), '[]') as adjustments,
         (select count(*) from covered)::text as receipts,
         (select entry_id from covered order by place limit 1) as first_entry,
         (select entry_id from covered order by place desc limit 1) as last_entry`,
@@ -70,6 +80,9 @@ export async function readMonth(tx: Sql, account: string, period: Period): Promi
       overage: BigInt(overage),
       lateFrom: late ?? undefined,
     })),
+    adjustments: row.adjustments.map(({ id, description, amount, left }) => {
+      return { id, description, amount: BigInt(amount), left: BigInt(left) };
+    }),
     receipts: BigInt(row.receipts),
     firstEntry: row.first_entry,
     lastEntry: row.last_entry,

@@ -15,6 +15,7 @@ import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
   'match_times',
   `(final_at is not null or state <> 'final') and (undone_at is not null) = (state = 'undone') and (why is not null) = (state = 'undone')`,
 )
+@Check('match_undone_by', `undone_by is null or state = 'undone'`)
 @Index('match_pair', ['entryId', 'transferId'], { unique: true, where: `state <> 'undone' and entry_id is not null` })
 @Index('match_transfer', ['transferId'], { where: 'transfer_id is not null' })
 @Index('match_invoice', ['invoiceId'], { where: 'invoice_id is not null' })
@@ -66,6 +67,10 @@ export class MatchEntity {
 
   @Column({ ...timeColumn, nullable: true })
   undoneAt: Date | null;
+
+  /** The operator who undid it; null for one that a rule undid. */
+  @Column({ type: 'text', nullable: true })
+  undoneBy: string | null;
 
   /** Why it was undone. */
   @Column({ type: 'text', nullable: true })

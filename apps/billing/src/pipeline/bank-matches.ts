@@ -22,6 +22,13 @@ interface Wanted {
   readonly by: string;
 }
 
+/** Which match is undone, by whom, and why. */
+interface Unmatched {
+  readonly match: string;
+  readonly by: string;
+  readonly why: string;
+}
+
 /** Says which invoices bank payments and credits pay. Each within the caller's transaction. */
 @Injectable()
 export class BankMatches {
@@ -46,6 +53,25 @@ export class BankMatches {
     const left = payment.amount - payment.matched;
     const taken = amount ?? (left < due ? left : due);
     await this.#pay(tx, payment, { invoice: found.id, amount: requireLeft(taken, left), rule: 'operator', by });
+    return this.payments.find(paymentId, tx);
+  }
+
+  /**
+   * A match was wrong: what was applied by it is taken from the invoice, and stands open again at the payment. 404
+   * `bank-payment/not-found` for either; 409 `bank-payment/conflict` for a match that was undone before,
+   * `invoice/conflict` where the rest of the invoice was given up.
+   */
+  async unmatch(tx: Sql, paymentId: string, { match, by, why }: Unmatched): Promise<BankPayment> {
+    await awaitBooks(tx);
+    const payment = await this.payments.find(paymentId, tx);
+    const found = (await this.payments.matchesOf(payment.id, tx)).find(({ id }) => id === match);
+    if (found === undefined) throw new Problem('bank-payment/not-found', 'The payment has no such match.');
+    if (found.state === 'undone') throw new Problem('bank-payment/conflict', 'The match was undone before.');
+    await tx.query({
+      text: `update billing.match set state = 'undone', undone_at = $2, undone_by = $3, why = $4 where id = $1`,
+      values: [match, this.now(), by, why],
+    });
+    await this.invoices.undoPayment(tx, { invoice: found.invoiceId, source: `match:${match}`, by, why });
     return this.payments.find(paymentId, tx);
   }
 

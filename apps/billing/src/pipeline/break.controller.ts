@@ -1,4 +1,4 @@
-import { parseMoney } from '@keyfare/core/money';
+import { assetCodes, formatMoney, money, parseMoney } from '@keyfare/core/money';
 import { isProblem, Problem } from '@keyfare/core/problem';
 import { identifierText, nameText, noteText } from '@keyfare/core/text';
 import type { Clock } from '@keyfare/core/time';
@@ -94,6 +94,20 @@ const bulkChange = z
   })
   .meta({ id: 'BreakBulkChange' });
 const bulkAnswer = z.object({ items: z.array(breakView) }).meta({ id: 'BreakBulkAnswer' });
+const previewBody = z
+  .strictObject({ kind: changeShape.kind.unwrap(), correction: changeShape.correction })
+  .refine((body) => hasKindOfText({ ...body, resolution: '' }), kindFault)
+  .meta({ id: 'BreakPreview' });
+const previewView = z
+  .object({
+    /** Null where nothing would be posted. */
+    posting: z
+      .object({ asset: z.enum(assetCodes), amount: z.string(), debit: z.string(), credit: z.string() })
+      .nullable(),
+    /** Whether a second operator would have to approve it. */
+    needsSecond: z.boolean(),
+  })
+  .meta({ id: 'BreakPosting' });
 const newComment = z.strictObject({ text: noteText }).meta({ id: 'NewBreakComment' });
 
 type View = z.infer<typeof breakView>;
@@ -181,6 +195,23 @@ export class BreakController {
       const answer = { items: parts.map(({ after }) => after) };
       return { subject: 'breaks', before: null, after: answer, answer, parts };
     });
+  }
+
+  /** What a resolution of the kind would post; nothing changes. 409 `break/not-possible`. */
+  @Post(':id/preview')
+  @HttpCode(200)
+  @Needs('read')
+  @ApiOkResponse({ standardSchema: previewView })
+  async preview(
+    @Param('id', idParam) id: string,
+    @Body({ schema: previewBody }) body: z.infer<typeof previewBody>,
+  ): Promise<z.infer<typeof previewView>> {
+    const { kind = 'no-posting', correction } = readChange(body);
+    const found = await this.resolutions.preview(await this.breaks.find(id), { kind, correction });
+    if (found === null) return { posting: null, needsSecond: false };
+    const { asset, amount, debit, credit, needsSecond } = found;
+    const posting = { asset, amount: formatMoney(money(asset, amount)), debit: debit.code, credit: credit.code };
+    return { posting, needsSecond };
   }
 
   /** A second operator posts what one has proposed. */

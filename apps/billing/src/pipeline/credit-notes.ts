@@ -78,11 +78,14 @@ export class CreditNotes {
       line: index + 1,
       amount: amount - (before.lines.get(index + 1) ?? 0n),
     }));
-    const taken = (credited ?? left).filter(({ amount }) => amount > 0n);
+    const taken = (credited ?? left).filter(({ amount }) => amount !== 0n);
     for (const { line, amount } of taken) {
-      if (amount > (left[line - 1]?.amount ?? 0n)) throw new Problem('credit-note/too-much', `It is line ${line}.`);
+      if (credited !== null && amount > (left[line - 1]?.amount ?? 0n))
+        throw new Problem('credit-note/too-much', `It is line ${line}.`);
     }
     const amount = sumOf(taken);
+    // Lines that took from the invoice are taken back with all of it alone.
+    if (amount > sumOf(left)) throw new Problem('credit-note/too-much');
     const rest = {
       subtotal: (invoice.subtotalCents ?? 0n) - before.subtotal,
       tax: (invoice.taxCents ?? 0n) - before.tax,

@@ -30,6 +30,8 @@ interface Facts {
 interface Tax {
   readonly code: string;
   readonly points: number;
+  /** Whether the customer owes it. */
+  readonly isReverse: boolean;
   readonly reason: string | null;
 }
 
@@ -67,7 +69,8 @@ export class Finalizing {
     const period = { start: found.periodStart, end: found.periodEnd };
     const { after: invoice } = await this.invoices.drawUp(tx, found.account, period);
     const { total, payableCents: subtotalCents, digest, approvedBy, approvedDigest } = invoice.invoice;
-    if (total === 0n) throw new Problem('invoice/nothing-due');
+    // Credits may come to all that there is to pay.
+    if (invoice.lines.every(({ amount }) => amount === 0n)) throw new Problem('invoice/nothing-due');
     await this.#requireOver(tx, found.account, period);
     const facts = await this.#facts(tx, found.account, period);
     const tax = await this.#tax(tx, facts.customer.taxCode, period);
@@ -83,6 +86,17 @@ export class Finalizing {
     const assessed = await this.assess(tx, id, by);
     const { account, periodStart: start, periodEnd: end } = assessed.invoice.invoice;
     const fees = await this.invoices.planFees(tx, account, { start, end });
+    const taken = await this.invoices.adjustments(tx, account, { start, end });
+    await tx.query({
+      text: `insert into billing.invoice_adjustment (invoice_id, line, adjustment_id, amount)
+        select $1, * from unnest($2::int[], $3::uuid[], $4::numeric[])`,
+      values: [
+        id,
+        taken.map(({ line }) => line),
+        taken.map(({ adjustment }) => adjustment),
+        taken.map(({ amount }) => amount.toString()),
+      ],
+    });
     await tx.query({
       text: `with ${billedCharges('$1', '$2')}
         insert into billing.invoice_late (invoice_id, entry_id)
@@ -91,10 +105,18 @@ export class Finalizing {
     });
     await this.#freeze(tx, assessed);
     const { lines } = assessed.invoice;
-    const sum = (isPlan: boolean): bigint =>
-      lines.filter(({ kind }) => (kind === 'plan') === isPlan).reduce((all, { amount }) => all + amount, 0n);
+    const sum = (...kinds: readonly (typeof lines)[number]['kind'][]): bigint =>
+      lines.filter(({ kind }) => kinds.includes(kind)).reduce((all, { amount }) => all + amount, 0n);
     const { customer } = assessed.facts;
-    const booked = { id, account, customer: customer.id, usage: sum(false), plans: sum(true), at: this.now() };
+    const booked = {
+      id,
+      account,
+      customer: customer.id,
+      usage: sum('included', 'overage'),
+      plans: sum('plan'),
+      adjusted: sum('adjustment'),
+      at: this.now(),
+    };
     const { taxCents, payableCents, tax } = assessed;
     await this.ledger.post(tx, journalsOfInvoice({ ...booked, taxCode: tax?.code ?? null, taxCents, payableCents }));
     for (const { line, slug, fromMs, toMs, amount } of fees) {
@@ -148,7 +170,10 @@ export class Finalizing {
       })),
       total: invoice.total.toString(),
       subtotalCents: subtotalCents.toString(),
-      tax: tax === null ? null : { code: tax.code, basisPoints: tax.points, reason: tax.reason },
+      tax:
+        tax === null
+          ? null
+          : { code: tax.code, basisPoints: tax.points, reverseCharge: tax.isReverse, reason: tax.reason },
       taxCents: taxCents.toString(),
       payableCents: payableCents.toString(),
       entries: {
@@ -160,7 +185,7 @@ export class Finalizing {
       },
     });
     await tx.query({
-      text: `update billing.invoice set state = 'final', number = $2, series = $3, sequence = $4, contract_id = $5,
+      text: `update billing.invoice set state = case when $13 = 0 then 'paid' else 'final' end, number = $2, series = $3, sequence = $4, contract_id = $5,
           customer_id = $6, seller = $7, customer = $8, issued_at = $9, due_on = $10, subtotal_cents = $11,
           tax_cents = $12, payable_cents = $13, tax_code = $14, tax_points = $15, tax_reason = $16, up_to_place = $17,
           first_place = $18, last_place = $19, entries_digest = $20, document = $21, digest = $22, updated_at = $9
@@ -209,9 +234,9 @@ export class Finalizing {
   async #facts(tx: Sql, account: string, { start, end }: Period): Promise<Facts> {
     const [row] = await tx.query<{ contract: string; seller: Facts['seller']; customer: Facts['customer'] }>({
       text: `select c.id as contract,
-          json_build_object('id', s.id, 'legalName', s.legal_name, 'address', s.address, 'taxId', s.tax_id,
+          json_build_object('id', s.id, 'legalName', s.legal_name, 'address', s.address, 'country', s.country, 'taxId', s.tax_id,
             'payTo', s.pay_to, 'series', s.series) as seller,
-          json_build_object('id', k.id, 'legalName', k.legal_name, 'address', k.address, 'taxId', k.tax_id,
+          json_build_object('id', k.id, 'legalName', k.legal_name, 'address', k.address, 'country', k.country, 'taxId', k.tax_id,
             'contacts', k.contacts, 'language', k.language, 'reportingCurrency', k.reporting_currency,
             'paymentDays', k.payment_days, 'taxCode', k.tax_code) as customer
         from billing.contract c
@@ -227,13 +252,13 @@ export class Finalizing {
 
   async #tax(tx: Sql, code: string | null, { end }: Period): Promise<Tax | null> {
     if (code === null) return null;
-    const [row] = await tx.query<{ basis_points: number; reason: string | null }>({
-      text: `select basis_points, reason from billing.tax_rate where code = $1 and valid_from < $2
+    const [row] = await tx.query<{ basis_points: number; reverse_charge: boolean; reason: string | null }>({
+      text: `select basis_points, reverse_charge, reason from billing.tax_rate where code = $1 and valid_from < $2
         order by valid_from desc limit 1`,
       values: [code, end],
     });
     if (row === undefined) throw new Problem('invoice/no-tax-rate', `The code is ${code}.`);
-    return { code, points: row.basis_points, reason: row.reason };
+    return { code, points: row.basis_points, isReverse: row.reverse_charge, reason: row.reason };
   }
 }
 

@@ -21,23 +21,26 @@ export interface BookedInvoice {
   readonly customer: string;
   readonly usage: bigint;
   readonly plans: bigint;
+  /** What operators added, and below 0 what they took. */
+  readonly adjusted: bigint;
   readonly taxCode: string | null;
   readonly taxCents: bigint;
   readonly payableCents: bigint;
   readonly at: Date;
 }
 
-/** What becomes of what the account used, of the fees of plans, of tax, and of what is rounded. */
+/** What becomes of what the account used, of the fees of plans, of tax, of what is rounded, and of adjustments. */
 export function journalsOfInvoice(invoice: BookedInvoice): readonly Journal[] {
-  const { id, account, customer, usage, plans, taxCode, taxCents, payableCents, at } = invoice;
+  const { id, account, customer, usage, plans, adjusted, taxCode, taxCents, payableCents, at } = invoice;
   const owed = customerReceivable(customer);
   const tax = taxCents * microsInCent;
-  const rounded = payableCents * microsInCent - usage - plans - tax;
+  const rounded = payableCents * microsInCent - usage - plans - adjusted - tax;
   return moves({ kind: 'invoice', source: `invoice:${id}`, at }, [
     [owed, unbilledReceivable(account), usage],
     [owed, deferredRevenue(customer), plans],
     ...(taxCode === null ? [] : [[owed, taxPayable(taxCode), tax] as const]),
     [owed, rounding, rounded],
+    [owed, adjustments, adjusted],
   ]);
 }
 

@@ -21,6 +21,14 @@ export interface AppliedPayment {
   readonly source: string;
 }
 
+/** Which money is taken from an invoice again, by whom, and why. */
+export interface UndonePayment {
+  readonly invoice: string;
+  readonly source: string;
+  readonly by: string;
+  readonly why: string;
+}
+
 /** What happens to an invoice after it became final. Each within the caller's transaction. */
 @Injectable()
 export class InvoiceLife {
@@ -114,6 +122,32 @@ export class InvoiceLife {
     });
     const customer = present(invoice.customerId);
     await this.ledger.post(tx, journalsOfPayment({ source, invoice: id, customer, debit, amount, at }));
+    return this.invoices.find(id, tx);
+  }
+
+  /**
+   * Takes money from an invoice that was applied to it: the journals of that are reversed, dated as they were or into
+   * the first open month, and the invoice is to be paid again. 409 `invoice/conflict` for one that was given up.
+   */
+  async undoPayment(tx: Sql, { invoice: id, source, by, why }: UndonePayment): Promise<Invoice> {
+    const { invoice } = await this.lock(tx, id);
+    requireState(invoice, ['partially_paid', 'paid']);
+    const journals = `payment:${source}:${id}`;
+    await this.ledger.reverse(tx, [journals]);
+    const [undone] = await tx.query<{ amount: string }>({
+      text: `with added as (
+          insert into billing.invoice_payment_undone (source, invoice_id, undone_at, effective_at, undone_by, why)
+          select $1, $2, $3, max(effective_at), $4, $5 from billing.journal where source = $6 and reverses is not null
+          returning source, invoice_id)
+        select p.amount::text as amount from added join billing.invoice_payment p using (source, invoice_id)`,
+      values: [source, id, this.now(), by, why, journals],
+    });
+    if (undone === undefined) throw new TypeError('the statement answered no row');
+    const paid = invoice.paid - BigInt(undone.amount);
+    await tx.query({
+      text: 'update billing.invoice set state = $2, paid = $3, updated_at = $4 where id = $1',
+      values: [id, paid === 0n ? 'final' : 'partially_paid', paid.toString(), this.now()],
+    });
     return this.invoices.find(id, tx);
   }
 

@@ -66,6 +66,15 @@ export class Resolutions {
     return this.breaks.find(found.id, tx);
   }
 
+  /** What a resolution of the kind would post, and whether a second operator would have to approve it. */
+  async preview(
+    found: Break,
+    { kind, correction }: { readonly kind: ResolutionKind; readonly correction: Correction | undefined },
+  ): Promise<(ResolutionPosting & { readonly needsSecond: boolean }) | null> {
+    const posting = await postingOf(this.sql, found, { kind, correction });
+    return posting && { ...posting, needsSecond: posting.amount > this.config.fourEyesAbove };
+  }
+
   /**
    * Posts what another operator proposed. 409 `break/conflict` where nothing is proposed, by who proposed it, and where
    * the difference has become another since.

@@ -25,6 +25,21 @@ export interface BankPayment {
 export const paymentStates = ['open', 'matched', 'out'] as const;
 export type PaymentState = (typeof paymentStates)[number];
 
+/** That a payment pays an invoice, and of an undone one who says that it does not. */
+export interface PaymentMatch {
+  readonly id: string;
+  readonly invoiceId: string;
+  readonly number: string;
+  readonly amount: bigint;
+  readonly state: 'final' | 'undone';
+  readonly rule: string;
+  readonly matchedBy: string | null;
+  readonly matchedAt: Date;
+  readonly undoneBy: string | null;
+  readonly undoneAt: Date | null;
+  readonly why: string | null;
+}
+
 /** A line of a statement under the id that it has in the books. */
 export interface NewPayment extends StatementLine {
   readonly id: string;
@@ -122,6 +137,19 @@ export class BankPayments {
       values: [ids],
     });
     return rows.map(paymentOf);
+  }
+
+  /** The invoices that a payment pays, and those that it no longer does, the oldest first. */
+  async matchesOf(id: string, sql: Sql = this.sql): Promise<readonly PaymentMatch[]> {
+    const rows = await sql.query<Omit<PaymentMatch, 'amount'> & { readonly amount: string }>({
+      text: `select m.id, m.invoice_id as "invoiceId", i.number, m.amount::text as amount, m.state, m.rule,
+          m.matched_by as "matchedBy", m.matched_at as "matchedAt", m.undone_by as "undoneBy",
+          m.undone_at as "undoneAt", m.why
+        from billing.match m join billing.invoice i on i.id = m.invoice_id
+        where m.bank_payment_id = $1 order by m.matched_at, m.id`,
+      values: [id],
+    });
+    return rows.map(({ amount, ...row }) => Object.assign(row, { amount: BigInt(amount) }));
   }
 
   /** 404 `bank-payment/not-found`. */

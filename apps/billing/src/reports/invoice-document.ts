@@ -1,5 +1,6 @@
 import { money, toCents } from '@keyfare/core/money';
 import type { SqlPool } from '@keyfare/db/sql';
+import { guessCountry } from '../country.js';
 import type { DocumentLine, DocumentParty, InvoiceDocument } from '../document/model.js';
 import type { Invoice } from '../invoice/invoice-row.js';
 import type { CreditNote } from '../pipeline/credit-notes.js';
@@ -15,11 +16,13 @@ interface PartiesRow {
   readonly seller_id: string;
   readonly seller_name: string;
   readonly seller_address: string;
+  readonly seller_country: string | null;
   readonly seller_tax_id: string | null;
   readonly pay_to: string;
   readonly customer_id: string;
   readonly customer_name: string;
   readonly customer_address: string;
+  readonly customer_country: string | null;
   readonly customer_tax_id: string | null;
 }
 
@@ -30,7 +33,7 @@ async function readParties(
 ): Promise<Parties | null> {
   const [row] = await sql.query<PartiesRow>({
     text: `select s.id as seller_id, s.legal_name as seller_name, s.address as seller_address, s.tax_id as seller_tax_id,
-        s.pay_to, c.id as customer_id, c.legal_name as customer_name, c.address as customer_address,
+        s.country as seller_country, c.country as customer_country, s.pay_to, c.id as customer_id, c.legal_name as customer_name, c.address as customer_address,
         c.tax_id as customer_tax_id
       from billing.contract k
       join billing.seller s on s.id = k.seller_id
@@ -41,14 +44,22 @@ async function readParties(
   });
   if (row === undefined) return null;
   return {
-    seller: partyOf(row.seller_id, row.seller_name, row.seller_address, row.seller_tax_id),
-    customer: partyOf(row.customer_id, row.customer_name, row.customer_address, row.customer_tax_id),
+    seller: {
+      reference: row.seller_id,
+      legalName: row.seller_name,
+      address: row.seller_address,
+      country: row.seller_country,
+      taxId: row.seller_tax_id,
+    },
+    customer: {
+      reference: row.customer_id,
+      legalName: row.customer_name,
+      address: row.customer_address,
+      country: row.customer_country,
+      taxId: row.customer_tax_id,
+    },
     payTo: row.pay_to,
   };
-}
-
-function partyOf(reference: string, legalName: string, address: string, taxId: string | null): DocumentParty {
-  return { legalName, address, taxId, reference };
 }
 
 /** What was frozen when the invoice became final; null of a draft. */
@@ -58,13 +69,23 @@ function frozenParties({ seller, customer }: Invoice['invoice']): Parties | null
   return { seller: frozenParty(seller), customer: frozenParty(customer), payTo: String(payTo) };
 }
 
-function frozenParty({ id, legalName, address, taxId }: Readonly<Record<string, unknown>>): DocumentParty {
-  return partyOf(String(id), String(legalName), String(address), typeof taxId === 'string' ? taxId : null);
+function frozenParty({ id, legalName, country, ...frozen }: Readonly<Record<string, unknown>>): DocumentParty {
+  const address = String(frozen['address']);
+  const taxId = typeof frozen['taxId'] === 'string' ? frozen['taxId'] : null;
+  // What was frozen by a release before parties had a country is read as that release did.
+  const read = country === undefined ? guessCountry({ address, taxId }) : country;
+  const said = typeof read === 'string' ? read : null;
+  return { reference: String(id), legalName: String(legalName), address, country: said, taxId };
 }
 
-/** Whether the rate of the invoice is one with reverse charge: rates are never changed. */
-async function isReverseCharge(sql: SqlPool, { taxCode, taxPoints, taxReason, periodEnd }: Invoice['invoice']) {
+/** Whether the rate of the invoice is one with reverse charge, as it was frozen; rates are never changed. */
+async function isReverseCharge(
+  sql: SqlPool,
+  { taxCode, taxPoints, taxReason, periodEnd, document }: Invoice['invoice'],
+): Promise<boolean> {
   if (taxCode === null || taxPoints !== 0) return false;
+  const frozen = document === null ? null : (JSON.parse(document) as { tax: { reverseCharge?: boolean } | null }).tax;
+  if (frozen?.reverseCharge !== undefined) return frozen.reverseCharge;
   const [rate] = await sql.query<{ reverse_charge: boolean }>({
     text: `select reverse_charge from billing.tax_rate
       where code = $1 and basis_points = 0 and reason is not distinct from $2 and valid_from < $3
@@ -141,7 +162,9 @@ export async function readCreditNote(sql: SqlPool, given: Invoice, note: CreditN
     lines: taken.map(({ line }, index): DocumentLine => {
       const amountCents = cents[index] ?? 0n;
       const description = `Taken back of: ${lines[line - 1]?.description ?? `line ${line}`}`;
-      return { description, quantity: 1n, unitPrice: amountCents * 10_000n, amountCents, taxCode: invoice.taxCode };
+      // A price is never below 0.
+      const [quantity, unitCents] = amountCents < 0n ? [-1n, -amountCents] : [1n, amountCents];
+      return { description, quantity, unitPrice: unitCents * 10_000n, amountCents, taxCode: invoice.taxCode };
     }),
     taxes: taxesOf(invoice, { isReverse, baseCents: subtotalCents, amountCents: taxCents }),
     subtotalCents,

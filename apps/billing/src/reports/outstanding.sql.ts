@@ -8,7 +8,9 @@ export function outstandingAt(moment: string): string {
     select * from (
       select i.id, i.customer_id, i.number, i.due_on, i.payable_cents * 10000
         - coalesce((
-          select sum(p.amount) from billing.invoice_payment p where p.invoice_id = i.id and p.applied_at < ${moment}), 0)
+          select sum(p.amount) from billing.invoice_payment p
+          left join billing.invoice_payment_undone u using (source, invoice_id)
+          where p.invoice_id = i.id and p.applied_at < ${moment} and coalesce(u.effective_at >= ${moment}, true)), 0)
         - coalesce((
           select sum(n.total_cents * 10000 - n.to_credit) from billing.credit_note n
           where n.invoice_id = i.id and n.issued_at < ${moment}), 0) as left_over

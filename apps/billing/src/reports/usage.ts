@@ -1,6 +1,6 @@
 import type { Rail } from '@keyfare/core/metering';
 import { type AssetCode, assetCodes, formatMoney, money } from '@keyfare/core/money';
-import type { Period } from '@keyfare/core/time';
+import { monthOf, type Period } from '@keyfare/core/time';
 import type { Statement } from '@keyfare/db/sql';
 import { z } from 'zod';
 import { type FocusRow, type FocusView, focusColumns, focusView } from '../export/focus.js';
@@ -56,6 +56,75 @@ export function dailyRevenueTable(period: Period): Table<DailyRow, z.infer<typeo
       amount: formatMoney(money(row.asset, BigInt(row.amount))),
     }),
   };
+}
+
+/** What calls of one product by one account came to on a day. */
+export const accountUsageRow = z.object({
+  day: z.string(),
+  rail: z.enum(['key', 'x402']),
+  product: z.string(),
+  calls: z.string(),
+  units: z.string(),
+  /** Of the units, by key: those that the plan includes, and those beyond it. */
+  included: z.string(),
+  overage: z.string(),
+  asset: z.enum(assetCodes),
+  amount: z.string(),
+});
+
+interface AccountUsageRow extends Omit<DailyRow, 'customer'> {
+  readonly included: string;
+  readonly overage: string;
+}
+
+/** SQL for the sums of an account, `$1`, on either rail, of the days of the months that begin at `$2`. */
+export const daysOf = `(
+    select day, rail, sku, asset, calls, units, included, overage, amount from billing.charge_day
+    where period_start = any($2::timestamptz[]) and rail in ('key', 'x402') and customer = $1 and account = $1)`;
+
+/** The usage of one account by the day of the call, in UTC. */
+export function accountUsageTable(
+  account: string,
+  { start, end }: Period,
+): Table<AccountUsageRow, z.infer<typeof accountUsageRow>> {
+  return {
+    name: `usage-${start.toISOString().slice(0, 10)}`,
+    columns: Object.keys(accountUsageRow.shape) as (keyof z.infer<typeof accountUsageRow>)[],
+    amounts: ['amount'],
+    statement: {
+      text: `
+        select day::text as day, rail, sku, asset, sum(calls)::text as calls, sum(units)::text as units,
+          sum(included)::text as included, sum(overage)::text as overage, sum(amount)::text as amount
+        from ${daysOf} d
+        where day >= ($3::timestamptz at time zone 'UTC')::date and day < ($4::timestamptz at time zone 'UTC')::date
+        group by day, rail, sku, asset`,
+      values: [account, monthsOf({ start, end }), start, end],
+    },
+    order: [
+      { column: 'day', kind: 'text' },
+      { column: 'rail', kind: 'text' },
+      { column: 'sku', kind: 'text' },
+      { column: 'asset', kind: 'text' },
+    ],
+    view: ({ day, rail, sku: product, calls, units, included, overage, asset, amount }) => ({
+      day,
+      rail: rail === 'x402' ? 'x402' : 'key',
+      product,
+      calls,
+      units,
+      included,
+      overage,
+      asset,
+      amount: formatMoney(money(asset, BigInt(amount))),
+    }),
+  };
+}
+
+/** The starts of the months that a time is in. */
+function monthsOf({ start, end }: Period): readonly Date[] {
+  const months: Date[] = [];
+  for (let month = monthOf(start); month.start < end; month = monthOf(month.end)) months.push(month.start);
+  return months;
 }
 
 function dailyStatement({ start, end }: Period, part?: Part): Statement {

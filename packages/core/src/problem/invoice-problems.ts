@@ -11,7 +11,7 @@ export const invoiceProblems = {
     status: 409,
     title: 'The invoice cannot be an electronic invoice',
     remedy:
-      'The detail says what is missing: an invoice is final, has a seller and a customer, and both have a country and the tax ids that their taxes ask for.',
+      'The detail says what is missing: an invoice is final, has a seller and a customer, and both have a country and the tax ids that their taxes ask for. What was missing when it became final is entered, and the invoice voided and made final again.',
   },
   'invoice/no-contract': {
     status: 409,
@@ -47,6 +47,17 @@ export const invoiceProblems = {
     status: 409,
     title: 'The credit note would take back more than was invoiced',
     remedy: 'Read the invoice: what earlier credit notes took back counts too.',
+  },
+  'adjustment/not-found': {
+    status: 404,
+    title: 'There is no such adjustment',
+    remedy: 'Check the id against the list of adjustments.',
+  },
+  'adjustment/conflict': {
+    status: 409,
+    title: 'The state of the adjustment does not allow it',
+    remedy:
+      'Read the adjustment: another operator than its maker approves it, and what is on a final invoice is mended by another adjustment.',
   },
   'seller/not-found': {
     status: 404,
@@ -124,9 +135,14 @@ export const invoiceProblems = {
     title: 'There is no such bank payment',
     remedy: 'Check the id against the list of bank payments.',
   },
+  'reminder/not-found': {
+    status: 404,
+    title: 'There is no such reminder',
+    remedy: 'Check the id against the list of reminders.',
+  },
   'bank-payment/conflict': {
     status: 409,
-    title: 'The bank payment or the invoice has less left than is to be matched',
-    remedy: 'Look at what is left of both, and match no more than that.',
+    title: 'The bank payment or the invoice has less left than is to be matched, or the match was undone before',
+    remedy: 'Look at what is left of both and at the matches of the payment, and match no more than that.',
   },
 } as const satisfies Record<string, CatalogueRow>;

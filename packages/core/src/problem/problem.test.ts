@@ -88,7 +88,8 @@ const promised: Readonly<Record<number, string>> = {
   404: `account/not-found break/not-found entry/not-found invoice/not-found key/not-found operator/not-found payment/not-found
     session/not-found
     plan/not-found receipt/not-found report/not-found request/not-found contract/not-found customer/not-found
-    seller/not-found tax-rate/not-found bank-account/not-found bank-payment/not-found
+    seller/not-found tax-rate/not-found bank-account/not-found bank-payment/not-found reminder/not-found
+    adjustment/not-found
     wallet/not-found refund/not-found`,
   405: 'request/method-not-allowed',
   408: 'request/timeout',
@@ -96,7 +97,7 @@ const promised: Readonly<Record<number, string>> = {
     payment/in-progress payment/refund-due payment/served plan/conflict request/in-progress contract/conflict seller/conflict
     tax-rate/conflict credit-note/too-much invoice/conflict invoice/needs-approval invoice/no-contract
     invoice/no-tax-rate invoice/not-over invoice/nothing-due bank-account/conflict bank-payment/conflict customer-wallet/conflict
-    wallet/conflict refund/conflict
+    wallet/conflict refund/conflict adjustment/conflict
     invoice/no-e-invoice`,
   412: 'request/precondition-failed',
   413: 'request/too-large',

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { type Home, HomeLocked, openHome } from '../home/index.js';
 import { ensureCustomer } from './customer.js';
-import { ensureOperator } from './operator.js';
+import { consoleAddress, ensureOperator } from './operator.js';
 import { signPayment } from './payment.js';
 import { lastLines, type Stack, startStack } from './stack.js';
 import { demoPath, tellStory } from './story.js';
@@ -51,6 +51,7 @@ async function prepare(
   return {
     api: stack.api,
     billing: stack.billing,
+    console: await consoleAddress({ url: stack.api, token: adminToken }, stack.billing),
     rpc: stack.rpc,
     databaseUrl: stack.databases.ownerUrl,
     adminToken,
@@ -90,6 +91,8 @@ async function aborted(signal: AbortSignal): Promise<undefined> {
 interface Ready {
   readonly api: string;
   readonly billing: string;
+  /** Signs the owner in, once. */
+  readonly console: string;
   readonly rpc: string;
   readonly databaseUrl: string;
   readonly adminToken: string;
@@ -107,6 +110,7 @@ ready after ${(tookMs / 1_000).toFixed(1)} s
 
   API       ${ready.api}      OpenAPI ${ready.api}/openapi.json
   billing   ${ready.billing}
+  console   ${ready.console}   (signs you in, once and for a quarter of an hour)
   chain     ${ready.rpc}   (local, chain id 84532, test USDC)
   database  ${ready.databaseUrl}
 

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { replaceFile } from '../drafts.js';
 import type { Home } from '../home/index.js';
-import { operate } from './client.js';
+import { type Operated, operate } from './client.js';
 
 const dayMs = 86_400_000;
 const lifeDays = 360;
@@ -29,8 +29,15 @@ export async function ensureOperator(
   if (known !== undefined && leftMs > renewBeforeDays * dayMs) return known.token;
   const now = new Date();
   const expiresAt = new Date(now.getTime() + lifeDays * dayMs).toISOString();
-  const body = { name: `owner since ${now.toISOString()}`, scopes: ['read', 'write', 'money'], expiresAt };
+  const body = { name: `owner since ${now.toISOString()}`, role: 'admin', expiresAt };
   const { token } = await operate<{ token: string }>({ url: api, token: bootstrapToken }, '/admin/operators', { body });
   replaceFile(path, JSON.stringify({ token, expiresAt } satisfies Issued));
   return token;
+}
+
+/** An address that signs the owner in to the console, once and within a quarter of an hour. */
+export async function consoleAddress(api: Operated, billing: string): Promise<string> {
+  const { id } = await operate<{ id: string }>(api, '/admin/operators/self');
+  const { link } = await operate<{ link: string }>(api, `/admin/operators/${id}/link`, { body: {} });
+  return `${billing}/console/enter#${link}`;
 }

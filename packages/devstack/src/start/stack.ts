@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseEnv } from 'node:util';
 import { type Address, parseEther } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 import { callRpc, type LocalChain, startChain } from '../chain/index.js';
@@ -149,6 +150,8 @@ async function startApi(
     NETWORK: 'base-sepolia',
     PAY_TO: payTo,
     BOOTSTRAP_TOKEN: bootstrapToken,
+    // Billing passes on where a browser signs in from.
+    TRUSTED_PROXIES: 'loopback',
     SETTLER_PRIVATE_KEY: home.secrets.settlerKey,
     RECEIPT_SIGNING_KEY: home.secrets.receiptKeyPem,
     API_KEY_PEPPERS: `dev:${home.secrets.keyPepper}`,
@@ -160,6 +163,7 @@ async function startBilling(
   { databases, chain, payTo, apiUrl }: Ground & { apiUrl: string },
 ): Promise<{ url: string; service: Service }> {
   return startProgram(home, 'billing', {
+    API_URL: apiUrl,
     DATABASE_URL: databases.billingUrl,
     MIGRATION_DATABASE_URL: databases.ownerUrl,
     FEED_DATABASE_URL: databases.billingUrl,
@@ -172,6 +176,18 @@ async function startBilling(
   });
 }
 
+/** Where others find the program; the console's cookies are not of TLS alone then. */
+const addressOf = (name: string, url: string): Readonly<Record<string, string>> =>
+  name === 'billing' ? { CONSOLE_URL: url } : { PUBLIC_URL: url };
+
+/** Settings to try on one of the programs, as in a `.env` file; none where there is no such file. */
+function readSettings(path: string): Readonly<Record<string, string>> {
+  const settings = existsSync(path) ? parseEnv(readFileSync(path, 'utf8')) : {};
+  return Object.fromEntries(
+    Object.entries(settings).filter((setting): setting is [string, string] => setting[1] !== undefined),
+  );
+}
+
 /** As in the image: a call lives through fewer collections of the young generation (docs/benches.md). */
 const nodeFlags = ['--max-semi-space-size=64'];
 
@@ -181,13 +197,22 @@ async function startProgram(
   env: Readonly<Record<string, string>>,
 ): Promise<{ url: string; service: Service }> {
   const { PATH = '' } = process.env;
+  const settings = readSettings(join(home.path, `${name}.env`));
   const logPath = join(home.logDir, `${name}.log`);
   return onFreePort(home, name, async (port) => {
     const url = `http://127.0.0.1:${String(port)}`;
     const service = await spawnService({
       name,
       command: [process.execPath, ...nodeFlags, join(root, 'apps', name, 'dist', 'src', 'main.js')],
-      env: { PATH, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), PUBLIC_URL: url, ...env },
+      env: {
+        PATH,
+        NODE_ENV: 'production',
+        HOST: '127.0.0.1',
+        PORT: String(port),
+        ...addressOf(name, url),
+        ...env,
+        ...settings,
+      },
       readyUrl: `${url}/readyz`,
       logPath,
       runDir: home.runDir,

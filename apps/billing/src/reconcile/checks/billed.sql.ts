@@ -1,13 +1,14 @@
 /**
  * What the journals of final invoices should come to, worked out from their rows: `source`, `account`, `asset`,
- * `amount`, debits positive. What was voided comes to nothing. An invoice without a customer was made final by a
- * release that did not post invoices.
+ * `amount`, debits positive. What was voided comes to nothing, and so does a payment that was undone. An invoice
+ * without a customer was made final by a release that did not post invoices.
  */
 export const expectedInvoices = `
   select 'invoice:' || i.id as source, line.account, 'USD' as asset, case i.state when 'void' then 0 else line.amount end
   from billing.invoice i
   cross join lateral (
-    select coalesce(sum(l.amount) filter (where l.kind <> 'plan'), 0) as usage,
+    select coalesce(sum(l.amount) filter (where l.kind in ('included', 'overage')), 0) as usage,
+      coalesce(sum(l.amount) filter (where l.kind = 'adjustment'), 0) as adjusted,
       coalesce(sum(l.amount) filter (where l.kind = 'plan'), 0) as plans
     from billing.invoice_line l where l.invoice_id = i.id) as s
   cross join lateral (values
@@ -15,7 +16,8 @@ export const expectedInvoices = `
     ('unbilled-receivable:' || i.account, -s.usage),
     ('deferred-revenue:' || i.customer_id, -s.plans),
     ('tax-payable:' || i.tax_code, -i.tax_cents * 10000),
-    ('rounding', s.usage + s.plans + i.tax_cents * 10000 - i.payable_cents * 10000)) as line (account, amount)
+    ('adjustments', -s.adjusted),
+    ('rounding', s.usage + s.plans + s.adjusted + i.tax_cents * 10000 - i.payable_cents * 10000)) as line (account, amount)
   where i.customer_id is not null and line.account is not null
   union all
   select 'release:' || r.invoice_id || ':' || r.day, line.account, 'USD',
@@ -25,8 +27,10 @@ export const expectedInvoices = `
     ('deferred-revenue:' || i.customer_id, 1), ('revenue:plan:' || r.slug, -1)) as line (account, sign)
   where r.released_at is not null
   union all
-  select 'payment:' || p.source || ':' || p.invoice_id, line.account, 'USD', line.sign * p.amount
+  select 'payment:' || p.source || ':' || p.invoice_id, line.account, 'USD',
+    case when u.source is null then line.sign * p.amount else 0 end
   from billing.invoice_payment p join billing.invoice i on i.id = p.invoice_id
+  left join billing.invoice_payment_undone u on u.source = p.source and u.invoice_id = p.invoice_id
   cross join lateral (values (p.debit, 1), ('receivable:' || i.customer_id, -1)) as line (account, sign)
   union all
   select 'bad-debt:' || i.id, line.account, 'USD', line.sign * (i.payable_cents * 10000 - i.paid - i.credited)

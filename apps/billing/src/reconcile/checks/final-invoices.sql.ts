@@ -56,6 +56,19 @@ export function checkFinalInvoices(ids: readonly string[] | null): Check {
         where f.state <> 'void' and (f.receipts, f.first_place, f.last_place, f.entries_digest) is distinct from (
           coalesce(e.receipts, 0), e.first_place, e.last_place, coalesce(e.digest, sha256('')))
         union all
+        select i.id || ':paid', i.id, abs(i.paid - p.amount), 'What is paid of it is not what its payments come to.'
+        from due i cross join lateral (
+          select coalesce(sum(p.amount), 0) as amount from billing.invoice_payment p
+          left join billing.invoice_payment_undone u using (source, invoice_id)
+          where p.invoice_id = i.id and u.source is null) as p
+        where i.paid <> p.amount
+        union all
+        select i.id || ':adjustments', i.id, i.total, 'Its lines of adjustments are not what it took of them.'
+        from due i where exists (
+          select 1 from (select line, amount from billing.invoice_line where invoice_id = i.id and kind = 'adjustment') as l
+          full join (select line, amount from billing.invoice_adjustment where invoice_id = i.id) as t using (line)
+          where l.amount is distinct from t.amount)
+        union all
         select 'note:' || n.id, n.invoice_id, n.amount, 'A credit note is not what its digest and lines say, or all '
           || 'of the invoice are more than it.'
         from notes n join due i on i.id = n.invoice_id
