@@ -96,6 +96,8 @@ import { billingRole, jobsSchema, schema } from './schema.js';
 import { CreditRefunds1799000000942 } from './treasury/credit.migration.js';
 import { ReadGas1799000000941 } from './treasury/gas.migration.js';
 import { GasReadingEntity } from './treasury/gas-reading.entity.js';
+import { GasSpentEntity } from './treasury/gas-spent.entity.js';
+import { KeepGas1799000000988 } from './treasury/gas-spent.migration.js';
 import { WalletEntity } from './treasury/wallet.entity.js';
 import { KnowWallets1799000000940 } from './treasury/wallet.migration.js';
 
@@ -144,6 +146,7 @@ const entities = [
   ReminderInvoiceEntity,
   WalletEntity,
   GasReadingEntity,
+  GasSpentEntity,
   BreakEntity,
   BreakCommentEntity,
   BreakEventEntity,
@@ -200,6 +203,7 @@ const migrations = [
   AdjustInvoices1799000000962,
   NameCountries1799000000963,
   KnowSessions1799000000980,
+  KeepGas1799000000988,
   FindRarities1799000000989,
   LetCustomersIn1799000000990,
 ];
