@@ -14,6 +14,8 @@ import { CloseMonths1799000000410 } from './close/close.migration.js';
 import { MonthEventEntity } from './close/month-event.entity.js';
 import { MonthSignOffEntity } from './close/month-sign-off.entity.js';
 import { ContractEntity } from './customer/contract.entity.js';
+import { ContractCommitEntity, ContractPriceEntity } from './customer/contract-terms.entity.js';
+import { PriceContracts1799000000964 } from './customer/contract-terms.migration.js';
 import { NameCountries1799000000963 } from './customer/country.migration.js';
 import { CustomerEntity } from './customer/customer.entity.js';
 import { CreateCustomer1799000000500 } from './customer/customer.migration.js';
@@ -127,6 +129,8 @@ const entities = [
   SellerEntity,
   CustomerEntity,
   ContractEntity,
+  ContractPriceEntity,
+  ContractCommitEntity,
   TaxRateEntity,
   BankAccountEntity,
   BankPaymentEntity,
@@ -188,6 +192,7 @@ const migrations = [
   WriteReminders1799000000961,
   AdjustInvoices1799000000962,
   NameCountries1799000000963,
+  PriceContracts1799000000964,
   KnowSessions1799000000980,
 ];
 

@@ -24,6 +24,13 @@ export interface InvoicedCalls {
   readonly lateFrom?: string | undefined;
 }
 
+/** What a whole month comes to at least, in micro-dollars, and for which part of this one the contract holds. */
+export interface InvoicedCommit {
+  readonly amount: bigint;
+  readonly since: Date;
+  readonly until: Date;
+}
+
 /** What an operator adds to the invoice, or below 0 takes from it, in micro-dollars. */
 export interface InvoicedAdjustment {
   readonly id: string;
@@ -39,6 +46,8 @@ export interface DraftInput {
   /** All of the account, in the order in which they apply. */
   readonly terms: readonly InvoicedTerms[];
   readonly calls: readonly InvoicedCalls[];
+  /** Null where the contract has none. */
+  readonly commit: InvoicedCommit | null;
   /** In the order in which they were made. */
   readonly adjustments: readonly InvoicedAdjustment[];
   readonly receipts: bigint;
@@ -47,7 +56,7 @@ export interface DraftInput {
 }
 
 export interface InvoiceLine {
-  readonly kind: 'included' | 'overage' | 'plan' | 'adjustment';
+  readonly kind: 'included' | 'overage' | 'plan' | 'commit' | 'adjustment';
   readonly description: string;
   readonly sku: string | null;
   readonly quantity: bigint;
@@ -75,15 +84,16 @@ export interface InvoiceDraft {
 
 /**
  * Draws up an invoice: the units that the plan includes at nothing by product, the units beyond it by product and
- * price, the plan's monthly price for its part of the month, and adjustments, which never take it below nothing.
- * Depends on its input alone. Null when no terms of the
+ * price, the plan's monthly price for its part of the month, what a commit comes to beyond all that, and
+ * adjustments, which never take it below nothing. Depends on its input alone. Null when no terms of the
  * account apply to the month and no call was made in it; a call from just before the first terms, by a clock that was
  * behind, is invoiced without a plan.
  */
 export function draftInvoice(input: DraftInput): InvoiceDraft | null {
-  const { account, period, receipts, firstEntry, lastEntry, adjustments } = input;
+  const { account, period, receipts, firstEntry, lastEntry, adjustments, commit } = input;
   const spans = planSpans(input.terms, period);
-  const alone = receipts > 0n ? input.terms[0] : adjustments.length > 0 ? input.terms.at(-1) : undefined;
+  const hasMore = adjustments.length > 0 || commit !== null;
+  const alone = receipts > 0n ? input.terms[0] : hasMore ? input.terms.at(-1) : undefined;
   const named = spans.at(-1)?.terms ?? alone;
   if (named === undefined) return null;
   const { accountName } = named;
@@ -133,8 +143,26 @@ export function takenAdjustments(
   });
 }
 
-function servedLines({ calls, period }: DraftInput, spans: readonly Span[]): readonly InvoiceLine[] {
-  return [...usageLines(calls), ...planLines(spans, period)];
+function servedLines({ calls, period, commit }: DraftInput, spans: readonly Span[]): readonly InvoiceLine[] {
+  const lines = [...usageLines(calls), ...planLines(spans, period)];
+  return commit === null ? lines : [...lines, ...commitLines(commit, period, lines)];
+}
+
+/** What is missing from the usage and the fees to the commit, of a part of the month to that part of it. */
+function commitLines(
+  { amount: whole, since, until }: InvoicedCommit,
+  { start, end }: Period,
+  lines: readonly InvoiceLine[],
+): readonly InvoiceLine[] {
+  const heldMs = BigInt(until.getTime() - since.getTime());
+  const monthMs = BigInt(end.getTime() - start.getTime());
+  const least = allocate(money('USD', whole), [heldMs, monthMs - heldMs])[0]?.atomic ?? 0n;
+  const used = lines.reduce((sum, { amount }) => sum + amount, 0n);
+  const amount = least - used;
+  if (amount <= 0n) return [];
+  const part = heldMs === monthMs ? '' : `, ${partOf(since.getTime(), until.getTime(), { start, end })}`;
+  const description = `Minimum of ${dollars(least)} USD, of which ${dollars(used)} was used${part}`;
+  return [{ kind: 'commit', description, sku: null, quantity: 1n, unitPrice: amount, amount }];
 }
 
 /** What is added, and then what is taken: of each as much as the invoice has, and the rest on later ones. */

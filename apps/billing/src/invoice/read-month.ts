@@ -26,16 +26,17 @@ interface MonthRow {
     readonly amount: string;
     readonly left: string;
   }[];
+  readonly commit: { readonly amount: string; readonly since: string; readonly until: string } | null;
   readonly receipts: string;
   readonly first_entry: string | null;
   readonly last_entry: string | null;
 }
 
 /**
- * What an account's invoice is made of: every terms of the account, in the order in which they apply, the adjustments
- * that are for it, and the month's charges by key, with those of earlier months that were too late for theirs, added up
- * by product and price, and which entries they are. One statement, and so one snapshot: an invoice never has the calls
- * of one moment and the terms of another.
+ * What an account's invoice is made of: every terms of the account, in the order in which they apply, the commit of its
+ * contract, the adjustments that are for it, and the month's charges by key, with those of earlier months that were too
+ * late for theirs, added up by product and price, and which entries they are. One statement, and so one snapshot: an
+ * invoice never has the calls of one moment and the terms of another.
  */
 export async function readMonth(tx: Sql, account: string, period: Period): Promise<DraftInput> {
   const [row] = await tx.query<MonthRow>({
@@ -56,10 +57,18 @@ export async function readMonth(tx: Sql, account: string, period: Period): Promi
           group by sku, unit_price, late) as summed), '[]') as calls,
         coalesce((select json_agg(json_build_object('id', id, 'description', description, 'amount', amount::text,
             'left', "left"::text) order by made_at, id) from adjusting where month = $2), '[]') as adjustments,
+        (select json_build_object('amount', k.amount::text, 'since', greatest(c.starts_at, $2),
+            'until', least(c.ends_at, $3))
+          from billing.contract c
+          join lateral (
+            select amount from billing.contract_commit where contract_id = c.id and valid_from <= $2
+            order by valid_from desc limit 1) as k on k.amount > 0
+          where c.account = $1 and c.starts_at < $3 and coalesce(c.ends_at, 'infinity') > $2
+          order by c.starts_at desc limit 1) as commit,
         (select count(*) from covered)::text as receipts,
         (select entry_id from covered order by place limit 1) as first_entry,
         (select entry_id from covered order by place desc limit 1) as last_entry`,
-    values: [account, period.start],
+    values: [account, period.start, period.end],
   });
   if (row === undefined) throw new TypeError('the statement answered no row');
   return {
@@ -80,6 +89,11 @@ export async function readMonth(tx: Sql, account: string, period: Period): Promi
       overage: BigInt(overage),
       lateFrom: late ?? undefined,
     })),
+    commit: row.commit && {
+      amount: BigInt(row.commit.amount),
+      since: new Date(row.commit.since),
+      until: new Date(row.commit.until),
+    },
     adjustments: row.adjustments.map(({ id, description, amount, left }) => {
       return { id, description, amount: BigInt(amount), left: BigInt(left) };
     }),

@@ -139,6 +139,9 @@ export function planRevenue(slug: string): LedgerAccount {
   return { code: `revenue:plan:${slug}`, asset: 'USD', type: 'income' };
 }
 
+/** What customers were invoiced because they used less than they had committed to. */
+export const commitRevenue: LedgerAccount = { code: 'revenue:commit', asset: 'USD', type: 'income' };
+
 /** Tax of a code that was invoiced, and is the state's. */
 export function taxPayable(code: string): LedgerAccount {
   return { code: `tax-payable:${code}`, asset: 'USD', type: 'liability' };

@@ -1,6 +1,7 @@
 import {
   adjustments,
   badDebt,
+  commitRevenue,
   customerCredit,
   customerReceivable,
   deferredRevenue,
@@ -20,6 +21,7 @@ export interface BookedInvoice {
   readonly account: string;
   readonly customer: string;
   readonly usage: bigint;
+  /** And commits. */
   readonly plans: bigint;
   /** What operators added, and below 0 what they took. */
   readonly adjusted: bigint;
@@ -44,19 +46,22 @@ export function journalsOfInvoice(invoice: BookedInvoice): readonly Journal[] {
   ]);
 }
 
-/** What a day earned of the fees of plans. */
+/** What a day earned of the fees of plans, and of a commit. */
 export function journalsOfRelease(release: {
   readonly invoice: string;
   readonly customer: string;
   /** `2026-10-05`. */
   readonly day: string;
-  readonly parts: readonly { readonly slug: string; readonly amount: bigint }[];
+  /** `slug` is null of a commit. */
+  readonly parts: readonly { readonly slug: string | null; readonly amount: bigint }[];
 }): readonly Journal[] {
   const { invoice, customer, day, parts } = release;
   const at = new Date(Date.parse(`${day}T00:00:00Z`) + dayMs - 1);
   return moves(
     { kind: 'release', source: `release:${invoice}:${day}`, at },
-    parts.map(({ slug, amount }) => [deferredRevenue(customer), planRevenue(slug), amount]),
+    parts.map(({ slug, amount }) => {
+      return [deferredRevenue(customer), slug === null ? commitRevenue : planRevenue(slug), amount];
+    }),
   );
 }
 

@@ -9,7 +9,7 @@ export const expectedInvoices = `
   cross join lateral (
     select coalesce(sum(l.amount) filter (where l.kind in ('included', 'overage')), 0) as usage,
       coalesce(sum(l.amount) filter (where l.kind = 'adjustment'), 0) as adjusted,
-      coalesce(sum(l.amount) filter (where l.kind = 'plan'), 0) as plans
+      coalesce(sum(l.amount) filter (where l.kind in ('plan', 'commit')), 0) as plans
     from billing.invoice_line l where l.invoice_id = i.id) as s
   cross join lateral (values
     ('receivable:' || i.customer_id, i.payable_cents * 10000),
@@ -24,7 +24,7 @@ export const expectedInvoices = `
     case i.state when 'void' then 0 else line.sign * r.amount end
   from billing.invoice_release r join billing.invoice i on i.id = r.invoice_id
   cross join lateral (values
-    ('deferred-revenue:' || i.customer_id, 1), ('revenue:plan:' || r.slug, -1)) as line (account, sign)
+    ('deferred-revenue:' || i.customer_id, 1), (coalesce('revenue:plan:' || r.slug, 'revenue:commit'), -1)) as line (account, sign)
   where r.released_at is not null
   union all
   select 'payment:' || p.source || ':' || p.invoice_id, line.account, 'USD',
