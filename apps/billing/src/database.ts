@@ -41,6 +41,7 @@ import { InvoicePaymentEntity } from './invoice/invoice-payment.entity.js';
 import { InvoiceReleaseEntity } from './invoice/invoice-release.entity.js';
 import { LiveInvoices1799000000510 } from './invoice/life.migration.js';
 import { NumberSeriesEntity } from './invoice/number-series.entity.js';
+import { PayAhead1799000000965 } from './invoice/prepaid.migration.js';
 import { UndonePaymentEntity } from './invoice/undone-payment.entity.js';
 import { AssetEntity } from './ledger/asset.entity.js';
 import { BalanceDayEntity, BalanceEntity } from './ledger/balance.entity.js';
@@ -193,6 +194,7 @@ const migrations = [
   AdjustInvoices1799000000962,
   NameCountries1799000000963,
   PriceContracts1799000000964,
+  PayAhead1799000000965,
   KnowSessions1799000000980,
 ];
 

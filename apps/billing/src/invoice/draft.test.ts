@@ -29,6 +29,7 @@ const input: DraftInput = {
   ],
   commit: null,
   adjustments: [],
+  prepaid: 0n,
   receipts: 12n,
   firstEntry: 'e1',
   lastEntry: 'e9',
@@ -251,7 +252,7 @@ describe('a draft', () => {
 
 describe('adjustments', () => {
   const adjustment = (id: string, amount: bigint, left = amount): InvoicedAdjustment => {
-    return { id, description: id, amount, left };
+    return { id, description: id, amount, left, prepaid: false };
   };
   const lines = (...adjustments: readonly InvoicedAdjustment[]) => {
     const given = { ...input, adjustments };
@@ -315,7 +316,7 @@ describe('a commit', () => {
 
   it('is of a part of the month for a contract that held in a part, and does not count adjustments', () => {
     const until = new Date('2026-11-16T00:00:00Z');
-    const adjustments = [{ id: 'a', description: 'Outage', amount: -1n, left: -1n }];
+    const adjustments = [{ id: 'a', description: 'Outage', amount: -1n, left: -1n, prepaid: false }];
     expect(linesOf({ commit: { ...commit, until }, adjustments })).toEqual([
       [
         'commit',
@@ -331,5 +332,30 @@ describe('a commit', () => {
     const draft = draftInvoice(quiet);
     expect(draft?.total).toBe(30_000_000n);
     expect(draft !== null && isIdle(draft)).toBe(false);
+  });
+});
+
+describe('what was paid ahead', () => {
+  const ahead = { id: 'p', description: 'Autumn', amount: 50_000_000n, left: 50_000_000n, prepaid: true };
+  const linesOf = (given: Partial<DraftInput>) =>
+    draftInvoice({ ...input, ...given })
+      ?.lines.slice(5)
+      .map(({ kind, description, amount }) => [kind, description, amount]);
+
+  it('takes off all that there is to pay, as far as it goes, but for what is paid ahead by the invoice itself', () => {
+    expect(linesOf({ prepaid: 4_000_000n, adjustments: [ahead] })).toEqual([
+      ['prepaid', 'Paid ahead: Autumn', 50_000_000n],
+      ['prepaid', 'Drawn on what was paid ahead; 0.00 USD are left', -4_000_000n],
+    ]);
+    expect(linesOf({ prepaid: 50_000_000n })).toEqual([
+      ['prepaid', 'Drawn on what was paid ahead; 39.998750 USD are left', -10_001_250n],
+    ]);
+    expect(draftInvoice({ ...input, prepaid: 50_000_000n })?.total).toBe(0n);
+  });
+
+  it('leaves an idle month alone', () => {
+    const quiet = { ...input, calls: [], receipts: 0n, terms: [{ ...starter, monthlyPrice: 0n }], prepaid: 5n };
+    const draft = draftInvoice(quiet);
+    expect(draft !== null && isIdle(draft)).toBe(true);
   });
 });

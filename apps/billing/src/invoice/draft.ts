@@ -38,6 +38,8 @@ export interface InvoicedAdjustment {
   /** All of it, and what of it is on no final invoice. */
   readonly amount: bigint;
   readonly left: bigint;
+  /** Whether it is paid ahead, for later invoices to draw on. */
+  readonly prepaid: boolean;
 }
 
 export interface DraftInput {
@@ -50,19 +52,24 @@ export interface DraftInput {
   readonly commit: InvoicedCommit | null;
   /** In the order in which they were made. */
   readonly adjustments: readonly InvoicedAdjustment[];
+  /** What the account has paid ahead and not used, in micro-dollars. */
+  readonly prepaid: bigint;
   readonly receipts: bigint;
   readonly firstEntry: string | null;
   readonly lastEntry: string | null;
 }
 
 export interface InvoiceLine {
-  readonly kind: 'included' | 'overage' | 'plan' | 'commit' | 'adjustment';
+  readonly kind: 'included' | 'overage' | 'plan' | 'commit' | 'adjustment' | 'prepaid';
   readonly description: string;
   readonly sku: string | null;
   readonly quantity: bigint;
   /** Micro-dollars; of a plan, the price of a whole month. */
   readonly unitPrice: bigint;
-  /** Micro-dollars: quantity times unit price, and of a plan its part of the month. A credit has a quantity of -1. */
+  /**
+   * Micro-dollars: quantity times unit price, and of a plan its part of the month. What takes from the invoice has a
+   * quantity of -1.
+   */
   readonly amount: bigint;
 }
 
@@ -85,7 +92,8 @@ export interface InvoiceDraft {
 /**
  * Draws up an invoice: the units that the plan includes at nothing by product, the units beyond it by product and
  * price, the plan's monthly price for its part of the month, what a commit comes to beyond all that, and
- * adjustments, which never take it below nothing. Depends on its input alone. Null when no terms of the
+ * adjustments, which never take it below nothing; and what is drawn on what was paid ahead. Depends on its input
+ * alone. Null when no terms of the
  * account apply to the month and no call was made in it; a call from just before the first terms, by a clock that was
  * behind, is invoiced without a plan.
  */
@@ -97,7 +105,8 @@ export function draftInvoice(input: DraftInput): InvoiceDraft | null {
   const named = spans.at(-1)?.terms ?? alone;
   if (named === undefined) return null;
   const { accountName } = named;
-  const lines = [...servedLines(input, spans), ...adjustmentsOn(input).map(({ line }) => line)];
+  const billed = [...servedLines(input, spans), ...adjustmentsOn(input).map(({ line }) => line)];
+  const lines = [...billed, ...drawnLines(input, billed)];
   const terms = BigInt(input.terms.filter(({ effectiveAt }) => effectiveAt < period.end).length);
   const total = lines.reduce((sum, { amount }) => sum + amount, 0n);
   const payableCents = toCents(money('USD', total), 'halfEven');
@@ -173,20 +182,22 @@ function adjustmentsOn(input: DraftInput): readonly { readonly id: string; reado
   let due = debits.reduce((sum, { left }) => sum + left, served);
   const credits = adjustments
     .filter(({ left }) => left < 0n)
-    .map(({ id, description, amount, left }) => {
+    .map(({ id, description, amount, left, prepaid }) => {
       const taken = -left < due ? -left : due;
       due -= taken;
-      return { id, description, amount, left: -taken };
+      return { id, description, amount, left: -taken, prepaid };
     });
   return [...debits, ...credits]
     .filter(({ left }) => left !== 0n)
-    .map(({ id, description, amount, left }) => {
+    .map(({ id, description, amount, left, prepaid }) => {
       const size = left < 0n ? -left : left;
       const part = left === amount ? '' : `, ${dollars(size)} of ${dollars(amount < 0n ? -amount : amount)} USD`;
-      const said = `${amount < 0n ? 'Credit' : 'Charge'}: ${description}${part}`;
+      const name = prepaid ? 'Paid ahead' : amount < 0n ? 'Credit' : 'Charge';
+      const kind = prepaid ? 'prepaid' : 'adjustment';
+      const said = `${name}: ${description}${part}`;
       const quantity = left < 0n ? -1n : 1n;
       const line = {
-        kind: 'adjustment',
+        kind,
         description: said,
         sku: null,
         quantity,
@@ -195,6 +206,15 @@ function adjustmentsOn(input: DraftInput): readonly { readonly id: string; reado
       } as const;
       return { id, line };
     });
+}
+
+/** What was paid ahead takes off as much as there is to pay but for what is paid ahead by this invoice. */
+function drawnLines({ prepaid }: DraftInput, lines: readonly InvoiceLine[]): readonly InvoiceLine[] {
+  const due = lines.reduce((sum, { kind, amount }) => (kind === 'prepaid' ? sum : sum + amount), 0n);
+  const drawn = prepaid < due ? prepaid : due;
+  if (drawn <= 0n) return [];
+  const description = `Drawn on what was paid ahead; ${dollars(prepaid - drawn)} USD are left`;
+  return [{ kind: 'prepaid', description, sku: null, quantity: -1n, unitPrice: drawn, amount: -drawn }];
 }
 
 /** With two decimals, or with six where there are parts of a cent. */

@@ -2,6 +2,7 @@ import type { Period } from '@keyfare/core/time';
 import type { Sql } from '@keyfare/db/sql';
 import { billedCharges } from '../billed-charges.js';
 import { openAdjustments } from '../open-adjustments.js';
+import { prepaidBalance } from '../prepaid.sql.js';
 import type { DraftInput } from './draft.js';
 
 interface MonthRow {
@@ -25,7 +26,9 @@ interface MonthRow {
     readonly description: string;
     readonly amount: string;
     readonly left: string;
+    readonly prepaid: boolean;
   }[];
+  readonly prepaid: string;
   readonly commit: { readonly amount: string; readonly since: string; readonly until: string } | null;
   readonly receipts: string;
   readonly first_entry: string | null;
@@ -56,7 +59,7 @@ export async function readMonth(tx: Sql, account: string, period: Period): Promi
           select sku, unit_price, sum(included) as included, sum(overage) as overage, late from covered
           group by sku, unit_price, late) as summed), '[]') as calls,
         coalesce((select json_agg(json_build_object('id', id, 'description', description, 'amount', amount::text,
-            'left', "left"::text) order by made_at, id) from adjusting where month = $2), '[]') as adjustments,
+            'left', "left"::text, 'prepaid', prepaid) order by made_at, id) from adjusting where month = $2), '[]') as adjustments,
         (select json_build_object('amount', k.amount::text, 'since', greatest(c.starts_at, $2),
             'until', least(c.ends_at, $3))
           from billing.contract c
@@ -65,6 +68,7 @@ export async function readMonth(tx: Sql, account: string, period: Period): Promi
             order by valid_from desc limit 1) as k on k.amount > 0
           where c.account = $1 and c.starts_at < $3 and coalesce(c.ends_at, 'infinity') > $2
           order by c.starts_at desc limit 1) as commit,
+        ${prepaidBalance('$1')}::text as prepaid,
         (select count(*) from covered)::text as receipts,
         (select entry_id from covered order by place limit 1) as first_entry,
         (select entry_id from covered order by place desc limit 1) as last_entry`,
@@ -94,9 +98,10 @@ export async function readMonth(tx: Sql, account: string, period: Period): Promi
       since: new Date(row.commit.since),
       until: new Date(row.commit.until),
     },
-    adjustments: row.adjustments.map(({ id, description, amount, left }) => {
-      return { id, description, amount: BigInt(amount), left: BigInt(left) };
+    adjustments: row.adjustments.map(({ id, description, amount, left, prepaid }) => {
+      return { id, description, amount: BigInt(amount), left: BigInt(left), prepaid };
     }),
+    prepaid: BigInt(row.prepaid),
     receipts: BigInt(row.receipts),
     firstEntry: row.first_entry,
     lastEntry: row.last_entry,

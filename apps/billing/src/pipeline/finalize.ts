@@ -115,6 +115,7 @@ export class Finalizing {
       usage: sum('included', 'overage'),
       plans: sum('plan', 'commit'),
       adjusted: sum('adjustment'),
+      ahead: sum('prepaid'),
       at: this.now(),
     };
     const { taxCents, payableCents, tax } = assessed;

@@ -7,6 +7,7 @@ import {
   deferredRevenue,
   type LedgerAccount,
   planRevenue,
+  prepaid,
   rounding,
   taxPayable,
   unbilledReceivable,
@@ -25,6 +26,8 @@ export interface BookedInvoice {
   readonly plans: bigint;
   /** What operators added, and below 0 what they took. */
   readonly adjusted: bigint;
+  /** What is paid ahead by it, less what it draws on what was. */
+  readonly ahead: bigint;
   readonly taxCode: string | null;
   readonly taxCents: bigint;
   readonly payableCents: bigint;
@@ -33,16 +36,17 @@ export interface BookedInvoice {
 
 /** What becomes of what the account used, of the fees of plans, of tax, of what is rounded, and of adjustments. */
 export function journalsOfInvoice(invoice: BookedInvoice): readonly Journal[] {
-  const { id, account, customer, usage, plans, adjusted, taxCode, taxCents, payableCents, at } = invoice;
+  const { id, account, customer, usage, plans, adjusted, ahead, taxCode, taxCents, payableCents, at } = invoice;
   const owed = customerReceivable(customer);
   const tax = taxCents * microsInCent;
-  const rounded = payableCents * microsInCent - usage - plans - adjusted - tax;
+  const rounded = payableCents * microsInCent - usage - plans - adjusted - ahead - tax;
   return moves({ kind: 'invoice', source: `invoice:${id}`, at }, [
     [owed, unbilledReceivable(account), usage],
     [owed, deferredRevenue(customer), plans],
     ...(taxCode === null ? [] : [[owed, taxPayable(taxCode), tax] as const]),
     [owed, rounding, rounded],
     [owed, adjustments, adjusted],
+    [owed, prepaid(account), ahead],
   ]);
 }
 
@@ -94,22 +98,26 @@ export function journalsOfBadDebt(debt: {
 /** What a credit note takes back; what of it was paid becomes the customer's credit. */
 export function journalsOfCreditNote(note: {
   readonly id: string;
+  readonly account: string;
   readonly customer: string;
   readonly amount: bigint;
+  /** What of it was paid ahead, or below 0 drawn on that. */
+  readonly ahead: bigint;
   readonly taxCode: string | null;
   readonly taxCents: bigint;
   readonly totalCents: bigint;
   readonly toCredit: bigint;
   readonly at: Date;
 }): readonly Journal[] {
-  const { id, customer, amount, taxCode, taxCents, totalCents, toCredit, at } = note;
+  const { id, account, customer, amount, ahead, taxCode, taxCents, totalCents, toCredit, at } = note;
   const owed = customerReceivable(customer);
   const tax = taxCents * microsInCent;
   return moves({ kind: 'credit-note', source: `credit-note:${id}`, at }, [
-    [adjustments, owed, amount],
+    [adjustments, owed, amount - ahead],
     ...(taxCode === null ? [] : [[taxPayable(taxCode), owed, tax] as const]),
     [rounding, owed, totalCents * microsInCent - amount - tax],
     [owed, customerCredit(customer), toCredit],
+    [prepaid(account), owed, ahead],
   ]);
 }
 

@@ -29,7 +29,8 @@ export function checkPosted(window: Window): Check {
 
 /**
  * Charges against the entries, terms and contracts that they come from: each is rated again. What an account used
- * before in its month is counted by the entries where all of them are read, and else by its charges, which totals prove.
+ * before in its month is counted by the entries where all of them are read, and else by its charges, which totals
+ * prove.
  */
 export function checkCharges(window: Window): Check {
   return {
