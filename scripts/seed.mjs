@@ -2,5 +2,4 @@
 import { prepare } from './install.mjs';
 
 prepare();
-const { run } = await import('../packages/seed/dist/src/main.js');
-process.exitCode = await run(process.argv.slice(2));
+await import('../packages/seed/dist/src/cli.js');

@@ -15,5 +15,6 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },
-  server: { host: '127.0.0.1', proxy: { '^/(?!console)': billing } },
+  // The host stays the page's own: a change is taken from its own origin only.
+  server: { host: '127.0.0.1', proxy: { '^/(?!console)': { target: billing, changeOrigin: false } } },
 });

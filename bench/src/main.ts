@@ -28,13 +28,14 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '5' },
     profile: { type: 'string' },
     minutes: { type: 'string', default: '2' },
+    full: { type: 'boolean', default: false },
   },
 });
 const name = positionals[0] ?? '';
 const [seconds, minutes] = [Number(values.seconds), Number(values.minutes)];
 if (!Object.hasOwn(benches, name) || !(seconds >= 1 && minutes >= 1)) {
   const names = Object.keys(benches).join('|');
-  process.stderr.write(`usage: npm run bench -- <${names}> [--seconds N] [--minutes N] [--json]\n`);
+  process.stderr.write(`usage: npm run bench -- <${names}> [--seconds N] [--minutes N] [--full] [--json]\n`);
   process.exit(2);
 }
 let interrupted: Promise<void> | undefined;
@@ -47,7 +48,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 try {
   const report =
     values.profile === undefined
-      ? await benches[name as keyof typeof benches]({ seconds, minutes })
+      ? await benches[name as keyof typeof benches]({ seconds, minutes, full: values.full })
       : await profileBench(name, { folder: values.profile, seconds });
   process.stdout.write(`${values.json ? JSON.stringify(rounded(report)) : formatReport(report)}\n`);
 } catch (error) {

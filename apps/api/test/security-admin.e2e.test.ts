@@ -44,9 +44,10 @@ const routes: readonly (readonly [string, string])[] = [
   ['DELETE', '/admin/sessions/self'],
   ['POST', '/admin/sessions/ses1/end'],
   ['GET', '/admin/audit'],
+  ['GET', '/admin/status'],
 ];
 /** Where operators come in: nobody has a token there. Its own tests are those of sessions. */
-const doors = ['POST /admin/sessions'];
+const doors = ['POST /admin/sessions', 'GET /admin/key-holder'];
 
 describe('security: the admin API', () => {
   let ground: Ground;

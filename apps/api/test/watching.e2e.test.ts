@@ -2,9 +2,21 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { fundedPayer, paymentHeaderV2, signAuthorization, usdcRequirements } from '@keyfare/devstack/payers';
 import { choosePort } from '@keyfare/devstack/ports';
-import { type Api, type Billing, type Ground, openAccount, openGround, startApi, startBilling } from './api-process.js';
+import { adminQuery } from '@keyfare/devstack/postgres';
+import {
+  type Api,
+  type Billing,
+  type Ground,
+  openAccount,
+  openGround,
+  operatorToken,
+  startApi,
+  startBilling,
+} from './api-process.js';
 import { openMute } from './mute.js';
+import { operating } from './operating.js';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -154,6 +166,114 @@ describe('who watches the API and billing', () => {
   });
 });
 
+describe('an operator who looks at how things are', () => {
+  let ground: Ground;
+  let api: Api;
+  beforeAll(async () => {
+    ground = await openGround();
+    api = await startApi(ground);
+  }, 60_000);
+  afterAll(async () => {
+    await api?.service.stop();
+    await ground.close();
+  }, 30_000);
+
+  it('sees the chain, the settler, what is open and of whom, the sequencer and who is blocked', async () => {
+    const asset = '0x036cbd53842c5426634e7929541ec2318f3dcf7e';
+    const payers = ['a', 'b'].map((digit) => `0x${digit.repeat(40)}`);
+    for (const [index, payer] of payers.entries()) {
+      await adminQuery(
+        ground.database.url,
+        'insert into keyfare.payer_exposure (network, asset, payer, open) values ($1, $2, $3, $4)',
+        ['eip155:84532', asset, payer, 300 + index],
+      );
+    }
+    await adminQuery(
+      ground.database.url,
+      `insert into keyfare.blocked_payer (payer, reason, blocked_at) values ($1, 'a thief', now())`,
+      [payers[0]],
+    );
+    const call = operating(api.url, await operatorToken(ground, api));
+    const { status, body } = await call('GET', '/admin/status');
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      process: { version: expect.stringMatching(/^\d+\.\d+\.\d+/), listening: true },
+      database: { state: 'available', replicas: 1 },
+      networks: [
+        {
+          network: 'eip155:84532',
+          payTo: ground.payTo,
+          node: { state: 'available', block: expect.stringMatching(/^\d+$/), gasPrice: expect.stringMatching(/^\d+$/) },
+          aboveCeiling: false,
+          settler: { funds: 'ok', balance: expect.stringMatching(/^\d+$/), minedNonce: '0', refused: false, queued: 0 },
+        },
+      ],
+      payments: { state: 'available', open: [] },
+      exposure: {
+        payers: [
+          { payer: payers[1], asset: 'USDC', open: '301', limit: '1000000' },
+          { payer: payers[0], asset: 'USDC', open: '300', limit: '1000000' },
+        ],
+      },
+      breaker: { open: false, until: null, payers: 0, refused: [] },
+      sequencer: { state: 'available', isThisProcess: true, lastPlace: '0', unplaced: 0 },
+      blockedPayers: { count: 1, latest: [{ payer: payers[0], reason: 'a thief' }] },
+    });
+  });
+});
+
+describe('an operator who looks at a payment', () => {
+  let ground: Ground;
+  let api: Api;
+  beforeAll(async () => {
+    ground = await openGround();
+    api = await startApi(ground);
+  }, 60_000);
+  afterAll(async () => {
+    await api?.service.stop();
+    await ground.close();
+  }, 30_000);
+
+  it('sees its life step by step, where it is in the chain, and what else its transaction moves', async () => {
+    const payer = await fundedPayer(ground.chain, 3);
+    const payload = await signAuthorization({ payer, to: ground.payTo, value: 1_000n });
+    const path = '/v1/forecast?latitude=52.52&longitude=13.4&date=2026-11-21';
+    const accepted = usdcRequirements(ground.payTo, 1_000n);
+    const paid = await fetch(api.url + path, {
+      headers: { 'payment-signature': paymentHeaderV2({ payload, accepted }) },
+    });
+    const id = paid.headers.get('receipt-id') ?? '';
+    expect([paid.status, id]).toEqual([200, expect.stringMatching(/^[0-9a-f-]{36}$/)]);
+    const call = operating(api.url, await operatorToken(ground, api));
+    const { body, status } = await call('GET', `/admin/payments/${id}`);
+    expect(status).toBe(200);
+    const { transaction } = body as { transaction: string };
+    expect(body).toMatchObject({
+      id,
+      batchSize: 1,
+      chain: {
+        state: 'available',
+        block: expect.stringMatching(/^\d+$/),
+        blockAt: expect.stringMatching(/Z$/),
+        confirmations: expect.stringMatching(/^\d+$/),
+        succeeded: true,
+      },
+    });
+    const { steps } = body as { steps: { step: string; at: string | null; transaction: string | null }[] };
+    expect(steps.slice(0, 3)).toMatchObject([
+      { step: 'claimed', at: expect.any(String), transaction: null },
+      { step: 'sent', at: expect.any(String), transaction },
+      { step: 'mined', at: expect.any(String), transaction },
+    ]);
+    const listed = async (query: string): Promise<readonly string[]> =>
+      ((await call('GET', `/admin/payments?${query}`)).body['items'] as { id: string }[]).map((one) => one.id);
+    expect(await listed(`transaction=${transaction.toUpperCase().replace('0X', '0x')}`)).toEqual([id]);
+    expect(await listed(`transaction=0x${'0'.repeat(64)}`)).toEqual([]);
+    expect(await listed('account=acct_nobody')).toEqual([]);
+    expect((await call('GET', '/admin/payments?transaction=0x1')).status).toBe(400);
+  }, 60_000);
+});
+
 describe('who watches an API whose parts do not answer', () => {
   let ground: Ground;
   beforeAll(async () => {
@@ -172,6 +292,14 @@ describe('who watches an API whose parts do not answer', () => {
     const ready = await fetch(`${api.url}/readyz`);
     expect(ready.status).toBe(200);
     expect(await ready.json()).toMatchObject({ status: 'degraded', reasons: ['chain-down'] });
+    const call = operating(api.url, await operatorToken(ground, api));
+    const began = performance.now();
+    expect((await call('GET', '/admin/status')).body).toMatchObject({
+      database: { state: 'available' },
+      networks: [{ node: { state: 'unavailable' }, aboveCeiling: null, settler: { balance: null, queued: 0 } }],
+      sequencer: { state: 'available' },
+    });
+    expect(performance.now() - began).toBeLessThan(4_000);
     await api.service.stop();
     await mute.close();
   }, 60_000);

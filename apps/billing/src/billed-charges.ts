@@ -2,7 +2,8 @@
  * Common table expressions that say on which month's invoice each charge by key stands: `billed`, each charge once,
  * with the month in which it was `used_in` and the `month` whose invoice it is for. That is its own month, unless the
  * invoice of that was final before the charge was made: then it is on the invoice that took it in, and until one does,
- * meant for the first later month without a final one. Of one account and month, both expressions; or of all.
+ * meant for the first later month without a final one. Of one account and month, both expressions; of one account; or
+ * of all.
  */
 export function billedCharges(account?: string, month?: string): string {
   const some =
@@ -29,6 +30,20 @@ export function billedChargesOf(months: string): string {
       join billing.charge c on c.rail = 'key' and c.account = f.account and c.period_start = f.period_start
         and (c.place > f.up_to_place or c.place in (select r.place from billing.readmission r where r.after_invoice = f.id))
       where (f.account, f.period_start) not in (select account, period_start from ${months}))`,
+    some: '',
+  });
+}
+
+/**
+ * The same of the charges that were too late for the invoice of their own month: what they cost follows their number.
+ */
+export function lateCharges(): string {
+  return billed({
+    finals: '',
+    charges: `(
+      select c.* from finals f
+      join billing.charge c on c.rail = 'key' and c.account = f.account and c.period_start = f.period_start
+        and (c.place > f.up_to_place or c.place in (select r.place from billing.readmission r where r.after_invoice = f.id)))`,
     some: '',
   });
 }

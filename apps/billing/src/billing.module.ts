@@ -28,6 +28,9 @@ import { MonthReportService } from './close/month-report.service.js';
 import { BillingConfig } from './config.js';
 import { ApiClient } from './console/api-client.js';
 import { sessionCookieName } from './console/cookies.js';
+import { CustomerGuard } from './console/customer.guard.js';
+import { CustomerSessionController } from './console/customer-session.controller.js';
+import { CustomerSessions } from './console/customer-sessions.js';
 import { ForwardController } from './console/forward.controller.js';
 import { SessionController } from './console/session.controller.js';
 import { Touches } from './console/touches.js';
@@ -62,6 +65,7 @@ import { CustomerCreditController } from './pipeline/customer-credit.controller.
 import { CustomerWalletController } from './pipeline/customer-wallet.controller.js';
 import { DraftsJob } from './pipeline/drafts.job.js';
 import { EntryController } from './pipeline/entry.controller.js';
+import { EntryStories } from './pipeline/entry-story.js';
 import { Finalizing } from './pipeline/finalize.js';
 import { GasReadingController } from './pipeline/gas-reading.controller.js';
 import { GasReadings } from './pipeline/gas-readings.js';
@@ -86,14 +90,18 @@ import { ReconcileService } from './reconcile/reconcile.service.js';
 import { RunStore } from './reconcile/run-store.js';
 import { ExportController } from './reports/export.controller.js';
 import { InvoiceDocumentController } from './reports/invoice-document.controller.js';
+import { MeController } from './reports/me.controller.js';
 import { MonthReportController } from './reports/month-report.controller.js';
 import { OverviewController } from './reports/overview.controller.js';
 import { ReportController } from './reports/report.controller.js';
 import { ReportService } from './reports/report.service.js';
 import { TreasuryReportController } from './reports/treasury-report.controller.js';
 import { BillingLifecycle } from './runtime/lifecycle.js';
+import { JobController, OperationsController } from './runtime/operations.controller.js';
 import { Scheduler } from './runtime/scheduler.js';
+import { BillingStatus } from './runtime/status.service.js';
 import { billingRole, feedReaderRole, schema } from './schema.js';
+import { SignaturePool } from './signature-pool.js';
 import { Standstills } from './standstills.js';
 import { BillingHealth } from './status/health.js';
 import { BillingMetrics } from './status/metrics.js';
@@ -170,6 +178,8 @@ const connections: Provider[] = [
   { provide: BootstrapToken, useValue: new BootstrapToken(undefined) },
   ApiClient,
   Touches,
+  CustomerSessions,
+  CustomerGuard,
   {
     // The page that this program serves shows its session in a cookie.
     provide: SessionCookie,
@@ -195,8 +205,10 @@ const connections: Provider[] = [
 /** The rooms, and the jobs that join them. */
 const rooms: Provider[] = [
   KeyStore,
+  { provide: SignaturePool, useFactory: () => new SignaturePool() },
   IntakeService,
   EntryStore,
+  EntryStories,
   RatingService,
   LedgerService,
   Wallets,
@@ -234,6 +246,7 @@ const rooms: Provider[] = [
   BillingMetrics,
   BillingHealth,
   BillingLifecycle,
+  BillingStatus,
 ];
 
 /** Billing: reads the API's signed entries and the chain, keeps the books, and proves that they agree. */
@@ -274,7 +287,11 @@ export class BillingModule {
         ExportController,
         AuditController,
         SessionController,
+        CustomerSessionController,
+        MeController,
         ForwardController,
+        OperationsController,
+        JobController,
         StatusController,
       ],
       providers: [

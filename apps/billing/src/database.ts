@@ -9,10 +9,13 @@ import { CreateChain1796000000400 } from './chain/chain.migration.js';
 import { ChainBlockEntity } from './chain/chain-block.entity.js';
 import { ChainCursorEntity } from './chain/chain-cursor.entity.js';
 import { ChainTransferEntity } from './chain/chain-transfer.entity.js';
+import { FindRarities1799000000989 } from './chain/find.migration.js';
 import { AccountingMonthEntity } from './close/accounting-month.entity.js';
 import { CloseMonths1799000000410 } from './close/close.migration.js';
 import { MonthEventEntity } from './close/month-event.entity.js';
 import { MonthSignOffEntity } from './close/month-sign-off.entity.js';
+import { CustomerSessionEntity } from './console/customer-session.entity.js';
+import { LetCustomersIn1799000000990 } from './console/customer-session.migration.js';
 import { ContractEntity } from './customer/contract.entity.js';
 import { ContractCommitEntity, ContractPriceEntity } from './customer/contract-terms.entity.js';
 import { PriceContracts1799000000964 } from './customer/contract-terms.migration.js';
@@ -44,7 +47,8 @@ import { NumberSeriesEntity } from './invoice/number-series.entity.js';
 import { PayAhead1799000000965 } from './invoice/prepaid.migration.js';
 import { UndonePaymentEntity } from './invoice/undone-payment.entity.js';
 import { AssetEntity } from './ledger/asset.entity.js';
-import { BalanceDayEntity, BalanceEntity } from './ledger/balance.entity.js';
+import { BalanceDayEntity, BalanceEntity, WalletDayEntity } from './ledger/balance.entity.js';
+import { DateMovements1799000000920 } from './ledger/dated.migration.js';
 import { CountEurc1798000000400 } from './ledger/eurc.migration.js';
 import { JournalEntity } from './ledger/journal.entity.js';
 import { CreateLedger1796000000300 } from './ledger/ledger.migration.js';
@@ -61,6 +65,8 @@ import {
   KnowSessions1799000000980,
 } from './operator/operator.migration.js';
 import { ChargeEntity } from './rating/charge.entity.js';
+import { ChargeDayEntity } from './rating/charge-day.entity.js';
+import { SumCharges1799000000921 } from './rating/charge-day.migration.js';
 import { EndTerms1797000000200 } from './rating/ends.migration.js';
 import { ChargeFreeCalls1798000000320 } from './rating/free.migration.js';
 import { PeriodTotalEntity } from './rating/period-total.entity.js';
@@ -104,6 +110,7 @@ const entities = [
   ReadmissionEntity,
   TermsEntity,
   ChargeEntity,
+  ChargeDayEntity,
   PeriodTotalEntity,
   AssetEntity,
   LedgerAccountEntity,
@@ -111,6 +118,7 @@ const entities = [
   MovementEntity,
   BalanceEntity,
   BalanceDayEntity,
+  WalletDayEntity,
   ChainCursorEntity,
   ChainBlockEntity,
   ChainTransferEntity,
@@ -155,6 +163,7 @@ const entities = [
   AuditEntity,
   IdempotentRequestEntity,
   KnownOperatorEntity,
+  CustomerSessionEntity,
 ];
 
 /** In the order in which they run. A merged migration is never edited. */
@@ -186,6 +195,8 @@ const migrations = [
   KnowCustomerWallets1799000000820,
   ProveInvoices1799000000900,
   ReadmitEntries1799000000910,
+  DateMovements1799000000920,
+  SumCharges1799000000921,
   KnowWallets1799000000940,
   ReadGas1799000000941,
   CreditRefunds1799000000942,
@@ -196,6 +207,8 @@ const migrations = [
   PriceContracts1799000000964,
   PayAhead1799000000965,
   KnowSessions1799000000980,
+  FindRarities1799000000989,
+  LetCustomersIn1799000000990,
 ];
 
 const jobsLock = 0x6b66_6a62;

@@ -204,7 +204,7 @@ describe('each class of break is found, by its name', () => {
       });
       await tx.query({
         text: `insert into billing.movement values
-          ($1, 0, 'x402-receivable:eip155:84532', 'revenue:x402:forecast', 'USDC', 50)`,
+          ($1, 0, 'x402-receivable:eip155:84532', 'revenue:x402:forecast', 'USDC', 50, now())`,
         values: [id],
       });
       await tx.query({

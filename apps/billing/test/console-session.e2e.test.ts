@@ -317,16 +317,39 @@ describe('the session of an operator in a browser', () => {
       '/gate/admin/../metrics',
       '/gate/admin/%2e%2e/metrics',
       '/gate//evil.example/admin/x',
-      '/gate/admin/sessions',
       '/gate/admin/sessions/self',
+      '/gate/admin/sessions/ses_x',
+      '/gate/admin/sessions/self/end',
       '/gate/admin/operators/self/password',
       '/gate/@evil.example/admin/x',
+      '/gate/receipts',
+      '/gate/receipts/../metrics',
+      '/gate/prices/skus/a/b',
     ]) {
       expect([path, (await browser.call(path)).status]).toEqual([path, 404]);
     }
     expect((await browser.call('/gate/.well-known/jwks.json')).status).toBe(200);
+    expect((await browser.call('/gate/prices')).status).toBe(200);
+    expect(code(await browser.call('/gate/receipts/00000000-0000-7000-8000-000000000000'))).toEqual([
+      404,
+      'receipt/not-found',
+    ]);
+    expect((await browser.call('/gate/prices', { method: 'POST', body: {} })).status).toBe(404);
     const problem = await browser.call('/gate/admin/accounts?limit=0');
     expect(code(problem)).toEqual([400, 'request/invalid']);
+  });
+
+  it('shows which sessions go on and ends one, but begins none beside `/session`', async () => {
+    const { browser } = await signedIn('admin');
+    const other = await signedIn();
+    const listed = await browser.call(`/gate/admin/sessions?operator=${other.who.id}`);
+    const [{ id }] = (listed.body as { items: [{ id: string }] }).items;
+    expect(code(await browser.call('/gate/admin/sessions', { body: { name: 'x', password } }))).toEqual([
+      404,
+      'request/not-found',
+    ]);
+    expect((await browser.call(`/gate/admin/sessions/${id}/end`, { body: {} })).status).toBe(200);
+    expect((await other.browser.call('/breaks')).status).toBe(401);
   });
 
   it('is in the audit log: the sign-in, the confirmation, the password, the sign-out, each with whose it is', async () => {

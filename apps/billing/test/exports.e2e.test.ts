@@ -219,6 +219,50 @@ describe('the callers', () => {
     ]);
   });
 
+  it('and one account by day and product, and its month on each plan', async () => {
+    expect(await rows('/reports/usage?account=acct_1')).toEqual([
+      {
+        day: world.clock().toISOString().slice(0, 10),
+        rail: 'key',
+        product: 'forecast',
+        calls: '5',
+        units: '5',
+        included: '3',
+        overage: '2',
+        asset: 'USD',
+        amount: '0.000500',
+      },
+    ]);
+    expect(await rows('/reports/usage?account=acct_1&from=2020-01-01&to=2020-01-31')).toEqual([]);
+    expect(await rows('/reports/plan-comparison?account=acct_1')).toEqual([
+      {
+        plan: 'starter',
+        version: '1',
+        standing: 'current',
+        units: '5',
+        included: '3',
+        beyond: '2',
+        beyondIs: 'invoiced',
+        monthlyPrice: '10.000000',
+        overagePrice: '0.000250',
+        overage: '0.000500',
+        total: '10.000500',
+        difference: '0.000000',
+      },
+      expect.objectContaining({
+        plan: 'small',
+        standing: 'newest',
+        beyond: '0',
+        overage: '0.000000',
+        total: '0.000900',
+        difference: '-9.999600',
+      }),
+    ]);
+    const csv = await text(`/reports/plan-comparison.csv?account=acct_1&month=${month}`);
+    expect(csv.split('\r\n')[2]).toContain(',0.000900,-9.999600');
+    expect((await service.call('/reports/plan-comparison')).status).toBe(400);
+  });
+
   it('and revenue by day, the register of invoices and the journal are listed', async () => {
     expect(await rows('/reports/daily-revenue')).toMatchObject([
       { rail: 'key', customer: 'acct_1', calls: '5', amount: '0.000500' },

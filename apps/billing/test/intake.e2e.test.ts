@@ -301,7 +301,7 @@ describe('the intake', () => {
 
   /** As the owner who forgets that it may not: so that one log can be read twice. */
   async function forgetEverything(): Promise<void> {
-    const ledger = 'balance, balance_day, movement, journal, ledger_account';
+    const ledger = 'balance, balance_day, wallet_day, charge_day, movement, journal, ledger_account';
     const tables = `entry, readmission, payment, feed_cursor, terms, charge, period_total, ${ledger}`
       .split(', ')
       .map((table) => `billing.${table}`)

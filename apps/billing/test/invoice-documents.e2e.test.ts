@@ -40,7 +40,11 @@ describe('the PDF of an invoice', () => {
   it('of an account without a customer is a draft of a running month, with its amounts', async () => {
     const { status, headers, content } = await file(`${id}/pdf`);
     expect([status, headers.get('content-type')]).toEqual([200, 'application/pdf']);
-    expect(headers.get('content-disposition')).toBe(`attachment; filename="invoice-draft-${id}.pdf"`);
+    expect(headers.get('content-disposition')).toBe(`inline; filename="invoice-draft-${id}.pdf"`);
+    // The console's frame may show it, another origin's may not.
+    expect(headers.get('content-security-policy')).toBe("frame-ancestors 'self'");
+    expect(headers.get('x-frame-options')).toBe('SAMEORIGIN');
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
     expect(headers.get('etag')).toBe(`"${createHash('sha256').update(content).digest('hex')}"`);
     const { text } = await readPdf(content);
     for (const said of ['DRAFT · MONTH RUNNING', 'acct_1', '0.00025', 'Total 7.10']) expect(text).toContain(said);
@@ -125,7 +129,7 @@ describe('a final invoice', () => {
     final = await finalize();
     await world.rows(`update billing.customer set legal_name = 'Renamed'`);
     const { headers, content } = await file(`${final}/pdf`);
-    expect(headers.get('content-disposition')).toBe('attachment; filename="invoice-KF-000001.pdf"');
+    expect(headers.get('content-disposition')).toBe('inline; filename="invoice-KF-000001.pdf"');
     const { text } = await readPdf(content);
     for (const said of [
       'KF-000001',

@@ -183,7 +183,7 @@ describe('the ledger', () => {
           values: [id],
         });
         await tx.query({
-          text: 'insert into billing.movement values ($1, 0, $2, $3, $4, 5)',
+          text: 'insert into billing.movement values ($1, 0, $2, $3, $4, 5, now())',
           values: [id, debit, credit, asset],
         });
       });

@@ -30,9 +30,20 @@ const sides = `coalesce(sum(l.amount) filter (where l.amount > 0), 0),
 const keptBalances = [
   'delete from billing.balance',
   'delete from billing.balance_day',
+  'delete from billing.wallet_day',
+  'delete from billing.charge_day',
   `insert into billing.balance select l.account, l.asset, ${sides} group by 1, 2`,
   `insert into billing.balance_day select l.account, (j.effective_at at time zone 'UTC')::date, ${sides}
     join billing.journal j on j.id = l.journal_id group by 1, 2`,
+  `insert into billing.wallet_day (account, day, kind, lines, amount)
+    select l.account, (j.effective_at at time zone 'UTC')::date, j.kind, count(*), sum(l.amount)
+    from billing.ledger_line l join billing.journal j on j.id = l.journal_id
+    where l.account like lower(l.asset) || ':%' group by 1, 2, 3`,
+  `insert into billing.charge_day
+    select period_start, rail, sku, coalesce(account, payer), coalesce(account, ''), asset,
+      (occurred_at at time zone 'UTC')::date, coalesce(unit_price, 0), count(*), sum(units), sum(included), sum(overage),
+      sum(amount)
+    from billing.charge group by 1, 2, 3, 4, 5, 6, 7, 8`,
 ];
 
 export async function openMarket(): Promise<Market> {

@@ -94,6 +94,20 @@ describe('a bank payment', () => {
     expect(await apply('3.01')).toMatchObject([409, { code: 'bank-payment/conflict' }]);
     expect(await apply('2.50')).toMatchObject([200, { balance: '0.500000' }]);
     expect(await books.stateOf(second)).toBe('partially_paid');
+    expect((await service.call(`/invoices/${second}/payments`)).body).toEqual({
+      items: [
+        {
+          source: expect.stringMatching(/^customer-credit:/),
+          from: `customer-credit:${customer}`,
+          currency: 'USD',
+          amount: '2.500000',
+          appliedAt: expect.any(String),
+        },
+      ],
+    });
+    const listed = await service.call('/invoices?state=partially_paid');
+    expect(listed.body).toMatchObject({ items: [{ id: second }], next: null });
+    expect((await service.call('/invoices?state=open')).status).toBe(400);
     expect(await balances(world)).toMatchObject({
       [`customer-credit:${customer}`]: '-500000',
       [`receivable:${customer}`]: '7500000',

@@ -8,7 +8,7 @@ import { migrateBilling, ownerDataSource, pendingBillingMigrations } from '../sr
 import { billingRole, feedReaderRole } from '../src/schema.js';
 import { openWorld, type World } from './world.js';
 
-const migrationCount = 37;
+const migrationCount = 41;
 const uuid = '00000000-0000-8000-8000-000000000001';
 let world: World;
 const pools: SqlPool[] = [];
@@ -214,7 +214,8 @@ describe('the ledger', () => {
     `insert into billing.journal (id, kind, source, occurred_at, effective_at, movements, digest)
       values ('${id}', 'call', 'call:x', now(), ${effectiveAt}, ${movements}, '\\x00')`;
   const movement = (id: string, line: number, credit = 'sales', amount = 5): string =>
-    `insert into billing.movement values ('${id}', ${line}, 'cash', '${credit}', 'USDC', ${amount})`;
+    `insert into billing.movement values ('${id}', ${line}, 'cash', '${credit}', 'USDC', ${amount},
+      (select effective_at from billing.journal where id = '${id}'))`;
 
   beforeAll(async () => {
     await poolAs().query({

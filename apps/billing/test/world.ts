@@ -23,6 +23,7 @@ import { BreakService } from '../src/reconcile/break.service.js';
 import { ReconcileService } from '../src/reconcile/reconcile.service.js';
 import { RunStore } from '../src/reconcile/run-store.js';
 import { billingRole, feedReaderRole } from '../src/schema.js';
+import { SignaturePool } from '../src/signature-pool.js';
 import { Standstills } from '../src/standstills.js';
 import { BillingMetrics } from '../src/status/metrics.js';
 import { type KeyServer, serveKeys } from './key-server.js';
@@ -116,14 +117,15 @@ export function openBooks(world: World, options: BooksOptions = {}): Books {
   const wallets = new Wallets(config, chain, clock);
   const ledger = new LedgerService();
   const keyStore = new KeyStore(config, sql, clock);
-  const intake = new IntakeService(config, keyStore, clock);
+  const signatures = new SignaturePool();
+  const intake = new IntakeService(config, keyStore, signatures, clock);
   const entries = new EntryStore(clock);
   const feed = options.feed?.(sqlFeed(feedSql)) ?? sqlFeed(feedSql);
   const rating = options.rating ?? new RatingService();
   const intakeJob = new IntakeJob(sql, intake, entries, rating, ledger, new BillingMetrics(), feed, clock);
   const chainJob = new ChainJob(config, sql, wallets, ledger, clock);
   const standstills = new Standstills(config, clock);
-  const reconcile = new ReconcileService(config, sql, standstills, clock);
+  const reconcile = new ReconcileService(config, sql, standstills, signatures, clock);
   const runs = new RunStore(config, sql, clock);
   const resolutions = new Resolutions(config, sql, new BreakService(sql, clock), new LedgerService(), clock);
   const reconcileJob = new ReconcileJob(
@@ -154,7 +156,7 @@ export function openBooks(world: World, options: BooksOptions = {}): Books {
     },
     close: async () => {
       chain.close();
-      await Promise.all([sql.close(), feedSql.close()]);
+      await Promise.all([sql.close(), feedSql.close(), signatures.close()]);
     },
   };
 }

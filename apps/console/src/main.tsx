@@ -1,5 +1,5 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { StrictMode, useEffect, useState, useSyncExternalStore } from 'react';
+import { lazy, StrictMode, Suspense, useEffect, useState, useSyncExternalStore } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Route, Router, Switch } from 'wouter';
 import { readSession } from './api/client.js';
@@ -9,6 +9,7 @@ import { Doors, SignInPage } from './shell/doors.js';
 import { Enter } from './shell/enter.js';
 import { PreferencesProvider } from './shell/preferences.js';
 import { Shell } from './shell/shell.js';
+import { Boundary } from './ui/boundary.js';
 import { Fault, Loading } from './ui/states.js';
 import './ui/ui.css';
 
@@ -18,9 +19,13 @@ const queries = new QueryClient({
       // What the API refuses it refuses again; a lost connection may come back.
       retry: (count, error) => count < 2 && (!(error instanceof ApiProblem) || error.isOffline || error.status === 503),
       staleTime: 5_000,
+      // Asked all the same, so that who waits is told.
+      networkMode: 'always',
     },
   },
 });
+
+const Me = lazy(async () => import('./pages/me/me.js'));
 
 function Console() {
   const session = useSyncExternalStore(sessionStore.subscribe, sessionStore.read);
@@ -43,6 +48,13 @@ createRoot(document.getElementById('root') as HTMLElement).render(
           <Switch>
             <Route path="/enter">
               <Enter />
+            </Route>
+            <Route path="/me">
+              <Boundary>
+                <Suspense fallback={<Loading />}>
+                  <Me />
+                </Suspense>
+              </Boundary>
             </Route>
             <Route>
               <Console />

@@ -16,6 +16,7 @@ export interface Books {
   /** As the superuser. */
   readonly sql: SqlPool;
   readonly billing: ChildProcess;
+  readonly url: string;
   readonly pids: { readonly billing: number; readonly postgres: number };
   /** Resolves when all that has a place is booked, with how many entries that are. */
   booked(): Promise<number>;
@@ -27,7 +28,7 @@ export async function startBooks(): Promise<Books> {
   const { server, pid: postgres, stop: stopPostgres } = await startFreshPostgres();
   await migrateGate(server.adminUrl);
   await migrateBilling(server.adminUrl);
-  const sql = new SqlPool({ url: server.adminUrl, applicationName: 'bench', queryTimeoutMs: 120_000 });
+  const sql = new SqlPool({ url: server.adminUrl, applicationName: 'bench', queryTimeoutMs: 600_000 });
   const log = await openBenchLog(sql);
   const keys = createServer((_request, response) => {
     response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: [log.jwk] }));
@@ -55,11 +56,13 @@ export async function startBooks(): Promise<Books> {
       await once(child, 'exit');
     },
   );
-  await answering(`http://127.0.0.1:${String(port)}/healthz`, billing);
+  const url = `http://127.0.0.1:${String(port)}`;
+  await answering(`${url}/healthz`, billing);
   return {
     log,
     sql,
     billing,
+    url,
     pids: { billing: billing.pid ?? 0, postgres },
     booked: () => allBooked(sql),
     stop: async () => {

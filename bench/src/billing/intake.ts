@@ -49,7 +49,7 @@ async function round(books: Books): Promise<IntakeFigures> {
 }
 
 /** The most that the process ever held: VmHWM of /proc/<pid>/status (proc(5)). */
-function residentMb(pid: number): number {
+export function residentMb(pid: number): number {
   const [, kibibytes = ''] = /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${String(pid)}/status`, 'utf8')) ?? [];
   return Number(kibibytes) / 1_024;
 }

@@ -23,6 +23,9 @@ export type DataSourceSettings = Place & {
   readonly isPooled?: boolean;
 };
 
+/** A migration may rewrite a large table, and is waited for. */
+const migrationTimeoutMs = 3_600_000;
+
 /** A TypeORM data source with our naming, no `synchronize`, and bounded waits. It does not connect by itself. */
 export function createDataSource(settings: DataSourceSettings): DataSource {
   const dataSource = new DataSource({
@@ -43,7 +46,7 @@ export function createDataSource(settings: DataSourceSettings): DataSource {
     extra: {
       ...('url' in settings ? {} : connectionOf(settings)),
       connectionTimeoutMillis: 3_000,
-      query_timeout: 15_000,
+      query_timeout: settings.migrations.length > 0 ? migrationTimeoutMs : 15_000,
       ...(settings.role === undefined || settings.isPooled === true ? {} : { options: `-c role=${settings.role}` }),
     },
   });

@@ -39,10 +39,12 @@ import { FreshPayments } from './payment/fresh-payments.js';
 import { PaymentLedgerService } from './payment/ledger.js';
 import { PaymentResolver } from './payment/payment.resolver.js';
 import { PaymentService } from './payment/payment.service.js';
+import { PaymentCourse } from './payment-course.js';
 import { PaymentHistory } from './payment-history.js';
 import { PriceService } from './price/price.service.js';
 import { ReceiptService } from './receipt/receipt.service.js';
 import { ReceiptPages } from './receipt/receipt-pages.js';
+import { GateStatus } from './replica/gate-status.js';
 import { GateHealth } from './replica/health.js';
 import { GateLifecycle } from './replica/lifecycle.js';
 import { RailMetrics } from './replica/rail-metrics.js';
@@ -120,6 +122,7 @@ const parts: Provider[] = [
   PaymentResolver,
   PaymentService,
   PaymentHistory,
+  PaymentCourse,
   LaterEntries,
   ReceiptService,
   PostOffice,
@@ -144,6 +147,7 @@ const parts: Provider[] = [
   AgreementService,
   RailWatch,
   GateHealth,
+  GateStatus,
   RailMetrics,
   RouteTable,
   Quoting,
@@ -167,6 +171,7 @@ const services = [
   ListPool,
   GateMetrics,
   GateHealth,
+  GateStatus,
   RouteAudit,
   SoldRoutes,
   RouteDescriptions,
@@ -180,6 +185,7 @@ const services = [
   MeterService,
   PaymentService,
   PaymentHistory,
+  PaymentCourse,
   RefundService,
   ReceiptService,
   ApiKeyStrategy,

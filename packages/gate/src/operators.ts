@@ -18,6 +18,7 @@ export { createChangeTables } from './operator/operator.migration.js';
 export { OperatorService } from './operator/operators.service.js';
 export { type Page, pageOf, pageQuery, positions, readCursor, toPage } from './operator/page.js';
 export { passwordText } from './operator/password.js';
+export { openAnswer, sealAnswer } from './operator/sealed-answer.js';
 export { SessionService, type SessionSummary } from './operator/session.service.js';
 export {
   cookieOf,
@@ -29,3 +30,4 @@ export {
   SessionCookie,
 } from './operator/session-guard.js';
 export { type OperatorsAsyncOptions, OperatorsModule, type OperatorsOptions } from './operators.module.js';
+export { type Part, partOf, readVersion, StatusPart } from './status-part.js';

@@ -36,12 +36,17 @@ export interface PaymentSummary {
   /** The transaction that moved it. */
   readonly transaction: string | null;
   readonly attempts: readonly SettlementAttempt[];
+  /** How many payments the same transaction moves, this one among them; 0 where none was sent. */
+  readonly batchSize: number;
 }
 
 export interface PaymentQuery {
   /** Lower-case address. */
   readonly payer?: string | undefined;
   readonly state?: PaymentState | undefined;
+  /** One that a settler of ours sent for it, also one that was replaced. */
+  readonly transaction?: string | undefined;
+  readonly account?: string | undefined;
   /** Claimed at or after, and before. */
   readonly from: Date;
   readonly to: Date;
@@ -67,6 +72,7 @@ interface PaymentHistoryRow {
   readonly failure: string | null;
   readonly transaction: string | null;
   readonly attempts: readonly SettlementAttempt[];
+  readonly batch_size: number;
 }
 
 const select = `
@@ -76,8 +82,14 @@ const select = `
         'walletNonce', s.wallet_nonce::text, 'maxFeePerGas', s.max_fee_per_gas::text, 'createdAt', s.created_at)
         order by s.created_at, s.transaction), '[]')
      from keyfare.settlement s
-     where s.network = p.network and s.wallet = p.wallet and s.wallet_nonce = p.wallet_nonce) as attempts
+     where s.network = p.network and s.wallet = p.wallet and s.wallet_nonce = p.wallet_nonce) as attempts,
+    (select count(*)::int from keyfare.payment b
+     where b.network = p.network and b.wallet = p.wallet and b.wallet_nonce = p.wallet_nonce) as batch_size
   from keyfare.payment p`;
+
+// By the wallet and nonce of the transaction, which an index has.
+const sentBy = `and (p.network, p.wallet, p.wallet_nonce) = (
+            select s.network, s.wallet, s.wallet_nonce from keyfare.settlement s where s.transaction = $8)`;
 
 /** What became of each payment, for operators. */
 @Injectable()
@@ -98,14 +110,33 @@ export class PaymentHistory {
    * The newest first, in one statement; one more than `limit`, where there are so many. Ids are UUIDv7, so their index
    * is the order of time, and a window of time is a range of it.
    */
-  async list({ payer, state, from, to, after, limit }: PaymentQuery): Promise<readonly PaymentSummary[]> {
+  async list({
+    payer,
+    state,
+    transaction,
+    account,
+    from,
+    to,
+    after,
+    limit,
+  }: PaymentQuery): Promise<readonly PaymentSummary[]> {
     const rows = await this.lists.query<PaymentHistoryRow>({
       text: `${select}
         where p.exchange_id >= keyfare.least_id($1::timestamptz) and p.exchange_id < keyfare.least_id($2::timestamptz)
           and ($3::uuid is null or p.exchange_id < $3) and ($4::text is null or p.payer = $4)
-          and ($5::text is null or p.state = $5)
-        order by p.exchange_id desc limit $6`,
-      values: [from, to, after, payer ?? null, state ?? null, limit + 1],
+          and ($5::text is null or p.state = $5) and ($6::text is null or p.account_id = $6)
+          ${transaction === undefined ? '' : sentBy}
+        order by p.exchange_id desc limit $7`,
+      values: [
+        from,
+        to,
+        after,
+        payer ?? null,
+        state ?? null,
+        account ?? null,
+        limit + 1,
+        ...(transaction === undefined ? [] : [transaction]),
+      ],
     });
     return rows.map(summaryOf);
   }
@@ -130,5 +161,6 @@ function summaryOf(row: PaymentHistoryRow): PaymentSummary {
     failure,
     transaction,
     attempts,
+    batchSize: row.batch_size,
   };
 }

@@ -35,26 +35,48 @@ interface Figure {
   readonly amount: string;
 }
 
-/**
- * Whether a journal and its reversal are of one month: a block that was read and then gone is no movement of the
- * wallet, whoever has seen it. When a month was locked between the two both stay.
- */
-const isUndone = `exists (
-    select 1 from billing.journal u
-    where (u.reverses = j.id or u.id = j.reverses)
-      and date_trunc('month', u.effective_at, 'UTC') = date_trunc('month', j.effective_at, 'UTC'))`;
+/** The lines of wallets in the month, each by the journal that wrote it; `j` is the journal. */
+const linesOf = (journals: string): string => `
+  select j.id, j.source, j.kind, p.account, p.amount
+  from ${journals} as j join billing.ledger_line p on p.journal_id = j.id join wallets w on w.account = p.account`;
 
 /**
- * Each line of a wallet up to the end of the month, $2. Its kind is what the books know of it by then: a transfer that
- * an entry or a named wallet has explained since has the kind of that.
+ * Journals of the month whose reversal is of the month too: a block that was read and then gone is no movement of the
+ * wallet, whoever has seen it. When a month was locked between the two both stay.
  */
-const walletLines = `
-  select w.account, coalesce(k.kind, j.kind) as kind, j.effective_at as at, p.amount
-  from wallets w
-  join billing.ledger_line p on p.account = w.account
-  join billing.journal j on j.id = p.journal_id
-  left join known k on k.source = j.source and (p.amount > 0) = (k.side = 'in') and j.kind <> 'reversal'
-  where j.effective_at < $2 and not ${isUndone}`;
+const undone = linesOf(`(
+  select * from billing.journal where id in (
+    select unnest(array[r.id, o.id]) from billing.journal r join billing.journal o on o.id = r.reverses
+    where r.reverses is not null and r.effective_at >= $1 and r.effective_at < $2
+      and o.effective_at >= $1 and o.effective_at < $2))`);
+
+/** Journals of the month whose transfers are known by its end to be something else than was booked at first. */
+const renamed = `
+  select known.kind as known, l.*
+  from known cross join lateral (${linesOf(`(
+    select * from billing.journal j
+    where j.source = known.source and j.effective_at >= $1 and j.effective_at < $2
+      and j.kind <> 'reversal')`)}) as l
+  where known.kind is not null and (l.amount > 0) = (known.side = 'in') and l.id not in (select id from undone)`;
+
+/** What each wallet's month came to by kinds of journals: the sums by day, put right by what is undone or renamed. */
+const movements = `
+  select account, kind, sum(count) as count, sum(amount) as amount
+  from (
+    select d.account, d.kind, d.lines as count, d.amount
+    from billing.wallet_day d join wallets w on w.account = d.account
+    where d.day >= ($1::timestamptz at time zone 'utc')::date and d.day < ($2::timestamptz at time zone 'utc')::date
+    union all
+    select account, kind, -1, -amount from undone
+    union all
+    select account, kind, -1, -amount from renamed
+    union all
+    select account, known, 1, amount from renamed) as parts
+  group by account, kind having sum(count) > 0`;
+
+const balanceAt = (moment: string): string => `coalesce((
+  select sum(d.debits - d.credits) from billing.balance_day d
+  where d.account = w.account and d.day < (${moment}::timestamptz at time zone 'utc')::date), 0)`;
 
 /**
  * What transfers are known to be that were booked as something else at first: by the account that their last
@@ -84,7 +106,8 @@ export async function readWallets(sql: Sql, { start, end }: Period): Promise<rea
           split_part(code, ':', 4) as wallet
         from billing.ledger_account where type = 'asset' and code like lower(asset) || ':%'),
       known as (${identified}),
-      lines as (${walletLines}),
+      undone as materialized (${undone}),
+      renamed as materialized (${renamed}),
       open as (
         select w.account, coalesce(b.amount, 0) as amount, coalesce(b.happened_at, b.first_seen) as at
         from billing.break b join wallets w on w.asset = b.asset and w.network = b.keys->>'network'
@@ -97,14 +120,12 @@ export async function readWallets(sql: Sql, { start, end }: Period): Promise<rea
             where (t.network, t.asset, t.authorizer, t.nonce) =
                 (b.keys->>'network', b.keys->>'asset', b.keys->>'payer', b.keys->>'nonce') and t.pay_to = w.wallet))),
       figures as (
-        select w.account, 1 as place, 'opening' as item, null::text as kind, count(l.at) as count,
-          coalesce(sum(l.amount), 0) as amount
-        from wallets w left join lines l on l.account = w.account and l.at < $1 group by 1
+        select w.account, 1 as place, 'opening' as item, null::text as kind, 0 as count, ${balanceAt('$1')} as amount
+        from wallets w
         union all
-        select account, 2, 'movement', kind, count(*), sum(amount) from lines where at >= $1 group by account, kind
+        select account, 2, 'movement', kind, count, amount from (${movements}) as moved
         union all
-        select w.account, 3, 'closing', null, count(l.at), coalesce(sum(l.amount), 0)
-        from wallets w left join lines l on l.account = w.account group by 1
+        select w.account, 3, 'closing', null, 0, ${balanceAt('$2')} from wallets w
         union all
         select w.account, 4, 'unexplained', null, count(o.at), coalesce(sum(o.amount), 0)
         from wallets w left join open o on o.account = w.account and o.at >= $1 and o.at < $2 group by 1

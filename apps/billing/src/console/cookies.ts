@@ -8,7 +8,9 @@ export function sessionCookieName({ isConsoleSecure }: Pick<BillingConfig, 'isCo
 /** By which a browser is known that has signed in before. */
 export const deviceCookieName = 'keyfare_device';
 /** A customer's, who shows a key. */
-export const customerCookieName = 'keyfare_me';
+export function customerCookieName({ isConsoleSecure }: Pick<BillingConfig, 'isConsoleSecure'>): string {
+  return isConsoleSecure ? '__Host-keyfare_me' : 'keyfare_me';
+}
 
 export interface Cookie {
   readonly name: string;

@@ -9,13 +9,15 @@ import { Touches } from './touches.js';
 const prefix = '/gate';
 /** What the console asks of the API, and nothing else of it: no call that is sold, no metrics. */
 const allowed =
-  /^\/(?:admin\/(?!sessions(?:$|\/)|operators\/self\/password)[\w\-./~%]*|openapi\.json|\.well-known\/[\w\-.]+)$/;
+  /^\/(?:admin\/(?!sessions\/(?!ses_[\w-]+\/end$)|operators\/self\/password)[\w\-./~%]*|openapi\.json|\.well-known\/[\w\-.]+)$/;
+/** Its public pages of prices and receipts, to read. */
+const readable = /^\/(?:prices(?:\/(?:skus\/)?[\w\-.~%]+)?|receipts\/[\w-]+)$/;
 const sent = ['accept', 'if-match', 'idempotency-key', 'user-agent'] as const;
 const returned = ['content-type', 'etag', 'location', 'retry-after', 'request-id', 'www-authenticate'] as const;
 
 /**
  * The API's routes of operators for the page, which may speak to its own origin only: `/gate/admin/…` here is
- * `/admin/…` there, with the session's token. The API decides what it may do. Sessions themselves go by `/session`.
+ * `/admin/…` there, with the session's token. The API decides what it may do. One's own session goes by `/session`.
  */
 @ApiExcludeController()
 @Controller('gate')
@@ -30,9 +32,12 @@ export class ForwardController {
   async forward(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const path = request.originalUrl.slice(prefix.length);
     const [pathname = ''] = path.split('?');
-    if (!allowed.test(pathname) || pathname.split('/').some((part) => part === '.' || part === '..')) {
+    const isOpen = allowed.test(pathname) || (request.method === 'GET' && readable.test(pathname));
+    if (!isOpen || pathname.split('/').some((part) => part === '.' || part === '..')) {
       throw new Problem('request/not-found');
     }
+    // Which sessions go on is read here; one is begun by `/session`, where its token stays in a cookie.
+    if (pathname === '/admin/sessions' && request.method !== 'GET') throw new Problem('request/not-found');
     const shown = shownToken(request, this.cookie);
     if (shown?.byCookie === true) {
       requireSamePage(request, shown.token);

@@ -11,6 +11,7 @@ import { clock } from '../tokens.js';
 import { ApiClient } from './api-client.js';
 import { apiSession, begunSession } from './api-session.js';
 import { deviceCookieName, setCookie } from './cookies.js';
+import { requireOurPage } from './our-page.js';
 import { SignedInGuard } from './signed-in.guard.js';
 
 const secret = z.string().min(1).max(200);
@@ -161,11 +162,4 @@ export class SessionController {
     const agent = request.headers['user-agent'] ?? '';
     return { method: request.method, path, token, address: request.ip, headers: { 'user-agent': agent } };
   }
-}
-
-/** Another site's page must not sign a browser in as somebody else. 403 `operator/csrf`. */
-function requireOurPage({ headers }: FastifyRequest): void {
-  const { 'sec-fetch-site': site, origin, host } = headers;
-  const isHome = origin === undefined || (URL.canParse(origin) && new URL(origin).host === host);
-  if ((site !== undefined && site !== 'same-origin' && site !== 'none') || !isHome) throw new Problem('operator/csrf');
 }

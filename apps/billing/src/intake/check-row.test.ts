@@ -3,9 +3,9 @@ import { type EntryKind, type EntryPayloads, signEntry } from '@keyfare/core/log
 import { monthOf } from '@keyfare/core/time';
 import * as fc from 'fast-check';
 import { makeSigner, sha256, usdc } from '../../test/log-documents.js';
+import { verifyInOpenSsl } from '../verify-ed25519.js';
 import { checkRow, type Verdict } from './check-row.js';
 import type { FeedRow } from './feed.js';
-import { verifyInOpenSsl } from './verify-ed25519.js';
 
 const { signer, jwk } = makeSigner();
 const checker = { keys: { keys: [jwk] }, verifyEd25519: verifyInOpenSsl };

@@ -1,13 +1,15 @@
+import type { Jwks } from '@keyfare/core/receipt';
 import type { Clock } from '@keyfare/core/time';
 import type { Sql } from '@keyfare/db/sql';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { BillingConfig } from '../config.js';
+import { SignaturePool, type SignatureQuestion } from '../signature-pool.js';
 import { clock } from '../tokens.js';
-import { checkRow } from './check-row.js';
+import { verifyInOpenSsl } from '../verify-ed25519.js';
+import { checkRow, type Verdict } from './check-row.js';
 import type { CheckedRow } from './entry-store.js';
 import type { FeedRow } from './feed.js';
 import { KeyStore } from './key.service.js';
-import { verifyInOpenSsl } from './verify-ed25519.js';
 
 /** Rows that are checked, up to the first that cannot be checked yet. */
 export interface CheckedRows {
@@ -49,6 +51,12 @@ const start: FeedCursor = { place: 0n, logAsOf: 0n, completeAsOf: null, awaited:
 /** Verification is work without a pause; after so many rows others get their turn of the event loop. */
 const rowsInOneGo = 50;
 
+/** A row as it is if its signature is good: null where it has none to check, or is a bad one whatever it says. */
+interface UnsignedRow {
+  readonly checked: CheckedRow;
+  readonly question: SignatureQuestion | null;
+}
+
 /** Reads the log: where it stopped, and whether what comes next is genuine. */
 @Injectable()
 export class IntakeService {
@@ -58,6 +66,7 @@ export class IntakeService {
   constructor(
     private readonly config: BillingConfig,
     private readonly keys: KeyStore,
+    private readonly signatures: SignaturePool,
     @Inject(clock) private readonly now: Clock,
   ) {}
 
@@ -78,16 +87,30 @@ export class IntakeService {
     };
   }
 
-  /** Checks rows one after the other. Needs the network when a key is new; so never call it in a transaction. */
+  /**
+   * Checks rows: all but their signatures one after the other, and these together in other threads. Needs the network
+   * when a key is new; so never call it in a transaction.
+   */
   async check(rows: readonly FeedRow[]): Promise<CheckedRows> {
-    const checked: CheckedRow[] = [];
+    const checked: UnsignedRow[] = [];
     for (const [index, row] of rows.entries()) {
       if (index % rowsInOneGo === rowsInOneGo - 1) await new Promise((next) => setImmediate(next));
       const found = await this.#check(row);
-      if (found === null) return { rows: checked, waiting: true };
+      if (found === null) break;
       checked.push(found);
     }
-    return { rows: checked, waiting: false };
+    return { rows: await this.#signed(checked), waiting: checked.length < rows.length };
+  }
+
+  /** The rows with the verdict that they have by their signatures. */
+  async #signed(rows: readonly UnsignedRow[]): Promise<readonly CheckedRow[]> {
+    const questions = rows.flatMap(({ question }) => question ?? []);
+    const answers = new Map((await this.signatures.verify(questions)).map((answer, nth) => [questions[nth], answer]));
+    const keys = await this.keys.known();
+    return rows.map(({ checked, question }) => {
+      if (question === null || answers.get(question) === true) return checked;
+      return checkedOf(checked.row, checkRow(checked.row, { keys, verifyEd25519: () => false }));
+    });
   }
 
   /** Looks for keys of the API that are new. Needs the network; so never call it in a transaction. */
@@ -97,10 +120,7 @@ export class IntakeService {
 
   /** Checks a row that was refused before, with the keys that are known by now. */
   async checkAgain(row: FeedRow): Promise<CheckedRow> {
-    const verdict = this.#verdict(row, await this.keys.known());
-    if (verdict.outcome === 'good') return { row, entry: verdict.entry, fault: null, detail: null };
-    const fault = verdict.outcome === 'bad' ? verdict.fault : 'receipt-invalid';
-    return { row, entry: null, fault, detail: verdict.detail };
+    return checkedOf(row, checkRow(row, { keys: await this.keys.known(), verifyEd25519: verifyInOpenSsl }));
   }
 
   /** Moves the cursor, within the transaction that stores what was read. */
@@ -134,19 +154,15 @@ export class IntakeService {
   }
 
   /** Null when the answer must wait for the API's keys. */
-  async #check(row: FeedRow): Promise<CheckedRow | null> {
-    let verdict = this.#verdict(row, await this.keys.known());
-    if (verdict.outcome === 'unknown-key') {
+  async #check(row: FeedRow): Promise<UnsignedRow | null> {
+    let found = unsignedVerdict(row, await this.keys.known());
+    if (found.verdict.outcome === 'unknown-key') {
       await this.keys.refresh();
-      verdict = this.#verdict(row, await this.keys.known());
+      found = unsignedVerdict(row, await this.keys.known());
     }
-    if (verdict.outcome === 'good') return { row, entry: verdict.entry, fault: null, detail: null };
-    if (verdict.outcome === 'bad') return { row, entry: null, fault: verdict.fault, detail: verdict.detail };
-    return this.#isKeyMissing(row) ? { row, entry: null, fault: 'receipt-invalid', detail: verdict.detail } : null;
-  }
-
-  #verdict(row: FeedRow, keys: Awaited<ReturnType<KeyStore['known']>>): ReturnType<typeof checkRow> {
-    return checkRow(row, { keys, verifyEd25519: verifyInOpenSsl });
+    const { verdict, question } = found;
+    if (verdict.outcome === 'unknown-key' && !this.#isKeyMissing(row)) return null;
+    return { checked: checkedOf(row, verdict), question };
   }
 
   /**
@@ -164,4 +180,23 @@ export class IntakeService {
     const since = Math.min(Number(row.recorded_at), this.#waitingFor.since.getTime());
     return fetchedAt !== undefined && fetchedAt.getTime() >= since + this.config.receiptKeyGraceMs;
   }
+}
+
+/** The verdict of a row whose signature is taken for good, and what there is to ask of it. */
+function unsignedVerdict(row: FeedRow, keys: Jwks): { verdict: Verdict; question: SignatureQuestion | null } {
+  let question: SignatureQuestion | null = null;
+  const verdict = checkRow(row, {
+    keys,
+    verifyEd25519: (signature, message, key) => {
+      question = { signature, message, key };
+      return true;
+    },
+  });
+  return { verdict, question };
+}
+
+function checkedOf(row: FeedRow, verdict: Verdict): CheckedRow {
+  if (verdict.outcome === 'good') return { row, entry: verdict.entry, fault: null, detail: null };
+  const fault = verdict.outcome === 'bad' ? verdict.fault : 'receipt-invalid';
+  return { row, entry: null, fault, detail: verdict.detail };
 }

@@ -13,6 +13,8 @@ import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 @Index('payment_order', ['place'])
 @Index('payment_owed_back', ['entryId'], { where: `outcome = 'refund-due'` })
 @Index('payment_issued', ['issuedAt'])
+@Index('payment_unpaid', ['issuedAt'], { where: `outcome = 'unpaid'` })
+@Index('payment_owed', ['issuedAt'], { where: `outcome = 'refund-due'` })
 @Index('payment_call', ['callId'], { where: 'call_id is not null' })
 export class PaymentEntity {
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'payment_pk' })

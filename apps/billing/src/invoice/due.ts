@@ -1,6 +1,6 @@
 import { monthOf, type Period } from '@keyfare/core/time';
 import type { Sql } from '@keyfare/db/sql';
-import { billedCharges } from '../billed-charges.js';
+import { lateCharges } from '../billed-charges.js';
 import { openAdjustments } from '../open-adjustments.js';
 import { servedMonths } from '../served-months.js';
 
@@ -30,13 +30,21 @@ export async function readDueDrafts(sql: Sql, now: Date): Promise<readonly DueDr
 // Months are counted without a time zone, for a session's own could be any; midnight of both is UTC's.
 const dueDrafts = `
   with ${servedMonths('$1::timestamptz')},
-  ${billedCharges()},
+  ${lateCharges()},
   ${openAdjustments()},
   adjusted as (
     select account, month as period_start from adjusting where month <= $1 and "left" > 0 group by account, month),
   charged as (
-    select account, month as period_start, count(*) as receipts from billed
-    where month <= $1 group by account, month)
+    select account, period_start, sum(calls) as receipts from (
+      select account, period_start, calls from billing.charge_day where rail = 'key' and period_start <= $1
+      union all
+      select account, month, 1 from billed where month <= $1
+      union all
+      -- On an invoice of a later month, though that of its own is void by now.
+      select c.account, c.period_start, -1
+      from billing.invoice_late l join finals i on i.id = l.invoice_id join billing.charge c on c.entry_id = l.entry_id
+      where i.period_start <> c.period_start) as counted
+    group by account, period_start)
   select m.account, m.period_start
   from (select account, period_start, coalesce(receipts, 0) as receipts,
       coalesce(priced, false) as priced, adjusted is not null as adjusted

@@ -3,6 +3,7 @@ import { formatMonth } from '@keyfare/core/time';
 import { z } from 'zod';
 import { formatCents } from './cents.js';
 import { invoiceStates } from './invoice.entity.js';
+import type { InvoicePayment } from './invoice.service.js';
 import { type Invoice, type InvoiceLineView, type InvoiceSummary, outstandingOf } from './invoice-row.js';
 
 const summary = z.object({
@@ -70,6 +71,29 @@ export const invoiceView = summary
     ),
   })
   .meta({ id: 'Invoice' });
+
+/** Payments: `match:` is what a bank payment or a transfer brought, `customer-credit:` what credit did. */
+export const invoicePayments = z
+  .object({
+    items: z.array(
+      z.object({
+        source: z.string(),
+        /** The ledger account that the money came from. */
+        from: z.string(),
+        currency: z.literal('USD'),
+        /** With six decimals. */
+        amount: z.string(),
+        appliedAt: z.iso.datetime(),
+      }),
+    ),
+  })
+  .meta({ id: 'InvoicePayments' });
+
+export function viewPayment(payment: InvoicePayment): z.infer<typeof invoicePayments>['items'][number] {
+  const { source, debit, amount, appliedAt } = payment;
+  const paid = formatMoney(money('USD', BigInt(amount)));
+  return { source, from: debit, currency: 'USD', amount: paid, appliedAt: appliedAt.toISOString() };
+}
 
 /** An invoice with its lines, as operators see it. */
 export function viewInvoice({ invoice, lines }: Invoice, now: Date): z.infer<typeof invoiceView> {

@@ -17,8 +17,9 @@ import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { clock } from '../tokens.js';
+import { invoiceStates } from './invoice.entity.js';
 import { InvoiceService } from './invoice.service.js';
-import { invoiceSummary, invoiceView, viewInvoice, viewSummary } from './invoice-view.js';
+import { invoicePayments, invoiceSummary, invoiceView, viewInvoice, viewPayment, viewSummary } from './invoice-view.js';
 
 const draftRequest = z
   .strictObject({ account: identifierText, month: z.string().max(7) })
@@ -28,6 +29,7 @@ const invoiceQuery = z.strictObject({
   ...pageQuery,
   account: identifierText.optional(),
   month: z.string().max(7).optional(),
+  state: z.enum(invoiceStates).optional(),
 });
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -66,9 +68,9 @@ export class InvoiceController {
   async list(
     @Query({ schema: invoiceQuery }) query: z.infer<typeof invoiceQuery>,
   ): Promise<z.infer<typeof invoicePage>> {
-    const { account, month, limit, cursor } = query;
+    const { account, month, state, limit, cursor } = query;
     const now = this.now();
-    const filters = { account, periodStart: month === undefined ? undefined : parseMonth(month).start };
+    const filters = { account, periodStart: month === undefined ? undefined : parseMonth(month).start, state };
     const position = readCursor('invoices', cursor, [positions.time, positions.id, z.uuid()]);
     const [periodStart = '', lastAccount = '', id = ''] = position ?? [];
     const after = position === null ? null : { periodStart, account: lastAccount, id };
@@ -85,5 +87,13 @@ export class InvoiceController {
   async find(@Param('id', idParam) id: string): Promise<z.infer<typeof invoiceView>> {
     if (!uuid.test(id)) throw new Problem('invoice/not-found');
     return viewInvoice(await this.invoices.find(id), this.now());
+  }
+
+  /** What was paid of it and from where, the oldest first. */
+  @Get(':id/payments')
+  @ApiOkResponse({ standardSchema: invoicePayments })
+  async payments(@Param('id', idParam) id: string): Promise<z.infer<typeof invoicePayments>> {
+    if (!uuid.test(id)) throw new Problem('invoice/not-found');
+    return { items: (await this.invoices.payments(id)).map(viewPayment) };
   }
 }

@@ -7,6 +7,7 @@ import { deriveId } from '../derive-id.js';
 import { clock, reportPool } from '../tokens.js';
 import { draftInvoice, type InvoiceDraft, isIdle, type PlanFee, planFees, takenAdjustments } from './draft.js';
 import { type DueDraft, readDueDrafts } from './due.js';
+import type { InvoiceState } from './invoice.entity.js';
 import {
   type Invoice,
   type InvoiceRow,
@@ -22,9 +23,22 @@ import { readMonth } from './read-month.js';
 export interface InvoiceQuery {
   readonly account?: string | undefined;
   readonly periodStart?: Date | undefined;
+  readonly state?: InvoiceState | undefined;
+  /** Those alone that are no drafts. */
+  readonly isIssued?: boolean | undefined;
   /** After this one. */
   readonly after: { readonly periodStart: string; readonly account: string; readonly id: string } | null;
   readonly limit: number;
+}
+
+/** Money that was applied to an invoice. */
+export interface InvoicePayment {
+  readonly source: string;
+  /** The ledger account that it came from. */
+  readonly debit: string;
+  /** Micro-dollars. */
+  readonly amount: string;
+  readonly appliedAt: Date;
 }
 
 interface InvoiceName {
@@ -98,11 +112,14 @@ export class InvoiceService {
   }
 
   /** The newest month first; one more than `limit`, where there are so many. */
-  async list({ account, periodStart, after, limit }: InvoiceQuery): Promise<readonly InvoiceSummary[]> {
+  async list(query: InvoiceQuery): Promise<readonly InvoiceSummary[]> {
+    const { account, periodStart, state, isIssued, after, limit } = query;
     const rows = await this.sql.query<InvoiceRow>({
       text: `select ${invoiceColumns} from billing.invoice i
         where ($1::text is null or account = $1) and ($2::timestamptz is null or period_start = $2)
+          and ($8::boolean is not true or state <> 'draft')
           and ($3::timestamptz is null or period_start < $3 or (period_start = $3 and (account, id) > ($4, $5::uuid)))
+          and ($7::text is null or state = $7)
         order by period_start desc, account, id limit $6`,
       values: [
         account ?? null,
@@ -111,9 +128,21 @@ export class InvoiceService {
         after?.account ?? null,
         after?.id ?? null,
         limit + 1,
+        state ?? null,
+        isIssued ?? null,
       ],
     });
     return rows.map(invoiceOf);
+  }
+
+  /** What was applied to it, the oldest first. 404 `invoice/not-found`. */
+  async payments(id: string): Promise<readonly InvoicePayment[]> {
+    await this.find(id);
+    return this.sql.query<InvoicePayment>({
+      text: `select source, debit, amount::text as amount, applied_at as "appliedAt"
+        from billing.invoice_payment where invoice_id = $1 order by applied_at, source`,
+      values: [id],
+    });
   }
 
   /** The invoice of an account's month that is not void: each that is void gives the month another. */

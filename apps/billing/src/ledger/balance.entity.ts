@@ -1,5 +1,5 @@
 import type { LedgerAssetCode } from '@keyfare/core/money';
-import { atomicColumn } from '@keyfare/db/columns';
+import { atomicColumn, bigintColumn } from '@keyfare/db/columns';
 import { Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
 import { LedgerAccountEntity } from './ledger-account.entity.js';
 
@@ -36,4 +36,25 @@ export class BalanceDayEntity {
 
   @Column(atomicColumn)
   credits: bigint;
+}
+
+/** What came in less what went out of a wallet on such a day, by the kind of journal; kept as the balances are. */
+@Entity({ name: 'wallet_day' })
+export class WalletDayEntity {
+  @ForeignKey(() => LedgerAccountEntity, { name: 'wallet_day_account' })
+  @PrimaryColumn({ type: 'text', primaryKeyConstraintName: 'wallet_day_pk' })
+  account: string;
+
+  @PrimaryColumn({ type: 'date', primaryKeyConstraintName: 'wallet_day_pk' })
+  day: string;
+
+  @PrimaryColumn({ type: 'text', primaryKeyConstraintName: 'wallet_day_pk' })
+  kind: string;
+
+  /** How many movements. */
+  @Column(bigintColumn)
+  lines: bigint;
+
+  @Column(atomicColumn)
+  amount: bigint;
 }

@@ -5,7 +5,9 @@ import { Column, Entity, ForeignKey, Index, PrimaryColumn, Unique } from 'typeor
 @Entity({ name: 'journal' })
 @Unique('journal_reverses', ['reverses'])
 @Index('journal_source', ['source'])
-@Index('journal_effective', ['effectiveAt'])
+@Unique('journal_effective', ['effectiveAt', 'id'])
+@Index('journal_reversals', ['effectiveAt'], { where: 'reverses is not null' })
+@Index('journal_identifications', ['effectiveAt'], { where: `kind = 'identification'` })
 export class JournalEntity {
   /** Follows from what it records. */
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'journal_pk' })

@@ -1,4 +1,5 @@
 import type { LedgerAssetCode } from '@keyfare/core/money';
+import { bigints, bytes, rows, texts, times, uuids } from '@keyfare/db/rows';
 import type { Sql } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
 import type { AccountType } from './chart.js';
@@ -22,6 +23,35 @@ interface StoredMovement {
   readonly amount: string;
 }
 
+const journalRows = rows<Journal>({
+  id: uuids((journal) => journal.id),
+  kind: texts((journal) => journal.kind),
+  source: texts((journal) => journal.source),
+  occurred_at: times((journal) => journal.occurredAt),
+  reverses: uuids((journal) => journal.reverses),
+  movements: bigints((journal) => BigInt(journal.movements.length)),
+  digest: bytes(digestOf),
+});
+const movementRows = rows<Movement & { readonly id: string; readonly line: number }>({
+  journal_id: uuids((movement) => movement.id),
+  line: bigints((movement) => BigInt(movement.line)),
+  debit: texts((movement) => movement.debit.code),
+  credit: texts((movement) => movement.credit.code),
+  asset: texts((movement) => movement.debit.asset),
+  amount: texts((movement) => movement.amount.toString()),
+});
+const insertJournals = `
+  with added as (
+    insert into billing.journal (id, kind, source, occurred_at, effective_at, reverses, movements, digest)
+    select id, kind, source, occurred_at, billing.effective_at(occurred_at), reverses, movements, digest
+    from ${journalRows.source()}
+    on conflict (id) do nothing returning id, effective_at),
+  moved as (
+    insert into billing.movement (journal_id, line, debit, credit, asset, amount, effective_at)
+    select m.journal_id, m.line, m.debit, m.credit, m.asset, m.amount::numeric, added.effective_at
+    from (select * from ${movementRows.source(1 + journalRows.size)}) as m join added on added.id = m.journal_id)
+  select id from added`;
+
 /** Writes journals. Whoever calls it holds the turn for the books, see `awaitBooks`. */
 @Injectable()
 export class LedgerService {
@@ -35,10 +65,8 @@ export class LedgerService {
     for (const journal of journals) assertMovements(journal);
     await tx.query({ name: 'billing_hold_months', text: 'select billing.hold_months()' });
     await this.#openAccounts(tx, journals);
-    const added = await this.#insertJournals(tx, journals);
-    const fresh = journals.filter(({ id }) => added.has(id));
-    await this.#insertMovements(tx, fresh);
-    if (fresh.length < journals.length) await this.#compare(tx, journals);
+    const added = await this.#insert(tx, journals);
+    if (added.size < journals.length) await this.#compare(tx, journals);
   }
 
   /** Undoes every journal of these sources that was not undone before, within the caller's transaction. */
@@ -74,43 +102,15 @@ export class LedgerService {
     });
   }
 
-  async #insertJournals(tx: Sql, journals: readonly Journal[]): Promise<ReadonlySet<string>> {
+  /** Journals and their movements, each with the date of its journal: the ids of those that were not there. */
+  async #insert(tx: Sql, journals: readonly Journal[]): Promise<ReadonlySet<string>> {
+    const lines = journals.flatMap(({ id, movements }) => movements.map((each, line) => ({ ...each, id, line })));
     const added = await tx.query<{ id: string }>({
       name: 'billing_insert_journals',
-      text: `insert into billing.journal (id, kind, source, occurred_at, effective_at, reverses, movements, digest)
-        select id, kind, source, occurred_at, billing.effective_at(occurred_at), reverses, movements, digest
-        from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[], $6::int[], $7::bytea[])
-          as j (id, kind, source, occurred_at, reverses, movements, digest)
-        on conflict (id) do nothing returning id`,
-      values: [
-        journals.map(({ id }) => id),
-        journals.map(({ kind }) => kind),
-        journals.map(({ source }) => source),
-        journals.map(({ occurredAt }) => occurredAt.toISOString()),
-        journals.map(({ reverses }) => reverses),
-        journals.map(({ movements }) => movements.length),
-        journals.map(digestOf),
-      ],
+      text: insertJournals,
+      values: [...journalRows.values(journals), ...movementRows.values(lines)],
     });
     return new Set(added.map(({ id }) => id));
-  }
-
-  async #insertMovements(tx: Sql, journals: readonly Journal[]): Promise<void> {
-    const rows = journals.flatMap(({ id, movements }) => movements.map((each, line) => ({ ...each, id, line })));
-    if (rows.length === 0) return;
-    await tx.query({
-      name: 'billing_insert_movements',
-      text: `insert into billing.movement (journal_id, line, debit, credit, asset, amount)
-        select * from unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::numeric[])`,
-      values: [
-        rows.map(({ id }) => id),
-        rows.map(({ line }) => line),
-        rows.map(({ debit }) => debit.code),
-        rows.map(({ credit }) => credit.code),
-        rows.map(({ debit }) => debit.asset),
-        rows.map(({ amount }) => amount.toString()),
-      ],
-    });
   }
 
   /** An id that is there must mean the same journal. */

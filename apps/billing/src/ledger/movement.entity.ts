@@ -1,5 +1,5 @@
 import type { LedgerAssetCode } from '@keyfare/core/money';
-import { atomicColumn } from '@keyfare/db/columns';
+import { atomicColumn, timeColumn } from '@keyfare/db/columns';
 import { Check, Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
 import { JournalEntity } from './journal.entity.js';
 import { LedgerAccountEntity } from './ledger-account.entity.js';
@@ -10,10 +10,10 @@ import { LedgerAccountEntity } from './ledger-account.entity.js';
 @ForeignKey(() => LedgerAccountEntity, ['credit', 'asset'], ['code', 'asset'], { name: 'movement_credit' })
 @Check('movement_amount', 'amount > 0')
 @Check('movement_sides', 'debit <> credit')
-@Index('movement_by_debit', ['debit'])
-@Index('movement_by_credit', ['credit'])
+@ForeignKey(() => JournalEntity, ['journalId', 'effectiveAt'], ['id', 'effectiveAt'], { name: 'movement_journal' })
+@Index('movement_by_debit', ['debit', 'effectiveAt', 'journalId'])
+@Index('movement_by_credit', ['credit', 'effectiveAt', 'journalId'])
 export class MovementEntity {
-  @ForeignKey(() => JournalEntity, { name: 'movement_journal' })
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'movement_pk' })
   journalId: string;
 
@@ -32,4 +32,8 @@ export class MovementEntity {
   /** Smallest units of the asset. */
   @Column(atomicColumn)
   amount: bigint;
+
+  /** That of its journal. */
+  @Column(timeColumn)
+  effectiveAt: Date;
 }

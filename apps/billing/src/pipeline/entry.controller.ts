@@ -18,6 +18,8 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { EntryStore, type RefusedEntry } from '../intake/entry-store.js';
 import { IntakeService } from '../intake/intake.service.js';
+import { EntryStories } from './entry-story.js';
+import { entryView, viewEntry } from './entry-view.js';
 import { IntakeJob } from './intake.job.js';
 
 const faults = [
@@ -29,7 +31,7 @@ const faults = [
   'call-mismatch',
   'account-ended',
 ] as const;
-const entryView = z
+const refusedView = z
   .object({
     id: z.string(),
     place: z.string(),
@@ -40,13 +42,13 @@ const entryView = z
     readAt: z.iso.datetime(),
   })
   .meta({ id: 'RefusedEntry' });
-const entryPage = pageOf(entryView).meta({ id: 'RefusedEntryPage' });
+const entryPage = pageOf(refusedView).meta({ id: 'RefusedEntryPage' });
 const entryQuery = z.strictObject({ ...pageQuery, fault: z.enum(faults).optional() });
 const readmission = z.strictObject({ reason: noteText }).meta({ id: 'Readmission' });
 
-type View = z.infer<typeof entryView>;
+type View = z.infer<typeof refusedView>;
 
-/** Entries of the log that were refused: nothing of them is in the books. */
+/** Entries of the log: those that were refused, and any one with what became of it in the books. */
 @ApiBearerAuth()
 @Admin('entries')
 export class EntryController {
@@ -56,9 +58,10 @@ export class EntryController {
     private readonly entries: EntryStore,
     private readonly intake: IntakeService,
     private readonly job: IntakeJob,
+    private readonly stories: EntryStories,
   ) {}
 
-  /** In the order of the log. */
+  /** Those that were refused, in the order of the log. */
   @Get()
   @ApiOkResponse({ standardSchema: entryPage })
   async list(@Query({ schema: entryQuery }) query: z.infer<typeof entryQuery>): Promise<z.infer<typeof entryPage>> {
@@ -72,11 +75,18 @@ export class EntryController {
     });
   }
 
+  /** One entry, good or refused, by its id, which its receipt has too; with everything that the books have of it. */
+  @Get(':id')
+  @ApiOkResponse({ standardSchema: entryView })
+  async find(@Param('id', idParam) id: string): Promise<z.infer<typeof entryView>> {
+    return viewEntry(await this.stories.find(id));
+  }
+
   /** Checks it again, and books it as if it had been read now. */
   @Post(':id/readmit')
   @HttpCode(200)
   @Needs('money')
-  @ApiOkResponse({ standardSchema: entryView })
+  @ApiOkResponse({ standardSchema: refusedView })
   async readmit(
     @Req() request: FastifyRequest,
     @Param('id', idParam) id: string,

@@ -12,7 +12,6 @@ import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
   `case rail when 'key' then asset = 'USD' and included + overage = units and amount = overage * unit_price and terms_id is not null and account is not null when 'free' then asset = 'USD' and included = 0 and overage = 0 and amount = 0 and unit_price is null and terms_id is null and account is null and payer is not null else asset in ('USDC', 'EURC') and included = 0 and overage = 0 and payer is not null end`,
 )
 @Index('charge_account', ['account', 'periodStart', 'place'], { where: `rail = 'key'` })
-@Index('charge_period', ['periodStart'])
 export class ChargeEntity {
   /** The entry, and so the exchange and the receipt. */
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'charge_pk' })

@@ -79,7 +79,9 @@ export function evidenceOf({ id, keys, live }: Break): Evidence[] {
   const entries = [keys['entry'], keys['first']].filter((entry) => entry !== undefined);
   const invoice = keys['invoice'];
   return [
-    ...entries.flatMap((entry) => of('entry', entry).concat(of('receipt', entry, `/receipts/${entry}`))),
+    ...entries.flatMap((entry) =>
+      of('entry', entry, `/entries/${entry}`).concat(of('receipt', entry, `/receipts/${entry}`)),
+    ),
     ...of('transaction', keys['transaction']),
     ...of('journal', keys['source'] ?? (keys['entry'] === undefined ? undefined : `call:${keys['entry']}`)),
     ...(live === null || live.debit === null ? [] : of('journal', sourceOf(id, live.nth))),

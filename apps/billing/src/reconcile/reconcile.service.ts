@@ -5,6 +5,7 @@ import { isRetryable, type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
 import type { AccountsReading } from '../accounts-reading.js';
 import { BillingConfig } from '../config.js';
+import { SignaturePool } from '../signature-pool.js';
 import { Standstills } from '../standstills.js';
 import { clock, reportPool } from '../tokens.js';
 import { recordBreaks, resolveGone, resolveNameless } from './breaks.sql.js';
@@ -21,6 +22,7 @@ import { checkMeter, checkTotals, needsEntries } from './checks/meter.sql.js';
 import { checkPayments, checkRefunds, checkTransfers } from './checks/payments.sql.js';
 import { checkSignatures } from './checks/signatures.js';
 import { checkStandstills } from './checks/standstills.sql.js';
+import { checkSums } from './checks/sums.sql.js';
 import { checkTerms } from './checks/terms.sql.js';
 import type { PaymentJudgement } from './payment-status.sql.js';
 import { type Plan, planRun } from './plan.js';
@@ -89,6 +91,7 @@ export class ReconcileService {
     private readonly config: BillingConfig,
     @Inject(reportPool) private readonly sql: SqlPool,
     private readonly standstills: Standstills,
+    private readonly signatures: SignaturePool,
     @Inject(clock) private readonly now: Clock,
   ) {}
 
@@ -149,7 +152,10 @@ export class ReconcileService {
     }
     const signing = { check: 'signatures', done: checks.length + 1, total };
     await onProgress(signing);
-    const signatures = await checkSignatures(tx, plan.signed, async () => onProgress(signing));
+    const signatures = await checkSignatures(tx, plan.signed, {
+      signatures: this.signatures,
+      beat: async () => onProgress(signing),
+    });
     findings.push(await find(tx, signatures, [input.id, at]));
     await onProgress({ check: 'figures', done: checks.length + 2, total });
     const checked = new Set(checks.flatMap(({ classes }) => classes));
@@ -256,7 +262,7 @@ function checksOf(
     checkNumbers(),
     checkPayments(judgement, payments),
     checkTransfers(payments),
-    ...(scope === 'full' ? [checkMatches()] : []),
+    ...(scope === 'full' ? [checkMatches(), checkSums()] : []),
     checkRefunds(),
   ];
 }

@@ -1,7 +1,8 @@
 import { formatMonth, type Period } from '@keyfare/core/time';
+import type { Statement } from '@keyfare/db/sql';
 import { z } from 'zod';
 import { formatAtomic } from '../export/decimal.js';
-import type { Table } from './table.js';
+import type { Part, Table } from './table.js';
 
 /** A caller in a month, and for a wallet that pays in USDC the plan that would have cost it least. */
 export const callerRow = z.object({
@@ -38,7 +39,8 @@ export function callersTable(period: Period): Table<CallerRow, z.infer<typeof ca
     name: `callers-${formatMonth(period)}`,
     columns: Object.keys(callerRow.shape) as (keyof z.infer<typeof callerRow>)[],
     amounts: ['spent', 'planCost', 'saving'],
-    statement: { text: callersText, values: [period.start, period.end] },
+    statement: callersStatement(period, { after: null, limit: null }),
+    part: (part) => callersStatement(period, part),
     order: [
       { column: 'segment', kind: 'text' },
       { column: 'caller', kind: 'text' },
@@ -58,18 +60,42 @@ export function callersTable(period: Period): Table<CallerRow, z.infer<typeof ca
   };
 }
 
-const callersText = `
+// In the order of their names.
+const segments = [
+  ['account', 'key'],
+  ['free', 'free'],
+  ['wallet', 'x402'],
+] as const;
+
+/** Of each segment the first `limit` callers of those after `after`; all of them without. */
+function callersStatement(
+  { start, end }: Period,
+  { after, limit }: { readonly after: Part['after']; readonly limit: number | null },
+): Statement {
+  const [segment = '', caller = '', asset = ''] = after ?? [];
+  const later = segments.filter(([name]) => name >= segment);
+  const parts = later.length > 0 ? later : segments;
+  const summed = parts.map(
+    ([name, rail]) => `(
+      select '${name}' as segment, customer as caller, asset, sum(calls) as calls, sum(units) as units,
+        sum(amount) as spent
+      from billing.charge_day
+      where period_start = $1 and rail = '${rail}' ${name === segment ? 'and (customer, asset) > ($4, $5)' : ''}
+      group by customer, asset order by customer, asset limit $3::integer)`,
+  );
+  return {
+    text: callersText(summed.join(' union all ')),
+    values: [start, end, limit, ...(parts[0]?.[0] === segment ? [caller, asset] : [])],
+  };
+}
+
+const callersText = (callers: string): string => `
   with plan as (
     select distinct on (plan_id) plan_slug, included_units, overage, overage_price, monthly_price
-    from billing.terms where effective_at < $2 order by plan_id, plan_version desc, place desc),
-  caller as (
-    select case rail when 'key' then 'account' when 'x402' then 'wallet' else 'free' end as segment,
-      coalesce(account, payer) as caller, asset, count(*) as calls, sum(units) as units, sum(amount) as spent
-    from billing.charge where period_start = $1
-    group by 1, 2, 3)
+    from billing.terms where effective_at < $2 order by plan_id, plan_version desc, place desc)
   select c.segment, c.caller, c.calls::text, c.units::text, c.asset, c.spent::text, p.plan_slug as plan,
     p.cost::text as cost
-  from caller c left join lateral (
+  from (${callers}) as c left join lateral (
     select plan_slug, monthly_price + greatest(c.units - included_units, 0) * overage_price as cost
     from plan
     where c.segment = 'wallet' and c.asset = 'USDC' and (overage = 'invoice' or c.units <= included_units)

@@ -91,15 +91,26 @@ interface Asked {
   readonly known: string | undefined;
 }
 
-async function answerPdf(reply: FastifyReply, document: InvoiceDocument, { id, known }: Asked) {
+export async function answerPdf(
+  reply: FastifyReply,
+  document: InvoiceDocument,
+  { id, known }: Asked,
+): Promise<StreamableFile | undefined> {
   const name = `${nameOf(document, id)}.pdf`;
-  return answer(reply, await renderPdf(document), { known, type: 'application/pdf', name });
+  // Shown beside the numbers by the console, and by no page of another origin.
+  void reply.headers({ 'content-security-policy': "frame-ancestors 'self'", 'x-frame-options': 'SAMEORIGIN' });
+  return answer(reply, await renderPdf(document), { known, type: 'application/pdf', name, kind: 'inline' });
 }
 
 async function answerXml(reply: FastifyReply, document: InvoiceDocument, { id, known }: Asked) {
   const name = `${nameOf(document, id)}.xml`;
   const content = Buffer.from(await renderEInvoice(document));
-  return answer(reply, content, { known, type: 'application/xml; charset=utf-8', name });
+  return answer(reply, content, {
+    known,
+    type: 'application/xml; charset=utf-8',
+    name,
+    kind: 'attachment',
+  });
 }
 
 function nameOf({ number, kind }: InvoiceDocument, id: string): string {
@@ -109,14 +120,24 @@ function nameOf({ number, kind }: InvoiceDocument, id: string): string {
 function answer(
   reply: FastifyReply,
   content: Buffer,
-  { known, type, name }: { readonly known: string | undefined; readonly type: string; readonly name: string },
+  {
+    known,
+    type,
+    name,
+    kind,
+  }: {
+    readonly known: string | undefined;
+    readonly type: string;
+    readonly name: string;
+    readonly kind: 'inline' | 'attachment';
+  },
 ): StreamableFile | undefined {
   const tag = `"${hash('sha256', content, 'hex')}"`;
-  void reply.header('etag', tag);
+  void reply.headers({ etag: tag, 'x-content-type-options': 'nosniff' });
   const tags = known?.split(',').map((each) => each.trim().replace(/^W\//u, '')) ?? [];
   if (tags.includes(tag) || tags.includes('*')) {
     void reply.status(304);
     return undefined;
   }
-  return new StreamableFile(content, { type, disposition: `attachment; filename="${name}"`, length: content.length });
+  return new StreamableFile(content, { type, disposition: `${kind}; filename="${name}"`, length: content.length });
 }

@@ -3,7 +3,7 @@ import type { Period } from '@keyfare/core/time';
 import type { Statement } from '@keyfare/db/sql';
 import { z } from 'zod';
 import { ledgerLines } from './ledger.sql.js';
-import type { Table } from './table.js';
+import { momentSql, type Part, type Table } from './table.js';
 
 const types = z.enum(['asset', 'liability', 'equity', 'income', 'expense']);
 
@@ -96,7 +96,8 @@ export function generalLedgerTable(
     name: `general-ledger-${dayText(start)}`,
     columns: Object.keys(generalLedgerRow.shape) as (keyof z.infer<typeof generalLedgerRow>)[],
     amounts: ['debit', 'credit', 'balance'],
-    statement: { text: detailText, values: [account, start, end] },
+    statement: detailStatement(account, { start, end }),
+    part: (part) => detailStatement(account, { start, end }, part),
     order: [
       { column: 'section', kind: 'text' },
       { column: 'effective_at', kind: 'time' },
@@ -117,28 +118,65 @@ export function generalLedgerTable(
   };
 }
 
-const detailText = `
-  with opening as (
-    select a.code, a.asset, coalesce((
-      select sum(amount) from ${ledgerLines} as l where l.account = a.code and l.effective_at < $2), 0) as balance
-    from billing.ledger_account a where a.code = $1),
-  lines as (
-    select * from ${ledgerLines} as l where l.account = $1 and l.effective_at >= $2 and l.effective_at < $3),
-  running as (
-    select l.*, o.balance + sum(l.amount) over (order by l.effective_at, l.journal::text, l.line) as balance
-    from lines l, opening o)
-  select '0' as section, 'opening' as row, $2::timestamptz as effective_at, '' as journal_order, '' as line_order,
-    null::uuid as journal, null as kind, null as source, null::timestamptz as occurred_at, asset, 0::numeric as amount,
-    balance::text
-  from opening
-  union all
-  select '1', 'movement', effective_at, journal::text, lpad(line::text, 10, '0'), journal, kind, source, occurred_at,
-    asset, amount, balance::text
-  from running
-  union all
-  select '2', 'closing', $3::timestamptz, '', '', null, null, null, null, asset, 0,
-    (balance + coalesce((select sum(amount) from lines), 0))::text
-  from opening`;
+const isUuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/**
+ * The lines of an account, all or those of a part, with the balance after each. A part begins with the balance at the
+ * start of its day and the lines of the day before it: those of other days are in the sums by day.
+ */
+function detailStatement(account: string, { start, end }: Period, part?: Part): Statement {
+  const [section, at, journal, line] = part?.after ?? [];
+  const isAmong = section === '1' && isUuid.test(journal ?? '') && /^\d{1,10}$/.test(line ?? '');
+  const after = isAmong ? [at, journal, line] : [];
+  const limit = part === undefined ? '' : `order by effective_at, journal_id, line limit ${part.limit}`;
+  const sides = (
+    [
+      ['debit', 'line * 2', 'amount'],
+      ['credit', 'line * 2 + 1', '-amount'],
+    ] as const
+  ).map((side) => {
+    const lines = `
+      select journal_id, ${side[1]} as line, ${side[2]} as amount, asset, effective_at from billing.movement
+      where ${side[0]} = $1 and effective_at >= $2 and effective_at < $3`;
+    // By the index up to the journal.
+    const past = `and (effective_at, journal_id) >= (${momentSql('$4')}, $5::uuid)
+      and (effective_at, journal_id, ${side[1]}) > (${momentSql('$4')}, $5::uuid, $6::bigint)`;
+    const before = `and effective_at >= date_trunc('day', ${momentSql('$4')}, 'UTC')
+      and (effective_at, journal_id) <= (${momentSql('$4')}, $5::uuid)
+      and (effective_at, journal_id, ${side[1]}) <= (${momentSql('$4')}, $5::uuid, $6::bigint)`;
+    return { page: `(${lines} ${isAmong ? past : ''} ${limit})`, before: `${lines} ${before}` };
+  });
+  const balanceAt = (day: string): string => `coalesce((
+    select sum(debits - credits) from billing.balance_day where account = $1 and day < (${day} at time zone 'UTC')::date), 0)`;
+  const opening = isAmong
+    ? `${balanceAt(momentSql('$4'))} + coalesce((
+        select sum(amount) from (${sides.map(({ before }) => before).join(' union all ')}) as earlier), 0)`
+    : balanceAt('$2::timestamptz');
+  return {
+    text: `
+      with lines as (
+        select * from (${sides.map(({ page }) => page).join(' union all ')}) as l ${limit}),
+      account as (
+        select asset, ${balanceAt('$2::timestamptz')} as opening, ${opening} as before,
+          ${balanceAt('$3::timestamptz')} as closing
+        from billing.ledger_account where code = $1),
+      running as (
+        select l.*, a.before + sum(l.amount) over (order by l.effective_at, l.journal_id, l.line) as balance
+        from lines l, account a)
+      select '0' as section, 'opening' as row, $2::timestamptz as effective_at, '' as journal_order, '' as line_order,
+        null::uuid as journal, null as kind, null as source, null::timestamptz as occurred_at, asset, 0::numeric as amount,
+        opening::text as balance
+      from account
+      union all
+      select '1', 'movement', r.effective_at, r.journal_id::text, lpad(r.line::text, 10, '0'), r.journal_id, j.kind,
+        j.source, j.occurred_at, r.asset, r.amount, r.balance::text
+      from running r join billing.journal j on j.id = r.journal_id
+      union all
+      select '2', 'closing', $3::timestamptz, '', '', null, null, null, null, asset, 0, closing::text
+      from account`,
+    values: [account, start, end, ...after],
+  };
+}
 
 /** What the hledger text is made of: the balances at `start`, then each line, in order of journals. */
 export function hledgerStatement({ start, end }: Period): Statement {
@@ -146,9 +184,10 @@ export function hledgerStatement({ start, end }: Period): Statement {
     text: `
       select * from (
         select null::uuid as journal, 'opening' as kind, '' as source, $1::timestamptz as occurred_at,
-          $1::timestamptz as effective_at, account, type, asset, sum(amount)::text as amount, 0 as line
-        from ${ledgerLines} as l where effective_at < $1
-        group by account, type, asset having sum(amount) <> 0
+          $1::timestamptz as effective_at, d.account, a.type, a.asset, sum(d.debits - d.credits)::text as amount, 0 as line
+        from billing.balance_day d join billing.ledger_account a on a.code = d.account
+        where d.day < ($1::timestamptz at time zone 'UTC')::date
+        group by d.account, a.type, a.asset having sum(d.debits - d.credits) <> 0
         union all
         select journal, kind, source, occurred_at, effective_at, account, type, asset, amount::text, line
         from ${ledgerLines} as l where effective_at >= $1 and effective_at < $2) as it
@@ -170,18 +209,16 @@ export function summaryStatement(
   }: { readonly by: 'day' | 'month'; readonly accounts: 'control' | 'each'; readonly asset: LedgerAssetCode },
 ): Statement {
   const code = accounts === 'each' ? 'account' : `split_part(account, ':', 1)`;
-  const date =
-    by === 'day'
-      ? `(effective_at at time zone 'UTC')::date`
-      : `(date_trunc('month', effective_at at time zone 'UTC') + interval '1 month - 1 day')::date`;
+  const date = by === 'day' ? 'day' : `(date_trunc('month', day::timestamp) + interval '1 month - 1 day')::date`;
   return {
     text: `
       select to_char(date, 'YYYY-MM-DD') as date, account, asset, (closing - turnover)::text as opening, closing::text
       from (
         select date, account, asset, turnover, sum(turnover) over (partition by account order by date) as closing
         from (
-          select ${date} as date, ${code} as account, asset, sum(amount) as turnover
-          from ${ledgerLines} as l where effective_at < $2 and asset = $3
+          select ${date} as date, ${code} as account, a.asset, sum(d.debits - d.credits) as turnover
+          from billing.balance_day d join billing.ledger_account a on a.code = d.account
+          where d.day < ($2::timestamptz at time zone 'UTC')::date and a.asset = $3
           group by 1, 2, 3) as days) as balances
       where date >= ($1::timestamptz at time zone 'UTC')::date
       order by balances.date, asset, account`,

@@ -51,7 +51,7 @@ const shownAllowances = 10;
 export async function readOverview(sql: Sql, now: Date): Promise<z.infer<typeof overviewView>> {
   const from = new Date(Math.floor(now.getTime() / dayMs) * dayMs - (shownDays - 1) * dayMs);
   const [days, balances, allowances, breaks, [waiting]] = await Promise.all([
-    sql.query<DayRow>({ text: daysText, values: [monthOf(from).start, from] }),
+    sql.query<DayRow>({ text: daysText, values: [from] }),
     sql.query<BalanceRow>({ text: balancesText }),
     sql.query<AllowanceRow>({ text: allowancesText, values: [monthOf(now).start, shownAllowances] }),
     sql.query<BreakCount>({ text: breaksText, values: [now] }),
@@ -111,9 +111,8 @@ interface BreakCount {
 }
 
 const daysText = `
-  select to_char(occurred_at at time zone 'UTC', 'YYYY-MM-DD') as day, rail, asset, count(*)::text as calls,
-    sum(amount)::text as amount
-  from billing.charge where period_start >= $1 and occurred_at >= $2
+  select day::text, rail, asset, sum(calls)::text as calls, sum(amount)::text as amount
+  from billing.charge_day where day >= ($1::timestamptz at time zone 'UTC')::date
   group by 1, 2, 3 order by 1, 2, 3`;
 
 const balancesText = `
@@ -123,7 +122,8 @@ const balancesText = `
 
 const allowancesText = `
   with used as (
-    select account, sum(units) as units from billing.charge where rail = 'key' and period_start = $1 group by account)
+    select account, sum(units) as units from billing.charge_day
+    where rail = 'key' and period_start = $1 group by account)
   select u.account, t.account_name as name, t.plan_slug as plan, u.units::text as used,
     t.included_units::text as included
   from used u, lateral (

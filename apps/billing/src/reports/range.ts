@@ -29,6 +29,13 @@ export function isRange({ month, from, to }: RangeQuery): boolean {
 
 export const rangeMessage = 'must be a month, or from and to, in this order';
 
+/** Of what is read month by month. */
+export function isWithinAYear({ from, to }: RangeQuery): boolean {
+  return from === undefined || to === undefined || dayAfter(to).getTime() - new Date(from).getTime() <= 366 * dayMs;
+}
+
+export const yearMessage = 'must be within 366 days';
+
 export function rangeOf({ month, from, to }: RangeQuery, now: Date): Period {
   if (from !== undefined && to !== undefined) return { start: new Date(from), end: dayAfter(to) };
   return month === undefined ? monthOf(now) : parseMonth(month);

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { identifierText } from '@keyfare/core/text';
 import { type Clock, monthOf, type Period, parseMonth } from '@keyfare/core/time';
 import { Admin, type Page, pageOf, pageQuery } from '@keyfare/gate/operators';
 import { Get, Inject, Query, Req, StreamableFile } from '@nestjs/common';
@@ -13,7 +14,8 @@ import { csvQuery } from './csv.js';
 import { statementRow, statementTable } from './customer-statement.js';
 import { registerRow, registerTable } from './invoice-register.js';
 import { generalLedgerRow, generalLedgerTable, journalRow, journalTable } from './ledger-lines.js';
-import { day, dayAfter, isRange, rangeMessage, rangeOf, rangeQuery } from './range.js';
+import { planComparisonRow, planComparisonTable } from './plan-comparison.js';
+import { day, dayAfter, isRange, isWithinAYear, rangeMessage, rangeOf, rangeQuery, yearMessage } from './range.js';
 import { refundRow, refundsTable } from './refunds.js';
 import { ReportService } from './report.service.js';
 import { revenueRow, revenueTable } from './revenue.js';
@@ -22,7 +24,7 @@ import { settlementRow } from './settlements.js';
 import type { Cell, Table } from './table.js';
 import { trialBalanceRow, trialBalanceTable } from './trial-balance.js';
 import { unpaidRow, unpaidTable } from './unpaid.js';
-import { dailyRevenueRow, dailyRevenueTable } from './usage.js';
+import { accountUsageRow, accountUsageTable, dailyRevenueRow, dailyRevenueTable } from './usage.js';
 
 const format = z.enum(['json', 'csv']).optional();
 const runQuery = z.strictObject({ format, ...csvQuery });
@@ -44,6 +46,11 @@ const daysQuery = z.strictObject({ ...pageQuery, ...csvQuery, format, ...rangeQu
 const ageingQuery = z.strictObject({ ...pageQuery, ...csvQuery, format, asOf: day.optional() });
 const statementQuery = daysQuery.extend({ customer: z.uuid() }).refine(isRange, rangeMessage);
 const linesQuery = daysQuery.refine(isRange, rangeMessage);
+const usageQuery = daysQuery
+  .extend({ account: identifierText })
+  .refine(isRange, rangeMessage)
+  .refine(isWithinAYear, yearMessage);
+const comparisonQuery = reportQuery.extend({ account: identifierText });
 const detailQuery = daysQuery
   .extend({
     ledgerAccount: z
@@ -97,6 +104,26 @@ export class ReportController {
     return this.#answer(dailyRevenueTable(rangeOf(query, this.now())), query, request);
   }
 
+  /** What an account used by day and product, on either rail. */
+  @Get(['usage', 'usage.csv'])
+  @ApiOkResponse({ standardSchema: pageOf(accountUsageRow) })
+  async usage(
+    @Query({ schema: usageQuery }) query: z.infer<typeof usageQuery>,
+    @Req() request: FastifyRequest,
+  ): Promise<Page<z.infer<typeof accountUsageRow>> | StreamableFile> {
+    return this.#answer(accountUsageTable(query.account, rangeOf(query, this.now())), query, request);
+  }
+
+  /** What an account's month would have cost on each plan. */
+  @Get(['plan-comparison', 'plan-comparison.csv'])
+  @ApiOkResponse({ standardSchema: pageOf(planComparisonRow) })
+  async planComparison(
+    @Query({ schema: comparisonQuery }) query: z.infer<typeof comparisonQuery>,
+    @Req() request: FastifyRequest,
+  ): Promise<Page<z.infer<typeof planComparisonRow>> | StreamableFile> {
+    return this.#answer(planComparisonTable(query.account, this.#month(query)), query, request);
+  }
+
   /** Who called in a month, and which wallets would have paid less on a plan. */
   @Get(['callers', 'callers.csv'])
   @ApiOkResponse({ standardSchema: pageOf(callerRow) })
@@ -136,7 +163,7 @@ export class ReportController {
     @Req() request: FastifyRequest,
   ): Promise<Page<z.infer<typeof statementRow>> | StreamableFile> {
     const { id } = await this.customers.find('customer', query.customer);
-    return this.#answer(statementTable(id, rangeOf(query, this.now())), query, request);
+    return this.#answer(statementTable({ customer: id }, rangeOf(query, this.now())), query, request);
   }
 
   /** Every line of the journal. */

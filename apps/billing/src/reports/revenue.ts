@@ -1,8 +1,9 @@
 import type { Rail } from '@keyfare/core/metering';
 import { type AssetCode, assetCodes, formatMoney, money } from '@keyfare/core/money';
 import { formatMonth, type Period } from '@keyfare/core/time';
+import type { Statement } from '@keyfare/db/sql';
 import { z } from 'zod';
-import type { Table } from './table.js';
+import { type Part, partOf, type Table } from './table.js';
 
 /** What one customer's calls of one product came to in a month. */
 export const revenueRow = z.object({
@@ -42,19 +43,8 @@ export function revenueTable(period: Period): Table<RevenueRow, RevenueView> {
     name: `revenue-${month}`,
     columns: Object.keys(revenueRow.shape) as (keyof RevenueView)[],
     amounts: ['amount'],
-    statement: {
-      text: `
-        with summed as (
-          select rail, sku, coalesce(account, payer) as customer, account, asset, count(*) as calls, sum(units) as units,
-            sum(included) as included, sum(overage) as overage, sum(amount) as amount
-          from billing.charge where period_start = $1 group by rail, sku, account, coalesce(account, payer), asset)
-        select s.rail, s.sku, s.customer, coalesce(s.account, '') as account, n.account_name as customer_name, s.calls::text, s.units::text,
-          s.included::text, s.overage::text, s.asset, s.amount::text
-        from summed s left join lateral (
-          select account_name from billing.terms b where b.account = s.account
-          order by revision desc, effective_at desc, place desc limit 1) n on true`,
-      values: [period.start],
-    },
+    statement: revenueStatement(period),
+    part: (part) => revenueStatement(period, part),
     order: [
       { column: 'rail', kind: 'text' },
       { column: 'sku', kind: 'text' },
@@ -77,5 +67,23 @@ export function revenueTable(period: Period): Table<RevenueRow, RevenueView> {
       asset: row.asset,
       amount: formatMoney(money(row.asset, BigInt(row.amount))),
     }),
+  };
+}
+
+function revenueStatement({ start }: Period, part?: Part): Statement {
+  const { where, limit, values } = partOf(part, { keys: 'rail, sku, customer, account, asset', first: 2 });
+  return {
+    text: `
+      with summed as (
+        select rail, sku, customer, account, asset, sum(calls) as calls, sum(units) as units,
+          sum(included) as included, sum(overage) as overage, sum(amount) as amount
+        from billing.charge_day where period_start = $1 ${where}
+        group by rail, sku, customer, account, asset ${limit})
+      select s.rail, s.sku, s.customer, s.account, n.account_name as customer_name, s.calls::text, s.units::text,
+        s.included::text, s.overage::text, s.asset, s.amount::text
+      from summed s left join lateral (
+        select account_name from billing.terms b where b.account = s.account
+        order by revision desc, effective_at desc, place desc limit 1) n on true`,
+    values: [start, ...values],
   };
 }

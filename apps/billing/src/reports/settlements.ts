@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { type PaymentJudgement, paymentParameters, payments } from '../reconcile/payment-status.sql.js';
 import { decimal } from '../reconcile/report.js';
 import { codeSql } from '../token.js';
-import type { Table } from './table.js';
+import { momentSql, type Part, type Table } from './table.js';
 
 /** One payment with what its entry and the chain say of it. */
 export const settlementRow = z.object({
@@ -74,36 +74,66 @@ interface SettlementRow {
   readonly finality: SettlementView['finality'];
 }
 
-// The payments that an entry of the month brought in, or a block of the month shows: each may be of another month.
-const keysOfMonth = `
+const bringsIn = `outcome in ('settled', 'deferred', 'refund-due')`;
+const isPayment = 'orphaned_at is null and authorizer is not null and to_address = pay_to';
+
+// The payments that an entry of a time brought in, or a block of it shows: the other side may be of another month.
+const keysUpTo = (end: string): string => `
   select network, asset, payer, nonce from billing.payment
-  where outcome in ('settled', 'deferred', 'refund-due') and issued_at >= $1 and issued_at < $2
+  where ${bringsIn} and issued_at >= $1 and issued_at <= ${end}
   union
   select network, asset, authorizer, nonce from billing.chain_transfer
-  where orphaned_at is null and authorizer is not null and to_address = pay_to and block_time >= $1 and block_time < $2`;
+  where ${isPayment} and block_time >= $1 and block_time <= ${end}`;
+
+/**
+ * SQL for the moment up to which there are enough payments for a part that begins at $1, after the row of the
+ * parameters from `first` on if there is one. It is the moment of the last that the part needs of those which an entry
+ * brought in or, if that comes first, of those which only the chain knows; else the end of the month.
+ */
+function endOfPart({ after, limit }: Part, first: number): string {
+  const past = (...key: readonly string[]): string =>
+    after === null
+      ? ''
+      : `and (${key.join(', ')}) > (${momentSql(`$${first}`)}, ${[1, 2, 3, 4].map((n) => `$${first + n}`).join(', ')})`;
+  const nth = (rows: string): string => `(
+    select case when count(*) = ${limit} then max(at) end from (${rows} order by at limit ${limit}) as needed)`;
+  return `
+    with recorded as materialized (
+      select coalesce(${nth(`
+        select b.issued_at as at from billing.payment b
+        where ${bringsIn} and issued_at >= $1 and issued_at < $2
+          ${past('b.issued_at', 'b.network', 'b.asset', 'b.payer', 'b.nonce')}
+          and not exists (
+            select 1 from billing.payment e
+            where (e.network, e.asset, e.payer, e.nonce) = (b.network, b.asset, b.payer, b.nonce) and e.${bringsIn}
+              and e.place < b.place)`)}, $2::timestamptz) as upto)
+    select coalesce(${nth(`
+      select t.block_time as at from billing.chain_transfer t
+      where ${isPayment} and block_time >= $1 and block_time <= (select upto from recorded)
+        ${past('t.block_time', 't.network', 't.asset', 't.authorizer', 't.nonce')}
+        and not exists (
+          select 1 from billing.payment e
+          where (e.network, e.asset, e.payer, e.nonce) = (t.network, t.asset, t.authorizer, t.nonce)
+            and e.${bringsIn})`)}, (select upto from recorded))`;
+}
 
 /** The payments of a month: by the time of their receipt, or of their block where there is none. */
 export function settlementsTable(period: Period, judgement: PaymentJudgement): Table<SettlementRow, SettlementView> {
+  const parameters = paymentParameters(judgement);
   return {
     name: `settlements-${formatMonth(period)}`,
     columns: Object.keys(settlementRow.shape) as (keyof SettlementView)[],
     statement: {
-      text: `with ${payments(3, keysOfMonth)},
-        bulk as (
-          select id, count(*) over batch as payments, row_number() over (batch order by log_index, id) as nth,
-            transaction_fee as fee
-          from billing.chain_transfer
-          where orphaned_at is null and authorizer is not null and to_address = pay_to
-            and transaction in (select settled_transaction from payments)
-          window batch as (partition by network, transaction))
-        select status, outcome, entry_id, told_by, sku, issued_at, network, asset, ${codeSql('asset')} as code, payer, nonce,
-          recorded_amount,
-          settled_amount, recorded_transaction, settled_transaction, b.payments::text,
-          (div(b.fee, b.payments) + case when b.nth <= mod(b.fee, b.payments) then 1 else 0 end)::text as gas_share,
-          block_number, block_time, finality, coalesce(issued_at, block_time) as at
-        from payments p left join bulk b on b.id = p.transfer_id
-        where coalesce(issued_at, block_time) >= $1 and coalesce(issued_at, block_time) < $2`,
-      values: [period.start, period.end, ...paymentParameters(judgement)],
+      text: settlementsText(keysUpTo('$2')),
+      values: [period.start, period.end, ...parameters],
+    },
+    part: (part) => {
+      const atMs = Math.floor(Number(part.after?.[0] ?? 0) / 1_000);
+      const start = Math.min(Math.max(atMs, period.start.getTime()), period.end.getTime());
+      return {
+        text: settlementsText(keysUpTo(`(${endOfPart(part, 7)})`)),
+        values: [new Date(start), period.end, ...parameters, ...(part.after ?? [])],
+      };
     },
     order: [
       { column: 'at', kind: 'time' },
@@ -134,4 +164,21 @@ export function settlementsTable(period: Period, judgement: PaymentJudgement): T
       asset: row.code,
     }),
   };
+}
+
+function settlementsText(keys: string): string {
+  return `with ${payments(3, keys)},
+    bulk as (
+      select id, count(*) over batch as payments, row_number() over (batch order by log_index, id) as nth,
+        transaction_fee as fee
+      from billing.chain_transfer
+      where ${isPayment} and transaction in (select settled_transaction from payments)
+      window batch as (partition by network, transaction))
+    select status, outcome, entry_id, told_by, sku, issued_at, network, asset, ${codeSql('asset')} as code, payer, nonce,
+      recorded_amount,
+      settled_amount, recorded_transaction, settled_transaction, b.payments::text,
+      (div(b.fee, b.payments) + case when b.nth <= mod(b.fee, b.payments) then 1 else 0 end)::text as gas_share,
+      block_number, block_time, finality, coalesce(issued_at, block_time) as at
+    from payments p left join bulk b on b.id = p.transfer_id
+    where coalesce(issued_at, block_time) >= $1 and coalesce(issued_at, block_time) < $2`;
 }

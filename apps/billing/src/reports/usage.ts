@@ -1,10 +1,10 @@
 import type { Rail } from '@keyfare/core/metering';
 import { type AssetCode, assetCodes, formatMoney, money } from '@keyfare/core/money';
-import type { Period } from '@keyfare/core/time';
-import { monthOf } from '@keyfare/core/time';
+import { monthOf, type Period } from '@keyfare/core/time';
+import type { Statement } from '@keyfare/db/sql';
 import { z } from 'zod';
 import { type FocusRow, type FocusView, focusColumns, focusView } from '../export/focus.js';
-import type { Table } from './table.js';
+import { type Part, partOf, type Table } from './table.js';
 
 /** What calls of one product by one customer came to on a day. */
 export const dailyRevenueRow = z.object({
@@ -30,27 +30,19 @@ interface DailyRow {
 }
 
 /** Revenue from calls by the day of the call, in UTC. */
-export function dailyRevenueTable({ start, end }: Period): Table<DailyRow, z.infer<typeof dailyRevenueRow>> {
+export function dailyRevenueTable(period: Period): Table<DailyRow, z.infer<typeof dailyRevenueRow>> {
   return {
-    name: `daily-revenue-${start.toISOString().slice(0, 10)}`,
+    name: `daily-revenue-${period.start.toISOString().slice(0, 10)}`,
     columns: Object.keys(dailyRevenueRow.shape) as (keyof z.infer<typeof dailyRevenueRow>)[],
     amounts: ['amount'],
-    statement: {
-      text: `
-        select to_char(occurred_at at time zone 'UTC', 'YYYY-MM-DD') as day, rail, sku,
-          coalesce(account, payer) as customer, account is null as is_wallet, asset, count(*)::text as calls,
-          sum(units)::text as units, sum(amount)::text as amount
-        from billing.charge
-        where period_start >= $1 and period_start < $3 and occurred_at >= $2 and occurred_at < $3
-        group by 1, 2, 3, 4, 5, 6`,
-      values: [monthOf(start).start, start, end],
-    },
+    statement: dailyStatement(period),
+    part: (part) => dailyStatement(period, part),
     order: [
-      { column: 'day', kind: 'text' },
+      { column: 'at_day', kind: 'day' },
       { column: 'rail', kind: 'text' },
       { column: 'sku', kind: 'text' },
       { column: 'customer', kind: 'text' },
-      { column: 'is_wallet', kind: 'text' },
+      { column: 'account', kind: 'text' },
       { column: 'asset', kind: 'text' },
     ],
     view: (row) => ({
@@ -63,6 +55,91 @@ export function dailyRevenueTable({ start, end }: Period): Table<DailyRow, z.inf
       asset: row.asset,
       amount: formatMoney(money(row.asset, BigInt(row.amount))),
     }),
+  };
+}
+
+/** What calls of one product by one account came to on a day. */
+export const accountUsageRow = z.object({
+  day: z.string(),
+  rail: z.enum(['key', 'x402']),
+  product: z.string(),
+  calls: z.string(),
+  units: z.string(),
+  /** Of the units, by key: those that the plan includes, and those beyond it. */
+  included: z.string(),
+  overage: z.string(),
+  asset: z.enum(assetCodes),
+  amount: z.string(),
+});
+
+interface AccountUsageRow extends Omit<DailyRow, 'customer'> {
+  readonly included: string;
+  readonly overage: string;
+}
+
+/** SQL for the sums of an account, `$1`, on either rail, of the days of the months that begin at `$2`. */
+export const daysOf = `(
+    select day, rail, sku, asset, calls, units, included, overage, amount from billing.charge_day
+    where period_start = any($2::timestamptz[]) and rail in ('key', 'x402') and customer = $1 and account = $1)`;
+
+/** The usage of one account by the day of the call, in UTC. */
+export function accountUsageTable(
+  account: string,
+  { start, end }: Period,
+): Table<AccountUsageRow, z.infer<typeof accountUsageRow>> {
+  return {
+    name: `usage-${start.toISOString().slice(0, 10)}`,
+    columns: Object.keys(accountUsageRow.shape) as (keyof z.infer<typeof accountUsageRow>)[],
+    amounts: ['amount'],
+    statement: {
+      text: `
+        select day::text as day, rail, sku, asset, sum(calls)::text as calls, sum(units)::text as units,
+          sum(included)::text as included, sum(overage)::text as overage, sum(amount)::text as amount
+        from ${daysOf} d
+        where day >= ($3::timestamptz at time zone 'UTC')::date and day < ($4::timestamptz at time zone 'UTC')::date
+        group by day, rail, sku, asset`,
+      values: [account, monthsOf({ start, end }), start, end],
+    },
+    order: [
+      { column: 'day', kind: 'text' },
+      { column: 'rail', kind: 'text' },
+      { column: 'sku', kind: 'text' },
+      { column: 'asset', kind: 'text' },
+    ],
+    view: ({ day, rail, sku: product, calls, units, included, overage, asset, amount }) => ({
+      day,
+      rail: rail === 'x402' ? 'x402' : 'key',
+      product,
+      calls,
+      units,
+      included,
+      overage,
+      asset,
+      amount: formatMoney(money(asset, BigInt(amount))),
+    }),
+  };
+}
+
+/** The starts of the months that a time is in. */
+function monthsOf({ start, end }: Period): readonly Date[] {
+  const months: Date[] = [];
+  for (let month = monthOf(start); month.start < end; month = monthOf(month.end)) months.push(month.start);
+  return months;
+}
+
+function dailyStatement({ start, end }: Period, part?: Part): Statement {
+  const { where, limit, values } = partOf(part, { keys: 'day, rail, sku, customer, account, asset', first: 3 });
+  return {
+    text: `
+      select at_day, at_day::text as day, rail, sku, customer, account, asset, calls::text, units::text, amount::text
+      from (
+        select day as at_day, rail, sku, customer, account, asset, sum(calls) as calls, sum(units) as units,
+          sum(amount) as amount
+        from billing.charge_day
+        where day >= ($1::timestamptz at time zone 'UTC')::date and day < ($2::timestamptz at time zone 'UTC')::date
+          ${where}
+        group by day, rail, sku, customer, account, asset ${limit}) as summed`,
+    values: [start, end, ...values],
   };
 }
 
@@ -95,16 +172,14 @@ const focusText = `
     select id, number, account_name from billing.invoice
     where account = $1 and period_start = $2 and state <> 'void'),
   days as (
-    select date_trunc('day', occurred_at, 'UTC') as starts, sku, unit_price, sum(included) as included,
-      sum(overage) as overage, sum(amount) as amount
-    from billing.charge where rail = 'key' and account = $1 and period_start = $2
-    group by 1, 2, 3)
+    select day::timestamp at time zone 'UTC' as starts, sku, unit_price, included, overage, amount
+    from billing.charge_day where period_start = $2 and rail = 'key' and customer = $1)
   select $1::text as account, coalesce((select account_name from named), $1) as account_name, part.kind, d.starts,
     d.starts + interval '1 day' as ends, d.sku, d.sku || ', ' || part.kind as description, part.quantity::text as quantity,
     part.price::text as unit_price, part.amount::text as amount, (select number from invoice) as invoice, '' as line
   from days d, lateral (values
     ('included', d.included, 0::numeric, 0::numeric),
-    ('overage', d.overage, coalesce(d.unit_price, 0), d.amount)) as part (kind, quantity, price, amount)
+    ('overage', d.overage, d.unit_price, d.amount)) as part (kind, quantity, price, amount)
   where part.quantity > 0
   union all
   select $1, i.account_name, 'plan', $2::timestamptz, $3::timestamptz, 'plan', l.description, l.quantity::text,

@@ -8,9 +8,10 @@ import { KnownOperators } from '../operator/known-operators.js';
 import { ChainJob } from '../pipeline/chain.job.js';
 import { IntakeJob } from '../pipeline/intake.job.js';
 import { ReconcileJob } from '../pipeline/reconcile.job.js';
+import { SignaturePool } from '../signature-pool.js';
 import { BillingMetrics } from '../status/metrics.js';
 import { changePool, evmChain, feedPool, memoryPool, operatorPool, reportPool } from '../tokens.js';
-import { isLoud, Loop } from './loop.js';
+import { isLoud, Loop, type LoopState } from './loop.js';
 import { Scheduler } from './scheduler.js';
 
 /** How often a process looks for a run that another was asked for, or that a lost one left. */
@@ -20,7 +21,7 @@ const reconcileIntervalMs = 1_000;
 @Injectable()
 export class BillingLifecycle implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #logger = new Logger('Billing');
-  readonly #loops: readonly Loop[];
+  readonly #loops: ReadonlyMap<string, Loop>;
 
   constructor(
     { intakeIntervalMs, chainIntervalMs }: BillingConfig,
@@ -38,22 +39,35 @@ export class BillingLifecycle implements OnApplicationBootstrap, OnApplicationSh
     @Inject(memoryPool) private readonly memorySql: SqlPool,
     private readonly known: KnownOperators,
     private readonly changes: Changes,
+    private readonly signatures: SignaturePool,
     @Inject(evmChain) private readonly evm: Chain,
   ) {
     const pools = { books: sql, feed: feedSql, reports: reportSql, changes: changeSql, operators: operatorSql };
     for (const [name, pool] of Object.entries(pools)) metrics.sql.watch(name, pool);
-    this.#loops = [
+    this.#loops = new Map([
       this.#loop('intake', { step: async () => (await intake.step()) === 'more', intervalMs: intakeIntervalMs }),
       this.#loop('chain', { step: async () => (await chain.step()) === 'more', intervalMs: chainIntervalMs }),
       this.#loop('reconcile', { step: async () => this.reconcile.step(), intervalMs: reconcileIntervalMs }),
-    ];
+    ]);
+  }
+
+  /** How the loops of this process are, by their names. */
+  get loops(): readonly (LoopState & { readonly name: string })[] {
+    return [...this.#loops].map(
+      ([
+        name,
+        {
+          state: { lastDoneAt, failures },
+        },
+      ]) => ({ name, lastDoneAt, failures }),
+    );
   }
 
   async onApplicationBootstrap(): Promise<void> {
     await this.scheduler.start();
     this.known.start();
     this.changes.start();
-    for (const loop of this.#loops) loop.start();
+    for (const loop of this.#loops.values()) loop.start();
   }
 
   /** Requests have been answered by now. What is under way is finished, and then the connections are closed. */
@@ -63,16 +77,20 @@ export class BillingLifecycle implements OnApplicationBootstrap, OnApplicationSh
       this.changes.stop(),
       this.reconcile.stop(),
       this.scheduler.stop(),
-      ...this.#loops.map((loop) => loop.stop()),
+      ...[...this.#loops.values()].map((loop) => loop.stop()),
     ]);
     this.evm.close();
+    await this.signatures.close();
     const pools = [this.sql, this.feedSql, this.reportSql, this.changeSql, this.operatorSql, this.memorySql];
     await Promise.all([this.dataSource.destroy(), ...pools.map((pool) => pool.close())]);
     this.#logger.log('the books are closed');
   }
 
-  #loop(name: string, { step, intervalMs }: { step: () => Promise<boolean>; intervalMs: number }): Loop {
-    return new Loop({
+  #loop(
+    name: string,
+    { step, intervalMs }: { step: () => Promise<boolean>; intervalMs: number },
+  ): readonly [string, Loop] {
+    const loop = new Loop({
       step,
       intervalMs,
       onFailure: (error, failures) => {
@@ -82,5 +100,6 @@ export class BillingLifecycle implements OnApplicationBootstrap, OnApplicationSh
       },
       onRecovered: () => this.#logger.log(`the ${name} goes on`),
     });
+    return [name, loop];
   }
 }

@@ -18,14 +18,27 @@ export function isLoud(failures: number): boolean {
   return failures === 1 || failures % loudEvery === 0;
 }
 
+/** How a loop is. */
+export interface LoopState {
+  /** When its last step ended well; null when none has. */
+  readonly lastDoneAt: Date | null;
+  /** Steps that failed one after the other, up to now. */
+  readonly failures: number;
+}
+
 /** Does a job over and over: at once while there is more, then in intervals; ever more slowly while it fails. */
 export class Loop {
   readonly #settings: LoopSettings;
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
+  #state: LoopState = { lastDoneAt: null, failures: 0 };
 
   constructor(settings: LoopSettings) {
     this.#settings = settings;
+  }
+
+  get state(): LoopState {
+    return this.#state;
   }
 
   start(): void {
@@ -47,8 +60,10 @@ export class Loop {
         more = await step();
         if (failures > 0) onRecovered();
         failures = 0;
+        this.#state = { lastDoneAt: new Date(), failures };
       } catch (error) {
         failures += 1;
+        this.#state = { ...this.#state, failures };
         onFailure(error, failures);
       }
       const backoffMs = Math.min(intervalMs * 2 ** Math.min(failures, 10), longestPauseMs);

@@ -11,6 +11,14 @@ export const queues = {
   reconcile: { name: 'reconcile', cron: '30 0 * * *' },
   drafts: { name: 'drafts', cron: '0 3 * * *' },
 } as const;
+export type QueueName = keyof typeof queues;
+
+/** When a queue's job is due next, after `now`. All of them are due once a day. */
+export function nextRun({ cron }: (typeof queues)[QueueName], now: Date): Date {
+  const [minute = 0, hour = 0] = cron.split(' ', 2).map(Number);
+  const today = Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate(), hour, minute);
+  return new Date(today > now.getTime() ? today : today + 86_400_000);
+}
 
 /**
  * What a queue is like. One job at a time: a night that is late joins the next. A job of which its process does not

@@ -1,5 +1,5 @@
 import type { Clock } from '@keyfare/core/time';
-import { SqlPool } from '@keyfare/db/sql';
+import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import PgBoss from 'pg-boss';
 import { BillingConfig } from '../config.js';
@@ -11,7 +11,7 @@ import { BillingMetrics } from '../status/metrics.js';
 import { clock } from '../tokens.js';
 import { holdJob, retakeLost } from './job-lease.js';
 import { isLoud, Loop } from './loop.js';
-import { queues } from './queues.js';
+import { type QueueName, queues } from './queues.js';
 
 const pollingIntervalMs = 10_000;
 
@@ -61,6 +61,17 @@ export class Scheduler {
     await this.#boss.start();
     await this.#sendMissed();
     for (const loop of this.#loops) loop.start();
+  }
+
+  /**
+   * Asks for a job within the caller's transaction: it is done as soon as a process looks for one. False where one
+   * waits already.
+   */
+  async ask(tx: Sql, queue: QueueName): Promise<boolean> {
+    const executeSql = async (text: string, values: unknown[]): Promise<{ rows: unknown[] }> => ({
+      rows: [...(await tx.query({ text, values }))],
+    });
+    return (await this.#boss.send(queue, {}, { db: { executeSql } })) !== null;
   }
 
   /** Lets a job that is under way end. */

@@ -17,17 +17,25 @@ const newKey = (): string =>
  */
 async function send(request: Request): Promise<Response> {
   const isChange = !reading.has(request.method);
-  const isSession = new URL(request.url).pathname.startsWith('/session');
+  const { pathname } = new URL(request.url);
+  // A customer signs in with a key, on a page of its own.
+  const isSession = pathname.startsWith('/session') || pathname.startsWith('/me');
   if (isChange && !isSession) request.headers.set('idempotency-key', newKey());
   for (;;) {
     const attempt = request.clone();
     const csrf = sessionStore.read()?.csrf;
-    if (isChange && csrf !== undefined) attempt.headers.set('x-csrf-token', csrf);
+    if (isChange && csrf !== undefined && !pathname.startsWith('/me')) attempt.headers.set('x-csrf-token', csrf);
     const response = await fetch(attempt).catch(() => {
       throw offline();
     });
     if (response.status !== 401 && response.status !== 403) return response;
-    const { code } = await problemOf(response);
+    const { code } = problemOf(
+      response.status,
+      await response
+        .clone()
+        .json()
+        .catch(() => undefined),
+    );
     if (code === 'operator/unauthorized' && !isSession) await askAtDoor('sign-in');
     else if (code === 'operator/confirm') await askAtDoor('password');
     else return response;
@@ -42,13 +50,14 @@ export const gate = createClient<GatePaths>({ baseUrl: `${here}/gate`, fetch: se
 
 interface Answered<T> {
   readonly data?: T | undefined;
+  readonly error?: unknown;
   readonly response: Response;
 }
 
 /** The body of an answer that went well. Throws an `ApiProblem`. */
 export async function ok<T>(asked: Promise<Answered<T>>): Promise<NonNullable<T>> {
-  const { data, response } = await asked;
-  if (!response.ok) throw await problemOf(response);
+  const { data, error, response } = await asked;
+  if (!response.ok) throw problemOf(response.status, error);
   return data as NonNullable<T>;
 }
 
@@ -62,8 +71,8 @@ export async function tagged<T>(
 
 /** Reads who has signed in; null for nobody. */
 export async function readSession(): Promise<void> {
-  const { data, response } = await billing.GET('/session');
+  const { data, error, response } = await billing.GET('/session');
   if (response.status === 401) setSession(null);
-  else if (data === undefined) throw await problemOf(response);
+  else if (data === undefined) throw problemOf(response.status, error);
   else setSession(data);
 }

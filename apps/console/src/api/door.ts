@@ -12,8 +12,8 @@ export class DoorClosed extends Error {
 interface Waiting {
   readonly wanted: Wanted;
   readonly opened: Promise<void>;
-  open(): void;
-  close(): void;
+  readonly open: () => void;
+  readonly close: () => void;
 }
 
 let waiting: Waiting | undefined;
@@ -26,7 +26,11 @@ function change(next: Waiting | undefined): void {
 
 /** Resolves when the door was opened. All calls that wait for the same wait for one dialog. */
 export async function askAtDoor(wanted: Wanted): Promise<void> {
-  while (waiting !== undefined && waiting.wanted !== wanted) await waiting.opened;
+  const other = waiting;
+  if (other !== undefined && other.wanted !== wanted) {
+    await other.opened;
+    return askAtDoor(wanted);
+  }
   if (waiting === undefined) {
     const { promise: opened, resolve, reject } = Promise.withResolvers<void>();
     opened.catch(() => undefined);

@@ -31,8 +31,8 @@ export interface Endless<T> {
   readonly isFetching: boolean;
   readonly hasMore: boolean;
   readonly error: Error | null;
-  more(): void;
-  again(): void;
+  readonly more: () => void;
+  readonly again: () => void;
 }
 
 /** Reads a list of the API page by page; `read` gets the cursor of the page that follows. */

@@ -26,18 +26,19 @@ export class ApiProblem extends Error {
   }
 }
 
-/** The problem in an answer; it need not be one of ours, as with a proxy between. */
-export async function problemOf(response: Response): Promise<ApiProblem> {
-  const body = (await response
-    .clone()
-    .json()
-    .catch(() => ({}))) as Partial<ProblemBody> & { readonly errors?: readonly string[] };
-  return new ApiProblem(
-    response.status,
-    body.code ?? `http/${response.status}`,
-    body.detail ?? body.title ?? `The answer was ${response.status}.`,
-    body.errors,
-  );
+/** What problems of ours may have beside the members of RFC 9457. */
+type AnyProblem = Partial<ProblemBody> & {
+  readonly errors?: readonly string[];
+  /** Of a file, by the number of the line. */
+  readonly faults?: readonly { readonly line: number; readonly fault: string }[];
+};
+
+/** The problem that an answer's body is; it need not be one of ours, as with a proxy between. */
+export function problemOf(status: number, body: unknown): ApiProblem {
+  const found = (typeof body === 'object' && body !== null ? body : {}) as AnyProblem;
+  const { code = `http/${status}`, detail, title, errors, faults } = found;
+  const lines = errors ?? faults?.map(({ line, fault }) => `Line ${line}: ${fault}`);
+  return new ApiProblem(status, code, detail ?? title ?? `The answer was ${status}.`, lines);
 }
 
 export const offline = (): ApiProblem =>

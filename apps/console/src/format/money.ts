@@ -17,16 +17,25 @@ export function formatMoney(amount: Decimal, locale: string): string {
 export const formatCount = (count: Decimal | number, locale: string): string =>
   new Intl.NumberFormat(locale).format(typeof count === 'number' ? count : BigInt(count));
 
-/** Sums decimal texts of six places at most, exactly. */
+/** Sums decimal texts exactly, whatever their places; six at least. */
 export function sumMoney(amounts: readonly Decimal[]): Decimal {
-  const micros = amounts.reduce((sum, amount) => sum + toMicros(amount), 0n);
-  const text = (micros < 0n ? -micros : micros).toString().padStart(7, '0');
-  return `${micros < 0n ? '-' : ''}${text.slice(0, -6)}.${text.slice(-6)}`;
+  const places = amounts.reduce((most, amount) => Math.max(most, amount.split('.')[1]?.length ?? 0), 6);
+  const sum = amounts.reduce((all, amount) => all + toUnits(amount, places), 0n);
+  const text = (sum < 0n ? -sum : sum).toString().padStart(places + 1, '0');
+  return `${sum < 0n ? '-' : ''}${text.slice(0, -places)}.${text.slice(-places)}`;
+}
+
+function toUnits(amount: Decimal, places: number): bigint {
+  const [, sign = '', whole = '0', fraction = ''] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(amount) ?? [];
+  const units = BigInt(`${whole}${fraction.slice(0, places).padEnd(places, '0')}`);
+  return sign === '' ? units : -units;
 }
 
 /** In millionths. */
-export function toMicros(amount: Decimal): bigint {
-  const [, sign = '', whole = '0', fraction = ''] = /^(-?)(\d+)(?:\.(\d{1,6})\d*)?$/.exec(amount) ?? [];
-  const micros = BigInt(whole) * 1_000_000n + BigInt(fraction.padEnd(6, '0') || '0');
-  return sign === '' ? micros : -micros;
+export const toMicros = (amount: Decimal): bigint => toUnits(amount, 6);
+
+/** Decimal text of millionths. */
+export function fromMicros(micros: bigint): Decimal {
+  const text = (micros < 0n ? -micros : micros).toString().padStart(7, '0');
+  return `${micros < 0n ? '-' : ''}${text.slice(0, -6)}.${text.slice(-6)}`;
 }

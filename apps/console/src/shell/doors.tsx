@@ -9,7 +9,7 @@ import { Field } from '../ui/fields.js';
 import { Fault } from '../ui/states.js';
 
 /** Signs in with name and password; also over a page whose session has ended. */
-export function SignInForm({ name: known = '', onDone }: { readonly name?: string; readonly onDone?: () => void }) {
+function SignInForm({ name: known = '', onDone }: { readonly name?: string; readonly onDone?: () => void }) {
   const [name, setName] = useState(known);
   const [password, setPassword] = useState('');
   const [error, setError] = useState<unknown>();

@@ -10,18 +10,20 @@ export function Enter() {
   const [error, setError] = useState<unknown>();
   const [isIn, setIn] = useState(false);
   const token = useRef<string | undefined>(undefined);
+  const enter = async (link: string): Promise<void> => {
+    try {
+      setSession(await ok(billing.POST('/session', { body: { link } })));
+      setIn(true);
+    } catch (fault) {
+      setError(fault);
+    }
+  };
   useEffect(() => {
     // Development mode runs an effect twice, and the link works once.
     if (token.current !== undefined) return;
     token.current = window.location.hash.slice(1);
     window.history.replaceState(null, '', window.location.pathname);
-    ok(billing.POST('/session', { body: { link: token.current } })).then(
-      (session) => {
-        setSession(session);
-        setIn(true);
-      },
-      (fault: unknown) => setError(fault),
-    );
+    void enter(token.current);
   }, []);
   if (isIn) return <Redirect to="/" replace />;
   if (error === undefined) return <Loading what="Signing you in" />;

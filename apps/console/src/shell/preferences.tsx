@@ -7,7 +7,7 @@ type Theme = 'system' | 'light' | 'dark';
 export interface Preferences extends TimeStyle {
   readonly locale: Locale;
   readonly theme: Theme;
-  set(changes: Partial<Pick<Preferences, 'locale' | 'timeZone' | 'theme'>>): void;
+  readonly set: (changes: Partial<Pick<Preferences, 'locale' | 'timeZone' | 'theme'>>) => void;
 }
 
 const kept = 'keyfare-console';

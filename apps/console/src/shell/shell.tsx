@@ -5,22 +5,30 @@ import { billing, ok } from '../api/client.js';
 import { useSession } from '../api/hooks.js';
 import { setSession } from '../api/session.js';
 import { locales } from '../format/time.js';
+import { Boundary } from '../ui/boundary.js';
 import { Button } from '../ui/button.js';
 import { Dialog, FormDialog } from '../ui/dialog.js';
 import { Field, Select } from '../ui/fields.js';
 import { Page } from '../ui/page.js';
 import { Empty, Loading } from '../ui/states.js';
-import { Boundary } from './boundary.js';
 import { usePreferences, zones } from './preferences.js';
-import { furtherRoutes, places } from './routes.js';
+import { furtherRoutes, type Route as PageRoute, places } from './routes.js';
 import { useShortcuts } from './shortcuts.js';
 
-const routes: readonly { readonly path: string; readonly Body: ComponentType }[] = [...places, ...furtherRoutes].map(
-  ({ path, load }) => ({
-    path,
-    Body: lazy(load),
-  }),
-);
+/** After the first view has what it needs. */
+const prefetchMs = 1_500;
+
+interface Body {
+  readonly path: string;
+  readonly load: PageRoute['load'];
+  readonly Body: ComponentType;
+}
+
+const routes: readonly Body[] = [...places, ...furtherRoutes].map(({ path, load }) => ({
+  path,
+  load,
+  Body: lazy(load),
+}));
 
 /** The frame of every page: where one can go, who has signed in, and what the keyboard does. */
 export function Shell() {
@@ -37,6 +45,11 @@ export function Shell() {
       [navigate],
     ),
   );
+  // Further pages come while nobody waits: a connection that is lost later takes none of them away.
+  useEffect(() => {
+    const timer = setTimeout(() => void Promise.allSettled(routes.map(async ({ load }) => load())), prefetchMs);
+    return () => clearTimeout(timer);
+  }, []);
   // A new page begins at its top and tells its name to a screen reader.
   useEffect(() => {
     setNavOpen(false);

@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react';
+import { type ReactNode, useId } from 'react';
 import {
   Button as AriaButton,
   Select as AriaSelect,
@@ -28,21 +28,41 @@ interface FieldProps {
   readonly maxLength?: number;
   readonly placeholder?: string;
   readonly isLabelHidden?: boolean;
+  readonly isDisabled?: boolean;
+  /** What the browser offers as it is written; anything else may be written too. */
+  readonly suggestions?: readonly { readonly value: string; readonly label: string }[];
 }
 
 /** A text with its label, its hint and what is wrong with it, tied together for a screen reader. */
 export function Field({ label, hint, isMultiline = false, placeholder, isLabelHidden = false, ...props }: FieldProps) {
-  const { type, ...rest } = props;
+  const { type, suggestions, ...rest } = props;
+  const list = useId();
   return (
     // `month` and `date` are what the browser itself offers a picker for.
     <TextField
       {...rest}
-      {...(type === undefined ? {} : { type: type as 'text' })}
+      {...(type === undefined ? {} : { type })}
       className="field"
       {...(isLabelHidden ? { 'aria-label': label } : {})}
     >
       {isLabelHidden ? null : <Label>{label}</Label>}
-      {isMultiline ? <TextArea rows={3} /> : <Input {...(placeholder === undefined ? {} : { placeholder })} />}
+      {isMultiline ? (
+        <TextArea rows={3} />
+      ) : (
+        <Input
+          {...(placeholder === undefined ? {} : { placeholder })}
+          {...(suggestions === undefined ? {} : { list })}
+        />
+      )}
+      {suggestions === undefined ? null : (
+        <datalist id={list}>
+          {suggestions.map(({ value, label: text }) => (
+            <option key={value} value={value}>
+              {text}
+            </option>
+          ))}
+        </datalist>
+      )}
       {hint === undefined ? null : <Text slot="description">{hint}</Text>}
       <FieldError />
     </TextField>

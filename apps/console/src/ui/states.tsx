@@ -43,7 +43,7 @@ interface ShownProps<T> {
     readonly data: T | undefined;
     readonly error: Error | null;
     readonly isPending: boolean;
-    refetch(): unknown;
+    readonly refetch: () => unknown;
   };
   readonly what?: string;
   readonly children: (data: NonNullable<T>) => ReactNode;

@@ -8,9 +8,9 @@ import { Empty, Fault, Loading } from './states.js';
 export interface Column<T> {
   readonly title: string;
   /** What the cell says, as in the exported file. */
-  text(row: T): string;
+  readonly text: (row: T) => string;
   /** How it is shown. @default its text */
-  cell?(row: T): ReactNode;
+  readonly cell?: (row: T) => ReactNode;
   /** CSS track. @default `minmax(8rem, 1fr)` */
   readonly width?: string;
   readonly isNumber?: boolean;
@@ -18,7 +18,7 @@ export interface Column<T> {
 
 interface Selection {
   readonly keys: ReadonlySet<string>;
-  change(keys: ReadonlySet<string>): void;
+  readonly change: (keys: ReadonlySet<string>) => void;
 }
 
 interface TableProps<T> {
@@ -26,12 +26,14 @@ interface TableProps<T> {
   readonly name: string;
   readonly columns: readonly Column<T>[];
   readonly list: Endless<T>;
-  keyOf(row: T): string;
+  readonly keyOf: (row: T) => string;
   /** A click on a row, or Enter. */
-  onOpen?(row: T): void;
+  readonly onOpen?: (row: T) => void;
   readonly selection?: Selection;
   readonly empty?: ReactNode;
   readonly actions?: ReactNode;
+  /** Takes the place of the file that is made here, where the API has one. */
+  readonly exports?: ReactNode;
 }
 
 const rowHeight = 40;
@@ -42,7 +44,7 @@ const maxExported = 100_000;
  * A list of any length: only the rows in view are in the document, further ones are read as they come near. By keyboard:
  * arrows or j and k, Home, End, Enter opens, x or Space selects.
  */
-export function Table<T>({ name, columns, list, keyOf, onOpen, selection, empty, actions }: TableProps<T>) {
+export function Table<T>({ name, columns, list, keyOf, onOpen, selection, empty, actions, exports }: TableProps<T>) {
   const scroller = useRef<HTMLDivElement>(null);
   const id = useId();
   const [active, setActive] = useState(0);
@@ -101,10 +103,11 @@ export function Table<T>({ name, columns, list, keyOf, onOpen, selection, empty,
     step();
   };
 
-  const tracks = [
+  const widths = [
     ...(selection === undefined ? [] : ['2.5rem']),
     ...columns.map(({ width }) => width ?? 'minmax(8rem, 1fr)'),
-  ].join(' ');
+  ];
+  const tracks = { gridTemplateColumns: widths.join(' '), minWidth: `${leastWidth(widths)}rem` };
   if (list.isLoading) return <Loading what={`Loading ${name}`} />;
   if (list.error !== null && rows.length === 0) return <Fault error={list.error} again={list.again} />;
   return (
@@ -116,7 +119,7 @@ export function Table<T>({ name, columns, list, keyOf, onOpen, selection, empty,
           {selection === undefined || selection.keys.size === 0 ? '' : `, ${selection.keys.size} selected`}
         </span>
         {actions}
-        <ExportButton name={name} columns={columns} list={list} />
+        {exports ?? <ExportButton name={name} columns={columns} list={list} />}
       </div>
       {list.error === null ? null : <Fault error={list.error} again={list.again} />}
       {rows.length === 0 ? (
@@ -133,9 +136,9 @@ export function Table<T>({ name, columns, list, keyOf, onOpen, selection, empty,
           tabIndex={0}
           onKeyDown={onKeyDown}
         >
-          <div className="table-row table-head" role="row" aria-rowindex={1} style={{ gridTemplateColumns: tracks }}>
+          <div className="table-row table-head" role="row" aria-rowindex={1} style={tracks}>
             {selection === undefined ? null : (
-              <div role="columnheader" className="cell">
+              <div role="columnheader" className="cell check">
                 <input
                   type="checkbox"
                   aria-label="Select all that are loaded"
@@ -168,7 +171,11 @@ export function Table<T>({ name, columns, list, keyOf, onOpen, selection, empty,
               </div>
             ))}
           </div>
-          <div className="table-body" role="rowgroup" style={{ height: virtual.getTotalSize() }}>
+          <div
+            className="table-body"
+            role="rowgroup"
+            style={{ height: virtual.getTotalSize(), minWidth: tracks.minWidth }}
+          >
             {items.map(({ index, start }) => {
               const row = rows[index] as T;
               const key = keyOf(row);
@@ -181,14 +188,14 @@ export function Table<T>({ name, columns, list, keyOf, onOpen, selection, empty,
                   role="row"
                   aria-rowindex={index + 2}
                   aria-selected={isSelected}
-                  style={{ gridTemplateColumns: tracks, transform: `translateY(${start}px)` }}
+                  style={{ ...tracks, transform: `translateY(${start}px)` }}
                   onClick={() => {
                     setActive(index);
                     onOpen?.(row);
                   }}
                 >
                   {selection === undefined ? null : (
-                    <div role="gridcell" className="cell">
+                    <div role="gridcell" className="cell check">
                       <input
                         type="checkbox"
                         tabIndex={-1}
@@ -218,6 +225,10 @@ export function Table<T>({ name, columns, list, keyOf, onOpen, selection, empty,
     </div>
   );
 }
+
+/** What the tracks need at least, in rem: rows are as wide as their head, whatever is in them. */
+const leastWidth = (widths: readonly string[]): number =>
+  widths.reduce((sum, width) => sum + Number(/([\d.]+)rem/.exec(width)?.[1] ?? 0), 0);
 
 function sorted<T>(rows: readonly T[], column: Column<T> | undefined, isDown: boolean): readonly T[] {
   if (column === undefined) return rows;

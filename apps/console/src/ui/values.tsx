@@ -65,7 +65,7 @@ export function Id({ value, length = 14 }: { readonly value: string | null | und
       type="button"
       className="id"
       title={value}
-      aria-label={`${value}, copy`}
+      aria-label={`${short}: copy ${value}`}
       onClick={(event) => {
         event.stopPropagation();
         void navigator.clipboard?.writeText(value).then(() => setCopied(true));

@@ -30,6 +30,8 @@ export const payments: readonly CommandSpec[] = [
     options: [
       { flags: '--payer <address>', description: 'only those of this wallet' },
       { flags: '--state <state>', description: 'only these', choices: states },
+      { flags: '--transaction <hash>', description: 'only those that this transaction of our settler moves' },
+      { flags: '--account <account>', description: 'only those of this account' },
       { flags: '--from <time>', description: 'such as 2026-11-01T00:00:00Z' },
       { flags: '--to <time>', description: 'at most 366 days later' },
       limitOption,
@@ -42,7 +44,8 @@ export const payments: readonly CommandSpec[] = [
       },
     ],
     run: async (input, { api, out }) => {
-      const query = Object.fromEntries(['payer', 'state', 'from', 'to'].map((name) => [name, textOf(input, name)]));
+      const names = ['payer', 'state', 'transaction', 'account', 'from', 'to'];
+      const query = Object.fromEntries(names.map((name) => [name, textOf(input, name)]));
       await out.list(api().list('/admin/payments', query, limitOf(input)), columns);
       return undefined;
     },

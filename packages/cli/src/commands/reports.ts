@@ -18,6 +18,8 @@ const parameters: Readonly<Record<string, readonly string[]>> = {
   revenue: month,
   'daily-revenue': days,
   callers: month,
+  usage: [...days, 'account'],
+  'plan-comparison': [...month, 'account'],
   invoices: month,
   ageing: ['asOf'],
   statement: [...days, 'customer'],
@@ -44,6 +46,7 @@ export const reports: readonly CommandSpec[] = [
       { flags: '--as-of <day>', description: 'of trial-balance and ageing: at the end of that day' },
       { flags: '--ledger-account <code>', description: 'of general-ledger: which one' },
       { flags: '--customer <customer>', description: 'of statement: which one' },
+      { flags: '--account <account>', description: 'of usage and plan-comparison: which one' },
       { flags: '--csv', description: 'as CSV, with every row' },
       { flags: '--bom', description: 'with --csv: a byte order mark, by which Excel knows UTF-8' },
       {

@@ -99,8 +99,9 @@ export const operatorProblems = {
   },
   'entry/not-found': {
     status: 404,
-    title: 'There is no such refused entry',
-    remedy: 'Check the id against the list of refused entries. One that was readmitted is none any more.',
+    title: 'There is no such entry',
+    remedy:
+      'Check the id: it is that of the receipt. An entry that billing has not read yet is none so far; to readmit, it must be one of the list of refused entries.',
   },
   'entry/conflict': {
     status: 409,

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseEnv } from 'node:util';
 import { type Address, parseEther } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 import { callRpc, type LocalChain, startChain } from '../chain/index.js';
@@ -179,6 +180,14 @@ async function startBilling(
 const addressOf = (name: string, url: string): Readonly<Record<string, string>> =>
   name === 'billing' ? { CONSOLE_URL: url } : { PUBLIC_URL: url };
 
+/** Settings to try on one of the programs, as in a `.env` file; none where there is no such file. */
+function readSettings(path: string): Readonly<Record<string, string>> {
+  const settings = existsSync(path) ? parseEnv(readFileSync(path, 'utf8')) : {};
+  return Object.fromEntries(
+    Object.entries(settings).filter((setting): setting is [string, string] => setting[1] !== undefined),
+  );
+}
+
 /** As in the image: a call lives through fewer collections of the young generation (docs/benches.md). */
 const nodeFlags = ['--max-semi-space-size=64'];
 
@@ -188,13 +197,22 @@ async function startProgram(
   env: Readonly<Record<string, string>>,
 ): Promise<{ url: string; service: Service }> {
   const { PATH = '' } = process.env;
+  const settings = readSettings(join(home.path, `${name}.env`));
   const logPath = join(home.logDir, `${name}.log`);
   return onFreePort(home, name, async (port) => {
     const url = `http://127.0.0.1:${String(port)}`;
     const service = await spawnService({
       name,
       command: [process.execPath, ...nodeFlags, join(root, 'apps', name, 'dist', 'src', 'main.js')],
-      env: { PATH, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), ...addressOf(name, url), ...env },
+      env: {
+        PATH,
+        NODE_ENV: 'production',
+        HOST: '127.0.0.1',
+        PORT: String(port),
+        ...addressOf(name, url),
+        ...env,
+        ...settings,
+      },
       readyUrl: `${url}/readyz`,
       logPath,
       runDir: home.runDir,

@@ -89,6 +89,8 @@ export interface Chain {
   standings(hashes: readonly Hex[]): Promise<Standing[]>;
   /** The hash of the block with that number; null when the node does not have it. Another one than before: a reorg. */
   blockHash(number: bigint): Promise<Hex | null>;
+  /** When that block was made, in unix seconds; null when the node does not have it. */
+  blockTime(number: bigint): Promise<bigint | null>;
   /** Sends signed transactions; sending the same bytes again is harmless. */
   broadcast(raws: readonly Hex[]): Promise<BroadcastOutcome[]>;
   /** Where an authorization was used up; null when that did not happen from `fromBlock` to the latest block. */
@@ -128,6 +130,7 @@ export function openChain(options: ChainOptions): Chain {
     receipts: async (hashes) => await readReceipts(rpc, hashes),
     standings: async (hashes) => await readStandings(rpc, hashes),
     blockHash: async (number) => (await readBlock(rpc, number))?.hash ?? null,
+    blockTime: async (number) => (await readBlock(rpc, number))?.timestamp ?? null,
     broadcast: async (raws) => await broadcast(rpc, raws),
     findAuthorizationUse: async (question) => await findAuthorizationUse(rpc, question, maxLogRange),
     close: () => rpc.close(),

@@ -32,10 +32,11 @@ describe('the breaker', () => {
   it('tells whether it is open, to how many payers, and how often it has opened', () => {
     let nowMs = 0;
     const breaker = new Breaker(() => nowMs, settings);
-    expect(breaker.state).toEqual({ isOpen: false, openPayers: 0, trips: { payer: 0, all: 0 } });
+    expect(breaker.state).toEqual({ isOpen: false, openMs: 0, openPayers: 0, trips: { payer: 0, all: 0 } });
     for (const payer of ['a', 'a', 'a', 'b', 'c']) breaker.reverted(payer);
-    expect(breaker.state).toEqual({ isOpen: true, openPayers: 1, trips: { payer: 1, all: 1 } });
+    expect(breaker.state).toEqual({ isOpen: true, openMs: 10_000, openPayers: 1, trips: { payer: 1, all: 1 } });
+    expect(breaker.open(5)).toEqual([{ payer: 'a', openMs: 10_000 }]);
     nowMs = 10_001;
-    expect(breaker.state).toEqual({ isOpen: false, openPayers: 0, trips: { payer: 1, all: 1 } });
+    expect(breaker.state).toEqual({ isOpen: false, openMs: 0, openPayers: 0, trips: { payer: 1, all: 1 } });
   });
 });

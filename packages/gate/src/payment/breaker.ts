@@ -1,3 +1,9 @@
+/** A payer who is refused, and for how long still. */
+interface OpenPayer {
+  readonly payer: string;
+  readonly openMs: number;
+}
+
 /** How many reverts, within which time, close the rail and for how long. */
 export interface BreakerSettings {
   readonly perPayer: number;
@@ -9,6 +15,8 @@ export interface BreakerSettings {
 /** Who is refused at the moment because of reverts, and how often that began since the process did. */
 export interface BreakerState {
   readonly isOpen: boolean;
+  /** For how long everybody still is; 0 where not everybody is. */
+  readonly openMs: number;
   readonly openPayers: number;
   readonly trips: { readonly payer: number; readonly all: number };
 }
@@ -51,7 +59,17 @@ export class Breaker {
   get state(): BreakerState {
     const nowMs = this.nowMs();
     const openPayers = [...this.#payers.values()].filter(({ openUntilMs }) => openUntilMs > nowMs).length;
-    return { isOpen: this.#all.openUntilMs > nowMs, openPayers, trips: { ...this.#trips } };
+    const openMs = Math.max(0, this.#all.openUntilMs - nowMs);
+    return { isOpen: openMs > 0, openMs, openPayers, trips: { ...this.#trips } };
+  }
+
+  /** Those who are refused, the last to revert first; so many at most. */
+  open(limit: number): readonly OpenPayer[] {
+    const nowMs = this.nowMs();
+    const open = [...this.#payers].flatMap(([payer, { openUntilMs }]) =>
+      openUntilMs > nowMs ? [{ payer, openMs: openUntilMs - nowMs }] : [],
+    );
+    return open.toReversed().slice(0, limit);
   }
 
   /** Whether this one was one too many. */

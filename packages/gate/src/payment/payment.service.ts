@@ -20,7 +20,7 @@ import { Tracing } from '../tracing.js';
 import { withTimeout } from '../with-timeout.js';
 import { answerKnown, challenge, comeBack, inProgress, outcomeUnknown, toProblem } from './answers.js';
 import { BlockList } from './block-list.js';
-import { Breaker, type BreakerState } from './breaker.js';
+import { Breaker } from './breaker.js';
 import type { KnownPayment, PaidCall, PaymentHold, PaymentOutcome } from './call.js';
 import { ChainCheck } from './chain-check.js';
 import { type Claim, Claims, type Open } from './claims.js';
@@ -89,8 +89,8 @@ export class PaymentService {
   }
 
   /** Who is refused at the moment because of reverts. */
-  get breaker(): BreakerState {
-    return this.#breaker.state;
+  get breaker(): Pick<Breaker, 'state' | 'open'> {
+    return this.#breaker;
   }
 
   /** What a payer is asked for: every offer of the route, the preferred one first. */

@@ -22,6 +22,8 @@ interface OpenPayments {
   readonly count: number;
   /** Atomic units. */
   readonly amount: string;
+  /** For how many seconds the oldest of them has been claimed. */
+  readonly oldestSeconds: number;
 }
 
 /** What the database says of the rail. */
@@ -54,10 +56,12 @@ const selectBooks = `
     coalesce((select extract(epoch from clock_timestamp() - e.recorded_at)::float8 from keyfare.entry e
       where e.id = (select ids[1] from keyfare.unplaced order by serial limit 1)), 0) as lag,
     (select coalesce(json_agg(json_build_object('network', network, 'asset', asset, 'state', state, 'count', number,
-        'amount', total)), '[]'::json)
+        'amount', total, 'oldestSeconds', greatest(0, extract(epoch from clock_timestamp() - oldest)::float8))),
+        '[]'::json)
       from (
-        select network, asset, state, count(*)::int as number, sum(amount)::text as total
-        from (select network, asset, state, amount from keyfare.payment where not closed limit 100000) under_way
+        select network, asset, state, count(*)::int as number, sum(amount)::text as total,
+          min(claimed_at) as oldest
+        from (select network, asset, state, amount, claimed_at from keyfare.payment where not closed limit 100000) under_way
         group by network, asset, state) sums) as payments`;
 
 /** Reads the books. Rejects when the database cannot be asked. */

@@ -69,7 +69,7 @@ export class RailWatch {
       books: this.#books.value,
       gas: new Map([...this.#gas].map(([network, known]) => [network, known.value])),
       settlers: this.settlements.state,
-      breaker: this.payments.breaker,
+      breaker: this.payments.breaker.state,
       posts: this.post.waiting,
       leases: this.meter.leases,
     };

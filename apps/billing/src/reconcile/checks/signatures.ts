@@ -1,11 +1,11 @@
-import { createPublicKey, type KeyObject, verify } from 'node:crypto';
-import { promisify } from 'node:util';
+import type { Ed25519Jwk } from '@keyfare/core/receipt';
 import type { Sql } from '@keyfare/db/sql';
+import type { SignaturePool, SignatureQuestion } from '../../signature-pool.js';
 import type { Check, Stretch, Window } from './check.js';
 
-const verifyOffThread = promisify<null, Buffer, KeyObject, Buffer, boolean>(verify);
-/** So many documents are in memory at a time. */
+/** Twice so many documents are in memory at a time: those that are checked, and the next. */
 const batchSize = 1_000;
+const noKey = 'The stored document names no key that the API has shown.';
 const wrongSignature = 'The signature of the stored document is not by the key that it names.';
 
 interface Row {
@@ -23,20 +23,27 @@ interface Found {
 
 /**
  * Verifies the documents of a window again: their signatures are the one thing in the books that who can write to the
- * database cannot make. It reads them in batches, and verifies off the main thread. `beat` is called after each batch.
+ * database cannot make. It reads them in batches, the next one while other threads check the one before. `beat` is called after
+ * each batch.
  */
-export async function checkSignatures(tx: Sql, window: Window, beat: () => Promise<void>): Promise<Check> {
+export async function checkSignatures(
+  tx: Sql,
+  window: Window,
+  { signatures, beat }: { readonly signatures: SignaturePool; readonly beat: () => Promise<void> },
+): Promise<Check> {
   const keys = await readKeys(tx);
   const found: Found[] = [];
   for (const stretch of window ?? [{ after: 0n, upto: 2n ** 63n - 1n }]) {
-    for (let { after } = stretch; ; ) {
-      const rows = await readBatch(tx, { after, upto: stretch.upto });
-      const details = await Promise.all(rows.map(async ({ jws }) => faultOf(jws ?? '', keys)));
-      found.push(...details.flatMap((detail, index) => (detail === null ? [] : { row: rows[index] as Row, detail })));
+    let rows = await readBatch(tx, stretch);
+    while (rows.length > 0) {
+      const after = BigInt(rows.at(-1)?.place ?? 0);
+      const [faults, next] = await Promise.all([
+        faultsOf(rows, { keys, signatures }),
+        rows.length < batchSize ? [] : readBatch(tx, { after, upto: stretch.upto }),
+      ]);
+      found.push(...faults);
+      rows = next;
       await beat();
-      const last = rows.at(-1);
-      if (last === undefined || rows.length < batchSize) break;
-      after = BigInt(last.place);
     }
   }
   return {
@@ -67,28 +74,46 @@ async function readBatch(tx: Sql, { after, upto }: Stretch): Promise<readonly Ro
   });
 }
 
-async function readKeys(tx: Sql): Promise<ReadonlyMap<string, KeyObject>> {
-  const rows = await tx.query<{ kid: string; jwk: { readonly x: string } }>({
-    text: 'select kid, jwk from billing.receipt_key',
-  });
-  return new Map(
-    rows.map(({ kid, jwk }) => [
-      kid,
-      createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: jwk.x }, format: 'jwk' }),
-    ]),
-  );
+async function readKeys(tx: Sql): Promise<ReadonlyMap<string, Ed25519Jwk>> {
+  const rows = await tx.query<{ kid: string; jwk: Ed25519Jwk }>({ text: 'select kid, jwk from billing.receipt_key' });
+  return new Map(rows.map(({ kid, jwk }) => [kid, jwk]));
 }
 
-/** What is wrong with a compact JWS (RFC 7515 §5.2); null when one of the keys signed it. */
-async function faultOf(jws: string, keys: ReadonlyMap<string, KeyObject>): Promise<string | null> {
+/** What is wrong with compact JWS (RFC 7515 §5.2): nothing of those that one of the keys signed. */
+async function faultsOf(
+  rows: readonly Row[],
+  { keys, signatures }: { readonly keys: ReadonlyMap<string, Ed25519Jwk>; readonly signatures: SignaturePool },
+): Promise<readonly Found[]> {
+  const asked = rows.map((row) => ({ row, question: questionOf(row.jws ?? '', keys) }));
+  const answers = await signatures.verify(asked.flatMap(({ question }) => question ?? []));
+  let nth = 0;
+  return asked.flatMap(({ row, question }) => {
+    if (question === null) return { row, detail: noKey };
+    const isGood = answers[nth];
+    nth += 1;
+    return isGood === true ? [] : { row, detail: wrongSignature };
+  });
+}
+
+/** Null when none of the keys can have signed it. */
+function questionOf(jws: string, keys: ReadonlyMap<string, Ed25519Jwk>): SignatureQuestion | null {
   const [header = '', payload = '', signature = ''] = jws.split('.');
   const key = keys.get(kidOf(header) ?? '');
-  if (key === undefined) return 'The stored document names no key that the API has shown.';
-  const input = Buffer.from(`${header}.${payload}`);
-  return (await verifyOffThread(null, input, key, Buffer.from(signature, 'base64url'))) ? null : wrongSignature;
+  if (key === undefined) return null;
+  return { key, message: Buffer.from(`${header}.${payload}`), signature: Buffer.from(signature, 'base64url') };
 }
 
+/** Documents of one key have one header: it is read once. */
+const kids = new Map<string, string | undefined>();
 function kidOf(header: string): string | undefined {
+  if (kids.has(header)) return kids.get(header);
+  if (kids.size > 100) kids.clear();
+  const kid = readKid(header);
+  kids.set(header, kid);
+  return kid;
+}
+
+function readKid(header: string): string | undefined {
   try {
     const { kid } = JSON.parse(Buffer.from(header, 'base64url').toString('utf8')) as { kid?: string };
     return kid;

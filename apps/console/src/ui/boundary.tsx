@@ -1,5 +1,5 @@
 import { Component, type ReactNode } from 'react';
-import { Fault } from '../ui/states.js';
+import { Fault } from './states.js';
 
 interface BoundaryProps {
   readonly children: ReactNode;
@@ -15,10 +15,6 @@ export class Boundary extends Component<BoundaryProps, { readonly error: unknown
 
   override render(): ReactNode {
     const { error } = this.state;
-    return error === undefined ? (
-      this.props.children
-    ) : (
-      <Fault error={error} again={() => this.setState({ error: undefined })} />
-    );
+    return error === undefined ? this.props.children : <Fault error={error} again={() => window.location.reload()} />;
   }
 }

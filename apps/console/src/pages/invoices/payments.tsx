@@ -1,0 +1,59 @@
+import type { components } from '@keyfare/api-types/billing';
+import { Link } from 'wouter';
+import { billing, ok } from '../../api/client.js';
+import { useRead } from '../../api/hooks.js';
+import { column } from '../../ui/columns.js';
+import { Section } from '../../ui/page.js';
+import { Shown } from '../../ui/states.js';
+import { type Column, Table, wholeList } from '../../ui/table.js';
+import type { Invoice } from './kinds.js';
+
+type Payment = components['schemas']['InvoicePayments']['items'][number];
+
+/** In words, by the ledger account that the money came from. */
+function wordOf({ from }: Payment): string {
+  if (from.startsWith('customer-credit')) return 'credit of the customer';
+  return from.startsWith('conversion') ? "transfer of a customer's wallet" : 'bank payment';
+}
+
+const columns: readonly Column<Payment>[] = [
+  column.moment('Applied', ({ appliedAt }) => appliedAt),
+  column.text('By', wordOf, 'minmax(12rem, 2fr)'),
+  column.money(
+    'Amount',
+    ({ amount }) => amount,
+    ({ currency }) => currency,
+  ),
+  {
+    title: 'From',
+    text: ({ from }) => from,
+    cell: ({ from, appliedAt }) => (
+      <Link href={`/ledger/accounts/${encodeURIComponent(from)}?month=${appliedAt.slice(0, 7)}`}>{from}</Link>
+    ),
+    width: 'minmax(12rem, 2fr)',
+  },
+  column.id('Source', ({ source }) => source),
+];
+
+/** What was paid of an invoice. A draft has none. */
+export function Payments({ invoice: { id, state } }: { readonly invoice: Invoice }) {
+  const payments = useRead(['invoices', id, 'payments'], async () =>
+    ok(billing.GET('/invoices/{id}/payments', { params: { path: { id } } })),
+  );
+  if (state === 'draft') return null;
+  return (
+    <Section title="Payments">
+      <Shown of={payments}>
+        {({ items }) => (
+          <Table
+            name="payments of the invoice"
+            columns={columns}
+            list={wholeList(items)}
+            keyOf={({ source }) => source}
+            empty="Nothing was paid yet."
+          />
+        )}
+      </Shown>
+    </Section>
+  );
+}

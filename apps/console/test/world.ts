@@ -1,0 +1,143 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openBrowser } from '@keyfare/fixtures/browser';
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
+
+export const password = 'correct horse battery staple';
+type Role = 'viewer' | 'finance' | 'operator' | 'admin';
+
+/** Somebody who can sign in. */
+export interface Person {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** What the page is tried on: a seeded database, the API, billing and the chain as `npm start` runs them, a Chromium. */
+export interface World {
+  readonly billing: string;
+  readonly api: string;
+  readonly browser: Browser;
+  /** Asks the API or billing as the owner. */
+  ask<T>(
+    path: string,
+    init?: { readonly of?: 'api' | 'billing'; readonly method?: string; readonly body?: unknown },
+  ): Promise<T>;
+  person(role: Role, name?: string): Promise<Person>;
+  /** A browser of its own, in which the person has signed in by a link, at a path of the page. */
+  open(who: Person, path: string, options?: BrowserContextOptions): Promise<Page>;
+  /** A browser of its own in which nobody has. */
+  context(options?: BrowserContextOptions): Promise<BrowserContext>;
+  close(): Promise<void>;
+}
+
+const require = createRequire(import.meta.url);
+const seedCli = require.resolve('@keyfare/seed/cli');
+const startCli = require.resolve('@keyfare/devstack/start');
+
+export async function openWorld(): Promise<World> {
+  const home = mkdtempSync(join(tmpdir(), 'keyfare-console-'));
+  chmodSync(home, 0o711);
+  const history = ['--accounts', '6', '--calls', '240', '--months', '2', '--paid-percent', '10', '--home', home];
+  await whole(spawn(process.execPath, [seedCli, ...history, '--seed', 'console', '--json']));
+  // Small amounts are enough for two people to have to agree.
+  writeFileSync(join(home, 'billing.env'), 'FOUR_EYES_ABOVE=0.01\n');
+  const stack = spawn(process.execPath, [startCli, '--json', '--no-story'], {
+    env: { ...process.env, KEYFARE_HOME: home },
+  });
+  const ended = new Promise((resolve) => void stack.once('exit', resolve));
+  const { api, billing, adminToken } = JSON.parse(await firstLine(stack)) as Record<
+    'api' | 'billing' | 'adminToken',
+    string
+  >;
+  const browser = await openBrowser();
+
+  const ask: World['ask'] = async <T>(
+    path: string,
+    { of = 'billing', method, body }: Parameters<World['ask']>[1] = {},
+  ) => {
+    const response = await fetch(`${of === 'api' ? api : billing}${path}`, {
+      method: method ?? (body === undefined ? 'GET' : 'POST'),
+      headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${path} answered ${response.status}: ${text}`);
+    return JSON.parse(text) as T;
+  };
+  const linkOf = async ({ id }: Person): Promise<string> =>
+    (await ask<{ link: string }>(`/admin/operators/${id}/link`, { of: 'api', body: {} })).link;
+  const context: World['context'] = async (options) => {
+    const opened = await browser.newContext({ locale: 'en-GB', baseURL: billing, ...options });
+    // Of what a test waits for the machine decides when it comes: these end what hangs.
+    opened.setDefaultTimeout(30_000);
+    return opened;
+  };
+  return {
+    api,
+    billing,
+    browser,
+    ask,
+    person: async (role, name = `${role} ${crypto.randomUUID().slice(0, 8)}`) => {
+      const made = await ask<{ operator: Person; token: string }>('/admin/operators', {
+        of: 'api',
+        body: { name, role },
+      });
+      const set = await fetch(`${api}/admin/operators/self/password`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${made.token}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ new: password }),
+      });
+      if (!set.ok) throw new Error(`no password was set: ${await set.text()}`);
+      return { id: made.operator.id, name };
+    },
+    open: async (who, path, options) => {
+      const page = await (await context(options)).newPage();
+      await page.goto(`/console/enter#${await linkOf(who)}`);
+      await page.getByRole('navigation', { name: 'Pages' }).waitFor();
+      if (path !== '/') await page.goto(`/console${path}`);
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      return page;
+    },
+    context,
+    close: async () => {
+      await browser.close();
+      stack.kill('SIGINT');
+      await ended;
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The first line that a program says; it goes on. */
+async function firstLine(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let said = '';
+    let complaint = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+      const [line, rest] = said.split('\n');
+      if (rest !== undefined && line !== undefined) resolve(line);
+    });
+    child.stderr?.on('data', (chunk: Buffer) => {
+      complaint += chunk.toString();
+    });
+    child.once('exit', (code) => reject(new Error(`a program ended with ${String(code)}: ${complaint}`)));
+  });
+}
+
+/** Waits for a program that ends well. */
+async function whole(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let complaint = '';
+    child.stdout?.resume();
+    child.stderr?.on('data', (chunk: Buffer) => {
+      complaint += chunk.toString();
+    });
+    child.once('exit', (code) =>
+      code === 0 ? resolve() : reject(new Error(`a program ended with ${String(code)}: ${complaint}`)),
+    );
+  });
+}
