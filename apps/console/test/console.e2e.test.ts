@@ -3,16 +3,13 @@ import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { AxeResults } from './axe.js';
 import { journeys } from './journeys.js';
-import { openWorld, type Person, password, type World } from './world.js';
+import { openWorld, type Person, password, settled, type World } from './world.js';
 
 const require = createRequire(import.meta.url);
 
 const pages = [
   '/',
   '/reconciliation',
-  '/customers',
-  '/payments',
-  '/receipts',
   '/invoices',
   '/invoices/run',
   '/invoices/bank',
@@ -21,7 +18,6 @@ const pages = [
   '/ledger/journal',
   '/ledger/reports/revenue',
   '/ledger/files',
-  '/prices',
   '/operations',
   '/operations/treasury',
   '/operations/entries',
@@ -91,7 +87,7 @@ describe('the console in a real Chromium', () => {
     await page.getByRole('heading', { name: 'Today' }).waitFor();
     for (const path of pages) {
       await page.goto(`/console${path}`);
-      await page.waitForLoadState('networkidle');
+      await settled(page);
     }
     expect({ foreign, complaints }).toEqual({ foreign: [], complaints: [] });
   }, 90_000);
@@ -180,8 +176,12 @@ describe('the console in a real Chromium', () => {
     await dialog.getByLabel('Password').fill(password);
     await dialog.getByRole('button', { name: 'Sign in' }).click();
     await dialog.waitFor({ state: 'detached' });
-    if (await comment.isEnabled()) await comment.click();
-    await page.getByRole('listitem').filter({ hasText: 'half a sentence' }).waitFor();
+    const said = page.getByRole('listitem').filter({ hasText: 'half a sentence' });
+    // Where the click was what had been refused, it is sent again by itself.
+    if ((await page.getByLabel('Comment').inputValue()) !== '' && (await said.count()) === 0) {
+      await comment.click({ timeout: 5_000 }).catch(() => undefined);
+    }
+    await said.waitFor();
     expect(await page.getByLabel('Comment').inputValue()).toBe('');
   }, 90_000);
 
@@ -211,9 +211,9 @@ describe('the console in a real Chromium', () => {
     await page.getByRole('link', { name: 'Reconciliation', exact: true }).click();
     await page.getByText('The connection is lost.').first().waitFor();
     await page.context().setOffline(false);
-    await page.getByRole('button', { name: 'Try again' }).first().click();
     await page.getByRole('grid', { name: 'breaks' }).waitFor();
-    expect(await page.getByText('The connection is lost.').count()).toBe(0);
+    await page.getByText('The connection is lost.').first().waitFor({ state: 'detached' });
+    expect(await page.getByRole('button', { name: 'Try again' }).count()).toBe(0);
   }, 90_000);
 
   it.each(['light', 'dark'] as const)(
@@ -223,7 +223,7 @@ describe('the console in a real Chromium', () => {
       const findings: string[] = [];
       for (const path of pages) {
         await page.goto(`/console${path}`);
-        await page.waitForLoadState('networkidle');
+        await settled(page);
         findings.push(...(await new AxeResults(page).serious()).map((finding) => `${path}: ${finding}`));
       }
       expect(findings).toEqual([]);
@@ -236,7 +236,7 @@ describe('the console in a real Chromium', () => {
     const wide: string[] = [];
     for (const path of pages) {
       await page.goto(`/console${path}`);
-      await page.waitForLoadState('networkidle');
+      await settled(page);
       if (await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth)) wide.push(path);
     }
     expect(wide).toEqual([]);

@@ -7,9 +7,6 @@ interface List<T> {
   readonly items: readonly T[];
 }
 
-const longName = `Ünïcode ${'very long name '.repeat(12)}`.slice(0, 190);
-const arabicName = 'شركة الاختبار \u2067محدودة\u2069';
-
 /** What finance and operators do on the pages, by mouse and by keyboard alone. */
 export function journeys(worldOf: () => World): void {
   let world: World;
@@ -28,8 +25,7 @@ export function journeys(worldOf: () => World): void {
     world = worldOf();
     admin = await world.person('admin');
     page = await world.open(admin, '/', { acceptDownloads: true });
-    const { items } = await world.ask<List<{ month: string }>>('/months?limit=2');
-    month = items[1]?.month ?? '';
+    month = world.month;
   }, 60_000);
 
   it('by keyboard alone: g and a letter go to every page, Enter opens the first row of a list', async () => {
@@ -66,91 +62,6 @@ export function journeys(worldOf: () => World): void {
     expect(page.url()).toContain('/console/payments/');
   }, 90_000);
 
-  it('Customers: opens an account, makes a key that is shown once and works, and revokes it', async () => {
-    const [plan] = (await world.ask<List<{ slug: string }>>('/admin/plans', { of: 'api' })).items;
-    const account = await world.ask<{ id: string }>('/admin/accounts', {
-      of: 'api',
-      body: { name: longName, plan: plan?.slug },
-    });
-    await world.ask('/admin/accounts', { of: 'api', body: { name: arabicName, plan: plan?.slug } });
-    await go('/customers');
-    await page.getByRole('searchbox').first().fill('Ünïcode');
-    await grid('accounts').getByText(longName.slice(0, 40)).first().click();
-    await heading(/Ünïcode/);
-    await page.goto(`${page.url().split('?')[0]}?part=keys`);
-    await page
-      .getByRole('button', { name: /Create|New key/ })
-      .first()
-      .click();
-    const dialog = page.getByRole('dialog');
-    await dialog.getByLabel('Name').fill('for the journey');
-    await dialog.getByRole('button', { name: 'Create', exact: true }).click();
-    const shown = page.getByRole('dialog', { name: 'The key, once' });
-    await shown.waitFor();
-    const [secret = ''] = /kf_\w+/.exec(await shown.innerText()) ?? [];
-    const call = async (): Promise<number> =>
-      (await fetch(`${world.api}/v1/usage`, { headers: { authorization: `Bearer ${secret}` } })).status;
-    expect(await call()).toBe(200);
-    await page.keyboard.press('Escape');
-    await page.getByRole('button', { name: 'Revoke for the journey' }).click();
-    await page.getByRole('button', { name: 'Revoke for good' }).click();
-    await page.getByRole('dialog').waitFor({ state: 'detached' });
-    expect(await call()).toBe(401);
-    const { items } = await world.ask<List<{ revokedAt: string | null }>>(`/admin/accounts/${account.id}/keys`, {
-      of: 'api',
-    });
-    expect(items).toEqual([expect.objectContaining({ revokedAt: expect.any(String) })]);
-  }, 90_000);
-
-  it('names of 190 letters and from right to left leave the table as wide as its page', async () => {
-    await go('/customers?search=شركة');
-    await grid('accounts').getByText('شركة').first().waitFor();
-    const isWide = async (): Promise<boolean> =>
-      page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
-    expect(await isWide()).toBe(false);
-    await go('/customers?search=Ünïcode');
-    await grid('accounts').getByText('Ünïcode').first().waitFor();
-    expect(await isWide()).toBe(false);
-    const rows = await grid('accounts')
-      .getByRole('row')
-      .evaluateAll((all) => all.map((row) => row.getBoundingClientRect().height));
-    expect(new Set(rows.map(Math.round))).toEqual(new Set([40]));
-  }, 60_000);
-
-  it('Payments: one is found by its payer, and its life on the chain is told in steps', async () => {
-    const { items } = await world.ask<List<{ id: string; payer: string; transaction: string | null }>>(
-      '/admin/payments?state=final&limit=1',
-      { of: 'api' },
-    );
-    const [paid] = items;
-    await go('/payments');
-    await page.getByLabel('Payer').fill(paid?.payer ?? '');
-    await grid('payments').getByRole('row').nth(1).waitFor();
-    await go(`/payments/${paid?.id}`);
-    await page.getByText('Presented and claimed').waitFor();
-    await page.getByText('In a block').waitFor();
-    expect(await page.getByRole('button', { name: `${paid?.transaction}, copy` }).count()).toBeGreaterThan(0);
-  }, 60_000);
-
-  it('Receipts: one is verified in the page, and one with another letter is not', async () => {
-    const { items } = await world.ask<List<{ entry: string }>>(`/reports/settlements?month=${month}&limit=1`);
-    const id = items[0]?.entry ?? '';
-    await go('/receipts');
-    await page.getByLabel('A receipt, or its id').fill(id);
-    await page.getByRole('button', { name: 'Check' }).click();
-    await page.getByText('genuine', { exact: true }).waitFor();
-    const { receipt } = await world.ask<{ receipt: { text: string } | string }>(`/entries/${id}`);
-    const text = typeof receipt === 'string' ? receipt : receipt.text;
-    const [head = '', body = '', signature = ''] = text.split('.');
-    const forged = `${head}.${body.slice(0, -6)}${body.at(-6) === 'A' ? 'B' : 'A'}${body.slice(-5)}.${signature}`;
-    await page.getByLabel('A receipt, or its id').fill(forged);
-    await page.getByRole('button', { name: 'Check' }).click();
-    await page.getByText('genuine', { exact: true }).waitFor({ state: 'detached' });
-    expect(await page.locator('main').innerText()).toMatch(
-      /not genuine|not signed|no document|No signature|Not a signed document/i,
-    );
-  }, 60_000);
-
   it('Invoices: a draft is made final by a run with its preview, and its PDF is shown beside it', async () => {
     const seller = {
       legalName: 'Keyfare Test GmbH',
@@ -170,7 +81,7 @@ export function journeys(worldOf: () => World): void {
     const { id: customerId } = await world.ask<{ id: string }>('/customers', { body: customer });
     const drafts = await world.ask<List<{ account: string; total: string }>>(`/invoices?month=${month}&limit=200`);
     const account = drafts.items.find(({ total }) => Number(total) >= 0.005)?.account ?? drafts.items[0]?.account ?? '';
-    const startsAt = `${month}-01T00:00:00Z`;
+    const startsAt = `${month}-01T00:00:00.000Z`;
     await world.ask('/contracts', { body: { customerId, sellerId, account, startsAt } });
     await go(`/invoices/run?month=${month}`);
     await page.getByRole('button', { name: 'Preview' }).click();
@@ -212,7 +123,7 @@ export function journeys(worldOf: () => World): void {
     await page.waitForURL(/\/reconciliation\/runs\//);
     await page.locator('.badge', { hasText: 'done' }).waitFor();
     await page.getByText('Breaks that it found').waitFor();
-    expect(await page.getByText('Digest').count()).toBe(1);
+    expect(await page.getByText('Digest', { exact: true }).count()).toBe(1);
   }, 60_000);
 
   it('Ledger: from the trial balance to an account, from a movement of it to the receipt', async () => {
@@ -226,31 +137,6 @@ export function journeys(worldOf: () => World): void {
     await page.getByText('genuine', { exact: true }).waitFor();
     expect(await page.getByText('Its journals').isVisible()).toBe(true);
   }, 60_000);
-
-  it('Prices: a next version shows whom it costs what before it is made', async () => {
-    const { items } = await world.ask<List<{ slug: string; version: number; overage: string }>>('/admin/plans', {
-      of: 'api',
-    });
-    const plan = items.find(({ overage }) => overage === 'invoice');
-    await go(`/prices/plans/${plan?.slug}`);
-    await page
-      .getByRole('button', { name: /version/i })
-      .first()
-      .click();
-    const dialog = page.getByRole('dialog');
-    await dialog.getByLabel('Price of a month, in dollars').fill('77');
-    await dialog.getByText('They would pay').waitFor();
-    await dialog.getByRole('button', { name: /Make version/ }).click();
-    await dialog.waitFor({ state: 'detached' });
-    const after = await world.ask<List<{ slug: string; monthlyPrice: string }>>('/admin/plans?limit=200', {
-      of: 'api',
-    });
-    expect(
-      after.items
-        .filter(({ slug }) => slug === plan?.slug)
-        .map(({ monthlyPrice }) => Number(monthlyPrice.replace('$', ''))),
-    ).toContain(77);
-  }, 90_000);
 
   it('Operations: an operator is made with a token that is shown once, and the audit log tells it', async () => {
     await go('/operations/operators');
@@ -272,7 +158,7 @@ export function journeys(worldOf: () => World): void {
     await token.waitFor();
     expect(await token.innerText()).toMatch(/kfo_\w+/);
     await page.keyboard.press('Escape');
-    await go('/operations/audit');
+    await go('/operations/audit?of=api');
     await page.getByText('operator.create').first().waitFor();
   }, 90_000);
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +22,9 @@ export interface World {
   /** Of an account that has not called yet. */
   readonly demoKey: string;
   readonly browser: Browser;
+  /** The last month of the history, as in 2026-10, and the start of its first. */
+  readonly month: string;
+  readonly from: string;
   /** Asks the API or billing as the owner. */
   ask<T>(
     path: string,
@@ -40,20 +43,20 @@ const seedCli = require.resolve('@keyfare/seed/cli');
 const startCli = require.resolve('@keyfare/devstack/start');
 
 export async function openWorld(): Promise<World> {
-  const dev = process.env['KFDEV'];
-  const home = dev === undefined ? mkdtempSync(join(tmpdir(), 'keyfare-console-')) : '/nonexistent';
-  let stack: ChildProcess | undefined;
-  let ready = dev === undefined ? '' : readFileSync(dev, 'utf8');
-  if (dev === undefined) {
-    chmodSync(home, 0o711);
-    const history = ['--accounts', '6', '--calls', '240', '--months', '2', '--paid-percent', '10', '--home', home];
-    await whole(spawn(process.execPath, [seedCli, ...history, '--seed', 'console', '--json']));
-    writeFileSync(join(home, 'billing.env'), 'FOUR_EYES_ABOVE=0.01\n');
-    stack = spawn(process.execPath, [startCli, '--json', '--no-story'], { env: { ...process.env, KEYFARE_HOME: home } });
-    ready = await firstLine(stack);
-  }
-  const { api, billing, adminToken, demoKey } = JSON.parse(ready) as Record<'api' | 'billing' | 'adminToken' | 'demoKey', string>;
-  const ended = new Promise((resolve) => (stack === undefined ? resolve(0) : void stack.once('exit', resolve)));
+  const home = mkdtempSync(join(tmpdir(), 'keyfare-console-'));
+  chmodSync(home, 0o711);
+  const history = ['--accounts', '6', '--calls', '240', '--months', '2', '--paid-percent', '10', '--home', home];
+  await whole(spawn(process.execPath, [seedCli, ...history, '--seed', 'console', '--json']));
+  // Small amounts are enough for two people to have to agree.
+  writeFileSync(join(home, 'billing.env'), 'FOUR_EYES_ABOVE=0.01\n');
+  const stack = spawn(process.execPath, [startCli, '--json', '--no-story'], {
+    env: { ...process.env, KEYFARE_HOME: home },
+  });
+  const ended = new Promise((resolve) => void stack.once('exit', resolve));
+  const { api, billing, adminToken, demoKey } = JSON.parse(await firstLine(stack)) as Record<
+    'api' | 'billing' | 'adminToken' | 'demoKey',
+    string
+  >;
   const browser = await openBrowser();
 
   const ask: World['ask'] = async <T>(
@@ -80,6 +83,8 @@ export async function openWorld(): Promise<World> {
   return {
     api,
     demoKey,
+    month: monthsBack(1),
+    from: `${monthsBack(2)}-01T00:00:00Z`,
     billing,
     browser,
     ask,
@@ -107,11 +112,23 @@ export async function openWorld(): Promise<World> {
     context,
     close: async () => {
       await browser.close();
-      stack?.kill('SIGINT');
+      stack.kill('SIGINT');
       await ended;
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+/** A month of the history: it ends with the month before the running one. */
+function monthsBack(count: number): string {
+  const now = new Date();
+  return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - count)).toISOString().slice(0, 7);
+}
+
+/** Waits until the page has read what it shows. */
+export async function settled(page: Page): Promise<void> {
+  await page.getByRole('heading', { level: 1 }).waitFor();
+  await page.waitForFunction(() => document.querySelector('.spinner, progress:not([value])') === null);
 }
 
 /** The first line that a program says; it goes on. */
