@@ -49,10 +49,15 @@ export async function openWorld(): Promise<World> {
     const history = ['--accounts', '6', '--calls', '240', '--months', '2', '--paid-percent', '10', '--home', home];
     await whole(spawn(process.execPath, [seedCli, ...history, '--seed', 'console', '--json']));
     writeFileSync(join(home, 'billing.env'), 'FOUR_EYES_ABOVE=0.01\n');
-    stack = spawn(process.execPath, [startCli, '--json', '--no-story'], { env: { ...process.env, KEYFARE_HOME: home } });
+    stack = spawn(process.execPath, [startCli, '--json', '--no-story'], {
+      env: { ...process.env, KEYFARE_HOME: home },
+    });
     ready = await firstLine(stack);
   }
-  const { api, billing, adminToken, demoKey } = JSON.parse(ready) as Record<'api' | 'billing' | 'adminToken' | 'demoKey', string>;
+  const { api, billing, adminToken, demoKey } = JSON.parse(ready) as Record<
+    'api' | 'billing' | 'adminToken' | 'demoKey',
+    string
+  >;
   const ended = new Promise((resolve) => (stack === undefined ? resolve(0) : void stack.once('exit', resolve)));
   const browser = await openBrowser();
 
