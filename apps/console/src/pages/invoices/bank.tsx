@@ -55,8 +55,7 @@ export default function Bank() {
       <InvoicesNav />
       {imported === undefined ? null : (
         <p className="note" role="status">
-          {imported.added} payments were stored, {imported.matched} of them paid an invoice by its number. The rest
-          waits below.
+          Stored: {imported.added}. Paid an invoice by its number: {imported.matched}. The rest waits below.
         </p>
       )}
       <div className="filters" role="search">
