@@ -12,6 +12,7 @@ import type { BankAccount, BankStatement } from './kinds.js';
 interface ImportDialogProps {
   readonly accounts: readonly BankAccount[];
   readonly onClose: () => void;
+  readonly onDone: (imported: BankStatement) => void;
 }
 
 const columns: readonly Column<BankStatement['items'][number]>[] = [
@@ -44,7 +45,7 @@ const send = async (bankAccount: string, content: string, isPreview: boolean): P
   );
 
 /** Imports a statement: the choice of a file shows what would be stored, and only then it can be. */
-export function ImportDialog({ accounts, onClose }: ImportDialogProps) {
+export function ImportDialog({ accounts, onClose, onDone }: ImportDialogProps) {
   const queries = useQueryClient();
   const fileId = useId();
   const [bankAccount, setBankAccount] = useState(accounts[0]?.id ?? '');
@@ -81,7 +82,7 @@ export function ImportDialog({ accounts, onClose }: ImportDialogProps) {
       isReady={preview !== undefined && preview.added > 0}
       onClose={onClose}
       onSubmit={async () => {
-        await send(bankAccount, content ?? '', false);
+        onDone(await send(bankAccount, content ?? '', false));
         await queries.invalidateQueries({ queryKey: ['bank-payments'] });
         await queries.invalidateQueries({ queryKey: ['invoices'] });
       }}

@@ -12,7 +12,7 @@ import { Fault } from '../../ui/states.js';
 import { type Column, Table } from '../../ui/table.js';
 import { Badge, Day, Money } from '../../ui/values.js';
 import { ImportDialog } from './bank-import.js';
-import type { BankPayment } from './kinds.js';
+import type { BankPayment, BankStatement } from './kinds.js';
 import { InvoicesNav } from './nav.js';
 
 const states = ['open', 'matched', 'out'] as const;
@@ -27,6 +27,7 @@ export default function Bank() {
   const [filters, setFilters] = useAddress(unfiltered);
   const [, navigate] = useLocation();
   const [isImporting, setImporting] = useState(false);
+  const [imported, setImported] = useState<BankStatement>();
   const accounts = useRead(['bank-accounts', 'all'], async () =>
     ok(billing.GET('/bank-accounts', { params: { query: { limit: '200' } } })),
   );
@@ -52,6 +53,11 @@ export default function Bank() {
       }
     >
       <InvoicesNav />
+      {imported === undefined ? null : (
+        <p className="note" role="status">
+          Stored: {imported.added}. Paid an invoice by its number: {imported.matched}. The rest waits below.
+        </p>
+      )}
       <div className="filters" role="search">
         <Select
           label="State"
@@ -83,7 +89,9 @@ export default function Bank() {
             : 'No payment is like that. Import a statement of the bank.'
         }
       />
-      {isImporting ? <ImportDialog accounts={accounts.data?.items ?? []} onClose={() => setImporting(false)} /> : null}
+      {isImporting ? (
+        <ImportDialog accounts={accounts.data?.items ?? []} onClose={() => setImporting(false)} onDone={setImported} />
+      ) : null}
     </Page>
   );
 }

@@ -21,9 +21,9 @@ const columns: readonly Column<Reading>[] = [
   column.text('It is', ({ kind }) => kind?.replaceAll('-', ' ') ?? '', '8rem'),
   column.id('Wallet', ({ wallet }) => wallet),
   column.text('Block', ({ block }) => block, '8rem'),
-  column.money('Holds', ({ balance }) => balance, eth),
-  column.money('In the books', ({ booked }) => booked, eth),
-  column.money('Difference', ({ difference }) => difference, eth),
+  column.money('Holds', ({ balance }) => balance, eth, '15rem'),
+  column.money('In the books', ({ booked }) => booked, eth, '15rem'),
+  column.money('Difference', ({ difference }) => difference, eth, '15rem'),
 ];
 
 /** What each settler holds on the chain, against the books. A difference is posted by who accepts it. */
