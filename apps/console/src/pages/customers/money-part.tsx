@@ -17,7 +17,7 @@ import { ApplyCredit } from './apply-credit.js';
 import type { Account } from './customers.js';
 import { type Customer, useDirectory } from './directory.js';
 
-export type Invoice = components['schemas']['InvoiceSummary'];
+type Invoice = components['schemas']['InvoiceSummary'];
 
 /** What was invoiced, paid and is owed. */
 export function MoneyPart({ account }: { readonly account: Account }) {

@@ -11,7 +11,7 @@ import { TokenMoney } from '../../ui/token-money.js';
 import { Badge, Id, Moment } from '../../ui/values.js';
 import { flowName } from './words.js';
 
-export type Payment = components['schemas']['Payment'];
+type Payment = components['schemas']['Payment'];
 
 const states = ['claimed', 'served', 'settling', 'settled', 'final', 'failed', 'expired'] as const;
 const address = /^0x[0-9a-f]{40}$/i;
