@@ -13,14 +13,14 @@ function flatten(value: unknown, path = '', into = new Map<string, unknown>()): 
   return into;
 }
 
-export interface Difference {
+interface Difference {
   readonly path: string;
   readonly before: string;
   readonly after: string;
 }
 
 /** What an act changed, by member. */
-export function differences(before: unknown, after: unknown): readonly Difference[] {
+function differences(before: unknown, after: unknown): readonly Difference[] {
   const [old, now] = [flatten(before ?? {}), flatten(after ?? {})];
   return [...new Set([...old.keys(), ...now.keys()])]
     .filter((path) => path !== '' && say(old.get(path)) !== say(now.get(path)))

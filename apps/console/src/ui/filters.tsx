@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { useSearchParams } from 'wouter';
 import { Field } from './fields.js';
 
@@ -42,13 +42,21 @@ interface SearchFieldProps {
 /** A text that is searched for while it is typed; `/` goes to the first of a page. */
 export function SearchField({ label, value, onChange, hint }: SearchFieldProps) {
   const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
+  const asked = useRef(value);
+  // What comes back is what was asked for some letters ago; what somebody else asked for is shown.
+  useEffect(() => {
+    if (value !== asked.current) setText(value);
+    asked.current = value;
+  }, [value]);
   useEffect(() => {
     const wanted = text.trim();
-    if (wanted === value) return undefined;
-    const timer = setTimeout(() => onChange(wanted), pauseMs);
+    if (wanted === asked.current) return undefined;
+    const timer = setTimeout(() => {
+      asked.current = wanted;
+      onChange(wanted);
+    }, pauseMs);
     return () => clearTimeout(timer);
-  }, [text, value, onChange]);
+  }, [text, onChange]);
   return (
     <Field
       label={label}

@@ -22,7 +22,7 @@ function Contracts({ account, directory }: { readonly account: Account; readonly
   const contracts = directory.contracts(account.id);
   const customer = directory.customerOf(account.id);
   const setUp = (
-    <Link className="button" href="/invoices/setup">
+    <Link className="button" href="/invoices/setup/contracts">
       Customers and contracts
     </Link>
   );
@@ -37,7 +37,16 @@ function Contracts({ account, directory }: { readonly account: Account; readonly
           empty="No contract names this account: its months are drafted, and no invoice of it can be final."
         />
       </Section>
-      <Section title="Customer">
+      <Section
+        title="Customer"
+        actions={
+          customer === undefined ? undefined : (
+            <Link className="button quiet" href={`/invoices/customers/${customer.id}`}>
+              Its page
+            </Link>
+          )
+        }
+      >
         {customer === undefined ? <Empty>Nobody is invoiced for this account.</Empty> : <MasterData of={customer} />}
       </Section>
     </>

@@ -1,6 +1,6 @@
 import type { components } from '@keyfare/api-types/billing';
 import { useState } from 'react';
-import { useLocation } from 'wouter';
+import { Link, useLocation } from 'wouter';
 import { billing, ok } from '../../api/client.js';
 import { useEndless, useMay, useRead } from '../../api/hooks.js';
 import { toMicros } from '../../format/money.js';
@@ -17,7 +17,7 @@ import { ApplyCredit } from './apply-credit.js';
 import type { Account } from './customers.js';
 import { type Customer, useDirectory } from './directory.js';
 
-export type Invoice = components['schemas']['InvoiceSummary'];
+type Invoice = components['schemas']['InvoiceSummary'];
 
 /** What was invoiced, paid and is owed. */
 export function MoneyPart({ account }: { readonly account: Account }) {
@@ -26,6 +26,11 @@ export function MoneyPart({ account }: { readonly account: Account }) {
   return (
     <>
       <Invoices account={account} />
+      {account.plan.overage === 'x402' ? (
+        <p>
+          <Link href={`/payments?account=${account.id}`}>Payments by wallet, for what was beyond its plan</Link>
+        </p>
+      ) : null}
       <Shown of={directory} what="Reading contracts">
         {() =>
           customer === undefined ? (

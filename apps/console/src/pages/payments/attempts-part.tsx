@@ -1,9 +1,10 @@
 import type { components } from '@keyfare/api-types/gate';
 import { useState } from 'react';
-import { useLocation } from 'wouter';
+import { Link, useLocation } from 'wouter';
 import { gate, ok } from '../../api/client.js';
 import { useEndless } from '../../api/hooks.js';
 import { tokenAmount } from '../../format/token.js';
+import { Button } from '../../ui/button.js';
 import { Field, Select } from '../../ui/fields.js';
 import { SearchField, useFilters } from '../../ui/filters.js';
 import { type Column, Table } from '../../ui/table.js';
@@ -11,7 +12,7 @@ import { TokenMoney } from '../../ui/token-money.js';
 import { Badge, Id, Moment } from '../../ui/values.js';
 import { flowName } from './words.js';
 
-export type Payment = components['schemas']['Payment'];
+type Payment = components['schemas']['Payment'];
 
 const states = ['claimed', 'served', 'settling', 'settled', 'final', 'failed', 'expired'] as const;
 const address = /^0x[0-9a-f]{40}$/i;
@@ -73,6 +74,14 @@ export function AttemptsPart() {
         <Field label="From" type="date" value={from} onChange={(value) => filters.set({ from: value })} />
         <Field label="To" type="date" value={to} onChange={(value) => filters.set({ to: value })} />
       </search>
+      {account === '' ? null : (
+        <p className="note">
+          Only those of <Link href={`/customers/${account}`}>{account}</Link>, beyond its plan.{' '}
+          <Button look="quiet" onPress={() => filters.set({ account: '' })}>
+            Show all
+          </Button>
+        </p>
+      )}
       <Table
         name="payments"
         columns={columns}

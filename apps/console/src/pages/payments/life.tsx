@@ -29,7 +29,7 @@ export function Life({ payment }: { readonly payment: PaymentDetail }) {
       title: titles[step.step],
       state: bad.has(step.step) ? 'failed' : 'done',
       at: step.at,
-      children: detailOf(step, payment),
+      children: details[step.step](step, payment),
     }),
   );
   return <Steps of={[...told, ...toCome(payment)]} />;
@@ -42,25 +42,20 @@ function toCome({ state, steps }: PaymentDetail): readonly Step[] {
   return open.map((name, index) => ({ title: titles[name], state: index === 0 ? 'now' : 'open' }));
 }
 
-function detailOf(step: Told, payment: PaymentDetail): ReactNode {
-  switch (step.step) {
-    case 'claimed':
-      return 'Amount, payee, network, time and signature were right, the transfer was simulated and the balance was there.';
-    case 'served':
-      return servedWords(payment);
-    case 'sent':
-      return <Sent transaction={step.transaction} payment={payment} />;
-    case 'mined':
-      return <Mined step={step} payment={payment} />;
-    case 'final':
-      return 'So many blocks are on top of it that it cannot be dropped.';
-    case 'refund-due':
-      return <Link href="/payments?part=refunds">To the refunds</Link>;
-    case 'failed':
-    case 'expired':
-      return 'Nothing moved, and nothing will with this authorization.';
-  }
-}
+const nothing = (): ReactNode => 'Nothing moved, and nothing will with this authorization.';
+
+/** What is said below each step. */
+const details: Readonly<Record<Name, (step: Told, payment: PaymentDetail) => ReactNode>> = {
+  claimed: () =>
+    'Amount, payee, network, time and signature were right, the transfer was simulated and the balance was there.',
+  served: (_, payment) => servedWords(payment),
+  sent: ({ transaction }, payment) => <Sent transaction={transaction} payment={payment} />,
+  mined: (step, payment) => <Mined step={step} payment={payment} />,
+  final: () => 'So many blocks are on top of it that it cannot be dropped.',
+  failed: nothing,
+  expired: nothing,
+  'refund-due': () => <Link href="/payments?part=refunds">To the refunds</Link>,
+};
 
 const servedWords = ({ flow }: PaymentDetail): string => {
   if (flow === 'deferred') return 'On the promise of the signature; the money is collected later, with others.';

@@ -27,7 +27,7 @@ const kindNames: Readonly<Record<EntryKind, string>> = {
   reversed: 'Settlement that the chain dropped',
 };
 
-export const kindOf = ({ header }: Shown): EntryKind | undefined => kinds[String(header['typ'])];
+const kindOf = ({ header }: Shown): EntryKind | undefined => kinds[String(header['typ'])];
 
 export const kindName = (shown: Shown): string => {
   const kind = kindOf(shown);

@@ -25,7 +25,7 @@ const Place = ({ entry }: { readonly entry: Entry }) => (
     {entry.refused === null ? null : (
       <p className="note" role="note">
         <Badge state="refused" tone="bad" /> <code>{entry.refused.fault}</code> {entry.refused.detail} Nothing of it is
-        in the books. <Link href="/operations">Readmit it</Link>
+        in the books. <Link href="/operations/entries">Readmit it</Link>
       </p>
     )}
     <Facts

@@ -6,6 +6,7 @@ import { Field } from '../../ui/fields.js';
 import { Section } from '../../ui/page.js';
 import { Empty, Shown } from '../../ui/states.js';
 import { Badge, Id } from '../../ui/values.js';
+import { DigestCheck } from './digest-check.js';
 import { check, kindName, read, type Verdict } from './document.js';
 import { Members } from './members.js';
 import { reasonWords } from './words.js';
@@ -22,6 +23,7 @@ export function Proof({ jws }: { readonly jws: string }) {
       </Section>
     );
   }
+  const digest = shown.payload['responseDigest'];
   return (
     <>
       <Section title={kindName(shown)}>
@@ -39,6 +41,7 @@ export function Proof({ jws }: { readonly jws: string }) {
           }}
         </Shown>
         <Members of={shown.payload} caption="What it says" />
+        {typeof digest === 'string' ? <DigestCheck key={digest} digest={digest} /> : null}
       </Section>
       <details className="section">
         <summary>Header, raw form, and keys of your own</summary>
