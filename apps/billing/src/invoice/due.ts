@@ -13,10 +13,9 @@ export interface DueDraft {
 /**
  * What is to be drawn up at `now`: of every month that is over, the drafts that are missing or have not all the charges
  * and terms that the books hold by now. So a night that nobody was there for is made up for, a call that was read late
- * is on the next draft, and what did not change costs nothing. An account without a call, a price,
- * a commit and an adjustment has none.
- * An account whose contract has ended gets its last draft
- * as soon as the log has been read past the end, in the running month. What is no draft any more is left alone.
+ * is on the next draft, and what did not change costs nothing. An account without a call, a price, a commit and an
+ * adjustment has none. An account whose contract has ended gets its last draft as soon as the log has been read past
+ * the end, in the running month. What is no draft any more is left alone.
  */
 export async function readDueDrafts(sql: Sql, now: Date): Promise<readonly DueDraft[]> {
   const current = monthOf(now).start;
