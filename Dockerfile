@@ -65,7 +65,7 @@ FROM program AS billing
 ENV PORT=3001
 EXPOSE 3001
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD ["node", "docker/healthy.mjs", "http", "3001"]
-CMD ["node", "apps/billing/dist/src/main.js"]
+CMD ["node", "--max-semi-space-size=64", "apps/billing/dist/src/main.js"]
 
 FROM program AS api
 ENV PORT=3000

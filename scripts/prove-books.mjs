@@ -32,7 +32,12 @@ async function readCut(books) {
   const tills = (await books.query('select * from billing.chain_cursor order by watch')).rows;
   const readmitted = (await books.query('select place, after_place, nth from billing.readmission')).rows;
   const turns = new Map(readmitted.map(({ place, after_place, nth }) => [place, [BigInt(after_place), BigInt(nth)]]));
-  return { place: BigInt(cursor?.place ?? 0), tills, turns };
+  // What contracts have agreed on is in no log: the books are its source.
+  const prices = await books.query(
+    `select c.account, c.ends_at, p.sku, p.unit_price, p.valid_from
+      from billing.contract_price p join billing.contract c on c.id = p.contract_id order by p.valid_from`,
+  );
+  return { place: BigInt(cursor?.place ?? 0), tills, turns, prices: prices.rows };
 }
 
 // The log.
@@ -108,25 +113,30 @@ function termsAt(book, at) {
 }
 
 /** A call by key: null for one that nothing is sold to. `used` is what its month had used before. */
-function rateCall({ usage_occurred_at: at, usage_units }, book, used) {
+function rateCall({ usage_occurred_at: at, usage_account: account, usage_units, said }, book, { used, prices }) {
   const terms = termsAt(book, at)?.said;
   if (terms === undefined || (terms.endsAt !== undefined && at.getTime() >= terms.endsAt * 1000)) return null;
   const left = BigInt(terms.includedUnits) - used;
   const units = BigInt(usage_units);
   const included = left <= 0n ? 0n : left < units ? left : units;
-  const price = terms.overage === 'invoice' ? BigInt(terms.overagePrice) : 0n;
+  const agreed = prices.filter(
+    (price) =>
+      price.account === account && price.sku === said.sku && price.valid_from <= at && at < (price.ends_at ?? Infinity),
+  );
+  const own = agreed.at(-1)?.unit_price ?? terms.overagePrice;
+  const price = terms.overage === 'invoice' ? BigInt(own) : 0n;
   return { included, overage: units - included, price, amount: (units - included) * price };
 }
 
 /** Every charge that the entries come to, and what became of each payment. */
-function walk(entries, codeOf) {
+function walk(entries, codeOf, prices) {
   const [books, used, charges, payments] = [new Map(), new Map(), [], new Map()];
   for (const entry of entries) {
     const { said, kind, usage_account: account, usage_period_start: month } = entry;
     if (kind === 'terms') books.set(said.account, [...(books.get(said.account) ?? []), entry]);
     else if (kind === 'call' && said.rail === 'key') {
       const key = `${account} ${month.toISOString()}`;
-      const rated = rateCall(entry, books.get(account) ?? [], used.get(key) ?? 0n);
+      const rated = rateCall(entry, books.get(account) ?? [], { used: used.get(key) ?? 0n, prices });
       if (rated === null) continue;
       used.set(key, (used.get(key) ?? 0n) + BigInt(entry.usage_units));
       charges.push({ entry, asset: 'USD', ...rated });
@@ -232,7 +242,7 @@ async function expect(log, cut) {
   const codes = new Map();
   for (const { asset } of cut.tills) codes.set(asset, await readSymbol(asset));
   const entries = await readEntries(log, cut);
-  const { charges, payments } = walk(entries, (token) => codes.get(token));
+  const { charges, payments } = walk(entries, (token) => codes.get(token), cut.prices);
   for (const charge of charges) addCharge(figures, charge);
   const suffix = (token) => (codes.get(token) === 'USDC' ? '' : `-${codes.get(token)?.toLowerCase()}`);
   const claims = new Map();

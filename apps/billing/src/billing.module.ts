@@ -35,6 +35,8 @@ import { ForwardController } from './console/forward.controller.js';
 import { SessionController } from './console/session.controller.js';
 import { Touches } from './console/touches.js';
 import { ContractController } from './customer/contract.controller.js';
+import { ContractTermsController } from './customer/contract-terms.controller.js';
+import { ContractTerms } from './customer/contract-terms.js';
 import { CustomerController } from './customer/customer.controller.js';
 import { MasterData } from './customer/master-data.js';
 import { SellerController } from './customer/seller.controller.js';
@@ -214,6 +216,7 @@ const rooms: Provider[] = [
   Adjustments,
   Adjusting,
   MasterData,
+  ContractTerms,
   BankAccounts,
   BankPayments,
   BankStatements,
@@ -262,6 +265,7 @@ export class BillingModule {
         SellerController,
         CustomerController,
         ContractController,
+        ContractTermsController,
         TaxRateController,
         BankAccountController,
         BankStatementController,

@@ -17,6 +17,8 @@ import { MonthSignOffEntity } from './close/month-sign-off.entity.js';
 import { CustomerSessionEntity } from './console/customer-session.entity.js';
 import { LetCustomersIn1799000000990 } from './console/customer-session.migration.js';
 import { ContractEntity } from './customer/contract.entity.js';
+import { ContractCommitEntity, ContractPriceEntity } from './customer/contract-terms.entity.js';
+import { PriceContracts1799000000964 } from './customer/contract-terms.migration.js';
 import { NameCountries1799000000963 } from './customer/country.migration.js';
 import { CustomerEntity } from './customer/customer.entity.js';
 import { CreateCustomer1799000000500 } from './customer/customer.migration.js';
@@ -42,6 +44,7 @@ import { InvoicePaymentEntity } from './invoice/invoice-payment.entity.js';
 import { InvoiceReleaseEntity } from './invoice/invoice-release.entity.js';
 import { LiveInvoices1799000000510 } from './invoice/life.migration.js';
 import { NumberSeriesEntity } from './invoice/number-series.entity.js';
+import { PayAhead1799000000965 } from './invoice/prepaid.migration.js';
 import { UndonePaymentEntity } from './invoice/undone-payment.entity.js';
 import { AssetEntity } from './ledger/asset.entity.js';
 import { BalanceDayEntity, BalanceEntity, WalletDayEntity } from './ledger/balance.entity.js';
@@ -96,6 +99,8 @@ import { billingRole, jobsSchema, schema } from './schema.js';
 import { CreditRefunds1799000000942 } from './treasury/credit.migration.js';
 import { ReadGas1799000000941 } from './treasury/gas.migration.js';
 import { GasReadingEntity } from './treasury/gas-reading.entity.js';
+import { GasSpentEntity } from './treasury/gas-spent.entity.js';
+import { KeepGas1799000000988 } from './treasury/gas-spent.migration.js';
 import { WalletEntity } from './treasury/wallet.entity.js';
 import { KnowWallets1799000000940 } from './treasury/wallet.migration.js';
 
@@ -135,6 +140,8 @@ const entities = [
   SellerEntity,
   CustomerEntity,
   ContractEntity,
+  ContractPriceEntity,
+  ContractCommitEntity,
   TaxRateEntity,
   BankAccountEntity,
   BankPaymentEntity,
@@ -144,6 +151,7 @@ const entities = [
   ReminderInvoiceEntity,
   WalletEntity,
   GasReadingEntity,
+  GasSpentEntity,
   BreakEntity,
   BreakCommentEntity,
   BreakEventEntity,
@@ -199,7 +207,10 @@ const migrations = [
   WriteReminders1799000000961,
   AdjustInvoices1799000000962,
   NameCountries1799000000963,
+  PriceContracts1799000000964,
+  PayAhead1799000000965,
   KnowSessions1799000000980,
+  KeepGas1799000000988,
   FindRarities1799000000989,
   LetCustomersIn1799000000990,
 ];

@@ -8,7 +8,7 @@ export function openAdjustments(account?: string): string {
   const some = account === undefined ? '' : `and a.account = ${account}`;
   return `
   adjusting as (
-    select a.id, a.account, a.description, a.amount, a.made_at, a.amount - coalesce(taken.amount, 0) as "left",
+    select a.id, a.account, a.description, a.amount, a.prepaid, a.made_at, a.amount - coalesce(taken.amount, 0) as "left",
       (select min(m) at time zone 'utc' from generate_series(a.period_start at time zone 'utc',
         greatest(a.period_start, newest.period_start) at time zone 'utc' + interval '1 month', interval '1 month') as m
         where not exists (

@@ -144,4 +144,60 @@ describe('an adjustment', () => {
       items: [{ month: '2026-12', total: '2.500000', receipts: '0' }],
     });
   });
+
+  it('that is paid ahead is deferred, and later invoices draw on it until nothing is left', async () => {
+    const customer = await books.drafts('acct_1');
+    const [, made] = await books.post('/adjustments', {
+      ...adjustment,
+      kind: 'prepaid',
+      amount: '16',
+      description: 'Year',
+    });
+    expect(made).toMatchObject({ kind: 'prepaid', state: 'open' });
+    const [bought] = await finalize('2026-10');
+    expect(bought).toMatchObject({ payable: '26.00' });
+    expect(await balances(world)).toMatchObject({
+      'prepaid:acct_1': '-16000000',
+      [`receivable:${customer}`]: '26000000',
+    });
+    for (const [month, payable, left] of [
+      ['2026-11', '0.00', '-6000000'],
+      ['2026-12', '4.00', undefined],
+    ] as const) {
+      world.clock.set(month === '2026-11' ? '2026-12-02T03:00:00Z' : '2027-01-02T03:00:00Z');
+      await books.reconcile();
+      await service.app.get(DraftsJob).run();
+      expect(await finalize(month)).toMatchObject([{ payable }]);
+      expect((await balances(world))['prepaid:acct_1']).toBe(left);
+    }
+    const statement = await service.call(
+      '/reports/general-ledger?ledgerAccount=prepaid:acct_1&from=2026-10-01&to=2027-01-31',
+    );
+    const { items } = statement.body as { items: readonly { balance: string }[] };
+    expect(items.map(({ balance }) => balance)).toEqual([
+      '0.000000',
+      '-16.000000',
+      '-6.000000',
+      '0.000000',
+      '0.000000',
+    ]);
+    // What was used cannot be given back.
+    const path = `/invoices/${String(bought?.['id'])}`;
+    expect(await books.post(`${path}/void`)).toMatchObject([409, { code: 'invoice/conflict' }]);
+    const back = { reason: 'back', lines: [{ line: 3, amount: '0.01' }] };
+    expect(await books.post(`${path}/credit-notes`, back)).toMatchObject([409, { code: 'credit-note/too-much' }]);
+    expect(await books.post(`${path}/credit-notes`, { ...back, lines: [{ line: 2, amount: '1' }] })).toMatchObject([
+      200,
+      {},
+    ]);
+    // A draw that is given back can be used again.
+    const december = (await service.call('/invoices?month=2026-12')).body as { items: { id: string }[] };
+    expect(await books.post(`/invoices/${december.items[0]?.id}/credit-notes`, { reason: 'all' })).toMatchObject([
+      200,
+      { total: '4.00' },
+    ]);
+    expect((await balances(world))['prepaid:acct_1']).toBe('-6000000');
+    expect(await books.reconcile()).toEqual([]);
+    expect((await proveBooks(world)).differences).toEqual([]);
+  });
 });

@@ -112,7 +112,9 @@ describe('one entry of the log', () => {
     });
     const { journals } = body as { journals: { source: string }[] };
     const transfers = journals.filter(({ source }) => source.startsWith('transfer:'));
-    expect([journals.length, transfers.length]).toEqual([3, 2]);
+    // Two where the transfer was read first: it is identified later.
+    expect([1, 2]).toContain(transfers.length);
+    expect(journals.length).toBe(transfers.length + 1);
   });
 
   it('that was refused: why, and the open breaks that name it; nothing of it is in the books', async () => {

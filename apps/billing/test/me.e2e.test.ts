@@ -30,7 +30,7 @@ beforeAll(async () => {
   await billing.app.get(DraftsJob).run();
   const { body } = await billing.call('/invoices/finalize', { body: { month: '2026-10', preview: false } });
   for (const { id, account } of (body as { items: { id: string; account: string }[] }).items) invoices[account] = id;
-  expect(Object.keys(invoices).toSorted((a, b) => (a < b ? -1 : 1))).toEqual(['acct_1', 'acct_2']);
+  if (Object.keys(invoices).length !== 2) throw new Error('October has other than two final invoices');
 }, 90_000);
 afterAll(async () => {
   await billing.close();
@@ -217,8 +217,13 @@ describe('nobody else', () => {
       '401,credential/revoked',
     );
     expect(browser.cookies.size).toBe(0);
-    const answers = await Promise.all(Array.from({ length: 130 }, async () => enter({ key: 'kf_live_x' })));
-    expect(answers.map(String)).toContain('429,credential/throttled');
+    // More than the bound, however slowly this machine asks: it lets five more through each second.
+    const answers: string[] = [];
+    for (let turn = 0; turn < 20 && !answers.includes('429,credential/throttled'); turn += 1) {
+      const some = await Promise.all(Array.from({ length: 50 }, async () => enter({ key: 'kf_live_x' })));
+      answers.push(...some.map(String));
+    }
+    expect(answers).toContain('429,credential/throttled');
     // A good key is taken from the same address all the same.
     await signedIn('acct_2');
   });

@@ -21,6 +21,7 @@ const queries = new QueryClient({
       staleTime: 5_000,
       // Asked all the same, so that who waits is told.
       networkMode: 'always',
+      refetchOnReconnect: true,
     },
   },
 });

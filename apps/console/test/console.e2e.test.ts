@@ -1,8 +1,29 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { AxeResults } from './axe.js';
-import { openWorld, type Person, password, type World } from './world.js';
+import { journeys } from './journeys.js';
+import { openWorld, type Person, password, settled, type World } from './world.js';
 
-const pages = ['/', '/reconciliation'] as const;
+const require = createRequire(import.meta.url);
+
+const pages = [
+  '/',
+  '/reconciliation',
+  '/invoices',
+  '/invoices/run',
+  '/invoices/bank',
+  '/invoices/setup',
+  '/ledger',
+  '/ledger/journal',
+  '/ledger/reports/revenue',
+  '/ledger/files',
+  '/operations',
+  '/operations/treasury',
+  '/operations/entries',
+  '/operations/audit',
+  '/operations/operators',
+] as const;
 
 describe('the console in a real Chromium', () => {
   let world: World;
@@ -66,7 +87,7 @@ describe('the console in a real Chromium', () => {
     await page.getByRole('heading', { name: 'Today' }).waitFor();
     for (const path of pages) {
       await page.goto(`/console${path}`);
-      await page.waitForLoadState('networkidle');
+      await settled(page);
     }
     expect({ foreign, complaints }).toEqual({ foreign: [], complaints: [] });
   }, 90_000);
@@ -155,8 +176,12 @@ describe('the console in a real Chromium', () => {
     await dialog.getByLabel('Password').fill(password);
     await dialog.getByRole('button', { name: 'Sign in' }).click();
     await dialog.waitFor({ state: 'detached' });
-    if (await comment.isEnabled()) await comment.click();
-    await page.getByRole('listitem').filter({ hasText: 'half a sentence' }).waitFor();
+    const said = page.getByRole('listitem').filter({ hasText: 'half a sentence' });
+    // Where the click was what had been refused, it is sent again by itself.
+    if ((await page.getByLabel('Comment').inputValue()) !== '' && (await said.count()) === 0) {
+      await comment.click({ timeout: 5_000 }).catch(() => undefined);
+    }
+    await said.waitFor();
     expect(await page.getByLabel('Comment').inputValue()).toBe('');
   }, 90_000);
 
@@ -186,9 +211,9 @@ describe('the console in a real Chromium', () => {
     await page.getByRole('link', { name: 'Reconciliation', exact: true }).click();
     await page.getByText('The connection is lost.').first().waitFor();
     await page.context().setOffline(false);
-    await page.getByRole('button', { name: 'Try again' }).first().click();
     await page.getByRole('grid', { name: 'breaks' }).waitFor();
-    expect(await page.getByText('The connection is lost.').count()).toBe(0);
+    await page.getByText('The connection is lost.').first().waitFor({ state: 'detached' });
+    expect(await page.getByRole('button', { name: 'Try again' }).count()).toBe(0);
   }, 90_000);
 
   it.each(['light', 'dark'] as const)(
@@ -198,7 +223,7 @@ describe('the console in a real Chromium', () => {
       const findings: string[] = [];
       for (const path of pages) {
         await page.goto(`/console${path}`);
-        await page.waitForLoadState('networkidle');
+        await settled(page);
         findings.push(...(await new AxeResults(page).serious()).map((finding) => `${path}: ${finding}`));
       }
       expect(findings).toEqual([]);
@@ -211,7 +236,7 @@ describe('the console in a real Chromium', () => {
     const wide: string[] = [];
     for (const path of pages) {
       await page.goto(`/console${path}`);
-      await page.waitForLoadState('networkidle');
+      await settled(page);
       if (await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth)) wide.push(path);
     }
     expect(wide).toEqual([]);
@@ -232,4 +257,16 @@ describe('the console in a real Chromium', () => {
     },
     60_000,
   );
+
+  it('knows the API as it is: its types are of the documents that both programs serve', async () => {
+    for (const [of, name] of [
+      ['billing', 'billing'],
+      ['api', 'gate'],
+    ] as const) {
+      const kept = JSON.parse(readFileSync(require.resolve(`@keyfare/api-types/${name}.json`), 'utf8')) as unknown;
+      expect(await world.ask('/openapi.json', { of })).toEqual(kept);
+    }
+  });
+
+  journeys(() => world);
 });

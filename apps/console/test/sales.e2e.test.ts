@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Locator } from 'playwright-core';
 import { AxeResults } from './axe.js';
-import { openWorld, type Person, type World } from './world.js';
+import { openWorld, type Person, settled, type World } from './world.js';
 
 interface List<T> {
   readonly items: readonly T[];
@@ -174,7 +174,9 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
   }, 60_000);
 
   it('lets two people pay money back: who proposed cannot approve, and what keeps the money is said', async () => {
-    const { items } = await world.ask<List<{ entry: string; issuedAt: string }>>('/reports/refunds?month=2026-10');
+    const { items } = await world.ask<List<{ entry: string; issuedAt: string }>>(
+      `/reports/refunds?month=${world.month}`,
+    );
     const [due] = items;
     expect(due).toBeDefined();
     const month = due?.issuedAt.slice(0, 7) ?? '';
@@ -202,12 +204,9 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
   }, 120_000);
 
   it('shows a payment from its presentation to its last block, and why one was refused', async () => {
-    const { items } = await world.ask<List<{ id: string; state: string }>>(
-      '/admin/payments?from=2026-09-01T00:00:00Z',
-      {
-        of: 'api',
-      },
-    );
+    const { items } = await world.ask<List<{ id: string; state: string }>>(`/admin/payments?from=${world.from}`, {
+      of: 'api',
+    });
     const final = items.find(({ state }) => state === 'final');
     const failed = items.find(({ state }) => state === 'failed' || state === 'expired');
     const page = await world.open(viewer, `/payments/${final?.id ?? ''}`);
@@ -222,7 +221,7 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
 
   it('proves a receipt in the page: genuine with the published keys, not with one letter changed, without a server', async () => {
     const { items } = await world.ask<List<{ entry: string | null; flow: string | null }>>(
-      '/reports/settlements?month=2026-10',
+      `/reports/settlements?month=${world.month}`,
     );
     const id = items.find(({ entry, flow }) => entry !== null && flow === 'settled')?.entry ?? '';
     const page = await world.open(viewer, '/receipts');
@@ -261,8 +260,7 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
       '/payments?part=refunds',
     ]) {
       await page.goto(`/console${path}`);
-      await page.getByRole('heading', { level: 1 }).waitFor();
-      await page.waitForLoadState('networkidle');
+      await settled(page);
       const names = await page.locator('main').getByRole('button').allInnerTexts();
       forbidden.push(
         ...names.filter((name) =>
@@ -280,8 +278,7 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
     const wide: string[] = [];
     for (const path of ['/customers', `/customers/${long.id}`, `/customers/${arabic.id}`, '/prices/plans/starter']) {
       await page.goto(`/console${path}`);
-      await page.getByRole('heading', { level: 1 }).waitFor();
-      await page.waitForLoadState('networkidle');
+      await settled(page);
       if (await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth)) wide.push(path);
     }
     expect(wide).toEqual([]);
@@ -292,7 +289,7 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
     'has no serious finding of axe on any of these pages, %s',
     async (colorScheme) => {
       const [account] = await accounts('Customer');
-      const payments = await world.ask<List<{ id: string }>>('/admin/payments?from=2026-09-01T00:00:00Z', {
+      const payments = await world.ask<List<{ id: string }>>(`/admin/payments?from=${world.from}`, {
         of: 'api',
       });
       const payment = payments.items[0]?.id ?? '';
@@ -303,7 +300,7 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
         ...['usage', 'keys', 'contract', 'money', 'history'].map(
           (part) => `/customers/${account?.id ?? ''}?part=${part}`,
         ),
-        ...['attempts', 'batches', 'exposure', 'refunds'].map((part) => `/payments?part=${part}&month=2026-10`),
+        ...['attempts', 'batches', 'exposure', 'refunds'].map((part) => `/payments?part=${part}&month=${world.month}`),
         `/payments/${payment}`,
         '/receipts',
         `/receipts?id=${payment}`,
@@ -313,8 +310,7 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
         '/prices/products/forecast',
       ]) {
         await page.goto(`/console${path}`);
-        await page.getByRole('heading', { level: 1 }).waitFor();
-        await page.waitForLoadState('networkidle');
+        await settled(page);
         findings.push(...(await new AxeResults(page).serious()).map((finding) => `${path}: ${finding}`));
       }
       expect(findings).toEqual([]);

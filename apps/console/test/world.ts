@@ -19,7 +19,12 @@ export interface Person {
 export interface World {
   readonly billing: string;
   readonly api: string;
+  /** Of an account that has not called yet. */
+  readonly demoKey: string;
   readonly browser: Browser;
+  /** The last month of the history, as in 2026-10, and the start of its first. */
+  readonly month: string;
+  readonly from: string;
   /** Asks the API or billing as the owner. */
   ask<T>(
     path: string,
@@ -48,8 +53,8 @@ export async function openWorld(): Promise<World> {
     env: { ...process.env, KEYFARE_HOME: home },
   });
   const ended = new Promise((resolve) => void stack.once('exit', resolve));
-  const { api, billing, adminToken } = JSON.parse(await firstLine(stack)) as Record<
-    'api' | 'billing' | 'adminToken',
+  const { api, billing, adminToken, demoKey } = JSON.parse(await firstLine(stack)) as Record<
+    'api' | 'billing' | 'adminToken' | 'demoKey',
     string
   >;
   const browser = await openBrowser();
@@ -77,6 +82,9 @@ export async function openWorld(): Promise<World> {
   };
   return {
     api,
+    demoKey,
+    month: monthsBack(1),
+    from: `${monthsBack(2)}-01T00:00:00Z`,
     billing,
     browser,
     ask,
@@ -109,6 +117,18 @@ export async function openWorld(): Promise<World> {
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+/** A month of the history: it ends with the month before the running one. */
+function monthsBack(count: number): string {
+  const now = new Date();
+  return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - count)).toISOString().slice(0, 7);
+}
+
+/** Waits until the page has read what it shows. */
+export async function settled(page: Page): Promise<void> {
+  await page.getByRole('heading', { level: 1 }).waitFor();
+  await page.waitForFunction(() => document.querySelector('.spinner, progress:not([value])') === null);
 }
 
 /** The first line that a program says; it goes on. */

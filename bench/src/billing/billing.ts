@@ -1,7 +1,9 @@
+import type { SqlPool } from '@keyfare/db/sql';
 import { measurePrimitives } from '../floor.js';
 import type { Report } from '../report.js';
 import { type Books, startBooks } from './books.js';
 import { benchIntake, checkCost, residentMb } from './intake.js';
+import { fillLargeBooks } from './large-books.js';
 import { benchReconcile } from './reconcile.js';
 import { benchReports } from './reports.js';
 
@@ -14,7 +16,7 @@ const million = 1_000_000;
 export async function benchBilling({ full }: { readonly full: boolean }): Promise<Report> {
   const { insert } = await measurePrimitives();
   const check = Math.min(checkCost(1_000), checkCost(1_000));
-  const reports = await withBooks(async (books) => benchReports(books, million));
+  const reports = await withBooks(benchReports, (sql) => fillLargeBooks(sql, million));
   return withBooks(async (books) => {
     const intake = await benchIntake(books);
     const reconcile = await benchReconcile(books, full ? [...sizes, million] : sizes);
@@ -41,8 +43,8 @@ export async function benchBilling({ full }: { readonly full: boolean }): Promis
   });
 }
 
-async function withBooks<T>(work: (books: Books) => Promise<T>): Promise<T> {
-  const books = await startBooks();
+async function withBooks<T>(work: (books: Books) => Promise<T>, fill?: (sql: SqlPool) => Promise<void>): Promise<T> {
+  const books = await startBooks(fill);
   try {
     return await work(books);
   } finally {

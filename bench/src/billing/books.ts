@@ -23,12 +23,16 @@ export interface Books {
   stop(): Promise<void>;
 }
 
-/** Starts PostgreSQL, both schemas, the API's keys over HTTP, and billing as it runs in production. */
-export async function startBooks(): Promise<Books> {
+/**
+ * Starts PostgreSQL, both schemas, the API's keys over HTTP, and billing as it runs in production: over empty books, or
+ * what `fill` has put there.
+ */
+export async function startBooks(fill?: (sql: SqlPool) => Promise<void>): Promise<Books> {
   const { server, pid: postgres, stop: stopPostgres } = await startFreshPostgres();
   await migrateGate(server.adminUrl);
   await migrateBilling(server.adminUrl);
   const sql = new SqlPool({ url: server.adminUrl, applicationName: 'bench', queryTimeoutMs: 600_000 });
+  await fill?.(sql);
   const log = await openBenchLog(sql);
   const keys = createServer((_request, response) => {
     response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: [log.jwk] }));
@@ -76,6 +80,8 @@ export async function startBooks(): Promise<Books> {
 
 async function startBilling(env: Readonly<Record<string, string>>): Promise<ChildProcess> {
   return fork(fileURLToPath(new URL('billing-server.js', import.meta.url)), {
+    // As in the image.
+    execArgv: ['--max-semi-space-size=64'],
     env: { ...process.env, NODE_ENV: 'development', ...env },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });

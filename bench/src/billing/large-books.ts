@@ -17,6 +17,11 @@ const payTo = `0x${'a'.repeat(40)}`;
 const settler = `0x${'b'.repeat(40)}`;
 const wallet = `usdc:${network}:${payTo}`;
 const receivable = `x402-receivable:${network}`;
+// UUIDs that say their version.
+const uuidOf = (text: string): string =>
+  `overlay(overlay(md5(${text}) placing '8' from 13 for 1) placing '8' from 17 for 1)::uuid`;
+const customerId = uuidOf(`'customer' || n`);
+const invoiceId = uuidOf(`'invoice' || n || '/' || m`);
 /** What looks at each row by itself: foreign keys and counts of movements. */
 const perRow = [
   'alter table billing.journal disable trigger journal_complete',
@@ -54,7 +59,6 @@ function statements(calls: number): readonly string[] {
       from bench_call order by g`,
     ...money,
     ...documents,
-    ...oneLargeInvoice,
     `insert into billing.feed_cursor (feed, place, log_as_of, complete_as_of) values ('api', 0, 1, now())
       on conflict (feed) do update set complete_as_of = excluded.complete_as_of`,
     'drop table bench_call',
@@ -70,7 +74,7 @@ const people = [
       now() - interval '1 year', 1, 0
     from generate_series(0, 199) as n`,
   `insert into billing.customer (id, legal_name, address, contacts, language, reporting_currency, payment_days, created_at)
-    select md5('customer' || n)::uuid, 'Bench ' || n || ', Inc.', 'Street ' || n, '[]', 'en', 'USD', 14, now()
+    select ${customerId}, 'Bench ' || n || ', Inc.', 'Street ' || n, '[]', 'en', 'USD', 14, now()
     from generate_series(0, 199) as n`,
   `insert into billing.wallet (network, address, kind, label, since, added_at, applied)
     values ('${network}', '${settler}', 'settler', 'settler', now() - interval '1 year', now(), true)`,
@@ -125,9 +129,9 @@ const documents = [
   `insert into billing.invoice (id, number, state, account, account_name, period_start, period_end, total, payable_cents,
       receipts, terms, digest, created_at, updated_at, series, sequence, customer_id, issued_at, due_on, subtotal_cents,
       tax_cents, document)
-    select md5('i' || n || m)::uuid, 'B-' || m || '-' || n, 'final', 'acct_' || n, 'Bench, Inc.', start,
+    select ${invoiceId}, 'B-' || m || '-' || n, 'final', 'acct_' || n, 'Bench, Inc.', start,
       start + interval '1 month', 5000000, 500, 1, 1, '\\x00', start + interval '1 month', start + interval '1 month', 'B' || m,
-      n + 1, md5('customer' || n)::uuid, start + interval '1 month', (start + interval '45 days')::date, 500, 0, '{}'
+      n + 1, ${customerId}, start + interval '1 month', (start + interval '45 days')::date, 500, 0, '{}'
     from generate_series(0, 199) as n, generate_series(1, 2) as m,
       lateral (select date_trunc('month', now(), 'UTC') - m * interval '1 month') as p (start)`,
   `insert into billing.break (id, class, keys, asset, amount, side, detail, status, resolution, resolved_by, resolved_at,
@@ -139,9 +143,14 @@ const documents = [
     from generate_series(1, 10000) as n`,
 ];
 
-/** An account with 100,000 calls in the month before the running one. */
 export const largeAccount = 'acct_large';
-const oneLargeInvoice = [
+
+/** Adds an account with 100,000 calls in the month before the running one. */
+export async function addLargeAccount(sql: SqlPool): Promise<void> {
+  for (const text of largeStatements) await sql.query({ text });
+}
+
+const largeStatements = [
   `insert into billing.terms (id, account, account_name, plan_id, plan_slug, plan_version, included_units, overage,
       overage_price, monthly_price, effective_at, revision, place)
     values (md5('${largeAccount}')::uuid, '${largeAccount}', 'Large, Inc.', 'plan_bench', 'bench', 1, 50, 'invoice', 250,

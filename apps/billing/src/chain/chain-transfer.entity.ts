@@ -12,6 +12,7 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
   where: 'authorizer is null and orphaned_at is null and to_address = pay_to',
 })
 @Index('chain_transfer_out', ['network', 'blockTime'], { where: 'orphaned_at is null and from_address = pay_to' })
+@Index('chain_transfer_from', ['fromAddress', 'blockTime'], { where: 'orphaned_at is null' })
 @Index('chain_transfer_dust', ['blockTime'], { where: 'dust' })
 @Index('chain_transfer_time', ['blockTime'], { where: 'authorizer is not null' })
 export class ChainTransferEntity {

@@ -60,10 +60,11 @@ export async function lookAt(
           select 1 from billing.feed_cursor where feed = 'api' and complete_as_of >= $2) as entries_read,
         -- The block that was read last is past the end of the month, and no transfer of the month may still be undone.
         (select count(*)::int from billing.chain_cursor c
-          where c.complete_as_of is null or c.complete_as_of < $2 or c.doubt is not null or exists (
-            select 1 from billing.chain_transfer t
-            where t.watch = c.watch and t.orphaned_at is null and t.block_time < $2
-              and t.block_number > c.finalized_number)) as wallets_behind,
+          where c.complete_as_of is null or c.complete_as_of < $2 or c.doubt is not null or (
+            -- The first one that may be undone is the oldest: a block is not older than the one before.
+            select t.block_time from billing.chain_transfer t
+            where t.watch = c.watch and t.orphaned_at is null and t.block_number > c.finalized_number
+            order by t.block_number limit 1) < $2) as wallets_behind,
         -- What is in no match at all, and should be, is a break.
         (select count(*)::int from billing.match m join billing.chain_transfer t on t.id = m.transfer_id
           where m.state = 'provisional' and t.block_time < $2) as provisional,

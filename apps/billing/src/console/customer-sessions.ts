@@ -65,7 +65,7 @@ export class CustomerSessions {
     return { token, account, expiresAt, holder };
   }
 
-  /** Null for a token that is none, or whose time or key has ended. 503 while nobody can say whether the key is good. */
+  /** Null for a token that is none, or whose time or key has ended. 503 while nobody knows whether the key is good. */
   async find(token: string, address: string): Promise<CustomerSession | null> {
     if (!tokenShape.test(token)) return null;
     const [row] = await this.sql.query<Row>({

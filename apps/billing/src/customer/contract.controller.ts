@@ -2,6 +2,7 @@ import { Problem } from '@keyfare/core/problem';
 import type { Sql } from '@keyfare/db/sql';
 import { Admin } from '@keyfare/gate/operators';
 import type { z } from 'zod';
+import { requirePricesKept } from './contract-terms.js';
 import { changeableRoutes } from './master-routes.js';
 import { changes, requests, views } from './views.js';
 
@@ -29,6 +30,8 @@ export class ContractController extends changeableRoutes({
       await this.data.find('seller', sellerId, tx);
     } else if (endsAt !== null && endsAt <= startsAt) {
       throw new Problem('contract/conflict', 'The contract would end before it starts.');
+    } else {
+      await requirePricesKept(tx, before, endsAt);
     }
     const time = { startsAt: new Date(startsAt), endsAt: endsAt === null ? null : new Date(endsAt) };
     await this.data.requireFree(tx, { account, ...time, ...(before !== null && { except: id }) });

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import {
   type EntryKind,
   type EntryPayloads,
@@ -51,7 +51,7 @@ export function checkRow(row: FeedRow, checker: Checker): Verdict {
   }
   const { jws } = entry;
   if (jws === null) return bad('receipt-missing', 'The entry has no document.');
-  if (!createHash('sha256').update(jws).digest().equals(entry.digest)) {
+  if (!hash('sha256', jws, 'buffer').equals(entry.digest)) {
     return bad('digest-mismatch', 'The document is not the one whose digest the log holds.');
   }
   return checkDocument({ ...entry, jws }, checker);

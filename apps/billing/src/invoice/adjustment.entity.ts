@@ -5,6 +5,7 @@ import { InvoiceEntity } from './invoice.entity.js';
 /** What an operator adds to the next invoice of an account, or takes from it. Only its life changes. */
 @Entity({ name: 'adjustment' })
 @Check('adjustment_amount', 'amount <> 0')
+@Check('adjustment_prepaid', 'not prepaid or amount > 0')
 @Check('adjustment_approved', '(approved_by is null) = (approved_at is null)')
 @Check('adjustment_withdrawn', '(withdrawn_by is null) = (withdrawn_at is null)')
 @Index('adjustment_by_account', ['account'])
@@ -23,6 +24,10 @@ export class AdjustmentEntity {
   /** Micro-dollars: above 0 the customer pays more. */
   @Column(atomicColumn)
   amount: bigint;
+
+  /** Whether it is paid ahead: later invoices draw on it. */
+  @Column({ type: 'boolean', default: false })
+  prepaid: boolean;
 
   /** What the customer reads. */
   @Column({ type: 'text' })

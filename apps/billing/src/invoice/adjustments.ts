@@ -18,6 +18,7 @@ export interface Adjustment {
   /** What of it is on final invoices. */
   readonly invoiced: bigint;
   readonly state: AdjustmentState;
+  readonly prepaid: boolean;
   readonly description: string;
   readonly why: string;
   readonly madeById: string;
@@ -34,7 +35,7 @@ type Row = Omit<Adjustment, 'amount' | 'invoiced'> & { readonly amount: string; 
 
 const adjustments = `
   select * from (
-    select a.id, a.account, a.period_start as "periodStart", a.amount::text as amount,
+    select a.id, a.account, a.period_start as "periodStart", a.amount::text as amount, a.prepaid,
       coalesce(t.amount, 0)::text as invoiced, a.description, a.why, a.made_by_id as "madeById", a.made_by as "madeBy",
       a.made_at as "madeAt", a.approved_by as "approvedBy", a.approved_at as "approvedAt",
       a.withdrawn_by as "withdrawnBy", a.withdrawn_at as "withdrawnAt", coalesce(t.invoices, '{}') as invoices,
@@ -58,16 +59,19 @@ export class Adjustments {
   /** Answers its id. */
   async add(
     tx: Sql,
-    given: Pick<Adjustment, 'account' | 'periodStart' | 'amount' | 'description' | 'why' | 'madeById' | 'madeBy'> & {
+    given: Pick<
+      Adjustment,
+      'account' | 'periodStart' | 'amount' | 'prepaid' | 'description' | 'why' | 'madeById' | 'madeBy'
+    > & {
       readonly needsApproval: boolean;
     },
   ): Promise<string> {
     const id = randomUUID();
-    const { account, periodStart, amount, description, why, needsApproval, madeById, madeBy } = given;
+    const { account, periodStart, amount, prepaid, description, why, needsApproval, madeById, madeBy } = given;
     await tx.query({
       text: `insert into billing.adjustment (id, account, period_start, amount, description, why, needs_approval,
-          made_by_id, made_by, made_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+          made_by_id, made_by, made_at, prepaid)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
       values: [
         id,
         account,
@@ -79,6 +83,7 @@ export class Adjustments {
         madeById,
         madeBy,
         this.now(),
+        prepaid,
       ],
     });
     return id;

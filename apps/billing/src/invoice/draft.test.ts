@@ -27,7 +27,9 @@ const input: DraftInput = {
     { sku: 'forecast', unitPrice: 250n, included: 90n, overage: 4n },
     { sku: 'distances', unitPrice: 250n, included: 10n, overage: 1n },
   ],
+  commit: null,
   adjustments: [],
+  prepaid: 0n,
   receipts: 12n,
   firstEntry: 'e1',
   lastEntry: 'e9',
@@ -250,7 +252,7 @@ describe('a draft', () => {
 
 describe('adjustments', () => {
   const adjustment = (id: string, amount: bigint, left = amount): InvoicedAdjustment => {
-    return { id, description: id, amount, left };
+    return { id, description: id, amount, left, prepaid: false };
   };
   const lines = (...adjustments: readonly InvoicedAdjustment[]) => {
     const given = { ...input, adjustments };
@@ -296,5 +298,64 @@ describe('adjustments', () => {
     expect([idle(1n), idle(-1n)]).toEqual([false, true]);
     const ended = { ...quiet, terms: [{ ...starter, endsAt: period.start }] };
     expect(draftInvoice({ ...ended, adjustments: [adjustment('a', 5n)] })?.total).toBe(5n);
+  });
+});
+
+describe('a commit', () => {
+  const commit = { amount: 30_000_000n, since: period.start, until: period.end };
+  const linesOf = (given: Partial<DraftInput>) => {
+    const lines = draftInvoice({ ...input, commit, ...given })?.lines ?? [];
+    return lines.slice(5).map(({ kind, description, amount }) => [kind, description, amount]);
+  };
+
+  it('is a line of what is missing to it, and none when enough was used', () => {
+    expect(linesOf({})).toEqual([['commit', 'Minimum of 30.00 USD, of which 10.001250 was used', 19_998_750n]]);
+    expect(draftInvoice({ ...input, commit })?.total).toBe(30_000_000n);
+    expect(linesOf({ commit: { ...commit, amount: 10_001_250n } })).toEqual([]);
+  });
+
+  it('is of a part of the month for a contract that held in a part, and does not count adjustments', () => {
+    const until = new Date('2026-11-16T00:00:00Z');
+    const adjustments = [{ id: 'a', description: 'Outage', amount: -1n, left: -1n, prepaid: false }];
+    expect(linesOf({ commit: { ...commit, until }, adjustments })).toEqual([
+      [
+        'commit',
+        'Minimum of 15.00 USD, of which 10.001250 was used, 15 of 30 days, 2026-11-01 to 2026-11-15',
+        4_998_750n,
+      ],
+      ['adjustment', 'Credit: Outage', -1n],
+    ]);
+  });
+
+  it('makes an invoice of a month in which nothing was used', () => {
+    const quiet = { ...input, calls: [], receipts: 0n, terms: [{ ...starter, monthlyPrice: 0n }], commit };
+    const draft = draftInvoice(quiet);
+    expect(draft?.total).toBe(30_000_000n);
+    expect(draft !== null && isIdle(draft)).toBe(false);
+  });
+});
+
+describe('what was paid ahead', () => {
+  const ahead = { id: 'p', description: 'Autumn', amount: 50_000_000n, left: 50_000_000n, prepaid: true };
+  const linesOf = (given: Partial<DraftInput>) =>
+    draftInvoice({ ...input, ...given })
+      ?.lines.slice(5)
+      .map(({ kind, description, amount }) => [kind, description, amount]);
+
+  it('takes off all that there is to pay, as far as it goes, but for what is paid ahead by the invoice itself', () => {
+    expect(linesOf({ prepaid: 4_000_000n, adjustments: [ahead] })).toEqual([
+      ['prepaid', 'Paid ahead: Autumn', 50_000_000n],
+      ['prepaid', 'Drawn on what was paid ahead; 0.00 USD are left', -4_000_000n],
+    ]);
+    expect(linesOf({ prepaid: 50_000_000n })).toEqual([
+      ['prepaid', 'Drawn on what was paid ahead; 39.998750 USD are left', -10_001_250n],
+    ]);
+    expect(draftInvoice({ ...input, prepaid: 50_000_000n })?.total).toBe(0n);
+  });
+
+  it('leaves an idle month alone', () => {
+    const quiet = { ...input, calls: [], receipts: 0n, terms: [{ ...starter, monthlyPrice: 0n }], prepaid: 5n };
+    const draft = draftInvoice(quiet);
+    expect(draft !== null && isIdle(draft)).toBe(true);
   });
 });

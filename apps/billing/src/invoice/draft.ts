@@ -24,6 +24,13 @@ export interface InvoicedCalls {
   readonly lateFrom?: string | undefined;
 }
 
+/** What a whole month comes to at least, in micro-dollars, and for which part of this one the contract holds. */
+export interface InvoicedCommit {
+  readonly amount: bigint;
+  readonly since: Date;
+  readonly until: Date;
+}
+
 /** What an operator adds to the invoice, or below 0 takes from it, in micro-dollars. */
 export interface InvoicedAdjustment {
   readonly id: string;
@@ -31,6 +38,8 @@ export interface InvoicedAdjustment {
   /** All of it, and what of it is on no final invoice. */
   readonly amount: bigint;
   readonly left: bigint;
+  /** Whether it is paid ahead, for later invoices to draw on. */
+  readonly prepaid: boolean;
 }
 
 export interface DraftInput {
@@ -39,21 +48,28 @@ export interface DraftInput {
   /** All of the account, in the order in which they apply. */
   readonly terms: readonly InvoicedTerms[];
   readonly calls: readonly InvoicedCalls[];
+  /** Null where the contract has none. */
+  readonly commit: InvoicedCommit | null;
   /** In the order in which they were made. */
   readonly adjustments: readonly InvoicedAdjustment[];
+  /** What the account has paid ahead and not used, in micro-dollars. */
+  readonly prepaid: bigint;
   readonly receipts: bigint;
   readonly firstEntry: string | null;
   readonly lastEntry: string | null;
 }
 
 export interface InvoiceLine {
-  readonly kind: 'included' | 'overage' | 'plan' | 'adjustment';
+  readonly kind: 'included' | 'overage' | 'plan' | 'commit' | 'adjustment' | 'prepaid';
   readonly description: string;
   readonly sku: string | null;
   readonly quantity: bigint;
   /** Micro-dollars; of a plan, the price of a whole month. */
   readonly unitPrice: bigint;
-  /** Micro-dollars: quantity times unit price, and of a plan its part of the month. A credit has a quantity of -1. */
+  /**
+   * Micro-dollars: quantity times unit price, and of a plan its part of the month. What takes from the invoice has a
+   * quantity of -1.
+   */
   readonly amount: bigint;
 }
 
@@ -75,19 +91,22 @@ export interface InvoiceDraft {
 
 /**
  * Draws up an invoice: the units that the plan includes at nothing by product, the units beyond it by product and
- * price, the plan's monthly price for its part of the month, and adjustments, which never take it below nothing.
- * Depends on its input alone. Null when no terms of the
+ * price, the plan's monthly price for its part of the month, what a commit comes to beyond all that, and
+ * adjustments, which never take it below nothing; and what is drawn on what was paid ahead. Depends on its input
+ * alone. Null when no terms of the
  * account apply to the month and no call was made in it; a call from just before the first terms, by a clock that was
  * behind, is invoiced without a plan.
  */
 export function draftInvoice(input: DraftInput): InvoiceDraft | null {
-  const { account, period, receipts, firstEntry, lastEntry, adjustments } = input;
+  const { account, period, receipts, firstEntry, lastEntry, adjustments, commit } = input;
   const spans = planSpans(input.terms, period);
-  const alone = receipts > 0n ? input.terms[0] : adjustments.length > 0 ? input.terms.at(-1) : undefined;
+  const hasMore = adjustments.length > 0 || commit !== null;
+  const alone = receipts > 0n ? input.terms[0] : hasMore ? input.terms.at(-1) : undefined;
   const named = spans.at(-1)?.terms ?? alone;
   if (named === undefined) return null;
   const { accountName } = named;
-  const lines = [...servedLines(input, spans), ...adjustmentsOn(input).map(({ line }) => line)];
+  const billed = [...servedLines(input, spans), ...adjustmentsOn(input).map(({ line }) => line)];
+  const lines = [...billed, ...drawnLines(input, billed)];
   const terms = BigInt(input.terms.filter(({ effectiveAt }) => effectiveAt < period.end).length);
   const total = lines.reduce((sum, { amount }) => sum + amount, 0n);
   const payableCents = toCents(money('USD', total), 'halfEven');
@@ -133,8 +152,26 @@ export function takenAdjustments(
   });
 }
 
-function servedLines({ calls, period }: DraftInput, spans: readonly Span[]): readonly InvoiceLine[] {
-  return [...usageLines(calls), ...planLines(spans, period)];
+function servedLines({ calls, period, commit }: DraftInput, spans: readonly Span[]): readonly InvoiceLine[] {
+  const lines = [...usageLines(calls), ...planLines(spans, period)];
+  return commit === null ? lines : [...lines, ...commitLines(commit, period, lines)];
+}
+
+/** What is missing from the usage and the fees to the commit, of a part of the month to that part of it. */
+function commitLines(
+  { amount: whole, since, until }: InvoicedCommit,
+  { start, end }: Period,
+  lines: readonly InvoiceLine[],
+): readonly InvoiceLine[] {
+  const heldMs = BigInt(until.getTime() - since.getTime());
+  const monthMs = BigInt(end.getTime() - start.getTime());
+  const least = allocate(money('USD', whole), [heldMs, monthMs - heldMs])[0]?.atomic ?? 0n;
+  const used = lines.reduce((sum, { amount }) => sum + amount, 0n);
+  const amount = least - used;
+  if (amount <= 0n) return [];
+  const part = heldMs === monthMs ? '' : `, ${partOf(since.getTime(), until.getTime(), { start, end })}`;
+  const description = `Minimum of ${dollars(least)} USD, of which ${dollars(used)} was used${part}`;
+  return [{ kind: 'commit', description, sku: null, quantity: 1n, unitPrice: amount, amount }];
 }
 
 /** What is added, and then what is taken: of each as much as the invoice has, and the rest on later ones. */
@@ -145,20 +182,22 @@ function adjustmentsOn(input: DraftInput): readonly { readonly id: string; reado
   let due = debits.reduce((sum, { left }) => sum + left, served);
   const credits = adjustments
     .filter(({ left }) => left < 0n)
-    .map(({ id, description, amount, left }) => {
+    .map(({ id, description, amount, left, prepaid }) => {
       const taken = -left < due ? -left : due;
       due -= taken;
-      return { id, description, amount, left: -taken };
+      return { id, description, amount, left: -taken, prepaid };
     });
   return [...debits, ...credits]
     .filter(({ left }) => left !== 0n)
-    .map(({ id, description, amount, left }) => {
+    .map(({ id, description, amount, left, prepaid }) => {
       const size = left < 0n ? -left : left;
       const part = left === amount ? '' : `, ${dollars(size)} of ${dollars(amount < 0n ? -amount : amount)} USD`;
-      const said = `${amount < 0n ? 'Credit' : 'Charge'}: ${description}${part}`;
+      const name = prepaid ? 'Paid ahead' : amount < 0n ? 'Credit' : 'Charge';
+      const kind = prepaid ? 'prepaid' : 'adjustment';
+      const said = `${name}: ${description}${part}`;
       const quantity = left < 0n ? -1n : 1n;
       const line = {
-        kind: 'adjustment',
+        kind,
         description: said,
         sku: null,
         quantity,
@@ -167,6 +206,15 @@ function adjustmentsOn(input: DraftInput): readonly { readonly id: string; reado
       } as const;
       return { id, line };
     });
+}
+
+/** What was paid ahead takes off as much as there is to pay but for what is paid ahead by this invoice. */
+function drawnLines({ prepaid }: DraftInput, lines: readonly InvoiceLine[]): readonly InvoiceLine[] {
+  const due = lines.reduce((sum, { kind, amount }) => (kind === 'prepaid' ? sum : sum + amount), 0n);
+  const drawn = prepaid < due ? prepaid : due;
+  if (drawn <= 0n) return [];
+  const description = `Drawn on what was paid ahead; ${dollars(prepaid - drawn)} USD are left`;
+  return [{ kind: 'prepaid', description, sku: null, quantity: -1n, unitPrice: drawn, amount: -drawn }];
 }
 
 /** With two decimals, or with six where there are parts of a cent. */

@@ -13,10 +13,9 @@ export interface DueDraft {
 /**
  * What is to be drawn up at `now`: of every month that is over, the drafts that are missing or have not all the charges
  * and terms that the books hold by now. So a night that nobody was there for is made up for, a call that was read late
- * is on the next draft, and what did not change costs nothing. An account without a call, a price
- * and an adjustment has none.
- * An account whose contract has ended gets its last draft
- * as soon as the log has been read past the end, in the running month. What is no draft any more is left alone.
+ * is on the next draft, and what did not change costs nothing. An account without a call, a price, a commit and an
+ * adjustment has none. An account whose contract has ended gets its last draft as soon as the log has been read past
+ * the end, in the running month. What is no draft any more is left alone.
  */
 export async function readDueDrafts(sql: Sql, now: Date): Promise<readonly DueDraft[]> {
   const current = monthOf(now).start;
@@ -57,7 +56,13 @@ const dueDrafts = `
     from billing.terms b
     where b.account = m.account
       and b.effective_at < (m.period_start at time zone 'utc' + interval '1 month') at time zone 'utc') as book
+  cross join lateral (
+    select coalesce((
+      select k.amount > 0 from billing.contract c join billing.contract_commit k on k.contract_id = c.id
+      where c.account = m.account and k.valid_from <= m.period_start and coalesce(c.ends_at, 'infinity') > m.period_start
+        and c.starts_at < (m.period_start at time zone 'utc' + interval '1 month') at time zone 'utc'
+      order by c.starts_at desc, k.valid_from desc limit 1), false) as committed) as agreed
   where coalesce(i.state, 'draft') = 'draft' and (m.period_start < $1 or ended.account is not null)
-    and (i.id is not null or m.receipts > 0 or m.priced or m.adjusted)
+    and (i.id is not null or m.receipts > 0 or m.priced or m.adjusted or agreed.committed)
     and (i.id is null or i.receipts <> m.receipts or i.terms <> book.terms)
   order by m.period_start, m.account`;

@@ -4,7 +4,7 @@ import { InvoiceEntity } from './invoice.entity.js';
 
 /** One line of an invoice. Amounts in micro-dollars. */
 @Entity({ name: 'invoice_line' })
-@Check('invoice_line_kind', `kind in ('included', 'overage', 'plan', 'adjustment')`)
+@Check('invoice_line_kind', `kind in ('included', 'overage', 'plan', 'commit', 'adjustment', 'prepaid')`)
 export class InvoiceLineEntity {
   @ForeignKey(() => InvoiceEntity, { name: 'invoice_line_invoice' })
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'invoice_line_pk' })
@@ -14,7 +14,7 @@ export class InvoiceLineEntity {
   line: number;
 
   @Column({ type: 'text' })
-  kind: 'included' | 'overage' | 'plan' | 'adjustment';
+  kind: 'included' | 'overage' | 'plan' | 'commit' | 'adjustment' | 'prepaid';
 
   @Column({ type: 'text' })
   description: string;
@@ -23,7 +23,7 @@ export class InvoiceLineEntity {
   @Column({ type: 'text', nullable: true })
   sku: string | null;
 
-  /** Units; one for a plan and an adjustment, and of a credit one below 0. */
+  /** Units; one for a plan, a commit and an adjustment, and below 0 on what takes from the invoice. */
   @Column(atomicColumn)
   quantity: bigint;
 

@@ -2,7 +2,7 @@ import { atomicColumn, timeColumn } from '@keyfare/db/columns';
 import { Column, Entity, ForeignKey, PrimaryColumn } from 'typeorm';
 import { InvoiceEntity } from './invoice.entity.js';
 
-/** What a day earns of a plan's fee. The days of a line come to the line. */
+/** What a day earns of a plan's fee, or the last one of a commit. The days of a line come to the line. */
 @Entity({ name: 'invoice_release' })
 export class InvoiceReleaseEntity {
   @ForeignKey(() => InvoiceEntity, { name: 'invoice_release_invoice' })
@@ -15,9 +15,9 @@ export class InvoiceReleaseEntity {
   @PrimaryColumn({ type: 'date', primaryKeyConstraintName: 'invoice_release_pk' })
   day: string;
 
-  /** The plan's. */
-  @Column({ type: 'text' })
-  slug: string;
+  /** The plan's; null of a commit. */
+  @Column({ type: 'text', nullable: true })
+  slug: string | null;
 
   /** Micro-dollars. */
   @Column(atomicColumn)

@@ -61,7 +61,7 @@ export const invoiceView = summary
     document: z.string().nullable(),
     lines: z.array(
       z.object({
-        kind: z.enum(['included', 'overage', 'plan', 'adjustment']),
+        kind: z.enum(['included', 'overage', 'plan', 'commit', 'adjustment', 'prepaid']),
         description: z.string(),
         sku: z.string().nullable(),
         quantity: z.string(),

@@ -2,6 +2,7 @@ import type { Period } from '@keyfare/core/time';
 import type { Sql } from '@keyfare/db/sql';
 import { billedCharges } from '../billed-charges.js';
 import { openAdjustments } from '../open-adjustments.js';
+import { prepaidBalance } from '../prepaid.sql.js';
 import type { DraftInput } from './draft.js';
 
 interface MonthRow {
@@ -25,17 +26,20 @@ interface MonthRow {
     readonly description: string;
     readonly amount: string;
     readonly left: string;
+    readonly prepaid: boolean;
   }[];
+  readonly prepaid: string;
+  readonly commit: { readonly amount: string; readonly since: string; readonly until: string } | null;
   readonly receipts: string;
   readonly first_entry: string | null;
   readonly last_entry: string | null;
 }
 
 /**
- * What an account's invoice is made of: every terms of the account, in the order in which they apply, the adjustments
- * that are for it, and the month's charges by key, with those of earlier months that were too late for theirs, added up
- * by product and price, and which entries they are. One statement, and so one snapshot: an invoice never has the calls
- * of one moment and the terms of another.
+ * What an account's invoice is made of: every terms of the account, in the order in which they apply, the commit of its
+ * contract, the adjustments that are for it, and the month's charges by key, with those of earlier months that were too
+ * late for theirs, added up by product and price, and which entries they are. One statement, and so one snapshot: an
+ * invoice never has the calls of one moment and the terms of another.
  */
 export async function readMonth(tx: Sql, account: string, period: Period): Promise<DraftInput> {
   const [row] = await tx.query<MonthRow>({
@@ -55,11 +59,20 @@ export async function readMonth(tx: Sql, account: string, period: Period): Promi
           select sku, unit_price, sum(included) as included, sum(overage) as overage, late from covered
           group by sku, unit_price, late) as summed), '[]') as calls,
         coalesce((select json_agg(json_build_object('id', id, 'description', description, 'amount', amount::text,
-            'left', "left"::text) order by made_at, id) from adjusting where month = $2), '[]') as adjustments,
+            'left', "left"::text, 'prepaid', prepaid) order by made_at, id) from adjusting where month = $2), '[]') as adjustments,
+        (select json_build_object('amount', k.amount::text, 'since', greatest(c.starts_at, $2),
+            'until', least(c.ends_at, $3))
+          from billing.contract c
+          join lateral (
+            select amount from billing.contract_commit where contract_id = c.id and valid_from <= $2
+            order by valid_from desc limit 1) as k on k.amount > 0
+          where c.account = $1 and c.starts_at < $3 and coalesce(c.ends_at, 'infinity') > $2
+          order by c.starts_at desc limit 1) as commit,
+        ${prepaidBalance('$1')}::text as prepaid,
         (select count(*) from covered)::text as receipts,
         (select entry_id from covered order by place limit 1) as first_entry,
         (select entry_id from covered order by place desc limit 1) as last_entry`,
-    values: [account, period.start],
+    values: [account, period.start, period.end],
   });
   if (row === undefined) throw new TypeError('the statement answered no row');
   return {
@@ -80,9 +93,15 @@ export async function readMonth(tx: Sql, account: string, period: Period): Promi
       overage: BigInt(overage),
       lateFrom: late ?? undefined,
     })),
-    adjustments: row.adjustments.map(({ id, description, amount, left }) => {
-      return { id, description, amount: BigInt(amount), left: BigInt(left) };
+    commit: row.commit && {
+      amount: BigInt(row.commit.amount),
+      since: new Date(row.commit.since),
+      until: new Date(row.commit.until),
+    },
+    adjustments: row.adjustments.map(({ id, description, amount, left, prepaid }) => {
+      return { id, description, amount: BigInt(amount), left: BigInt(left), prepaid };
     }),
+    prepaid: BigInt(row.prepaid),
     receipts: BigInt(row.receipts),
     firstEntry: row.first_entry,
     lastEntry: row.last_entry,

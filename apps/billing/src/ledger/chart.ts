@@ -139,6 +139,14 @@ export function planRevenue(slug: string): LedgerAccount {
   return { code: `revenue:plan:${slug}`, asset: 'USD', type: 'income' };
 }
 
+/** What customers were invoiced because they used less than they had committed to. */
+export const commitRevenue: LedgerAccount = { code: 'revenue:commit', asset: 'USD', type: 'income' };
+
+/** What an account was invoiced ahead, and has not used yet. */
+export function prepaid(account: string): LedgerAccount {
+  return { code: `prepaid:${account}`, asset: 'USD', type: 'liability' };
+}
+
 /** Tax of a code that was invoiced, and is the state's. */
 export function taxPayable(code: string): LedgerAccount {
   return { code: `tax-payable:${code}`, asset: 'USD', type: 'liability' };

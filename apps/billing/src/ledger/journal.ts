@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { canonicalJson } from '@keyfare/core/encoding';
+import { hash } from 'node:crypto';
 import { deriveId } from '../derive-id.js';
 import type { LedgerAccount } from './chart.js';
 
@@ -116,6 +115,7 @@ export function digestOf({ kind, source, occurredAt, reverses, movements }: Jour
     ];
     return reverses === null ? sides : sides.toReversed();
   });
-  const content = canonicalJson({ kind, source, occurredAt: occurredAt.toISOString(), reverses, postings: lines });
-  return createHash('sha256').update(content).digest();
+  // Canonical JSON (RFC 8785): the members are in the order of their names.
+  const content = { kind, occurredAt: occurredAt.toISOString(), postings: lines, reverses, source };
+  return hash('sha256', JSON.stringify(content), 'buffer');
 }

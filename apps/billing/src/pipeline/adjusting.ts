@@ -35,10 +35,11 @@ export class Adjusting {
       account,
       month,
       amount,
+      prepaid,
       description,
       why,
       by,
-    }: Pick<Adjustment, 'account' | 'amount' | 'description' | 'why'> & {
+    }: Pick<Adjustment, 'account' | 'amount' | 'prepaid' | 'description' | 'why'> & {
       readonly month: Period | undefined;
       readonly by: By;
     },
@@ -55,6 +56,7 @@ export class Adjusting {
       account,
       periodStart: month?.start ?? known.oldest ?? monthOf(this.now()).start,
       amount,
+      prepaid,
       description,
       why,
       needsApproval: size > this.config.invoiceApprovalAbove,

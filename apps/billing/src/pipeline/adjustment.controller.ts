@@ -23,14 +23,14 @@ import { type Adjustment, Adjustments, adjustmentStates } from '../invoice/adjus
 import { Adjusting } from './adjusting.js';
 import { amountText } from './dollars.js';
 
-const kinds = ['debit', 'credit'] as const;
+const kinds = ['debit', 'credit', 'prepaid'] as const;
 const view = z
   .object({
     id: z.string(),
     account: z.string(),
     /** From this month on it is for the first invoice that is not final. */
     month: z.string(),
-    /** `debit`: the customer pays more. */
+    /** `debit`: the customer pays more. `prepaid`: too, and later invoices draw on it. */
     kind: z.enum(kinds),
     amount: z.string(),
     /** How much of it is on final invoices: `invoices`. */
@@ -109,7 +109,15 @@ export class AdjustmentController {
     const size = parseMoney('USD', amount).atomic;
     return this.changes.make(asked, 'adjustment.create', async (tx) => {
       const signed = kind === 'credit' ? -size : size;
-      const of = { account, month, amount: signed, description, why, by: operatorOf(asked) };
+      const of = {
+        account,
+        month,
+        amount: signed,
+        prepaid: kind === 'prepaid',
+        description,
+        why,
+        by: operatorOf(asked),
+      };
       const after = viewOf(await this.adjusting.add(tx, of));
       return { subject: after.id, before: null, after, answer: after };
     });
@@ -154,12 +162,12 @@ export class AdjustmentController {
 }
 
 function viewOf({ amount, invoiced, ...found }: Adjustment): z.infer<typeof view> {
-  const { id, account, periodStart, invoices, state, description, why, madeBy, madeAt } = found;
+  const { id, account, periodStart, prepaid, invoices, state, description, why, madeBy, madeAt } = found;
   return {
     id,
     account,
     month: formatMonth(monthOf(periodStart)),
-    kind: amount < 0n ? 'credit' : 'debit',
+    kind: prepaid ? 'prepaid' : amount < 0n ? 'credit' : 'debit',
     amount: dollars(amount),
     invoiced: dollars(invoiced),
     invoices: [...invoices],

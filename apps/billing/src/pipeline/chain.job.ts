@@ -13,7 +13,7 @@ import { moveFinality } from '../match/match-payments.js';
 import { clock } from '../tokens.js';
 import { keepTills, markApplied, nextUnapplied } from '../treasury/registry.js';
 import { awaitBooks, tryTurn, turns } from '../turns.js';
-import { gasDue, gasGone } from './gas.js';
+import { gasDue, gasGone, keepGas } from './gas.js';
 import { matchLives, matchTransfers } from './match-lives.js';
 import { natureOf, readKnown } from './natures.js';
 import { claimsOf, keyName, readLives } from './payments.sql.js';
@@ -97,6 +97,7 @@ export class ChainJob {
       const ids = transfers.map(({ id }) => id);
       await this.ledger.reverse(tx, await gasGone(tx, ids));
       await this.ledger.post(tx, await gasDue(tx, { transfers: ids }));
+      await keepGas(tx, { transfers: ids });
       await matchLives(tx, keys, { lives, now: this.now() });
       await matchRefunds(tx, transfers, this.now());
       const last = transfers.length < appliedAtOnce ? null : (transfers.at(-1)?.id ?? null);
@@ -175,6 +176,7 @@ export class ChainJob {
     await moveFinality(tx, store.watch, this.now());
     const after = blockNumber < finalizedNumber ? blockNumber : finalizedNumber;
     await this.ledger.post(tx, await gasDue(tx, { watch: store.watch, after }));
+    await keepGas(tx, { watch: store.watch, after });
   }
 
   /** The end of what the node shows is not the chain's, when the chain was seen to go further. */
@@ -210,6 +212,7 @@ export class ChainJob {
         ids.map((id) => `transfer:${id}`),
       );
       await this.ledger.reverse(tx, await gasGone(tx, ids));
+      await keepGas(tx, { transfers: ids });
       await matchTransfers(tx, ids, this.now());
       await undoRefunds(tx, ids, this.now());
     });

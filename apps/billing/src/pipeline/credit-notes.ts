@@ -11,7 +11,7 @@ import { LedgerService } from '../ledger/ledger.service.js';
 import { clock } from '../tokens.js';
 import { nextNumber } from './finalize.js';
 import { journalsOfCreditNote } from './invoice-journals.js';
-import { present, requireState } from './invoice-life.js';
+import { present, requirePrepaid, requireState } from './invoice-life.js';
 
 /** How much of a line of an invoice is taken back, in micro-dollars. */
 export interface CreditedLine {
@@ -116,8 +116,10 @@ export class CreditNotes {
       tx,
       journalsOfCreditNote({
         id: note.id,
+        account: invoice.account,
         customer,
         amount,
+        ahead: sumOf(taken.filter(({ line }) => lines[line - 1]?.kind === 'prepaid')),
         taxCode: invoice.taxCode,
         taxCents,
         totalCents,
@@ -125,6 +127,7 @@ export class CreditNotes {
         at: this.now(),
       }),
     );
+    await requirePrepaid(tx, invoice.account, 'credit-note/too-much');
     const made = (await this.of(invoice.id, tx)).find(({ id }) => id === note.id);
     if (made === undefined) throw new TypeError('the credit note was not written');
     return made;

@@ -113,8 +113,9 @@ export class Finalizing {
       account,
       customer: customer.id,
       usage: sum('included', 'overage'),
-      plans: sum('plan'),
+      plans: sum('plan', 'commit'),
       adjusted: sum('adjustment'),
+      ahead: sum('prepaid'),
       at: this.now(),
     };
     const { taxCents, payableCents, tax } = assessed;
@@ -132,8 +133,30 @@ export class Finalizing {
         values: [id, line, slug, days.map(({ day }) => day), parts.map(({ atomic }) => atomic.toString())],
       });
     }
+    await this.#earnCommit(tx, assessed.invoice);
     await releaseDays(tx, this.ledger, { now: this.now(), invoice: id });
     return this.invoices.find(id, tx);
+  }
+
+  /** A commit is earned when its time is over: on the last day of the month in which the contract held. */
+  async #earnCommit(tx: Sql, { invoice, lines }: Invoice): Promise<void> {
+    const index = lines.findIndex(({ kind }) => kind === 'commit');
+    if (index === -1) return;
+    await tx.query({
+      text: `insert into billing.invoice_release (invoice_id, line, day, amount)
+        select $1, $2, ((least(c.ends_at, $3) - interval '1 microsecond') at time zone 'utc')::date, $4
+        from billing.contract c
+        where c.account = $5 and c.starts_at < $3 and coalesce(c.ends_at, 'infinity') > $6
+        order by c.starts_at desc limit 1`,
+      values: [
+        invoice.id,
+        index + 1,
+        invoice.periodEnd,
+        lines[index]?.amount.toString(),
+        invoice.account,
+        invoice.periodStart,
+      ],
+    });
   }
 
   async #freeze(tx: Sql, assessed: Assessed): Promise<void> {

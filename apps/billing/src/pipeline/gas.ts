@@ -1,4 +1,5 @@
 import type { Sql } from '@keyfare/db/sql';
+import { gasSpent } from '../gas-spent.sql.js';
 import { coin, gas } from '../ledger/chart.js';
 import { type Journal, journalOf } from '../ledger/journal.js';
 
@@ -21,9 +22,9 @@ const isOurs = `exists (
   select 1 from billing.wallet w where w.network = t.network and w.address = t.sender and w.kind = 'settler'
     and w.since <= t.block_time)`;
 
-function within(scope: GasScope): { readonly where: string; readonly values: readonly unknown[] } {
-  if ('transfers' in scope) return { where: 't.id = any($1::uuid[])', values: [scope.transfers] };
-  return { where: 't.watch = $1 and t.block_number > $2', values: [scope.watch, scope.after.toString()] };
+function within(scope: GasScope, t = 't'): { readonly where: string; readonly values: readonly unknown[] } {
+  if ('transfers' in scope) return { where: `${t}.id = any($1::uuid[])`, values: [scope.transfers] };
+  return { where: `${t}.watch = $1 and ${t}.block_number > $2`, values: [scope.watch, scope.after.toString()] };
 }
 
 /**
@@ -70,4 +71,19 @@ export async function gasGone(tx: Sql, transfers: readonly string[]): Promise<re
     values: [transfers],
   });
   return rows.map((row) => row.source);
+}
+
+/** Brings `billing.gas_spent` to what the transfers say by now, of the transactions that these transfers are in. */
+export async function keepGas(tx: Sql, scope: GasScope): Promise<void> {
+  const { where, values } = within(scope, 'touched');
+  const touched = `(select touched.network, touched.transaction from billing.chain_transfer touched where ${where})`;
+  await tx.query({
+    text: `delete from billing.gas_spent g where (g.network, g.transaction) in ${touched}`,
+    values,
+  });
+  await tx.query({
+    text: `insert into billing.gas_spent (network, transaction, settler, day, block_time, fee, payments, usdc, eurc)
+      ${gasSpent(`(t.network, t.transaction) in ${touched}`)}`,
+    values,
+  });
 }

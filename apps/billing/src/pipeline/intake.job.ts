@@ -31,7 +31,7 @@ import { Serial } from './serial.js';
 export type IntakeProgress = 'more' | 'idle' | 'waiting' | 'taken';
 
 /** How many entries go into the books with one transaction. */
-export const intakeBatchSize = 500;
+export const intakeBatchSize = 1_000;
 
 // How often entries that were refused for an unknown key are looked at again, and how many of them in one step.
 const lookAgainMs = 30_000;

@@ -1,11 +1,13 @@
 import {
   adjustments,
   badDebt,
+  commitRevenue,
   customerCredit,
   customerReceivable,
   deferredRevenue,
   type LedgerAccount,
   planRevenue,
+  prepaid,
   rounding,
   taxPayable,
   unbilledReceivable,
@@ -20,9 +22,12 @@ export interface BookedInvoice {
   readonly account: string;
   readonly customer: string;
   readonly usage: bigint;
+  /** And commits. */
   readonly plans: bigint;
   /** What operators added, and below 0 what they took. */
   readonly adjusted: bigint;
+  /** What is paid ahead by it, less what it draws on what was. */
+  readonly ahead: bigint;
   readonly taxCode: string | null;
   readonly taxCents: bigint;
   readonly payableCents: bigint;
@@ -31,32 +36,36 @@ export interface BookedInvoice {
 
 /** What becomes of what the account used, of the fees of plans, of tax, of what is rounded, and of adjustments. */
 export function journalsOfInvoice(invoice: BookedInvoice): readonly Journal[] {
-  const { id, account, customer, usage, plans, adjusted, taxCode, taxCents, payableCents, at } = invoice;
+  const { id, account, customer, usage, plans, adjusted, ahead, taxCode, taxCents, payableCents, at } = invoice;
   const owed = customerReceivable(customer);
   const tax = taxCents * microsInCent;
-  const rounded = payableCents * microsInCent - usage - plans - adjusted - tax;
+  const rounded = payableCents * microsInCent - usage - plans - adjusted - ahead - tax;
   return moves({ kind: 'invoice', source: `invoice:${id}`, at }, [
     [owed, unbilledReceivable(account), usage],
     [owed, deferredRevenue(customer), plans],
     ...(taxCode === null ? [] : [[owed, taxPayable(taxCode), tax] as const]),
     [owed, rounding, rounded],
     [owed, adjustments, adjusted],
+    [owed, prepaid(account), ahead],
   ]);
 }
 
-/** What a day earned of the fees of plans. */
+/** What a day earned of the fees of plans, and of a commit. */
 export function journalsOfRelease(release: {
   readonly invoice: string;
   readonly customer: string;
   /** `2026-10-05`. */
   readonly day: string;
-  readonly parts: readonly { readonly slug: string; readonly amount: bigint }[];
+  /** `slug` is null of a commit. */
+  readonly parts: readonly { readonly slug: string | null; readonly amount: bigint }[];
 }): readonly Journal[] {
   const { invoice, customer, day, parts } = release;
   const at = new Date(Date.parse(`${day}T00:00:00Z`) + dayMs - 1);
   return moves(
     { kind: 'release', source: `release:${invoice}:${day}`, at },
-    parts.map(({ slug, amount }) => [deferredRevenue(customer), planRevenue(slug), amount]),
+    parts.map(({ slug, amount }) => {
+      return [deferredRevenue(customer), slug === null ? commitRevenue : planRevenue(slug), amount];
+    }),
   );
 }
 
@@ -89,22 +98,26 @@ export function journalsOfBadDebt(debt: {
 /** What a credit note takes back; what of it was paid becomes the customer's credit. */
 export function journalsOfCreditNote(note: {
   readonly id: string;
+  readonly account: string;
   readonly customer: string;
   readonly amount: bigint;
+  /** What of it was paid ahead, or below 0 drawn on that. */
+  readonly ahead: bigint;
   readonly taxCode: string | null;
   readonly taxCents: bigint;
   readonly totalCents: bigint;
   readonly toCredit: bigint;
   readonly at: Date;
 }): readonly Journal[] {
-  const { id, customer, amount, taxCode, taxCents, totalCents, toCredit, at } = note;
+  const { id, account, customer, amount, ahead, taxCode, taxCents, totalCents, toCredit, at } = note;
   const owed = customerReceivable(customer);
   const tax = taxCents * microsInCent;
   return moves({ kind: 'credit-note', source: `credit-note:${id}`, at }, [
-    [adjustments, owed, amount],
+    [adjustments, owed, amount - ahead],
     ...(taxCode === null ? [] : [[taxPayable(taxCode), owed, tax] as const]),
     [rounding, owed, totalCents * microsInCent - amount - tax],
     [owed, customerCredit(customer), toCredit],
+    [prepaid(account), owed, ahead],
   ]);
 }
 

@@ -6,6 +6,7 @@ import { InvoiceService } from '../invoice/invoice.service.js';
 import { type Invoice, outstandingOf } from '../invoice/invoice-row.js';
 import type { LedgerAccount } from '../ledger/chart.js';
 import { LedgerService } from '../ledger/ledger.service.js';
+import { prepaidBalance } from '../prepaid.sql.js';
 import { clock } from '../tokens.js';
 import { awaitBooks } from '../turns.js';
 import { journalsOfBadDebt, journalsOfPayment } from './invoice-journals.js';
@@ -67,6 +68,7 @@ export class InvoiceLife {
     const { id, account, periodStart: start, periodEnd: end, credited } = invoice;
     if (credited > 0n) throw new Problem('invoice/conflict', 'The invoice has credit notes.');
     await this.#move(tx, id, 'void');
+    await requirePrepaid(tx, account, 'invoice/conflict');
     const days = await tx.query<{ source: string }>({
       text: `select distinct 'release:' || invoice_id || ':' || day as source from billing.invoice_release
         where invoice_id = $1 and released_at is not null`,
@@ -162,6 +164,19 @@ export class InvoiceLife {
 /** 409 `invoice/conflict`. */
 export function requireState({ state }: Invoice['invoice'], allowed: readonly Invoice['invoice']['state'][]): void {
   if (!allowed.includes(state)) throw new Problem('invoice/conflict', `The invoice is ${state}.`);
+}
+
+/** What was paid ahead stays enough for the invoices that drew on it: else the problem of this code. */
+export async function requirePrepaid(
+  tx: Sql,
+  account: string,
+  code: 'credit-note/too-much' | 'invoice/conflict',
+): Promise<void> {
+  const [row] = await tx.query<{ short: boolean }>({
+    text: `select ${prepaidBalance('$1')} < 0 as short`,
+    values: [account],
+  });
+  if (row?.short === true) throw new Problem(code, 'Later invoices have drawn on what was paid ahead by it.');
 }
 
 /** A final invoice has a customer. One that a release before this one made final has none, and was never posted. */

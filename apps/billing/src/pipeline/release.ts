@@ -4,8 +4,8 @@ import { awaitBooks } from '../turns.js';
 import { journalsOfRelease } from './invoice-journals.js';
 
 /**
- * Moves what the fees of plans earned from deferred revenue to revenue, for each day that is over at `now` and was not
- * moved before: of one invoice, or of all. How many days there were. Within the caller's transaction.
+ * Moves what the fees of plans and commits earned from deferred revenue to revenue, for each day that is over at `now`
+ * and was not moved before: of one invoice, or of all. How many days there were. Within the caller's transaction.
  */
 export async function releaseDays(
   tx: Sql,
@@ -24,7 +24,7 @@ export async function releaseDays(
     invoice: string;
     customer: string;
     day: string;
-    parts: readonly { readonly slug: string; readonly amount: string }[];
+    parts: readonly { readonly slug: string | null; readonly amount: string }[];
   }>({
     text: `with released as (
         update billing.invoice_release r set released_at = $1

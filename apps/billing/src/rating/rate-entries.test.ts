@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import type { CallEntry, GoodEntry, TermsEntry } from '../entry.js';
 import { type Charge, periodKey, type RatingState, rateEntries } from './rate-entries.js';
 
-const empty: RatingState = { book: [], totals: new Map() };
+const empty: RatingState = { book: [], prices: [], totals: new Map() };
 const start = new Date('2026-11-01T00:00:00Z');
 
 function terms(position: number, overrides: Partial<TermsEntry['terms']> = {}): TermsEntry {
@@ -70,6 +70,18 @@ describe('rating', () => {
       [periodKey('a', start), 11n],
       [periodKey('a', next), 10n],
     ]);
+  });
+
+  it('prices units beyond the plan by the contract in force when the call was made, and by the plan without one', () => {
+    const [from, until] = [new Date('2026-11-10T00:00:00Z'), new Date('2026-11-20T00:00:00Z')];
+    const price = { account: 'a', sku: 'forecast', unitPrice: 3n, from, until };
+    const state = { ...empty, prices: [{ ...price, sku: 'other' }, { ...price, account: 'b' }, price] };
+    const at = (day: Date, ms = 0) => ({ at: new Date(day.getTime() + ms) });
+    const calls = [at(from, -1), at(from), at(until, -1), at(until)].map((when, index) => keyCall(index + 2, 1, when));
+    const rated = (overage: 'invoice' | 'reject') =>
+      rateEntries([terms(1, { includedUnits: '0', overage }), ...calls], state).charges.map(({ amount }) => amount);
+    expect(rated('invoice')).toEqual([7n, 3n, 3n, 7n]);
+    expect(rated('reject')).toEqual([0n, 0n, 0n, 0n]);
   });
 
   it('prices a call by the terms that were in force when it was made', () => {
@@ -249,7 +261,11 @@ describe('rating', () => {
         for (const [index, from] of edges.slice(0, -1).entries()) {
           const part = rateEntries(entries.slice(from, edges[index + 1]), state);
           charges.push(...part.charges);
-          state = { book: [...state.book, ...part.terms], totals: new Map([...state.totals, ...part.totals]) };
+          state = {
+            prices: [],
+            book: [...state.book, ...part.terms],
+            totals: new Map([...state.totals, ...part.totals]),
+          };
         }
         expect(charges).toEqual(whole.charges);
         expect(state.totals).toEqual(whole.totals);

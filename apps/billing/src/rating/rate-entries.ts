@@ -39,9 +39,20 @@ export interface Charge {
   readonly place: bigint;
 }
 
+/** The price that a contract has for units of a product beyond the plan, in place of the plan's: `[from, until)`. */
+export interface AgreedPrice {
+  readonly account: string;
+  readonly sku: string;
+  readonly unitPrice: bigint;
+  readonly from: Date;
+  readonly until: Date | null;
+}
+
 /** What was rated before: the terms of the accounts concerned, and how far their months are filled. */
 export interface RatingState {
   readonly book: readonly BookedTerms[];
+  /** Of contracts: at most one of an account and product at a time. */
+  readonly prices: readonly AgreedPrice[];
   readonly totals: ReadonlyMap<string, bigint>;
 }
 
@@ -72,7 +83,8 @@ export function periodKey(account: string, periodStart: Date): string {
 /**
  * Rates entries, one after the other in the order of the feed. A call by key takes its units where the month's earlier
  * calls ended; it is priced by the terms in force when it was made, as far as the feed had told of them before the
- * call. So the outcome depends on the entries and their order alone, not on how they were divided into batches.
+ * call, and by the price of the contract in force then, which takes the place of the plan's for units beyond it. So the
+ * outcome depends on the entries, their order and the contracts alone, not on how they were divided into batches.
  */
 export function rateEntries(entries: readonly GoodEntry[], state: RatingState): Rated {
   const book = [...state.book];
@@ -94,7 +106,7 @@ export function rateEntries(entries: readonly GoodEntry[], state: RatingState): 
       const key = periodKey(entry.receipt.principal, entry.usage.periodStart);
       const before = totals.get(key) ?? state.totals.get(key) ?? 0n;
       const inForce = findTerms(book, entry.receipt.principal, entry.usage.occurredAt);
-      const rated = rateKeyCall(entry, inForce, before);
+      const rated = rateKeyCall(entry, inForce, { before, price: findPrice(state.prices, entry) });
       if ('fault' in rated) {
         unrated.set(entry.id, rated);
       } else {
@@ -106,7 +118,22 @@ export function rateEntries(entries: readonly GoodEntry[], state: RatingState): 
   return { terms, charges, totals, unrated };
 }
 
-function rateKeyCall(entry: CallEntry, inForce: BookedTerms | undefined, before: bigint): Charge | Unrated {
+/** The price of the contract in force when the call was made; undefined where it is the plan's. */
+function findPrice(prices: readonly AgreedPrice[], { usage }: CallEntry): bigint | undefined {
+  const { account, sku, occurredAt: at } = usage;
+  return prices.find((price) => {
+    const isOf = price.account === account && price.sku === sku;
+    return isOf && price.from <= at && (price.until === null || at < price.until);
+  })?.unitPrice;
+}
+
+/** How far the month was filled before the call, and the price of its contract, if any. */
+interface Standing {
+  readonly before: bigint;
+  readonly price: bigint | undefined;
+}
+
+function rateKeyCall(entry: CallEntry, inForce: BookedTerms | undefined, standing: Standing): Charge | Unrated {
   if (inForce === undefined) {
     return { fault: 'terms-missing', detail: 'No terms of the account were known when the call was read.' };
   }
@@ -115,7 +142,7 @@ function rateKeyCall(entry: CallEntry, inForce: BookedTerms | undefined, before:
     const detail = `The contract of the account had ended at ${endsAt.toISOString()} when the call was made.`;
     return { fault: 'account-ended', detail };
   }
-  const charge = chargeKeyCall(entry, inForce, before);
+  const charge = chargeKeyCall(entry, inForce, standing);
   if (charge.amount <= largestAmount) return charge;
   return { fault: 'terms-missing', detail: 'The price of the call is beyond any sum of money.' };
 }
@@ -168,7 +195,12 @@ function isBefore(a: BookedTerms, b: BookedTerms): boolean {
   return a.place < b.place;
 }
 
-function chargeKeyCall({ id, place, usage }: CallEntry, { id: termsId, terms }: BookedTerms, before: bigint): Charge {
+function chargeKeyCall(
+  { id, place, usage }: CallEntry,
+  { id: termsId, terms: plan }: BookedTerms,
+  { before, price }: Standing,
+): Charge {
+  const terms = price === undefined ? plan : { ...plan, overagePrice: money('USD', price) };
   const { included, overage, unitPrice, amount } = rate({ units: usage.units, unitsBefore: before, terms });
   return {
     entryId: id,

@@ -4,7 +4,7 @@ import { bigints, rows, texts, times, uuids } from '@keyfare/db/rows';
 import type { Sql } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
 import type { GoodEntry } from '../entry.js';
-import { type BookedTerms, type Charge, periodKey, type Rated, rateEntries } from './rate-entries.js';
+import { type AgreedPrice, type BookedTerms, type Charge, periodKey, type Rated, rateEntries } from './rate-entries.js';
 
 interface TermsRow {
   readonly id: string;
@@ -29,7 +29,8 @@ export class RatingService {
   /** What the entries come to after all that was rated before. Writes nothing. */
   async rate(tx: Sql, entries: readonly GoodEntry[]): Promise<Rated> {
     const calls = entries.flatMap((entry) => (entry.kind === 'call' && entry.receipt.rail === 'key' ? [entry] : []));
-    const book = await readTerms(tx, [...new Set(calls.map(({ receipt }) => receipt.principal))]);
+    const accounts = [...new Set(calls.map(({ receipt }) => receipt.principal))];
+    const [book, prices] = [await readTerms(tx, accounts), await readPrices(tx, accounts)];
     const totals = await this.#readTotals(
       tx,
       new Map(
@@ -39,7 +40,7 @@ export class RatingService {
         ]),
       ),
     );
-    return rateEntries(entries, { book, totals });
+    return rateEntries(entries, { book, prices, totals });
   }
 
   /** Writes what `rate` answered, within the same transaction. */
@@ -162,6 +163,22 @@ export async function readTerms(tx: Sql, accounts: readonly string[]): Promise<r
     revision: BigInt(row.revision),
     place: BigInt(row.place),
   }));
+}
+
+/** The prices that contracts of these accounts have of their own. */
+async function readPrices(tx: Sql, accounts: readonly string[]): Promise<readonly AgreedPrice[]> {
+  if (accounts.length === 0) return [];
+  const found = await tx.query<Omit<AgreedPrice, 'unitPrice'> & { readonly unitPrice: string }>({
+    name: 'billing_read_contract_prices',
+    text: `select * from (
+        select c.account, p.sku, p.unit_price::text as "unitPrice", p.valid_from as "from",
+          least(lead(p.valid_from) over (partition by p.contract_id, p.sku order by p.valid_from), c.ends_at) as until
+        from billing.contract_price p join billing.contract c on c.id = p.contract_id
+        where c.account = any($1::text[])) as price
+      where "unitPrice" is not null`,
+    values: [accounts],
+  });
+  return found.map(({ unitPrice, ...row }) => Object.assign(row, { unitPrice: BigInt(unitPrice) }));
 }
 
 /** The inverse of `periodKey`. */

@@ -61,7 +61,7 @@ export function statementTable(whose: Whose, { start, end }: Period): Table<Row,
   };
 }
 
-// What moved the receivable of the customer or account, from the documents and not from the ledger. A void invoice had no payment.
+// What moved the receivable, from the documents and not from the ledger. A void invoice had no payment.
 const eventsOf = (column: 'account' | 'customer_id::text'): string => `
   select 'invoice:' || id as id, issued_at as at, 'invoice' as kind, number as document, payable_cents * 10000 as amount
   from billing.invoice where ${column} = $1 and issued_at is not null
@@ -71,7 +71,7 @@ const eventsOf = (column: 'account' | 'customer_id::text'): string => `
   union all
   select 'undone:' || p.source || ':' || i.id, u.effective_at, 'payment-undone', i.number, p.amount
   from billing.invoice_payment_undone u join billing.invoice_payment p using (source, invoice_id)
-  join billing.invoice i on i.id = p.invoice_id where i.customer_id::text = $1
+  join billing.invoice i on i.id = p.invoice_id where i.${column} = $1
   union all
   select 'note:' || n.id, n.issued_at, 'credit-note', n.number, n.to_credit - n.total_cents * 10000
   from billing.credit_note n join billing.invoice i on i.id = n.invoice_id where i.${column} = $1

@@ -1,8 +1,8 @@
 import { formatMoney, money } from '@keyfare/core/money';
 import { formatMonth, type Period } from '@keyfare/core/time';
+import type { Statement } from '@keyfare/db/sql';
 import { z } from 'zod';
-import { codeSql } from '../token.js';
-import type { Table } from './table.js';
+import { type Part, partOf, type Table } from './table.js';
 
 /** What a transaction of a settler of ours cost, or what those of a day did, and what they brought in. */
 export const gasRow = z.object({
@@ -47,34 +47,14 @@ export function gasTable(
   period: Period,
   { by, ethUsd }: { readonly by: 'day' | 'settlement'; readonly ethUsd: bigint | null },
 ): Table<GasRow, GasView> {
-  const transaction = by === 'day' ? 'null::text' : 's.transaction';
+  const statement = (part?: Part): Statement => gasStatement(period, by, part);
   return {
     name: `gas-${by}-${formatMonth(period)}`,
     columns: Object.keys(gasRow.shape) as (keyof GasView)[],
-    statement: {
-      text: `
-        with settlements as (
-          select t.network, t.transaction, t.sender as settler, (min(t.block_time) at time zone 'utc')::date::text as day,
-            min(t.transaction_fee) as fee,
-            count(*) filter (where t.authorizer is not null and t.to_address = t.pay_to) as payments,
-            coalesce(sum(t.value) filter (
-              where t.authorizer is not null and t.to_address = t.pay_to and ${codeSql('t.asset')} = 'USDC'), 0) as usdc,
-            coalesce(sum(t.value) filter (
-              where t.authorizer is not null and t.to_address = t.pay_to and ${codeSql('t.asset')} = 'EURC'), 0) as eurc
-          from billing.chain_transfer t
-          join billing.chain_cursor c on c.watch = t.watch and t.block_number <= c.finalized_number
-          join billing.wallet w on w.network = t.network and w.address = t.sender and w.kind = 'settler'
-            and w.since <= t.block_time
-          where t.orphaned_at is null and t.transaction_fee > 0 and t.block_time >= $1 and t.block_time < $2
-          group by t.network, t.transaction, t.sender)
-        select s.day, s.network, s.settler, ${transaction} as transaction, count(*)::text as transactions,
-          sum(s.payments)::text as payments, sum(s.fee)::text as fee, sum(s.usdc)::text as usdc, sum(s.eurc)::text as eurc,
-          coalesce(${transaction}, '') as place
-        from settlements s group by s.day, s.network, s.settler${by === 'day' ? '' : ', s.transaction'}`,
-      values: [period.start, period.end],
-    },
+    statement: statement(),
+    part: statement,
     order: [
-      { column: 'day', kind: 'text' },
+      { column: 'at_day', kind: 'day' },
       { column: 'network', kind: 'text' },
       { column: 'settler', kind: 'text' },
       { column: 'place', kind: 'text' },
@@ -95,6 +75,28 @@ export function gasTable(
         gasPercent: micros === null || BigInt(usdc) === 0n ? null : percentOf(micros, BigInt(usdc)),
       };
     },
+  };
+}
+
+function gasStatement({ start, end }: Period, by: 'day' | 'settlement', part?: Part): Statement {
+  const ofMonth = `day >= ($1::timestamptz at time zone 'utc')::date and day < ($2::timestamptz at time zone 'utc')::date`;
+  if (by === 'day') {
+    return {
+      text: `
+        select day as at_day, day::text as day, network, settler, null::text as transaction, count(*)::text as transactions,
+          sum(payments)::text as payments, sum(fee)::text as fee, sum(usdc)::text as usdc, sum(eurc)::text as eurc,
+          '' as place
+        from billing.gas_spent where ${ofMonth} group by at_day, network, settler`,
+      values: [start, end],
+    };
+  }
+  const { where, limit, values } = partOf(part, { keys: 'day, network, settler, transaction', first: 3 });
+  return {
+    text: `
+      select day as at_day, day::text as day, network, settler, transaction, '1' as transactions, payments::text as payments,
+        fee::text as fee, usdc::text as usdc, eurc::text as eurc, transaction as place
+      from (select * from billing.gas_spent where ${ofMonth} ${where} ${limit}) as spent`,
+    values: [start, end, ...values],
   };
 }
 

@@ -44,6 +44,7 @@ const fates = { reject: 'refused', invoice: 'invoiced', x402: 'paid-by-wallet' }
  * The month's real usage, on either rail, against every plan that somebody had agreed to by the end of the month: its
  * newest version, and the account's own terms. A plan counts with the whole of its monthly price. What a plan refuses
  * costs nothing, and is told in `beyond`; a dollar is taken for a unit of the token that a wallet would have paid in.
+ * What a contract agreed besides, such as prices of its own, is not part of it.
  */
 export function planComparisonTable(
   account: string,

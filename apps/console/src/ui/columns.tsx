@@ -24,8 +24,11 @@ export const column = {
     text: (row) => of(row) ?? '',
     ...(width === undefined ? {} : { width }),
   }),
-  money: <T,>(title: string, of: Of<T>, asset: Of<T>): Column<T> =>
-    make(title, of, (value, row) => <Money amount={value} asset={asset(row)} />, { isNumber: true }),
+  money: <T,>(title: string, of: Of<T>, asset: Of<T>, width?: string): Column<T> =>
+    make(title, of, (value, row) => <Money amount={value} asset={asset(row)} />, {
+      isNumber: true,
+      ...(width === undefined ? {} : { width }),
+    }),
   count: <T,>(title: string, of: Of<T>, width = '7rem'): Column<T> =>
     make(title, of, (value) => <Count value={value} />, { isNumber: true, width }),
   moment: <T,>(title: string, of: Of<T>): Column<T> =>

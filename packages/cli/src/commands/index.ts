@@ -1,7 +1,9 @@
 import type { CommandSpec } from '../command.js';
 import { accounts } from './accounts.js';
+import { adjustments } from './adjustments.js';
 import { books } from './books.js';
 import { cases } from './cases.js';
+import { customers } from './customers.js';
 import { doctor } from './doctor.js';
 import { entries } from './entries.js';
 import { exports } from './exports.js';
@@ -13,6 +15,7 @@ import { operators } from './operators.js';
 import { payments } from './payments.js';
 import { plans } from './plans.js';
 import { receipts } from './receipts.js';
+import { receivables } from './receivables.js';
 import { refunds } from './refunds.js';
 import { reports } from './reports.js';
 import { runs } from './runs.js';
@@ -28,6 +31,9 @@ export const commands: readonly CommandSpec[] = [
   ...receipts,
   ...operators,
   ...invoices,
+  ...adjustments,
+  ...customers,
+  ...receivables,
   ...books,
   ...runs,
   ...cases,
@@ -51,6 +57,11 @@ export const groups: Readonly<Record<string, string>> = {
   operators: 'Those who run the service.',
   audit: 'Who changed what.',
   invoices: 'What customers owe, by month.',
+  adjustments: 'What is added to invoices, or taken from them.',
+  customers: 'Who is invoiced.',
+  contracts: 'Which customer each account is invoiced to, and at which prices.',
+  'bank-payments': 'What came in at the bank, and what it pays.',
+  reminders: 'Letters about what is overdue.',
   months: 'The months of the books, and their close.',
   runs: 'Reconciliations: asked for, under way, and ended.',
   wallets: 'The wallets that have a name, ours among them.',

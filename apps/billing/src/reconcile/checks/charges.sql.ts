@@ -28,8 +28,9 @@ export function checkPosted(window: Window): Check {
 }
 
 /**
- * Charges against the entries and the terms that they come from: each is rated again. What an account used before in
- * its month is counted by the entries where all of them are read, and else by its charges, which totals prove.
+ * Charges against the entries, terms and contracts that they come from: each is rated again. What an account used
+ * before in its month is counted by the entries where all of them are read, and else by its charges, which totals
+ * prove.
  */
 export function checkCharges(window: Window): Check {
   return {
@@ -43,7 +44,11 @@ export function checkCharges(window: Window): Check {
         from billing.terms t left join billing.readmission r on r.place = t.place),
       rated as (
         select c.*, e.id as found, p.amount as paid, ${codeSql('p.asset')} as paid_in, b.included_units, b.ends_at, e.units_before,
-          case b.overage when 'invoice' then b.overage_price else 0 end as due_price,
+          case b.overage when 'invoice' then coalesce((
+              select k.unit_price from billing.contract_price k join billing.contract a on a.id = k.contract_id
+              where a.account = c.account and k.sku = c.sku and k.valid_from <= c.occurred_at
+                and c.occurred_at < coalesce(a.ends_at, 'infinity')
+              order by k.valid_from desc limit 1), b.overage_price) else 0 end as due_price,
           e.usage_rail, e.usage_account, e.usage_payer, e.usage_sku, e.usage_units, e.usage_period_start,
           case when c.rail = 'key' then coalesce(
             (select t.id from agreed t

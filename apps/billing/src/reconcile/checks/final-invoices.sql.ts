@@ -65,7 +65,9 @@ export function checkFinalInvoices(ids: readonly string[] | null): Check {
         union all
         select i.id || ':adjustments', i.id, i.total, 'Its lines of adjustments are not what it took of them.'
         from due i where exists (
-          select 1 from (select line, amount from billing.invoice_line where invoice_id = i.id and kind = 'adjustment') as l
+          select 1 from (
+            select line, amount from billing.invoice_line
+            where invoice_id = i.id and (kind = 'adjustment' or kind = 'prepaid' and amount > 0)) as l
           full join (select line, amount from billing.invoice_adjustment where invoice_id = i.id) as t using (line)
           where l.amount is distinct from t.amount)
         union all

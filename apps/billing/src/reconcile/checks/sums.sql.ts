@@ -1,8 +1,9 @@
+import { gasSpent } from '../../gas-spent.sql.js';
 import type { Check } from './check.js';
 
 /**
- * The sums that reports read, against what they are sums of: charges by day, wallets by day and kind of journal, and
- * the dates of movements against those of their journals.
+ * The sums that reports read, against what they are sums of: charges by day, wallets by day and kind of journal, the
+ * dates of movements against those of their journals, and what settlers have spent.
  */
 export function checkSums(): Check {
   return {
@@ -31,7 +32,14 @@ export function checkSums(): Check {
         'ledger', 'A movement has another date than its journal.'
       from billing.movement m join billing.journal j on j.id = m.journal_id
       where m.effective_at <> j.effective_at
-      group by j.id`,
+      group by j.id
+      union all
+      select 'ledger-mismatch', 'gas-spent:' || network || '/' || transaction,
+        jsonb_build_object('network', network, 'transaction', transaction), null, null, 'chain',
+        'What is kept of a transaction of a settler is not what its transfers say.'
+      from (${gasSpent('true')}) as s full join billing.gas_spent g using (network, transaction)
+      where (s.settler, s.day, s.block_time, s.fee, s.payments, s.usdc, s.eurc)
+        is distinct from (g.settler, g.day, g.block_time, g.fee, g.payments, g.usdc, g.eurc)`,
     values: [],
   };
 }

@@ -12,6 +12,7 @@ import type { BankAccount, BankStatement } from './kinds.js';
 interface ImportDialogProps {
   readonly accounts: readonly BankAccount[];
   readonly onClose: () => void;
+  readonly onDone: (imported: BankStatement) => void;
 }
 
 const columns: readonly Column<BankStatement['items'][number]>[] = [
@@ -35,8 +36,16 @@ async function base64Of(file: File): Promise<string> {
   return btoa(text);
 }
 
+const send = async (bankAccount: string, content: string, isPreview: boolean): Promise<BankStatement> =>
+  ok(
+    billing.POST('/bank-statements', {
+      params: { query: { bankAccount, ...(isPreview ? { preview: 'true' as const } : {}) } },
+      body: { content },
+    }),
+  );
+
 /** Imports a statement: the choice of a file shows what would be stored, and only then it can be. */
-export function ImportDialog({ accounts, onClose }: ImportDialogProps) {
+export function ImportDialog({ accounts, onClose, onDone }: ImportDialogProps) {
   const queries = useQueryClient();
   const fileId = useId();
   const [bankAccount, setBankAccount] = useState(accounts[0]?.id ?? '');
@@ -44,13 +53,6 @@ export function ImportDialog({ accounts, onClose }: ImportDialogProps) {
   const [preview, setPreview] = useState<BankStatement>();
   const [error, setError] = useState<unknown>();
   const [isReading, setReading] = useState(false);
-  const send = async (account: string, text: string, isPreview: boolean): Promise<BankStatement> =>
-    ok(
-      billing.POST('/bank-statements', {
-        params: { query: { bankAccount: account, ...(isPreview ? { preview: 'true' as const } : {}) } },
-        body: { content: text },
-      }),
-    );
   const look = async (account: string, text: string | undefined): Promise<void> => {
     setPreview(undefined);
     setError(undefined);
@@ -72,13 +74,15 @@ export function ImportDialog({ accounts, onClose }: ImportDialogProps) {
   return (
     <FormDialog
       title="Import a statement"
-      action={preview === undefined ? 'Import' : `Import ${preview.added} payments`}
+      action={
+        preview === undefined ? 'Import' : `Import ${preview.added} ${preview.added === 1 ? 'payment' : 'payments'}`
+      }
       isOpen
       isWide
       isReady={preview !== undefined && preview.added > 0}
       onClose={onClose}
       onSubmit={async () => {
-        await send(bankAccount, content ?? '', false);
+        onDone(await send(bankAccount, content ?? '', false));
         await queries.invalidateQueries({ queryKey: ['bank-payments'] });
         await queries.invalidateQueries({ queryKey: ['invoices'] });
       }}
@@ -116,7 +120,6 @@ const Preview = ({ of }: { readonly of: BankStatement }) => (
         ['Lines', <Count key="lines" value={of.lines} />],
         ['New', <Count key="added" value={of.added} />],
         ['Known already', <Count key="known" value={of.known} />],
-        ['Pay an invoice by their reference', <Count key="matched" value={of.matched} />],
         ['In all', <Money key="total" amount={of.total} asset="USD" />],
         ['Encoding', of.encoding],
       ]}

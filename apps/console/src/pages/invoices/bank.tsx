@@ -1,5 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
+import { useLocation } from 'wouter';
 import { billing, ok } from '../../api/client.js';
 import { useEndless, useMay, useRead } from '../../api/hooks.js';
 import { filled, useAddress } from '../../ui/address.js';
@@ -11,8 +12,7 @@ import { Fault } from '../../ui/states.js';
 import { type Column, Table } from '../../ui/table.js';
 import { Badge, Day, Money } from '../../ui/values.js';
 import { ImportDialog } from './bank-import.js';
-import { PaymentDialog } from './bank-payment.js';
-import type { BankPayment } from './kinds.js';
+import type { BankPayment, BankStatement } from './kinds.js';
 import { InvoicesNav } from './nav.js';
 
 const states = ['open', 'matched', 'out'] as const;
@@ -25,8 +25,9 @@ const unfiltered = { state: 'open', bankAccount: '' };
 export default function Bank() {
   const mayMoney = useMay('money');
   const [filters, setFilters] = useAddress(unfiltered);
-  const [open, setOpen] = useState<BankPayment>();
+  const [, navigate] = useLocation();
   const [isImporting, setImporting] = useState(false);
+  const [imported, setImported] = useState<BankStatement>();
   const accounts = useRead(['bank-accounts', 'all'], async () =>
     ok(billing.GET('/bank-accounts', { params: { query: { limit: '200' } } })),
   );
@@ -52,6 +53,11 @@ export default function Bank() {
       }
     >
       <InvoicesNav />
+      {imported === undefined ? null : (
+        <p className="note" role="status">
+          Stored: {imported.added}. Paid an invoice by its number: {imported.matched}. The rest waits below.
+        </p>
+      )}
       <div className="filters" role="search">
         <Select
           label="State"
@@ -76,15 +82,16 @@ export default function Bank() {
         columns={columnsOf(names)}
         list={list}
         keyOf={({ id }) => id}
-        onOpen={(payment) => setOpen(payment)}
+        onOpen={({ id }) => navigate(`/invoices/bank/${id}`)}
         empty={
           names.size === 0
             ? 'There is no bank account yet: enter one in the set-up.'
             : 'No payment is like that. Import a statement of the bank.'
         }
       />
-      {open === undefined ? null : <PaymentDialog payment={open} onClose={() => setOpen(undefined)} />}
-      {isImporting ? <ImportDialog accounts={accounts.data?.items ?? []} onClose={() => setImporting(false)} /> : null}
+      {isImporting ? (
+        <ImportDialog accounts={accounts.data?.items ?? []} onClose={() => setImporting(false)} onDone={setImported} />
+      ) : null}
     </Page>
   );
 }

@@ -15,7 +15,7 @@ import { MasterForm } from './setup/master-form.js';
 
 /** One customer as invoices know it: master data, contracts, credit. */
 export default function CustomerPage() {
-  const { id = '' } = useParams<{ id: string }>();
+  const { id } = useParams<{ id: string }>();
   const [isChanging, setChanging] = useState(false);
   const mayMoney = useMay('money');
   const customer = useRead(['billed-customers', id], async () =>
@@ -57,6 +57,7 @@ const factsOf = (of: Customer) =>
         {of.address}
       </bdi>,
     ],
+    ['Country', of.country ?? <Dash key="country" />],
     ['Tax id', of.taxId ?? <Dash key="taxId" />],
     ['Code of tax', of.taxCode ?? <Dash key="taxCode" />],
     ['Days to pay', `${of.paymentDays}`],

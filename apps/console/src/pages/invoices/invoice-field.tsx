@@ -14,17 +14,21 @@ export function InvoiceField({ value, onChange }: InvoiceFieldProps) {
     ok(billing.GET('/invoices', { params: { query: { limit: '200' } } })),
   );
   const open = data?.items.filter(({ state }) => state === 'final' || state === 'partially_paid') ?? [];
+  const offered = open.map((invoice) => ({
+    value: invoice.id,
+    label: `${nameOf(invoice)}, ${invoice.accountName}, open: ${invoice.outstanding} USD`,
+  }));
   return (
     <Field
       label="Invoice"
       value={value}
       onChange={onChange}
       isRequired
-      hint="Its id; a part of the number or the name of the account finds it."
-      suggestions={open.map((invoice) => ({
-        value: invoice.id,
-        label: `${nameOf(invoice)}, ${invoice.accountName}, open: ${invoice.outstanding} USD`,
-      }))}
+      hint={
+        offered.find((offer) => offer.value === value)?.label ??
+        'Its id; a part of the number or the name of the account finds it.'
+      }
+      suggestions={offered}
     />
   );
 }

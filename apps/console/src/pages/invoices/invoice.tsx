@@ -41,7 +41,7 @@ const columns: readonly Column<Line>[] = [
 
 /** One invoice: what is on it, what was paid and taken back, its files. */
 export default function InvoicePage() {
-  const { id = '' } = useParams<{ id: string }>();
+  const { id } = useParams<{ id: string }>();
   const [isPaperShown, setPaperShown] = useState(false);
   const invoice = useRead(['invoices', id], async () =>
     ok(billing.GET('/invoices/{id}', { params: { path: { id } } })),

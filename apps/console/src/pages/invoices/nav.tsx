@@ -7,6 +7,8 @@ export const InvoicesNav = () => (
       { href: '/invoices', title: 'Invoices' },
       { href: '/invoices/run', title: 'Make final' },
       { href: '/invoices/bank', title: 'Bank payments' },
+      { href: '/invoices/reminders', title: 'Reminders' },
+      { href: '/invoices/adjustments', title: 'Adjustments' },
       { href: '/invoices/setup', title: 'Set-up' },
     ]}
   />

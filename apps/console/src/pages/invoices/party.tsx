@@ -12,6 +12,7 @@ interface PartyProps {
 const labels: readonly (readonly [name: string, label: string])[] = [
   ['legalName', 'Name'],
   ['address', 'Address'],
+  ['country', 'Country'],
   ['taxId', 'Tax id'],
   ['payTo', 'Paid to'],
   ['series', 'Series'],

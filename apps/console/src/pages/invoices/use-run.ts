@@ -24,7 +24,11 @@ interface Asked {
  * Asks for the drafts of a month batch by batch until none is left, the limit is reached or somebody stops it. What was
  * made final stays so, whatever comes after.
  */
-export function useRun(): { readonly run: Run | undefined; start(asked: Asked): Promise<void>; stop(): void } {
+export function useRun(): {
+  readonly run: Run | undefined;
+  readonly start: (asked: Asked) => Promise<void>;
+  readonly stop: () => void;
+} {
   const [run, setRun] = useState<Run>();
   const isStopped = useRef(false);
   const start = async ({ month, isPreview, limit }: Asked): Promise<void> => {
@@ -34,18 +38,19 @@ export function useRun(): { readonly run: Run | undefined; start(asked: Asked): 
       setRun({ month, isPreview, items: [...items], state, error });
     tell('running');
     let after: string | null | undefined;
+    const isThere = (): boolean => limit !== null && items.length >= limit;
     try {
       do {
-        const left = limit === null ? batch : Math.min(batch, limit - items.length);
+        const size = limit === null ? batch : Math.min(batch, limit - items.length);
         const answer = await ok(
           billing.POST('/invoices/finalize', {
-            body: { month, preview: isPreview, limit: left, ...(typeof after === 'string' ? { after } : {}) },
+            body: { month, preview: isPreview, limit: size, ...(typeof after === 'string' ? { after } : {}) },
           }),
         );
         items.push(...answer.items);
         after = answer.next;
         tell('running');
-      } while (typeof after === 'string' && !isStopped.current && (limit === null || items.length < limit));
+      } while (typeof after === 'string' && !isStopped.current && !isThere());
       tell(typeof after === 'string' ? 'stopped' : 'done');
     } catch (error) {
       tell('failed', error);

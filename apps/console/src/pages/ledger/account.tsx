@@ -41,7 +41,7 @@ const columns: readonly Column<Row>[] = [
 
 /** One ledger account: its balance before, each movement with the balance after it, its balance at the end. */
 export default function LedgerAccount() {
-  const { account: written = '' } = useParams<{ account: string }>();
+  const { account: written } = useParams<{ account: string }>();
   const account = decodeURIComponent(written);
   const [range, setRange] = useAddress({ month: monthOf(new Date()), from: '', to: '' });
   const query = { ...rangeQuery(range), ledgerAccount: account };

@@ -14,7 +14,7 @@ export interface ReportQuery {
   readonly ethUsd?: string;
 }
 
-export type Param = 'month' | 'range' | 'asOf' | 'customer' | 'by' | 'ethUsd';
+type Param = 'month' | 'range' | 'asOf' | 'customer' | 'by' | 'ethUsd';
 
 export interface Report<Row> {
   readonly title: string;

@@ -75,8 +75,8 @@ function Account({ me: { account, plan, month, csrf } }: { readonly me: Me }) {
   const { locale } = usePreferences();
   const leave = async (): Promise<void> => {
     await ok(billing.DELETE('/me/session', { headers: { 'x-csrf-token': csrf } }));
-    queries.clear();
     await queries.resetQueries({ queryKey: ['me'] });
+    queries.removeQueries({ queryKey: ['me'], type: 'inactive' });
   };
   return (
     <main className="own">

@@ -11,17 +11,20 @@ interface Concern {
 /** How long the log may be behind before somebody should look. */
 const longMs = 60_000;
 
+function concernsOfNetwork({ name, node, aboveCeiling, settler }: ApiStatus['networks'][number]): readonly string[] {
+  return [
+    ...(node.state === 'unavailable' ? [`The node of ${name} does not answer.`] : []),
+    ...(aboveCeiling === true ? [`Gas on ${name} is above the ceiling: settling waits.`] : []),
+    ...(settler.funds === 'low' ? [`The settler on ${name} has little gas left: send it some.`] : []),
+    ...(settler.funds === 'empty' ? [`The settler on ${name} has no gas left: send it some.`] : []),
+    ...(settler.refused ? [`The node of ${name} refuses a transaction of the settler.`] : []),
+  ];
+}
+
 function concernsOfApi(status: ApiStatus): readonly Concern[] {
   const { networks, breaker, sequencer, database, payments } = status;
   return [
-    ...networks.flatMap(({ name, node, aboveCeiling, settler }) => [
-      ...(node.state === 'unavailable' ? [{ says: `The node of ${name} does not answer.` }] : []),
-      ...(aboveCeiling === true ? [{ says: `Gas on ${name} is above the ceiling: settling waits.` }] : []),
-      ...(settler.funds === 'low' || settler.funds === 'empty'
-        ? [{ says: `The settler on ${name} has ${settler.funds === 'low' ? 'little' : 'no'} gas left: send it some.` }]
-        : []),
-      ...(settler.refused ? [{ says: `The node of ${name} refuses a transaction of the settler.` }] : []),
-    ]),
+    ...networks.flatMap(concernsOfNetwork).map((says) => ({ says })),
     ...(breaker.open ? [{ says: 'The breaker refuses all payments because of reverts.', href: '/payments' }] : []),
     ...(database.state === 'unavailable' ? [{ says: "The API's database does not answer." }] : []),
     ...(payments.state === 'unavailable' ? [{ says: 'It is not known which payments are under way.' }] : []),

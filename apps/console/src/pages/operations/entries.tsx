@@ -103,7 +103,8 @@ function EntryDialog({ entry, onClose }: { readonly entry: Entry; readonly onClo
         ]}
       />
       <p>
-        {entry.fault === null ? '' : faults[entry.fault]} <bdi>{entry.detail}</bdi>
+        {entry.fault === null || faults[entry.fault] === entry.detail ? null : faults[entry.fault]}{' '}
+        <bdi>{entry.detail}</bdi>
       </p>
       <p>
         <Link href={`/receipts?id=${entry.id}`}>Its receipt, and what the books have of it</Link>

@@ -21,9 +21,9 @@ const columns: readonly Column<Reading>[] = [
   column.text('It is', ({ kind }) => kind?.replaceAll('-', ' ') ?? '', '8rem'),
   column.id('Wallet', ({ wallet }) => wallet),
   column.text('Block', ({ block }) => block, '8rem'),
-  column.money('Holds', ({ balance }) => balance, eth),
-  column.money('In the books', ({ booked }) => booked, eth),
-  column.money('Difference', ({ difference }) => difference, eth),
+  column.money('Holds', ({ balance }) => balance, eth, '15rem'),
+  column.money('In the books', ({ booked }) => booked, eth, '15rem'),
+  column.money('Difference', ({ difference }) => difference, eth, '15rem'),
 ];
 
 /** What each settler holds on the chain, against the books. A difference is posted by who accepts it. */
@@ -32,6 +32,7 @@ export function GasReadings() {
   const mayMoney = useMay('money');
   const [open, setOpen] = useState<Reading>();
   const [error, setError] = useState<unknown>();
+  const [isNothing, setNothing] = useState(false);
   const list = useEndless(['gas-readings'], async (cursor) =>
     ok(billing.GET('/gas-readings', { params: { query: filled({ limit: '200', cursor }) } })),
   );
@@ -39,7 +40,8 @@ export function GasReadings() {
   const take = async (): Promise<void> => {
     setError(undefined);
     try {
-      await ok(billing.POST('/gas-readings', {}));
+      const { items } = await ok(billing.POST('/gas-readings', {}));
+      setNothing(items.length === 0);
       await refresh();
     } catch (fault) {
       setError(fault);
@@ -48,6 +50,12 @@ export function GasReadings() {
   return (
     <>
       {error === undefined ? null : <Fault error={error} />}
+      {isNothing ? (
+        <p className="note" role="status">
+          Nothing could be read: no settler has a name here, its transfers are still being read through, or the node has
+          no state of the last final block.
+        </p>
+      ) : null}
       <Table
         name="gas readings"
         columns={columns}

@@ -18,7 +18,7 @@ function contactsOf(text: string): Customer['contacts'] {
 const bodyOf = (values: Values) => ({
   legalName: textOf(values, 'legalName'),
   address: textOf(values, 'address'),
-  country: orNull(values['country']),
+  country: orNull(values['country'])?.toUpperCase() ?? null,
   taxId: orNull(values['taxId']),
   contacts: contactsOf(values['contacts'] ?? ''),
   language: textOf(values, 'language'),
@@ -48,16 +48,12 @@ export const customers: Kind<Customer> = {
   ],
   fields: [
     { name: 'legalName', label: 'Legal name' },
-    {
-      name: 'address',
-      label: 'Address',
-      isMultiline: true,
-    },
+    { name: 'address', label: 'Address', isMultiline: true },
     {
       name: 'country',
       label: 'Country',
       isOptional: true,
-      hint: 'Two letters (ISO 3166-1), such as DE; the e-invoice wants it.',
+      hint: 'Two letters, such as AT. The e-invoice wants it.',
     },
     { name: 'taxId', label: 'Tax id', isOptional: true },
     {
@@ -82,8 +78,8 @@ export const customers: Kind<Customer> = {
   read: async (cursor) => ok(billing.GET('/customers', { params: { query: cursor === undefined ? {} : { cursor } } })),
   valuesOf: (row) => ({
     ...row,
-    taxId: row.taxId ?? '',
     country: row.country ?? '',
+    taxId: row.taxId ?? '',
     taxCode: row.taxCode ?? '',
     paymentDays: `${row.paymentDays}`,
     contacts: row.contacts.map(({ name, email }) => `${name} <${email}>`).join('\n'),

@@ -32,13 +32,13 @@ export interface Kind<Row extends { readonly id: string }> {
   readonly columns: readonly Column<Row>[];
   readonly fields: readonly FieldOf[];
   readonly fresh: Values;
-  read(cursor: string | undefined): Promise<ListPage<Row>>;
-  valuesOf(row: Row): Values;
-  add(values: Values): Promise<unknown>;
+  readonly read: (cursor: string | undefined) => Promise<ListPage<Row>>;
+  readonly valuesOf: (row: Row) => Values;
+  readonly add: (values: Values) => Promise<unknown>;
   /** Absent: what was entered is never changed. */
-  change?(row: Row, values: Values): Promise<unknown>;
+  readonly change?: (row: Row, values: Values) => Promise<unknown>;
   /** Where a row leads. @default its form */
-  hrefOf?(row: Row): string;
+  readonly hrefOf?: (row: Row) => string;
 }
 
 /** An empty field says nothing. */

@@ -6,7 +6,7 @@ import { type Kind, orNull, textOf, type Values } from './kind.js';
 const bodyOf = (values: Values) => ({
   legalName: textOf(values, 'legalName'),
   address: textOf(values, 'address'),
-  country: orNull(values['country']),
+  country: orNull(values['country'])?.toUpperCase() ?? null,
   taxId: orNull(values['taxId']),
   payTo: textOf(values, 'payTo').replaceAll(' ', ''),
   series: textOf(values, 'series'),
@@ -32,16 +32,12 @@ export const sellers: Kind<Seller> = {
   ],
   fields: [
     { name: 'legalName', label: 'Legal name' },
-    {
-      name: 'address',
-      label: 'Address',
-      isMultiline: true,
-    },
+    { name: 'address', label: 'Address', isMultiline: true },
     {
       name: 'country',
       label: 'Country',
       isOptional: true,
-      hint: 'Two letters (ISO 3166-1), such as DE; the e-invoice wants it.',
+      hint: 'Two letters, such as AT. The e-invoice wants it.',
     },
     { name: 'taxId', label: 'Tax id', isOptional: true, hint: 'The e-invoice wants one.' },
     { name: 'payTo', label: 'Paid to', hint: 'An IBAN, or a wallet (0x…).' },
@@ -49,7 +45,7 @@ export const sellers: Kind<Seller> = {
   ],
   fresh: { series: 'KF' },
   read: async (cursor) => ok(billing.GET('/sellers', { params: { query: cursor === undefined ? {} : { cursor } } })),
-  valuesOf: (row) => ({ ...row, taxId: row.taxId ?? '', country: row.country ?? '' }),
+  valuesOf: (row) => ({ ...row, country: row.country ?? '', taxId: row.taxId ?? '' }),
   add: async (values) => ok(billing.POST('/sellers', { body: bodyOf(values) })),
   change: async ({ id }, values) => {
     const { etag } = await tagged(billing.GET('/sellers/{id}', { params: { path: { id } } }));

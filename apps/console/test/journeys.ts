@@ -1,0 +1,207 @@
+import { readFileSync } from 'node:fs';
+import { beforeAll, expect, it } from '@jest/globals';
+import type { Page } from 'playwright-core';
+import type { Person, World } from './world.js';
+
+interface List<T> {
+  readonly items: readonly T[];
+}
+
+/** What finance and operators do on the pages, by mouse and by keyboard alone. */
+export function journeys(worldOf: () => World): void {
+  let world: World;
+  let admin: Person;
+  let page: Page;
+  let month: string;
+
+  const heading = async (name: string | RegExp): Promise<void> => page.getByRole('heading', { name }).first().waitFor();
+  const grid = (name: string) => page.getByRole('grid', { name });
+  const go = async (path: string): Promise<void> => {
+    await page.goto(`/console${path}`);
+    await page.getByRole('heading', { level: 1 }).waitFor();
+  };
+
+  beforeAll(async () => {
+    world = worldOf();
+    admin = await world.person('admin');
+    page = await world.open(admin, '/', { acceptDownloads: true });
+    month = world.month;
+  }, 60_000);
+
+  it('by keyboard alone: g and a letter go to every page, Enter opens the first row of a list', async () => {
+    await go('/');
+    const visits: readonly (readonly [string, string])[] = [
+      ['r', 'Reconciliation'],
+      ['c', 'Customers'],
+      ['p', 'Payments'],
+      ['v', 'Receipts'],
+      ['i', 'Invoices'],
+      ['l', 'Trial balance'],
+      ['n', 'Prices and plans'],
+      ['o', 'Operations'],
+      ['t', 'Today'],
+    ];
+    for (const [key, title] of visits) {
+      await page.keyboard.press('g');
+      await page.keyboard.press(key);
+      await page.getByRole('heading', { level: 1, name: title }).waitFor();
+    }
+    await page.keyboard.press('?');
+    await page.getByRole('dialog', { name: 'Keyboard' }).waitFor();
+    await page.keyboard.press('Escape');
+    for (const [path, name] of [
+      ['/customers', 'accounts'],
+      ['/payments', 'payments'],
+    ] as const) {
+      await go(path);
+      await grid(name).focus();
+      await page.keyboard.press('j');
+      await page.keyboard.press('Enter');
+      await page.waitForURL(new RegExp(`/console${path}/.+`));
+    }
+    expect(page.url()).toContain('/console/payments/');
+  }, 90_000);
+
+  it('Invoices: a draft is made final by a run with its preview, and its PDF is shown beside it', async () => {
+    const seller = {
+      legalName: 'Keyfare Test GmbH',
+      address: '1 Street\nBerlin',
+      taxId: 'DE123456789',
+      payTo: 'DE89370400440532013000',
+      series: `T${Date.now() % 100_000}`,
+    };
+    const { id: sellerId } = await world.ask<{ id: string }>('/sellers', { body: seller });
+    const customer = {
+      legalName: 'Acme Ltd',
+      address: '2 Road\nDublin',
+      language: 'en',
+      reportingCurrency: 'USD',
+      paymentDays: 14,
+    };
+    const { id: customerId } = await world.ask<{ id: string }>('/customers', { body: customer });
+    const drafts = await world.ask<List<{ account: string; total: string }>>(`/invoices?month=${month}&limit=200`);
+    const account = drafts.items.find(({ total }) => Number(total) >= 0.005)?.account ?? drafts.items[0]?.account ?? '';
+    const startsAt = `${month}-01T00:00:00.000Z`;
+    await world.ask('/contracts', { body: { customerId, sellerId, account, startsAt } });
+    await go(`/invoices/run?month=${month}`);
+    await page.getByRole('button', { name: 'Preview' }).click();
+    await page.getByText('It is through.').waitFor();
+    await page.getByText('Would be final').waitFor();
+    await page.getByRole('button', { name: 'Make final' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Make final' }).click();
+    await page.getByText('Made final').waitFor();
+    await page.getByText('It is through.').waitFor();
+    const { items } = await world.ask<List<{ id: string; number: string | null }>>(
+      `/invoices?account=${account}&month=${month}`,
+    );
+    const [made] = items;
+    expect(made?.number).toContain(seller.series);
+    await go(`/invoices/${made?.id}`);
+    await heading(made?.number ?? '');
+    await page.getByRole('button', { name: 'Show the PDF' }).click();
+    await page.locator('iframe.paper').waitFor();
+    const pdf = await page.evaluate(
+      async (path) => (await fetch(path)).headers.get('content-type'),
+      `/invoices/${made?.id}/pdf`,
+    );
+    expect(pdf).toBe('application/pdf');
+  }, 120_000);
+
+  it('Reconciliation: a month’s statement is read and signed off', async () => {
+    await go(`/reconciliation/months/${month}`);
+    await page.getByRole('button', { name: 'Sign off' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Sign off' }).click();
+    await page.getByText(`Signed off by ${admin.name}`).waitFor();
+    await page.getByText('unchanged since').waitFor();
+    const report = await world.ask<{ signedOff: { operator: { id: string } } }>(`/months/${month}/report`);
+    expect(report.signedOff.operator.id).toBe(admin.id);
+  }, 60_000);
+
+  it('Reconciliation: a run is asked for and its progress followed to its end', async () => {
+    await go('/reconciliation');
+    await page.getByRole('button', { name: 'Run a full audit' }).click();
+    await page.waitForURL(/\/reconciliation\/runs\//);
+    await page.locator('.badge', { hasText: 'done' }).waitFor();
+    await page.getByText('Breaks that it found').waitFor();
+    expect(await page.getByText('Digest', { exact: true }).count()).toBe(1);
+  }, 60_000);
+
+  it('Ledger: from the trial balance to an account, from a movement of it to the receipt', async () => {
+    await go('/ledger');
+    await page.getByText('balanced').first().waitFor();
+    await grid('trial balance').getByText('revenue:key:forecast').click();
+    await heading('revenue:key:forecast');
+    await page.goto(`${page.url().split('?')[0]}?month=${month}`);
+    await grid('movements').getByRole('link').first().click();
+    await page.waitForURL(/\/receipts/);
+    await page.getByText('genuine', { exact: true }).waitFor();
+    expect(await page.getByText('Its journals').isVisible()).toBe(true);
+  }, 60_000);
+
+  it('Operations: an operator is made with a token that is shown once, and the audit log tells it', async () => {
+    await go('/operations/operators');
+    await page
+      .getByRole('button', { name: /New operator|Make/ })
+      .first()
+      .click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Name').fill('someone new');
+    await dialog.getByRole('button', { name: 'Make', exact: true }).click();
+    // What is sensitive asks for the password, where it was not shown just now.
+    const again = page.getByRole('dialog', { name: 'Your password, please' });
+    const token = page.getByRole('dialog', { name: 'The token of someone new' });
+    await Promise.any([again.waitFor(), token.waitFor()]);
+    if (await again.isVisible()) {
+      await again.getByLabel('Password').fill('correct horse battery staple');
+      await page.keyboard.press('Enter');
+    }
+    await token.waitFor();
+    expect(await token.innerText()).toMatch(/kfo_\w+/);
+    await page.keyboard.press('Escape');
+    await go('/operations/audit?of=api');
+    await page.getByText('operator.create').first().waitFor();
+  }, 90_000);
+
+  it('every table is a file: what is exported is what is shown', async () => {
+    await go('/reconciliation');
+    const begun = page.waitForEvent('download');
+    await page
+      .locator('.table-box', { has: grid('breaks') })
+      .getByRole('button', { name: 'Export CSV' })
+      .click();
+    const download = await begun;
+    const lines = readFileSync(await download.path(), 'utf8')
+      .trimEnd()
+      .split('\r\n');
+    const { items } = await world.ask<List<unknown>>('/breaks?status=open&limit=200');
+    expect([download.suggestedFilename(), lines[0], lines.length]).toEqual([
+      'breaks.csv',
+      'Weight,Break,What,Amount,Age in days,Owner,Due,State',
+      items.length + 1,
+    ]);
+  }, 60_000);
+
+  it('a customer sees its own account by its key, and nothing of the operators’', async () => {
+    for (let call = 0; call < 3; call += 1) {
+      const response = await fetch(`${world.api}/v1/forecast?latitude=52.5&longitude=13.4&date=2026-11-21`, {
+        headers: { authorization: `Bearer ${world.demoKey}` },
+      });
+      expect(response.status).toBe(200);
+    }
+    const own = await (await world.context()).newPage();
+    await own.goto('/console/me');
+    await own.getByLabel('API key').fill('kf_test_nobody');
+    await own.keyboard.press('Enter');
+    await own.getByText(/credential\//).waitFor();
+    await own.getByLabel('API key').fill(world.demoKey);
+    await own.keyboard.press('Enter');
+    await own.getByRole('button', { name: 'Sign out' }).waitFor();
+    await own.getByRole('grid', { name: 'receipts' }).getByText('forecast').first().waitFor();
+    await own.goto('/console/reconciliation');
+    await own.getByRole('button', { name: 'Sign in' }).waitFor();
+    await own.goto('/console/me');
+    await own.getByRole('button', { name: 'Sign out' }).click();
+    await own.getByLabel('API key').waitFor();
+    expect(await own.evaluate(async () => (await fetch('/me')).status)).toBe(401);
+  }, 90_000);
+}
