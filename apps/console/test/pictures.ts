@@ -1,9 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { openWorld, settled } from './world.js';
 
-/**
- * `npm run pictures -w @keyfare/console`: the pictures of docs/console.md, of each page from seeded data, light and dark.
- */
+/** `npm run pictures -w @keyfare/console`: those of docs/console.md, of each page from seeded data, light and dark. */
 const folder = fileURLToPath(new URL('../../../../docs/pictures/', import.meta.url));
 const world = await openWorld();
 try {

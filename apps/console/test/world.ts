@@ -15,7 +15,7 @@ export interface Person {
   readonly name: string;
 }
 
-/** What the page is tried on: a seeded database, the API, billing and the chain as `npm start` runs them, a Chromium. */
+/** What the page is tried on: a seeded database, the API, billing and the chain as `npm start` runs them; a browser. */
 export interface World {
   readonly billing: string;
   readonly api: string;

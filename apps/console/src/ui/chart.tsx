@@ -19,7 +19,22 @@ export interface ChartProps {
   readonly isBars?: boolean;
 }
 
-const Plot = lazy(async () => import('./plot.js'));
+/**
+ * uPlot asks `Intl` for the browser's language when it is loaded, and a browser that has none (`LANG=C`) names one that
+ * `Intl` refuses with a RangeError.
+ */
+function tellLanguage(): void {
+  try {
+    Intl.getCanonicalLocales(navigator.language);
+  } catch {
+    Object.defineProperty(navigator, 'language', { value: 'en-GB', configurable: true });
+  }
+}
+
+const Plot = lazy(async () => {
+  tellLanguage();
+  return import('./plot.js');
+});
 
 /**
  * Lines or bars over time, with axes in the zone and the numbers of the page; holds 100,000 points. What draws it comes
