@@ -118,6 +118,10 @@ export function generalLedgerTable(
   };
 }
 
+// Of the ledger account $1.
+const balanceAt = (day: string): string => `coalesce((
+  select sum(debits - credits) from billing.balance_day where account = $1 and day < (${day} at time zone 'UTC')::date), 0)`;
+
 const isUuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
@@ -129,7 +133,7 @@ function detailStatement(account: string, { start, end }: Period, part?: Part): 
   const isAmong = section === '1' && isUuid.test(journal ?? '') && /^\d{1,10}$/.test(line ?? '');
   const after = isAmong ? [at, journal, line] : [];
   const limit = part === undefined ? '' : `order by effective_at, journal_id, line limit ${part.limit}`;
-  const sides = (
+  const halves = (
     [
       ['debit', 'line * 2', 'amount'],
       ['credit', 'line * 2 + 1', '-amount'],
@@ -146,16 +150,14 @@ function detailStatement(account: string, { start, end }: Period, part?: Part): 
       and (effective_at, journal_id, ${side[1]}) <= (${momentSql('$4')}, $5::uuid, $6::bigint)`;
     return { page: `(${lines} ${isAmong ? past : ''} ${limit})`, before: `${lines} ${before}` };
   });
-  const balanceAt = (day: string): string => `coalesce((
-    select sum(debits - credits) from billing.balance_day where account = $1 and day < (${day} at time zone 'UTC')::date), 0)`;
   const opening = isAmong
     ? `${balanceAt(momentSql('$4'))} + coalesce((
-        select sum(amount) from (${sides.map(({ before }) => before).join(' union all ')}) as earlier), 0)`
+        select sum(amount) from (${halves.map(({ before }) => before).join(' union all ')}) as earlier), 0)`
     : balanceAt('$2::timestamptz');
   return {
     text: `
       with lines as (
-        select * from (${sides.map(({ page }) => page).join(' union all ')}) as l ${limit}),
+        select * from (${halves.map(({ page }) => page).join(' union all ')}) as l ${limit}),
       account as (
         select asset, ${balanceAt('$2::timestamptz')} as opening, ${opening} as before,
           ${balanceAt('$3::timestamptz')} as closing

@@ -23,8 +23,8 @@ interface Found {
 
 /**
  * Verifies the documents of a window again: their signatures are the one thing in the books that who can write to the
- * database cannot make. It reads them in batches, the next one while other threads check the one before. `beat` is called after
- * each batch.
+ * database cannot make. It reads them in batches, the next one while other threads check the one before. `beat` is
+ * called after each batch.
  */
 export async function checkSignatures(
   tx: Sql,
