@@ -52,6 +52,7 @@ COPY --from=build /keyfare/packages/evm/dist packages/evm/dist
 COPY --from=build /keyfare/packages/gate/dist packages/gate/dist
 COPY --from=build /keyfare/apps/api/dist apps/api/dist
 COPY --from=build /keyfare/apps/billing/dist apps/billing/dist
+COPY --from=build /keyfare/apps/console/dist/page apps/console/dist/page
 COPY docker/healthy.mjs docker/migrate.mjs docker/
 # The number, not the name: Kubernetes cannot tell that a name is not root's.
 USER 1000:1000

@@ -1,6 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { AdminModule } from '@keyfare/gate/admin';
+import { DiscoveryModule } from '@keyfare/gate/discovery';
 import { GateModule } from '@keyfare/gate/module';
 import { createAdapter, createLogger, NestLogger } from '@keyfare/gate/server';
 import { Module } from '@nestjs/common';
@@ -8,7 +9,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { World } from './world.js';
 
-/** A gate with the routes of operators, on the world's database. */
+/** A gate with the routes of operators and the public pages, on the world's database. */
 export interface OperatorsApi {
   readonly app: NestFastifyApplication;
   readonly url: string;
@@ -28,7 +29,9 @@ export async function startOperatorsApi(world: World): Promise<OperatorsApi> {
     receiptSigningKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     apiKeyPeppers: [{ id: 'p1', secret: randomBytes(32).toString('base64url') }],
   });
-  @Module({ imports: [gate, AdminModule.forRoot()] })
+  @Module({
+    imports: [gate, AdminModule.forRoot(), DiscoveryModule.forRoot({ title: 'Test', description: 'Sells nothing.' })],
+  })
   class Api {}
   const logger = createLogger({ name: 'test', level: 'silent' }, { write: () => undefined });
   const adapter = createAdapter({ logger, trustedProxies: ['127.0.0.1'] });

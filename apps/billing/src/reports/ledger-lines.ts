@@ -118,11 +118,11 @@ export function generalLedgerTable(
   };
 }
 
-// Of the ledger account $1.
+const isUuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** SQL for the account's balance, `$1`, before a day. */
 const balanceAt = (day: string): string => `coalesce((
   select sum(debits - credits) from billing.balance_day where account = $1 and day < (${day} at time zone 'UTC')::date), 0)`;
-
-const isUuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
  * The lines of an account, all or those of a part, with the balance after each. A part begins with the balance at the
@@ -133,7 +133,7 @@ function detailStatement(account: string, { start, end }: Period, part?: Part): 
   const isAmong = section === '1' && isUuid.test(journal ?? '') && /^\d{1,10}$/.test(line ?? '');
   const after = isAmong ? [at, journal, line] : [];
   const limit = part === undefined ? '' : `order by effective_at, journal_id, line limit ${part.limit}`;
-  const halves = (
+  const bothSides = (
     [
       ['debit', 'line * 2', 'amount'],
       ['credit', 'line * 2 + 1', '-amount'],
@@ -152,12 +152,12 @@ function detailStatement(account: string, { start, end }: Period, part?: Part): 
   });
   const opening = isAmong
     ? `${balanceAt(momentSql('$4'))} + coalesce((
-        select sum(amount) from (${halves.map(({ before }) => before).join(' union all ')}) as earlier), 0)`
+        select sum(amount) from (${bothSides.map(({ before }) => before).join(' union all ')}) as earlier), 0)`
     : balanceAt('$2::timestamptz');
   return {
     text: `
       with lines as (
-        select * from (${halves.map(({ page }) => page).join(' union all ')}) as l ${limit}),
+        select * from (${bothSides.map(({ page }) => page).join(' union all ')}) as l ${limit}),
       account as (
         select asset, ${balanceAt('$2::timestamptz')} as opening, ${opening} as before,
           ${balanceAt('$3::timestamptz')} as closing

@@ -70,11 +70,12 @@ export async function readOverview(sql: Sql, now: Date): Promise<z.infer<typeof 
   }
   return {
     asOf: now.toISOString(),
-    days: days.map(({ amount, ...row }) => ({ ...row, amount: formatMoney(money(row.asset, BigInt(amount))) })),
-    balances: balances.map(({ balance, ...row }) => ({
-      ...row,
-      balance: formatMoney(money(row.asset, BigInt(balance))),
-    })),
+    days: days.map(({ day, rail, asset, calls, amount }) => {
+      return { day, rail, asset, calls, amount: formatMoney(money(asset, BigInt(amount))) };
+    }),
+    balances: balances.map(({ kind, type, asset, balance }) => {
+      return { kind, type, asset, balance: formatMoney(money(asset, BigInt(balance))) };
+    }),
     allowances: [...allowances],
     breaks: [...counted.values()],
     proposals: waiting?.count ?? 0,

@@ -111,7 +111,15 @@ async function show(found: Row, { out }: Context): Promise<undefined> {
     found,
     Object.entries({
       id: found['id'],
-      ...{ account, month, kind, amount, invoiced, state, description, why, by: madeBy },
+      account,
+      month,
+      kind,
+      amount,
+      invoiced,
+      state,
+      description,
+      why,
+      by: madeBy,
     }),
   );
 }

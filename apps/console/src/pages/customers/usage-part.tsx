@@ -1,5 +1,6 @@
 import { useMemo } from 'react';
 import { useRead } from '../../api/hooks.js';
+import { byDay, type LineOfUse } from '../../format/by-day.js';
 import { costOn } from '../../format/plan-cost.js';
 import { formatMonth } from '../../format/time.js';
 import { usePreferences } from '../../shell/preferences.js';
@@ -10,7 +11,7 @@ import { Exports, Section, Stat } from '../../ui/page.js';
 import { Shown } from '../../ui/states.js';
 import { Count, Money } from '../../ui/values.js';
 import type { Account } from './customers.js';
-import { byDay, readDays, type UsageLine } from './days.js';
+import { readDays } from './days.js';
 import { type MonthUsage, useMonths } from './months.js';
 import { PlanComparison } from './plan-comparison.js';
 
@@ -111,7 +112,7 @@ function Days({ account, month }: { readonly account: Account; readonly month: s
 }
 
 interface DayChartProps {
-  readonly lines: readonly UsageLine[];
+  readonly lines: readonly LineOfUse[];
   readonly month: string;
   readonly included: number;
 }

@@ -14,7 +14,7 @@ import { Count, Money } from '../../ui/values.js';
 import { Invoices, Receipts, Statement } from './lists.js';
 import { Usage } from './usage.js';
 
-export type Me = components['schemas']['Me'];
+type Me = components['schemas']['Me'];
 
 /** What a customer sees of itself, for half an hour after it has shown a key: its own account, and nobody else's. */
 export default function MePage() {

@@ -2,10 +2,10 @@ import { useMemo } from 'react';
 import { largestPart, readAll } from '../../api/all.js';
 import { billing, ok } from '../../api/client.js';
 import { useRead } from '../../api/hooks.js';
+import { byDay, type LineOfUse } from '../../format/by-day.js';
 import { Chart } from '../../ui/chart.js';
 import { Section } from '../../ui/page.js';
 import { Shown } from '../../ui/states.js';
-import { byDay, type UsageLine } from '../customers/days.js';
 
 /** The running month day by day, against what the plan includes. */
 export function Usage({ month, included }: { readonly month: string; readonly included: string }) {
@@ -26,7 +26,7 @@ export function Usage({ month, included }: { readonly month: string; readonly in
 }
 
 interface DaysProps {
-  readonly lines: readonly UsageLine[];
+  readonly lines: readonly LineOfUse[];
   readonly month: string;
   readonly included: string;
 }
