@@ -29,5 +29,5 @@ parentPort?.on('message', ({ heads, bytes, keys }: SignatureJob) => {
     const keyObject = keyObjectOf(keys[key] ?? '');
     verdicts[index] = keyObject !== null && verify(null, message, keyObject, signature) ? 1 : 0;
   }
-  parentPort?.postMessage(verdicts);
+  parentPort?.postMessage(verdicts, [verdicts.buffer]);
 });

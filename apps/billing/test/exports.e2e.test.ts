@@ -204,6 +204,41 @@ describe('the exports', () => {
   });
 });
 
+describe('a report in parts', () => {
+  const forged = (...parts: readonly string[]): string => Buffer.from(JSON.stringify(parts)).toString('base64url');
+
+  it.each(['revenue', 'daily-revenue', 'callers', 'settlements', 'journal', 'invoices'])(
+    'of one row each has the rows of %s as a whole, and none twice',
+    async (name) => {
+      const whole = await service.call(`/reports/${name}?month=${month}&limit=200`);
+      const parts: unknown[] = [];
+      for (let cursor = ''; ; ) {
+        const { body } = await service.call(`/reports/${name}?month=${month}&limit=1${cursor}`);
+        const { items, next } = body as { items: unknown[]; next: string | null };
+        parts.push(...items);
+        if (next === null) break;
+        cursor = `&cursor=${next}`;
+      }
+      const { items } = whole.body as { items: unknown[] };
+      expect(items.length).toBeGreaterThan(0);
+      expect(parts).toEqual(items);
+    },
+  );
+
+  it('goes on behind a row that is none of it', async () => {
+    const callers = forged(`callers-${month}`, 'zebra', 'acct_1', 'USD');
+    expect((await service.call(`/reports/callers?month=${month}&cursor=${callers}`)).body).toMatchObject({ items: [] });
+    const late = forged(`settlements-${month}`, '9'.repeat(18), 'a', 'b', 'c', 'd');
+    expect((await service.call(`/reports/settlements?month=${month}&cursor=${late}`)).body).toMatchObject({
+      items: [],
+    });
+    const lines = forged(`general-ledger-${month}-01`, '1', '9'.repeat(18), 'none', 'x');
+    const path = `/reports/general-ledger?ledgerAccount=unbilled-receivable:acct_1&month=${month}`;
+    const last = (await rows(path)).at(-1);
+    expect((await service.call(`${path}&cursor=${lines}`)).body).toMatchObject({ items: [last], next: null });
+  });
+});
+
 describe('the callers', () => {
   it('are told by segment, each wallet with the plan that would have cost it less', async () => {
     expect(await rows('/reports/callers')).toMatchObject([

@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * Movements have the date of their journal, so that the lines of one ledger account are found in order; and the days
- * of each wallet are summed by the kind of journal. It fails, and changes nothing, when a wallet would have another
+ * Movements have the date of their journal, so that the lines of one ledger account are found in order; and the days of
+ * each wallet are summed by the kind of journal. It fails, and changes nothing, when a wallet would have another
  * balance by its days than it has.
  */
 export class DateMovements1799000000920 implements MigrationInterface {
