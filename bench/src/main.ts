@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { parseArgs } from 'node:util';
 import { benchBilling } from './billing/billing.js';
+import { benchConsole } from './console/console.js';
 import { benchKeys } from './keys.js';
 import { benchLarge } from './large.js';
 import { benchMemory } from './memory.js';
@@ -19,6 +20,7 @@ const benches = {
   pressure: benchPressure,
   restart: benchRestart,
   billing: benchBilling,
+  console: benchConsole,
 };
 
 const { values, positionals } = parseArgs({

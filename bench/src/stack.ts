@@ -100,7 +100,8 @@ export async function startStack({
 /** As the image and `npm start` run the gate; every server of a bench has them. */
 const nodeFlags = ['--max-semi-space-size=64'];
 
-async function startServer(file: string, env: Readonly<Record<string, string>>): Promise<Server> {
+/** Starts a file of this folder, which says by a message that it is ready. */
+export async function startServer(file: string, env: Readonly<Record<string, string>>): Promise<Server> {
   const path = fileURLToPath(new URL(file, import.meta.url));
   const [{ child, ready }, stop] = await start(
     async () => {

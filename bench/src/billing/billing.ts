@@ -16,7 +16,9 @@ const million = 1_000_000;
 export async function benchBilling({ full }: { readonly full: boolean }): Promise<Report> {
   const { insert } = await measurePrimitives();
   const check = Math.min(checkCost(1_000), checkCost(1_000));
-  const reports = await withBooks(benchReports, (sql) => fillLargeBooks(sql, million));
+  const reports = await withBooks(benchReports, (sql) =>
+    fillLargeBooks(sql, { calls: million, accounts: 200, months: 3, cases: 2_000 }),
+  );
   return withBooks(async (books) => {
     const intake = await benchIntake(books);
     const reconcile = await benchReconcile(books, full ? [...sizes, million] : sizes);

@@ -1,13 +1,11 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
 import { createServer } from 'node:http';
-import { fileURLToPath } from 'node:url';
 import { migrateBilling } from '@keyfare/billing/database';
 import { SqlPool } from '@keyfare/db/sql';
 import { choosePort } from '@keyfare/devstack/ports';
 import { migrateGate } from '@keyfare/gate/database';
 import { startFreshPostgres } from '../fresh-postgres.js';
-import { start } from '../started.js';
+import { startProgram } from '../program.js';
 import { type BenchLog, openBenchLog } from './log.js';
 
 /** A running billing over a log, each process and PostgreSQL its own. */
@@ -39,29 +37,25 @@ export async function startBooks(fill?: (sql: SqlPool) => Promise<void>): Promis
   });
   const [keysPort, port] = [await choosePort(), await choosePort()];
   keys.listen(keysPort, '127.0.0.1');
-  const [billing, stopBilling] = await start(
-    () =>
-      startBilling({
-        DATABASE_URL: server.adminUrl,
-        API_JWKS_URL: `http://127.0.0.1:${String(keysPort)}/`,
-        RPC_URL: 'http://127.0.0.1:9',
-        NETWORK: 'base-sepolia',
-        PAY_TO: `0x${'a'.repeat(40)}`,
-        PORT: String(port),
-        INTAKE_INTERVAL_MS: '50',
-        CHAIN_INTERVAL_MS: '60000',
-        // The chain is away, and is not waited for.
-        RECONCILE_WAIT_SECONDS: '0',
-        LOG_LEVEL: 'error',
-      }),
-    async (child) => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      child.kill('SIGTERM');
-      await once(child, 'exit');
-    },
-  );
   const url = `http://127.0.0.1:${String(port)}`;
-  await answering(`${url}/healthz`, billing);
+  const [billing, stopBilling] = await startProgram(
+    new URL('billing-server.js', import.meta.url),
+    {
+      NODE_ENV: 'development',
+      DATABASE_URL: server.adminUrl,
+      API_JWKS_URL: `http://127.0.0.1:${String(keysPort)}/`,
+      RPC_URL: 'http://127.0.0.1:9',
+      NETWORK: 'base-sepolia',
+      PAY_TO: `0x${'a'.repeat(40)}`,
+      PORT: String(port),
+      INTAKE_INTERVAL_MS: '50',
+      CHAIN_INTERVAL_MS: '60000',
+      // The chain is away, and is not waited for.
+      RECONCILE_WAIT_SECONDS: '0',
+      LOG_LEVEL: 'error',
+    },
+    `${url}/healthz`,
+  );
   return {
     log,
     sql,
@@ -76,24 +70,6 @@ export async function startBooks(fill?: (sql: SqlPool) => Promise<void>): Promis
       await stopPostgres();
     },
   };
-}
-
-async function startBilling(env: Readonly<Record<string, string>>): Promise<ChildProcess> {
-  return fork(fileURLToPath(new URL('billing-server.js', import.meta.url)), {
-    // As in the image.
-    execArgv: ['--max-semi-space-size=64'],
-    env: { ...process.env, NODE_ENV: 'development', ...env },
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
-}
-
-async function answering(url: string, child: ChildProcess): Promise<void> {
-  while (child.exitCode === null) {
-    const response = await fetch(url).catch(() => null);
-    if (response?.ok === true) return;
-    await new Promise((wake) => setTimeout(wake, 50));
-  }
-  throw new Error('billing ended');
 }
 
 async function allBooked(sql: SqlPool): Promise<number> {

@@ -1,13 +1,23 @@
 import type { SqlPool } from '@keyfare/db/sql';
 
+/** How large the books are. Each account has a customer, and an invoice for each month before the running one. */
+export interface BooksSize {
+  readonly calls: number;
+  readonly accounts: number;
+  /** With the running one. */
+  readonly months: number;
+  /** Breaks that are open; four times as many are resolved. */
+  readonly cases: number;
+}
+
 /**
- * Fills empty books by plain inserts, as they are after so many calls in the running month and the two before it: of
- * ten calls seven by key of 200 accounts, two paid by one of 20,000 wallets, one free. One call is one entry; six of
- * the seven by key, each payment and each transfer are a journal: as many as calls. What the database keeps by its
- * triggers it keeps; only those that look at each row by itself are off meanwhile.
+ * Fills empty books by plain inserts, as they are after so many calls in so many months: of ten calls seven by key of
+ * one of the accounts, two paid by one of 20,000 wallets, one free. One call is one entry; six of the seven by key,
+ * each payment and each transfer are a journal: as many as calls. What the database keeps by its triggers it keeps;
+ * only those that look at each row by itself are off meanwhile.
  */
-export async function fillLargeBooks(sql: SqlPool, calls: number): Promise<void> {
-  for (const text of statements(calls)) await sql.query({ text });
+export async function fillLargeBooks(sql: SqlPool, size: BooksSize): Promise<void> {
+  for (const text of statements(size)) await sql.query({ text });
   await sql.query({ text: 'vacuum analyze' });
 }
 
@@ -17,10 +27,10 @@ const payTo = `0x${'a'.repeat(40)}`;
 const settler = `0x${'b'.repeat(40)}`;
 const wallet = `usdc:${network}:${payTo}`;
 const receivable = `x402-receivable:${network}`;
-// UUIDs that say their version.
-const uuidOf = (text: string): string =>
+/** UUIDs that say their version. */
+export const uuidOf = (text: string): string =>
   `overlay(overlay(md5(${text}) placing '8' from 13 for 1) placing '8' from 17 for 1)::uuid`;
-const customerId = uuidOf(`'customer' || n`);
+export const customerId = uuidOf(`'customer' || n`);
 const invoiceId = uuidOf(`'invoice' || n || '/' || m`);
 /** What looks at each row by itself: foreign keys and counts of movements. */
 const perRow = [
@@ -29,18 +39,19 @@ const perRow = [
   'alter table billing.movement enable trigger movement_balances',
 ];
 
-function statements(calls: number): readonly string[] {
+function statements(size: BooksSize): readonly string[] {
+  const { calls, accounts, months } = size;
   return [
     ...perRow,
-    ...people,
+    ...people(accounts),
     // Each call once: what the tables hold follows from it.
     `create unlogged table bench_call as
       with months as (
-        select date_trunc('month', now(), 'UTC') - interval '2 months' as start, now() - interval '1 minute' as upto)
+        select date_trunc('month', now(), 'UTC') - interval '${String(months - 1)} months' as start, now() - interval '1 minute' as upto)
       select g, ('0198' || lpad(to_hex(g), 8, '0') || '8' || substr(md5('c' || g), 1, 19))::uuid as id, at,
         date_trunc('month', at, 'UTC') as month, (array['forecast', 'history', 'alerts'])[(1 + g % 3)::int] as sku,
         1 + g % 3 as units, case when g % 10 < 7 then 'key' when g % 10 < 9 then 'x402' else 'free' end as rail,
-        'acct_' || g / 7 % 200 as account, '0x' || md5('p' || g / 10 % 20000) || '00000000' as payer, '0x' || md5('n' || g) || md5('o' || g) as nonce
+        'acct_' || g / 7 % ${String(accounts)} as account, '0x' || md5('p' || g / 10 % 20000) || '00000000' as payer, '0x' || md5('n' || g) || md5('o' || g) as nonce
       from months, generate_series(1::bigint, ${String(calls)}) as g,
         lateral (select start + (upto - start) * (g / ${String(calls)}.0)) as t (at)`,
     `insert into billing.entry (place, id, kind, principal, digest, recorded_at, jws, usage_rail, usage_account,
@@ -58,7 +69,7 @@ function statements(calls: number): readonly string[] {
         case rail when 'key' then md5(account)::uuid end, month, at, g
       from bench_call order by g`,
     ...money,
-    ...documents,
+    ...documents(size),
     `insert into billing.feed_cursor (feed, place, log_as_of, complete_as_of) values ('api', 0, 1, now())
       on conflict (feed) do update set complete_as_of = excluded.complete_as_of`,
     'drop table bench_call',
@@ -67,19 +78,19 @@ function statements(calls: number): readonly string[] {
   ];
 }
 
-const people = [
+const people = (accounts: number): readonly string[] => [
   `insert into billing.terms (id, account, account_name, plan_id, plan_slug, plan_version, included_units, overage,
       overage_price, monthly_price, effective_at, revision, place)
     select md5('acct_' || n)::uuid, 'acct_' || n, 'Bench, Inc.', 'plan_bench', 'bench', 1, 50, 'invoice', 250, 10000000,
       now() - interval '1 year', 1, 0
-    from generate_series(0, 199) as n`,
+    from generate_series(0, ${String(accounts - 1)}) as n`,
   `insert into billing.customer (id, legal_name, address, contacts, language, reporting_currency, payment_days, created_at)
     select ${customerId}, 'Bench ' || n || ', Inc.', 'Street ' || n, '[]', 'en', 'USD', 14, now()
-    from generate_series(0, 199) as n`,
+    from generate_series(0, ${String(accounts - 1)}) as n`,
   `insert into billing.wallet (network, address, kind, label, since, added_at, applied)
     values ('${network}', '${settler}', 'settler', 'settler', now() - interval '1 year', now(), true)`,
   `insert into billing.ledger_account (code, asset, type)
-    select 'unbilled-receivable:acct_' || n, 'USD', 'asset' from generate_series(0, 199) as n
+    select 'unbilled-receivable:acct_' || n, 'USD', 'asset' from generate_series(0, ${String(accounts - 1)}) as n
     union all
     select 'revenue:' || rail || ':' || sku, case rail when 'key' then 'USD' else 'USDC' end, 'income'
     from unnest(array['key', 'x402']) as rail, unnest(array['forecast', 'history', 'alerts']) as sku
@@ -125,14 +136,14 @@ const money = [
   'drop table bench_journal',
 ];
 
-const documents = [
+const documents = ({ accounts, months, cases }: BooksSize): readonly string[] => [
   `insert into billing.invoice (id, number, state, account, account_name, period_start, period_end, total, payable_cents,
       receipts, terms, digest, created_at, updated_at, series, sequence, customer_id, issued_at, due_on, subtotal_cents,
       tax_cents, document)
     select ${invoiceId}, 'B-' || m || '-' || n, 'final', 'acct_' || n, 'Bench, Inc.', start,
       start + interval '1 month', 5000000, 500, 1, 1, '\\x00', start + interval '1 month', start + interval '1 month', 'B' || m,
       n + 1, ${customerId}, start + interval '1 month', (start + interval '45 days')::date, 500, 0, '{}'
-    from generate_series(0, 199) as n, generate_series(1, 2) as m,
+    from generate_series(0, ${String(accounts - 1)}) as n, generate_series(1, ${String(months - 1)}) as m,
       lateral (select date_trunc('month', now(), 'UTC') - m * interval '1 month') as p (start)`,
   `insert into billing.break (id, class, keys, asset, amount, side, detail, status, resolution, resolved_by, resolved_at,
       history, first_seen, last_seen, present, run_id)
@@ -140,7 +151,7 @@ const documents = [
       case when n % 5 = 0 then 'open' else 'resolved' end, case when n % 5 > 0 then 'gone' end,
       case when n % 5 > 0 then 'system' end, case when n % 5 > 0 then now() end, '[]', now() - n * interval '1 minute',
       now(), n % 5 = 0, md5('run')::uuid
-    from generate_series(1, 10000) as n`,
+    from generate_series(1, ${String(cases * 5)}) as n`,
 ];
 
 export const largeAccount = 'acct_large';

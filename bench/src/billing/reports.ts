@@ -60,7 +60,7 @@ function paths(month: string, customer: string): readonly string[] {
   ];
 }
 
-type Call = (path: string, body?: object) => Promise<{ readonly next?: string | null }>;
+export type Call = (path: string, body?: object) => Promise<{ readonly next?: string | null }>;
 
 async function asOperator({ sql, url }: Books): Promise<Call> {
   const { id, token, hash } = issueToken();
@@ -84,7 +84,8 @@ async function asOperator({ sql, url }: Books): Promise<Call> {
   };
 }
 
-async function p95(call: Call, path: string): Promise<number> {
+/** Of so many answers in milliseconds, read from the start and on by the cursor. */
+export async function p95(call: Call, path: string): Promise<number> {
   const took: number[] = [];
   let cursor: string | null = null;
   for (let nth = -2; nth < measured; nth += 1) {

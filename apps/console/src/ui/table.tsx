@@ -1,5 +1,16 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { type KeyboardEvent, type ReactNode, useEffect, useId, useMemo, useRef, useState } from 'react';
+import {
+  type CSSProperties,
+  type KeyboardEvent,
+  memo,
+  type ReactNode,
+  useCallback,
+  useEffect,
+  useId,
+  useMemo,
+  useRef,
+  useState,
+} from 'react';
 import type { Endless } from '../api/hooks.js';
 import { Button } from './button.js';
 import { saveFile, toCsv } from './csv.js';
@@ -73,13 +84,23 @@ export function Table<T>({ name, columns, list, keyOf, onOpen, selection, empty,
     setActive(next);
     virtual.scrollToIndex(next);
   };
-  const toggle = (row: T): void => {
-    if (selection === undefined) return;
-    const keys = new Set(selection.keys);
-    const key = keyOf(row);
-    if (!keys.delete(key)) keys.add(key);
-    selection.change(keys);
-  };
+  const toggle = useCallback(
+    (row: T): void => {
+      if (selection === undefined) return;
+      const keys = new Set(selection.keys);
+      const key = keyOf(row);
+      if (!keys.delete(key)) keys.add(key);
+      selection.change(keys);
+    },
+    [selection, keyOf],
+  );
+  const open = useCallback(
+    (index: number, row: T): void => {
+      setActive(index);
+      onOpen?.(row);
+    },
+    [onOpen],
+  );
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.target !== event.currentTarget || event.ctrlKey || event.metaKey || event.altKey) return;
     const row = rows[active];
@@ -103,11 +124,11 @@ export function Table<T>({ name, columns, list, keyOf, onOpen, selection, empty,
     step();
   };
 
-  const widths = [
-    ...(selection === undefined ? [] : ['2.5rem']),
-    ...columns.map(({ width }) => width ?? 'minmax(8rem, 1fr)'),
-  ];
-  const tracks = { gridTemplateColumns: widths.join(' '), minWidth: `${leastWidth(widths)}rem` };
+  const hasChecks = selection !== undefined;
+  const tracks = useMemo(() => {
+    const widths = [...(hasChecks ? ['2.5rem'] : []), ...columns.map(({ width }) => width ?? 'minmax(8rem, 1fr)')];
+    return { gridTemplateColumns: widths.join(' '), minWidth: `${leastWidth(widths)}rem` };
+  }, [hasChecks, columns]);
   if (list.isLoading) return <Loading what={`Loading ${name}`} />;
   if (list.error !== null && rows.length === 0) return <Fault error={list.error} again={list.again} />;
   return (
@@ -179,44 +200,20 @@ export function Table<T>({ name, columns, list, keyOf, onOpen, selection, empty,
             {items.map(({ index, start }) => {
               const row = rows[index] as T;
               const key = keyOf(row);
-              const isSelected = selection?.keys.has(key);
               return (
-                <div
+                <Row
                   key={key}
                   id={`${id}-${index}`}
-                  className={index === active ? 'table-row active' : 'table-row'}
-                  role="row"
-                  aria-rowindex={index + 2}
-                  aria-selected={isSelected}
-                  style={{ ...tracks, transform: `translateY(${start}px)` }}
-                  onClick={() => {
-                    setActive(index);
-                    onOpen?.(row);
-                  }}
-                >
-                  {selection === undefined ? null : (
-                    <div role="gridcell" className="cell check">
-                      <input
-                        type="checkbox"
-                        tabIndex={-1}
-                        aria-label={`Select ${columns[0]?.text(row)}`}
-                        checked={isSelected === true}
-                        onClick={(event) => event.stopPropagation()}
-                        onChange={() => toggle(row)}
-                      />
-                    </div>
-                  )}
-                  {columns.map((column) => (
-                    <div
-                      key={column.title}
-                      role="gridcell"
-                      className={column.isNumber === true ? 'cell number' : 'cell'}
-                      title={column.text(row)}
-                    >
-                      <bdi>{column.cell?.(row) ?? column.text(row)}</bdi>
-                    </div>
-                  ))}
-                </div>
+                  row={row}
+                  index={index}
+                  start={start}
+                  columns={columns}
+                  tracks={tracks}
+                  isActive={index === active}
+                  isSelected={selection?.keys.has(key)}
+                  onOpen={open}
+                  onToggle={hasChecks ? toggle : undefined}
+                />
               );
             })}
           </div>
@@ -225,6 +222,69 @@ export function Table<T>({ name, columns, list, keyOf, onOpen, selection, empty,
     </div>
   );
 }
+
+interface RowProps<T> {
+  readonly id: string;
+  readonly row: T;
+  readonly index: number;
+  readonly start: number;
+  readonly columns: readonly Column<T>[];
+  readonly tracks: CSSProperties;
+  readonly isActive: boolean;
+  readonly isSelected: boolean | undefined;
+  readonly onOpen: (index: number, row: T) => void;
+  /** Of a table whose rows can be selected. */
+  readonly onToggle: ((row: T) => void) | undefined;
+}
+
+/** Drawn once: while the table is scrolled, only rows that come into view are drawn. */
+const Row = memo(function Row<T>({
+  id,
+  row,
+  index,
+  start,
+  columns,
+  tracks,
+  isActive,
+  isSelected,
+  onOpen,
+  onToggle,
+}: RowProps<T>) {
+  return (
+    <div
+      id={id}
+      className={isActive ? 'table-row active' : 'table-row'}
+      role="row"
+      aria-rowindex={index + 2}
+      aria-selected={isSelected}
+      style={{ ...tracks, transform: `translateY(${start}px)` }}
+      onClick={() => onOpen(index, row)}
+    >
+      {onToggle === undefined ? null : (
+        <div role="gridcell" className="cell check">
+          <input
+            type="checkbox"
+            tabIndex={-1}
+            aria-label={`Select ${columns[0]?.text(row)}`}
+            checked={isSelected === true}
+            onClick={(event) => event.stopPropagation()}
+            onChange={() => onToggle(row)}
+          />
+        </div>
+      )}
+      {columns.map((column) => (
+        <div
+          key={column.title}
+          role="gridcell"
+          className={column.isNumber === true ? 'cell number' : 'cell'}
+          title={column.text(row)}
+        >
+          <bdi>{column.cell?.(row) ?? column.text(row)}</bdi>
+        </div>
+      ))}
+    </div>
+  );
+}) as <T>(props: RowProps<T> & { readonly key?: string }) => ReactNode;
 
 /** What the tracks need at least, in rem: rows are as wide as their head, whatever is in them. */
 const leastWidth = (widths: readonly string[]): number =>

@@ -1,0 +1,4 @@
+import { takeProfiles } from '../profile.js';
+
+takeProfiles();
+await import('@keyfare/api/main');
