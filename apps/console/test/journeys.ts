@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, expect, it } from '@jest/globals';
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import type { Person, World } from './world.js';
 
 interface List<T> {
@@ -61,6 +61,80 @@ export function journeys(worldOf: () => World): void {
     }
     expect(page.url()).toContain('/console/payments/');
   }, 90_000);
+
+  it('every page is worked by keyboard alone: numbers, rows, fields, buttons, dialogs', async () => {
+    const press = async (...keys: readonly string[]): Promise<void> => {
+      for (const key of keys) await page.keyboard.press(key);
+    };
+    const tabTo = async (target: Locator): Promise<void> => {
+      await target.waitFor();
+      for (let steps = 0; steps < 200; steps += 1) {
+        if (await target.evaluate((element) => element === document.activeElement)) return;
+        await page.keyboard.press('Tab');
+      }
+      throw new Error(`${target.toString()} is not reached by Tab`);
+    };
+    const enter = async (target: Locator): Promise<void> => {
+      await tabTo(target);
+      await page.keyboard.press('Enter');
+    };
+    const title = async (name: string | RegExp): Promise<void> =>
+      page.getByRole('heading', { level: 1, name }).waitFor();
+    await go('/');
+
+    await enter(page.getByRole('link', { name: /Refunds due/ }));
+    await title(/Refunds/);
+
+    await press('g', 'r');
+    await enter(grid('months'));
+    await page.waitForURL(/reconciliation\/months/);
+    await enter(page.getByRole('button', { name: 'Sign off' }));
+    await enter(page.getByRole('dialog').getByRole('button', { name: 'Sign off' }));
+    await page.getByText(`Signed off by ${admin.name}`).waitFor();
+
+    await press('g', 'v');
+    await title('Receipts');
+    const { items } = await world.ask<List<{ entry: string }>>(`/reports/settlements?month=${month}&limit=1`);
+    await tabTo(page.getByLabel('A receipt, or its id'));
+    await page.keyboard.type(items[0]?.entry ?? '');
+    await enter(page.getByRole('button', { name: 'Check' }));
+    await page.getByText('genuine', { exact: true }).waitFor();
+
+    await press('g', 'l');
+    await enter(grid('trial balance'));
+    await page.waitForURL(/ledger\/accounts/);
+
+    await press('g', 'i');
+    await title('Invoices');
+    await enter(grid('invoices'));
+    await page.waitForURL(/invoices\/[0-9a-f-]{36}/);
+    await page.getByRole('heading', { name: 'Lines' }).waitFor();
+
+    await press('g', 'n');
+    await title('Prices and plans');
+    await enter(grid('plans'));
+    await enter(page.getByRole('button', { name: 'Next version' }));
+    await tabTo(page.getByLabel('Price of a month, in dollars'));
+    await press('Control+A');
+    await page.keyboard.type('19.50');
+    await page.getByText('19.50').first().waitFor();
+    await press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+
+    await press('g', 'o');
+    await title('Operations');
+    await enter(page.getByRole('link', { name: 'Audit log' }));
+    await title(/Audit/);
+    await enter(page.getByRole('grid').first());
+    await page.getByRole('dialog').waitFor();
+    await press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+
+    await press('g', 'p');
+    await enter(grid('payments'));
+    await page.getByText('Presented and claimed').waitFor();
+    expect(page.url()).toContain('/console/payments/');
+  }, 120_000);
 
   it('Invoices: a draft is made final by a run with its preview, and its PDF is shown beside it', async () => {
     const seller = {
