@@ -16,7 +16,7 @@ const suites = [
     env: { KEYFARE_TEST_POSTGRES_BIN: binDir },
     files: {
       'packages/db': ['postgres', 'rights'],
-      'packages/gate': ['keys', 'payments', 'flows', 'allowance', 'sequencer', 'schema', 'rights', 'migration'],
+      'packages/gate': ['payments', 'flows', 'sequencer', 'schema', 'rights', 'migration'],
       'apps/billing': ['schema', 'intake', 'reconcile', 'invoices', 'ledger'],
       'apps/api': ['crash', 'processes'],
     },
@@ -26,8 +26,8 @@ const suites = [
     isPooled: true,
     files: {
       'packages/db': ['pooled.servers'],
-      'packages/gate': ['keys', 'payments', 'flows', 'allowance', 'sequencer', 'strangers'],
-      'apps/billing': ['intake', 'reconcile', 'http', 'scheduler'],
+      'packages/gate': ['keys', 'payments', 'allowance', 'sequencer'],
+      'apps/billing': ['intake', 'http', 'scheduler'],
       'apps/api': ['processes', 'operators'],
     },
   },

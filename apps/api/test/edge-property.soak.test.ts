@@ -1,2 +1,2 @@
-// The same tests: in a soak they send four times as much.
+// The same tests: in a soak they send twice as much.
 import './edge-property.e2e.test.js';

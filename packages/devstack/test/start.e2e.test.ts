@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { answers, callByKey, closedMonth, nothingRuns, reconcile, route, start, stop } from './starts.js';
+import { answers, callByKey, closedMonth, enter, nothingRuns, reconcile, route, start, stop } from './starts.js';
 
 describe('npm start', () => {
   let homes: readonly [string, string];
@@ -21,6 +21,7 @@ describe('npm start', () => {
     expect(Object.keys(one.ready)).toEqual([
       'api',
       'billing',
+      'console',
       'rpc',
       'databaseUrl',
       'adminToken',
@@ -41,11 +42,12 @@ describe('npm start', () => {
     }
     expect(await closedMonth(one.ready)).toEqual({ state: 'locked', invoices: ['paid'], pdf: '%PDF-' });
     expect(await closedMonth(two.ready)).toEqual({ state: 'open', invoices: [], pdf: '' });
+    expect([await enter(one.ready), await enter(one.ready)]).toEqual([200, 401]);
     await expect(start(homes[0])).rejects.toThrow('in use');
     expect([await stop(one), await stop(two)]).toEqual([0, 0]);
     for (const { ready } of [one, two]) {
       for (const url of [ready.api, ready.billing, ready.rpc]) expect(await answers(url)).toBe(false);
     }
     for (const home of homes) nothingRuns(home);
-  }, 90_000);
+  }, 180_000);
 });

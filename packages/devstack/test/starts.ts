@@ -13,6 +13,7 @@ export const route = '/v1/forecast?latitude=52.52&longitude=13.4&date=2026-11-21
 export interface Ready {
   readonly api: string;
   readonly billing: string;
+  readonly console: string;
   readonly rpc: string;
   readonly databaseUrl: string;
   readonly adminToken: string;
@@ -102,6 +103,16 @@ export async function reconcile({ billing, adminToken }: Ready): Promise<readonl
     if (run.state === 'failed' || !answer.ok) throw new Error(`the reconciliation failed: ${JSON.stringify(run)}`);
     await new Promise((wake) => setTimeout(wake, 50));
   }
+}
+
+/** What billing answers to the link that was printed: it lets the owner in once. */
+export async function enter({ console: address, billing }: Ready): Promise<number> {
+  const { href, hash } = new URL(address);
+  const page = await fetch(href);
+  expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('/console/assets/')]);
+  const body = JSON.stringify({ link: hash.slice(1) });
+  const headers = { 'content-type': 'application/json' };
+  return (await fetch(`${billing}/session`, { method: 'POST', headers, body })).status;
 }
 
 export async function callByKey({ api, demoKey }: Ready): Promise<Response> {

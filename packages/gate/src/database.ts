@@ -10,6 +10,8 @@ import { CountFreeCalls1798000000320 } from './free/free.migration.js';
 import { FreeCallerEntity, FreeHoldEntity, FreeTierEntity } from './free/free-tier.entity.js';
 import { KeyEntity } from './key/key.entity.js';
 import { CreateKey1795000000200 } from './key/key.migration.js';
+import { KeyUseEntity } from './key/key-use.entity.js';
+import { KnowKeyUse1799000000985 } from './key/key-use.migration.js';
 import { SecretEntity } from './key/secret.entity.js';
 import { EntryEntity } from './log/entry.entity.js';
 import { CreateFeeds1795000000700, CreateLog1795000000600 } from './log/log.migration.js';
@@ -58,6 +60,7 @@ const entities = [
   AccountEntity,
   KeyEntity,
   SecretEntity,
+  KeyUseEntity,
   ReplicaEntity,
   AllowanceEntity,
   LeaseEntity,
@@ -113,6 +116,7 @@ const migrations = [
   RecordPrices1798000000390,
   PayRefunds1799000000950,
   SignIn1799000000980,
+  KnowKeyUse1799000000985,
 ];
 
 /** Their names, in their order: what changes when the schema does. */

@@ -29,6 +29,7 @@ import { WayOut } from './exchange/way-out.js';
 import { FreeService } from './free/free.service.js';
 import { KeyResolver } from './key/key.resolver.js';
 import { KeyService } from './key/key.service.js';
+import { KeyUses } from './key/key-uses.js';
 import { ListPool } from './list-pool.js';
 import { MeterService } from './meter/meter.service.js';
 import { GateMetrics } from './metrics.js';
@@ -108,6 +109,7 @@ const parts: Provider[] = [
   Tracing,
   MetadataScanner,
   KeyResolver,
+  KeyUses,
   KeyService,
   PlanService,
   AccountService,

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SqlPool } from '@keyfare/db/sql';
+import { KeyUses } from '../src/key/key-uses.js';
 import { AccountService, AgreementService, KeyService, MeterService, PlanService } from '../src/services.js';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
 import { call, rows, settled, withKey } from './requests.js';
@@ -54,6 +55,30 @@ describe('keys', () => {
       key.accountId,
     ]);
     expect(used).toEqual([{ used: '4' }]);
+  });
+
+  it('tells when it was last used, by whatever process, and keeps what it could not write for the next time', async () => {
+    const { secret, key } = await gate.issueKey();
+    const last = async (): Promise<Date | null> => (await gate.app.get(KeyService).find(key.id)).lastUsedAt;
+    const write = async (at: GateUnderTest): Promise<void> => at.app.get(KeyUses).write();
+    expect(await status(gate, `${secret.slice(0, -6)}000000`)).toBe(401);
+    await write(gate);
+    expect(await last()).toBeNull();
+    expect(await status(gate, secret)).toBe(200);
+    const early = new Date();
+    expect(await status(other, secret)).toBe(200);
+    // Whoever writes first: the later use counts.
+    await write(other);
+    await write(gate);
+    expect((await last())?.getTime()).toBeGreaterThanOrEqual(early.getTime());
+
+    const before = await last();
+    expect(await status(gate, secret)).toBe(200);
+    await rows(ground.database.url, 'alter table keyfare.key_use rename to key_use_away');
+    await expect(write(gate)).rejects.toThrow('key_use');
+    await rows(ground.database.url, 'alter table keyfare.key_use_away rename to key_use');
+    await write(gate);
+    expect((await last())?.getTime()).toBeGreaterThan(before?.getTime() ?? 0);
   });
 
   it('keeps the old secret alive for the grace that was asked for', async () => {

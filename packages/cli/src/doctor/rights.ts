@@ -37,7 +37,7 @@ export const gateRights: readonly Right[] = [
   ...on(['sequencer'], 'update'),
   ...on(['plan', 'price', 'receipt_key', 'settlement', 'bootstrap'], 'select', 'insert'),
   ...on(
-    ['account', 'allowance', 'api_key', 'open_total', 'operator', 'refund', 'wallet'],
+    ['account', 'allowance', 'api_key', 'key_use', 'open_total', 'operator', 'refund', 'wallet'],
     'select',
     'insert',
     'update',

@@ -64,6 +64,10 @@ export const keyView = z
     createdAt: z.iso.datetime(),
     expiresAt: z.iso.datetime().nullable(),
     revokedAt: z.iso.datetime().nullable(),
+    lastUsedAt: z.iso
+      .datetime()
+      .nullable()
+      .meta({ description: 'When it was last shown and taken, as of a minute ago; null for never.' }),
     secrets: z.array(
       z.object({
         lastFour: z.string(),
@@ -87,6 +91,7 @@ export function viewKey(key: KeySummary): z.infer<typeof keyView> {
     createdAt: key.createdAt.toISOString(),
     expiresAt: key.expiresAt?.toISOString() ?? null,
     revokedAt: key.revokedAt?.toISOString() ?? null,
+    lastUsedAt: key.lastUsedAt?.toISOString() ?? null,
     secrets: key.secrets.map(({ lastFour, state, expiresAt }) => ({
       lastFour,
       state,

@@ -8,6 +8,7 @@ import { GateConfig } from '../config.js';
 import { VersionedCache } from '../versioned-cache.js';
 import { type KeyParts, keyMaterial, parseKey } from './key-format.js';
 import { type KeyRecord, readKeys, type SecretRecord } from './key-record.js';
+import { KeyUses } from './key-uses.js';
 import { hashSecret } from './pepper.js';
 
 /** RFC 6750 §3: a refused bearer token is answered with this challenge. */
@@ -19,8 +20,8 @@ const maxReads = 1_000;
 const readEveryMs = 25;
 
 /**
- * Proves whose key it is. It counts nothing, limits nothing, and writes only the first use of a rotated-in secret, and
- * new hashes.
+ * Proves whose key it is. It counts nothing, limits nothing, and writes only the first use of a rotated-in secret, new
+ * hashes, and, later, when keys were last used.
  */
 @Injectable()
 export class KeyResolver {
@@ -31,6 +32,7 @@ export class KeyResolver {
   constructor(
     private readonly config: GateConfig,
     private readonly sql: SqlPool,
+    private readonly uses: KeyUses,
   ) {
     // However many keys come, one statement at a time reads all that wait; behind keys that are nobody's, not too many
     // a second. Where keys are good and cannot be remembered, for the listener is down, none waits for that.
@@ -116,6 +118,7 @@ export class KeyResolver {
     if (ended(record.expiresAt) || ended(secret.expiresAt)) {
       throw new Problem('credential/expired', undefined, { headers: invalidToken });
     }
+    this.uses.note(record.id, now);
   }
 
   /**

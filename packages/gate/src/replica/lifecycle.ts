@@ -16,6 +16,7 @@ import { Quoting } from '../exchange/quoting.js';
 import { WayOut } from '../exchange/way-out.js';
 import { FreeService } from '../free/free.service.js';
 import { KeyResolver } from '../key/key.resolver.js';
+import { KeyUses } from '../key/key-uses.js';
 import { ListPool } from '../list-pool.js';
 import { Sequencer } from '../log/sequencer.js';
 import { MeterService } from '../meter/meter.service.js';
@@ -46,6 +47,7 @@ export class GateLifecycle
     private readonly lists: ListPool,
     private readonly replica: ReplicaService,
     private readonly keys: KeyResolver,
+    private readonly uses: KeyUses,
     private readonly terms: TermsService,
     private readonly receipts: ReceiptService,
     private readonly settlements: SettlementService,
@@ -100,6 +102,7 @@ export class GateLifecycle
     this.replica.register({
       hears: { keyfare_key: (payload) => this.keys.cache.announce(...versionIn(payload)) },
       setListening: (listening) => this.keys.cache.setListening(listening),
+      tidy: () => this.uses.tidy(),
     });
     this.replica.register({
       hears: { keyfare_account: (payload) => this.terms.cache.announce(...versionIn(payload)) },
@@ -176,6 +179,8 @@ export class GateLifecycle
     await this.fresh.close();
     await this.#sequencer.close();
     await this.replica.stopTurns();
+    // When keys were last used is worth no delay of the end.
+    await this.uses.write().catch((error: unknown) => this.#logger.warn(error));
     await this.meter.close();
     await this.replica.close();
     await Promise.all([this.sql.close(), this.lists.close()]);

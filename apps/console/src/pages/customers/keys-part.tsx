@@ -6,7 +6,7 @@ import { Button } from '../../ui/button.js';
 import { Section } from '../../ui/page.js';
 import { SecretDialog } from '../../ui/secret.js';
 import { type Column, Table } from '../../ui/table.js';
-import { Badge, Id, Moment } from '../../ui/values.js';
+import { Age, Badge, Id, Moment } from '../../ui/values.js';
 import type { Account } from './customers.js';
 import { NewKey, RevokeKey, RotateKey } from './key-dialogs.js';
 
@@ -83,6 +83,12 @@ const columns: readonly Column<Key>[] = [
     width: 'minmax(9rem, 1.2fr)',
   },
   { title: 'For', text: ({ environment }) => environment, width: '5rem' },
+  {
+    title: 'Last used',
+    text: ({ lastUsedAt }) => lastUsedAt ?? '',
+    cell: ({ lastUsedAt }) => (lastUsedAt === null ? 'never' : <Age at={lastUsedAt} />),
+    width: '9rem',
+  },
   {
     title: 'Made',
     text: ({ createdAt }) => createdAt,
