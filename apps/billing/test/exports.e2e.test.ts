@@ -207,7 +207,7 @@ describe('the exports', () => {
 describe('a report in parts', () => {
   const forged = (...parts: readonly string[]): string => Buffer.from(JSON.stringify(parts)).toString('base64url');
 
-  it.each(['revenue', 'daily-revenue', 'callers', 'settlements', 'journal', 'invoices'])(
+  it.each(['revenue', 'daily-revenue', 'callers', 'settlements', 'journal', 'invoices', 'trial-balance'])(
     'of one row each has the rows of %s as a whole, and none twice',
     async (name) => {
       const whole = await service.call(`/reports/${name}?month=${month}&limit=200`);

@@ -8,6 +8,7 @@ import { sessionStore } from './api/session.js';
 import { Doors, SignInPage } from './shell/doors.js';
 import { Enter } from './shell/enter.js';
 import { PreferencesProvider } from './shell/preferences.js';
+import { places } from './shell/routes.js';
 import { Shell } from './shell/shell.js';
 import { Boundary } from './ui/boundary.js';
 import { Fault, Loading } from './ui/states.js';
@@ -40,6 +41,12 @@ function Console() {
   if (session === undefined) return <Loading />;
   return session === null ? <SignInPage /> : <Shell />;
 }
+
+// The first page's code comes while it is asked who has signed in; what fails here is read again by the page.
+places
+  .find(({ path }) => `/console${path}` === window.location.pathname)
+  ?.load()
+  .catch(() => undefined);
 
 createRoot(document.getElementById('root') as HTMLElement).render(
   <StrictMode>

@@ -43,7 +43,7 @@ function statements(size: BooksSize): readonly string[] {
   const { calls, accounts, months } = size;
   return [
     ...perRow,
-    ...people(accounts),
+    ...people(size),
     // Each call once: what the tables hold follows from it.
     `create unlogged table bench_call as
       with months as (
@@ -78,11 +78,11 @@ function statements(size: BooksSize): readonly string[] {
   ];
 }
 
-const people = (accounts: number): readonly string[] => [
+const people = ({ accounts, months }: BooksSize): readonly string[] => [
   `insert into billing.terms (id, account, account_name, plan_id, plan_slug, plan_version, included_units, overage,
       overage_price, monthly_price, effective_at, revision, place)
     select md5('acct_' || n)::uuid, 'acct_' || n, 'Bench, Inc.', 'plan_bench', 'bench', 1, 50, 'invoice', 250, 10000000,
-      now() - interval '1 year', 1, 0
+      date_trunc('month', now(), 'UTC') - interval '${String(months - 1)} months', 1, 0
     from generate_series(0, ${String(accounts - 1)}) as n`,
   `insert into billing.customer (id, legal_name, address, contacts, language, reporting_currency, payment_days, created_at)
     select ${customerId}, 'Bench ' || n || ', Inc.', 'Street ' || n, '[]', 'en', 'USD', 14, now()

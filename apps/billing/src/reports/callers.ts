@@ -89,8 +89,9 @@ function callersStatement(
   };
 }
 
+// Plans are read once, and not again for each caller.
 const callersText = (callers: string): string => `
-  with plan as (
+  with plan as materialized (
     select distinct on (plan_id) plan_slug, included_units, overage, overage_price, monthly_price
     from billing.terms where effective_at < $2 order by plan_id, plan_version desc, place desc)
   select c.segment, c.caller, c.calls::text, c.units::text, c.asset, c.spent::text, p.plan_slug as plan,

@@ -6,15 +6,17 @@
 export function outstandingAt(moment: string): string {
   return `
     select * from (
-      select i.id, i.customer_id, i.number, i.due_on, i.payable_cents * 10000
-        - coalesce((
-          select sum(p.amount) from billing.invoice_payment p
-          left join billing.invoice_payment_undone u using (source, invoice_id)
-          where p.invoice_id = i.id and p.applied_at < ${moment} and coalesce(u.effective_at >= ${moment}, true)), 0)
-        - coalesce((
-          select sum(n.total_cents * 10000 - n.to_credit) from billing.credit_note n
-          where n.invoice_id = i.id and n.issued_at < ${moment}), 0) as left_over
+      select i.id, i.customer_id, i.number, i.due_on,
+        i.payable_cents * 10000 - coalesce(paid.amount, 0) - coalesce(credited.amount, 0) as left_over
       from billing.invoice i
+        left join (
+          select invoice_id, sum(p.amount) as amount from billing.invoice_payment p
+          left join billing.invoice_payment_undone u using (source, invoice_id)
+          where p.applied_at < ${moment} and coalesce(u.effective_at >= ${moment}, true)
+          group by invoice_id) as paid on paid.invoice_id = i.id
+        left join (
+          select invoice_id, sum(total_cents * 10000 - to_credit) as amount from billing.credit_note
+          where issued_at < ${moment} group by invoice_id) as credited on credited.invoice_id = i.id
       where i.customer_id is not null and i.issued_at < ${moment}
         and (i.state not in ('void', 'uncollectible') or i.updated_at >= ${moment})) as invoice
     where left_over > 0`;

@@ -112,19 +112,21 @@ interface BreakCount {
 }
 
 const daysText = `
-  select day::text, rail, asset, sum(calls)::text as calls, sum(amount)::text as amount
-  from billing.charge_day where day >= ($1::timestamptz at time zone 'UTC')::date
-  group by 1, 2, 3 order by 1, 2, 3`;
+  select d.day::text, rail, asset, sum(calls)::text as calls, sum(amount)::text as amount
+  from billing.charge_day d where d.day >= ($1::timestamptz at time zone 'UTC')::date
+  group by d.day, rail, asset order by d.day, rail, asset`;
 
 const balancesText = `
   select split_part(a.code, ':', 1) as kind, a.type, b.asset, sum(b.debits - b.credits)::text as balance
   from billing.balance b join billing.ledger_account a on a.code = b.account
   group by 1, 2, 3 order by 1, 3`;
 
+// The terms are looked up of those alone who have used half of the smallest plan.
 const allowancesText = `
   with used as (
     select account, sum(units) as units from billing.charge_day
-    where rail = 'key' and period_start = $1 group by account)
+    where rail = 'key' and period_start = $1 group by account
+    having sum(units) * 2 >= (select min(included_units) from billing.terms where included_units > 0))
   select u.account, t.account_name as name, t.plan_slug as plan, u.units::text as used,
     t.included_units::text as included
   from used u, lateral (

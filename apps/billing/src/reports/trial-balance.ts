@@ -1,6 +1,7 @@
 import { formatMoney, type LedgerAssetCode, ledgerAssetCodes, money } from '@keyfare/core/money';
+import type { Statement } from '@keyfare/db/sql';
 import { z } from 'zod';
-import type { Table } from './table.js';
+import { type Part, partOf, type Table } from './table.js';
 
 /** The balance of one account, on the side it is on. */
 export const trialBalanceRow = z.object({
@@ -37,6 +38,7 @@ export function trialBalanceTable(end: Date | null): Table<TrialBalanceRow, Tria
         where l.amount <> 0`,
       values: end === null ? [] : [end],
     },
+    part: (part) => balancesOfPart(end, part),
     order: [
       { column: 'asset', kind: 'text' },
       { column: 'account', kind: 'text' },
@@ -58,3 +60,22 @@ const totals = 'select account, debits - credits as amount from billing.balance'
 const totalsBefore = `
   select account, sum(debits - credits) as amount from billing.balance_day
   where day < ($1::timestamptz at time zone 'utc')::date group by account`;
+
+/** Accounts in order, the days of each summed until there are enough. */
+function balancesOfPart(end: Date | null, part: Part): Statement {
+  const { where, values } = partOf(part, { keys: 'asset, code', first: end === null ? 1 : 2 });
+  const ofAccount =
+    end === null
+      ? 'select debits - credits as amount from billing.balance where account = a.code'
+      : `select sum(debits - credits) as amount from billing.balance_day
+        where account = a.code and day < ($1::timestamptz at time zone 'utc')::date`;
+  return {
+    text: `
+      select a.code as account, a.type, a.asset, l.amount::text as balance
+      from (select code, type, asset from billing.ledger_account where true ${where} order by asset, code) as a,
+        lateral (${ofAccount}) as l
+      where l.amount <> 0
+      order by a.asset, a.code limit ${part.limit}`,
+    values: [...(end === null ? [] : [end]), ...values],
+  };
+}
