@@ -92,7 +92,9 @@ export function journeys(worldOf: () => World): void {
     await title(/Refunds/);
 
     await press('g', 'r');
-    await enter(grid('months'));
+    await tabTo(grid('months'));
+    // The month before the running one.
+    await press('j', 'Enter');
     await page.waitForURL(/reconciliation\/months/);
     await enter(page.getByRole('button', { name: 'Sign off' }));
     await enter(page.getByRole('dialog').getByRole('button', { name: 'Sign off' }));

@@ -14,6 +14,7 @@ export function Comments({ id }: { readonly id: string }) {
   const may = useMay('write');
   const [text, setText] = useState('');
   const [error, setError] = useState<unknown>();
+  const [isSending, setSending] = useState(false);
   const list = useEndless(['comments', id], async (cursor) =>
     ok(
       billing.GET('/breaks/{id}/comments', { params: { path: { id }, query: cursor === undefined ? {} : { cursor } } }),
@@ -21,12 +22,15 @@ export function Comments({ id }: { readonly id: string }) {
   );
   const send = async (): Promise<void> => {
     setError(undefined);
+    setSending(true);
     try {
       await ok(billing.POST('/breaks/{id}/comments', { params: { path: { id } }, body: { text } }));
       setText('');
       await queries.invalidateQueries({ queryKey: ['comments', id] });
     } catch (fault) {
       setError(fault);
+    } finally {
+      setSending(false);
     }
   };
   return (
@@ -50,12 +54,12 @@ export function Comments({ id }: { readonly id: string }) {
         <form
           onSubmit={(event) => {
             event.preventDefault();
-            if (text !== '') void send();
+            if (text !== '' && !isSending) void send();
           }}
         >
           <Field label="Comment" value={text} onChange={setText} isMultiline />
           {error === undefined ? null : <Fault error={error} />}
-          <Button type="submit" isDisabled={text === ''}>
+          <Button type="submit" isDisabled={text === '' || isSending}>
             Comment
           </Button>
         </form>
