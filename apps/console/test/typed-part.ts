@@ -1,6 +1,6 @@
 /**
- * Of an OpenAPI document what types are made of: without extensions (`x-…`), which tell a deployment's prices, and without
- * the addresses where it was served.
+ * Of an OpenAPI document what types are made of: without extensions (`x-…`), which tell a deployment's prices, and
+ * without the addresses where it was served.
  */
 export function typedPart(document: unknown): unknown {
   if (Array.isArray(document)) return document.map(typedPart);
