@@ -78,6 +78,24 @@ describe('a resolution', () => {
     await stray(500n);
     const { id } = await onlyOpen();
     expect(await balanceOf('unidentified-receipts')).toBe('-500');
+    const preview = async (body: object): Promise<unknown[]> => {
+      const answer = await service.call(`/breaks/${id}/preview`, { body });
+      return [answer.status, answer.body];
+    };
+    expect(await preview({ kind: 'gift' })).toEqual([
+      200,
+      {
+        posting: { asset: 'USDC', amount: '0.000500', debit: 'unidentified-receipts', credit: 'other-income' },
+        needsSecond: false,
+      },
+    ]);
+    expect(await preview({ kind: 'no-posting' })).toEqual([200, { posting: null, needsSecond: false }]);
+    expect(await preview({ kind: 'write-off' })).toMatchObject([409, { code: 'break/not-possible' }]);
+    expect(await preview({ kind: 'correction' })).toMatchObject([400, { code: 'request/invalid' }]);
+    expect([await balanceOf('other-income'), (await service.call(`/breaks/${id}`)).body]).toMatchObject([
+      '0',
+      { status: 'open', proposal: null },
+    ]);
     const resolved = await change(id, { resolution: 'a gift of the first customer', kind: 'gift' });
     expect(resolved).toMatchObject({
       status: 200,
