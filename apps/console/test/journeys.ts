@@ -189,6 +189,23 @@ export function journeys(worldOf: () => World): void {
     expect(pdf).toBe('application/pdf');
   }, 120_000);
 
+  it('Reconciliation: what receipt, usage, journal and chain say of a case stands side by side', async () => {
+    await go('/reconciliation?class=amount-mismatch');
+    await grid('breaks').getByText('amount-mismatch').first().click();
+    const witness = (name: string): Locator =>
+      page.locator('.note', { has: page.getByRole('heading', { level: 3, name }) });
+    await witness('Chain').getByText('final').waitFor();
+    const said = await Promise.all(
+      ['Receipt', 'Usage', 'Journal', 'Chain'].map(async (name) => witness(name).innerText()),
+    );
+    expect(said).toEqual([
+      expect.stringMatching(/amount\s+1000/),
+      expect.stringMatching(/Charged\s+0\.001 USDC/),
+      expect.stringMatching(/0\.001 USDC from revenue:x402:\w+[^]*0\.0009 USDC/),
+      expect.stringMatching(/Expected\s+0\.001 USDC[^]*final\s+0\.0009 USDC/),
+    ]);
+  }, 60_000);
+
   it('Reconciliation: a month’s statement is read and signed off', async () => {
     await go(`/reconciliation/months/${month}`);
     await page.getByRole('button', { name: 'Sign off' }).click();
