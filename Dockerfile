@@ -6,7 +6,7 @@ WORKDIR /keyfare
 FROM node AS build
 ENV TURBO_TELEMETRY_DISABLED=1 DO_NOT_TRACK=1
 COPY . .
-RUN npm ci --no-audit --no-fund && npx --no-install turbo run build --filter=@keyfare/api --filter=@keyfare/billing
+RUN npm ci --no-audit --no-fund && npx --no-install turbo run build --filter=@keyfare/api --filter=@keyfare/billing --filter=@keyfare/console
 # What the programs do not run is not in their image.
 RUN rm -rf apps/*/dist/test && find apps/*/dist packages/*/dist -name '*.test.*' -delete
 
