@@ -25,7 +25,6 @@ const all = {
 const some = {
   'packages/core': ['dist/src/receipt'],
   'packages/gate': ['decision-table.e2e'],
-  'apps/billing': ['lifecycle.e2e'],
   'packages/devstack': ['start.e2e'],
 };
 
