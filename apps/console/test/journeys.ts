@@ -16,6 +16,8 @@ export function journeys(worldOf: () => World): void {
 
   const heading = async (name: string | RegExp): Promise<void> => page.getByRole('heading', { name }).first().waitFor();
   const grid = (name: string) => page.getByRole('grid', { name });
+  const witness = (name: string): Locator =>
+    page.locator('.note', { has: page.getByRole('heading', { level: 3, name }) });
   const go = async (path: string): Promise<void> => {
     await page.goto(`/console${path}`);
     await page.getByRole('heading', { level: 1 }).waitFor();
@@ -192,8 +194,6 @@ export function journeys(worldOf: () => World): void {
   it('Reconciliation: what receipt, usage, journal and chain say of a case stands side by side', async () => {
     await go('/reconciliation?class=amount-mismatch');
     await grid('breaks').getByText('amount-mismatch').first().click();
-    const witness = (name: string): Locator =>
-      page.locator('.note', { has: page.getByRole('heading', { level: 3, name }) });
     await witness('Chain').getByText('final').waitFor();
     const said = await Promise.all(
       ['Receipt', 'Usage', 'Journal', 'Chain'].map(async (name) => witness(name).innerText()),
