@@ -1,4 +1,13 @@
-import { createContext, type ReactNode, use, useEffect, useMemo, useState } from 'react';
+import {
+  createContext,
+  type ReactNode,
+  use,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useState,
+  useSyncExternalStore,
+} from 'react';
 import { type Locale, locales, type TimeStyle } from '../format/time.js';
 
 type Theme = 'system' | 'light' | 'dark';
@@ -7,6 +16,8 @@ type Theme = 'system' | 'light' | 'dark';
 export interface Preferences extends TimeStyle {
   readonly locale: Locale;
   readonly theme: Theme;
+  /** Those of the theme, and of the system where it decides. */
+  readonly colours: 'light' | 'dark';
   readonly set: (changes: Partial<Pick<Preferences, 'locale' | 'timeZone' | 'theme'>>) => void;
 }
 
@@ -30,19 +41,31 @@ function stored(): Stored {
   }
 }
 
+const systemIsDark = window.matchMedia('(prefers-color-scheme: dark)');
+
+function watchSystem(changed: () => void): () => void {
+  systemIsDark.addEventListener('change', changed);
+  return () => systemIsDark.removeEventListener('change', changed);
+}
+
 export function PreferencesProvider({ children }: { readonly children: ReactNode }) {
   const [values, setValues] = useState(stored);
   useEffect(() => {
-    document.documentElement.dataset['theme'] = values.theme;
     try {
       localStorage.setItem(kept, JSON.stringify(values));
     } catch {
       // For this visit only, then.
     }
   }, [values]);
+  const isDark = useSyncExternalStore(watchSystem, () => systemIsDark.matches);
+  const colours = values.theme === 'system' ? (isDark ? 'dark' : 'light') : values.theme;
+  // Before charts look at the colours.
+  useLayoutEffect(() => {
+    document.documentElement.dataset['theme'] = colours;
+  }, [colours]);
   const preferences = useMemo(
-    (): Preferences => ({ ...values, set: (changes) => setValues((before) => ({ ...before, ...changes })) }),
-    [values],
+    (): Preferences => ({ ...values, colours, set: (changes) => setValues((before) => ({ ...before, ...changes })) }),
+    [values, colours],
   );
   return <Context value={preferences}>{children}</Context>;
 }

@@ -10,7 +10,7 @@ const total = (values: readonly (number | null)[]): number =>
 /** The picture of a chart, on a canvas. */
 export default function Plot({ title, unit, times, series, height = 220, isBars = false }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
-  const { locale, timeZone, theme } = usePreferences();
+  const { locale, timeZone, colours } = usePreferences();
   useEffect(() => {
     const element = box.current;
     if (element === null) return undefined;
@@ -75,7 +75,7 @@ export default function Plot({ title, unit, times, series, height = 220, isBars 
       watch.disconnect();
       plot.destroy();
     };
-  }, [times, series, unit, height, isBars, locale, timeZone, theme]);
+  }, [times, series, unit, height, isBars, locale, timeZone, colours]);
   const sums = series.map(({ label, values }) => `${label} ${total(values).toFixed(2)} ${unit} in all`);
   return <div ref={box} role="img" aria-label={`${title}: ${sums.join(', ')}`} />;
 }

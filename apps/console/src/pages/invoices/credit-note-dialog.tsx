@@ -70,7 +70,7 @@ export function CreditNoteDialog({ invoice, isOpen, onClose }: CreditNoteDialogP
               </thead>
               <tbody>
                 {invoice.lines.map(({ description, amount }, index) => (
-                  // biome-ignore lint/suspicious/noArrayIndexKey: a line of an invoice is named by its place.
+                  // A line of an invoice is named by its place.
                   <tr key={index}>
                     <td>
                       {index + 1}. <bdi>{description}</bdi>
