@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const results = fileURLToPath(new URL('../../jest-results/', import.meta.url));
@@ -16,6 +16,12 @@ export default class CountReporter {
       passed: run.numPassedTests,
       failed: run.numFailedTests + run.numRuntimeErrorTestSuites,
       skipped: run.numPendingTests + run.numTodoTests,
+      failures: run.testResults.flatMap(({ testFilePath, testExecError, testResults }) => [
+        ...(testExecError == null ? [] : [`${relative(this.rootDir, testFilePath)}: ${testExecError.message}`]),
+        ...testResults
+          .filter(({ status }) => status === 'failed')
+          .map(({ fullName, failureMessages }) => `${relative(this.rootDir, testFilePath)}: ${fullName}\n${failureMessages.join('\n')}`),
+      ]),
     };
     writeFileSync(
       join(results, `${process.env.KEYFARE_COUNT_AS ?? ''}${basename(this.rootDir)}.json`),

@@ -18,7 +18,7 @@ await main(async () => {
     trustedProxies: config.trustedProxies,
     prepare: async (app) => {
       serveOpenApi(app);
-      await serveConsole(app);
+      serveConsole(app);
     },
   });
 });

@@ -49,7 +49,7 @@ export async function startService(world: World, env: Readonly<Record<string, st
   );
   try {
     serveOpenApi(app);
-    await serveConsole(app);
+    serveConsole(app);
     await app.listen({ host: '127.0.0.1', port: 0 });
   } catch (error) {
     await app.close();

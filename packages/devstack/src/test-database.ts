@@ -13,7 +13,7 @@ import {
   startPostgres,
   stopPostgres,
 } from './postgres/index.js';
-import { openTestHome } from './test-home.js';
+import { clearMemory, openTestHome } from './test-home.js';
 
 /** A database that is made once and copied for each test file. */
 export interface DatabaseTemplate {
@@ -119,6 +119,7 @@ export async function stopTestPostgres(home: SharedHome = openTestHome()): Promi
   const others = (await ownedDatabases(running.adminUrl)).filter(({ owner }) => owner === 'other');
   if (others.length > 0) return false;
   await stopPostgres({ dataDir });
+  clearMemory(dataDir);
   return true;
 }
 

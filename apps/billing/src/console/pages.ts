@@ -2,8 +2,6 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { extname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { brotliCompress, constants, gzip } from 'node:zlib';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
@@ -47,7 +45,6 @@ const types: Readonly<Record<string, string>> = {
   '.txt': 'text/plain; charset=utf-8',
   '.webmanifest': 'application/manifest+json',
 };
-const compressible = new Set(['.html', '.js', '.css', '.json', '.svg', '.txt', '.webmanifest']);
 
 interface Page {
   readonly type: string;
@@ -63,13 +60,14 @@ const absent = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Keyf
 <a href="/openapi.json">/openapi.json</a>, and <code>keyfare</code> speaks it from a terminal.</p></html>`;
 
 /**
- * Serves the console below `/console/`: files that were read once, at the start, so that no request reaches the disk.
+ * Serves the console below `/console/`: files that were read once, at the start, so that no request reaches the disk;
+ * their compressed forms are the build's.
  * Files below `assets/` have their digest in the name and stay for a year; a path that is no file is one of the page's
  * own, and gets the page.
  */
-export async function serveConsole(app: NestFastifyApplication, from = builtAt): Promise<void> {
-  const pages = existsSync(join(from, 'index.html')) ? await readPages(from) : new Map<string, Page>();
-  const index = pages.get('index.html') ?? (await pageOf(Buffer.from(absent), '.html', false));
+export function serveConsole(app: NestFastifyApplication, from = builtAt): void {
+  const pages = existsSync(join(from, 'index.html')) ? readPages(from) : new Map<string, Page>();
+  const index = pages.get('index.html') ?? pageOf(Buffer.from(absent), '.html');
   const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
   fastify.get('/', async (_request, reply) => reply.headers(manners).redirect('/console/', 302));
   fastify.get('/console', async (_request, reply) => reply.headers(manners).redirect('/console/', 302));
@@ -102,26 +100,33 @@ function send({ headers }: FastifyRequest, reply: FastifyReply, page: Page): Fas
   return reply.send(bytes);
 }
 
-async function readPages(from: string): Promise<ReadonlyMap<string, Page>> {
-  const names = readdirSync(from, { recursive: true, withFileTypes: true })
+function readPages(from: string): ReadonlyMap<string, Page> {
+  const files = readdirSync(from, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
-  const read = names.map(async (name) => {
-    const path = relative(from, name).split(sep).join('/');
-    return [path, await pageOf(readFileSync(name), extname(name), path.startsWith('assets/'))] as const;
-  });
-  return new Map(await Promise.all(read));
+  const pages = files
+    .filter((file) => !isPacked(file))
+    .map((file) => [relative(from, file).split(sep).join('/'), pageOf(readFileSync(file), extname(file))] as const);
+  return new Map(
+    pages.map(([path, page]) => {
+      const packed = (ending: string) => (files.includes(join(from, path + ending)) ? readFileSync(join(from, path + ending)) : undefined);
+      return [path, { ...page, isImmutable: path.startsWith('assets/'), br: packed('.br'), gzip: packed('.gz') }];
+    }),
+  );
 }
 
-async function pageOf(plain: Buffer, extension: string, isImmutable: boolean): Promise<Page> {
-  const packs = compressible.has(extension) && plain.length > 1_000;
-  const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_SIZE_HINT]: plain.length } };
+/** The compressed form of another file, which the build put beside it. */
+function isPacked(file: string): boolean {
+  return file.endsWith('.br') || file.endsWith('.gz');
+}
+
+function pageOf(plain: Buffer, extension: string): Page {
   return {
     type: types[extension] ?? 'application/octet-stream',
     etag: `"${createHash('sha256').update(plain).digest('base64url').slice(0, 22)}"`,
-    isImmutable,
+    isImmutable: false,
     plain,
-    br: packs ? await promisify(brotliCompress)(plain, quality) : undefined,
-    gzip: packs ? await promisify(gzip)(plain, { level: 9 }) : undefined,
+    br: undefined,
+    gzip: undefined,
   };
 }
