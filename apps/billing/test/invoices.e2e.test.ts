@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { errorCode } from '@keyfare/db/sql';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { DraftsJob } from '../src/pipeline/drafts.job.js';
 import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
 import { type Service, settled, startService } from './service.js';

@@ -1,4 +1,4 @@
-import { expect } from '@jest/globals';
+import { expect } from '@keyfare/jest-preset/globals';
 import { DraftsJob } from '../src/pipeline/drafts.job.js';
 import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
 import { type Service, startService } from './service.js';

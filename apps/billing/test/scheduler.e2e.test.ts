@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { choosePort } from '@keyfare/devstack/ports';
 import { adminQuery } from '@keyfare/devstack/postgres';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { readBillingConfig } from '../src/config.js';
 import { migrateBilling, ownerDataSource } from '../src/database.js';
 import { DraftsJob } from '../src/pipeline/drafts.job.js';

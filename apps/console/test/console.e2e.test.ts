@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { AxeResults } from './axe.js';
 import { journeys } from './journeys.js';
 import { typedPart } from './typed-part.js';
