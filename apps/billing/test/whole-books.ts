@@ -212,7 +212,7 @@ export async function redo({ world, service, token }: Office, deed: Deed): Promi
 }
 
 /** A customer's wallet pays USDC, and the books read it to its final block. */
-async function pay({ service }: Office, { node, manifest }: Played, value: bigint): Promise<void> {
+async function payUsdc({ service }: Office, { node, manifest }: Played, value: bigint): Promise<void> {
   await fundEth(node.rpcUrl, wallet.address);
   await mintUsdc(node.rpcUrl, wallet.address, value);
   await transferUsdc(node.rpcUrl, { privateKey: wallet.privateKey, to: manifest.payTo as `0x${string}`, value });
@@ -236,7 +236,7 @@ export async function doBusiness(office: Office, played: Played): Promise<readon
   const deeds: Deed[] = [];
   const act = async (deed: Deed): Promise<Record<string, unknown>> => {
     deeds.push(deed);
-    if ('comes' in deed) await pay(office, played, BigInt(deed.comes));
+    if ('comes' in deed) await payUsdc(office, played, BigInt(deed.comes));
     return redo(office, deed);
   };
   const { bank, payer } = await agree(office, manifest);
