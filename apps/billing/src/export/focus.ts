@@ -76,7 +76,7 @@ function natureOf({ kind, amount }: FocusRow): Nature {
       return { category: 'Purchase', frequency: 'Recurring', unit: 'Commitments' };
     case 'adjustment':
       return { category: BigInt(amount) < 0n ? 'Credit' : 'Adjustment', frequency: 'One-Time', unit: null };
-    case 'prepaid':
+    default:
       return { category: 'Credit', frequency: 'One-Time', unit: null };
   }
 }
