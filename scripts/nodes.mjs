@@ -46,8 +46,7 @@ function passes(version) {
   const suites = version === versions.at(-1) ? all : some;
   const results = Object.entries(suites).map(([workspace, patterns]) => {
     process.stdout.write(`Node ${version}: ${workspace}\n`);
-    const args = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
-    const { status } = spawnSync(binary, [...args, join(root, 'node_modules/jest/bin/jest.js'), ...patterns], {
+    const { status } = spawnSync(binary, [join(root, 'node_modules/jest/bin/jest.js'), ...patterns], {
       cwd: join(root, workspace),
       stdio: 'inherit',
       // These are tests of every day, found by their everyday names.

@@ -80,12 +80,7 @@ function runFiles(workspace, files, env) {
   const { status } = spawnSync('npx', ['--no-install', 'jest', ...prefix, '--runTestsByPath'], {
     cwd: `${root}${workspace}`,
     stdio: 'inherit',
-    env: {
-      ...process.env,
-      ...env,
-      KEYFARE_SERVERS_BIN: binDir,
-      NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning',
-    },
+    env: { ...process.env, ...env, KEYFARE_SERVERS_BIN: binDir },
   });
   const found = existsSync(counts) ? JSON.parse(readFileSync(counts, 'utf8')) : { passed: 0, failed: 0 };
   rmSync(counts, { force: true });

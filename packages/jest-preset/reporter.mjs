@@ -20,7 +20,10 @@ export default class CountReporter {
         ...(testExecError == null ? [] : [`${relative(this.rootDir, testFilePath)}: ${testExecError.message}`]),
         ...testResults
           .filter(({ status }) => status === 'failed')
-          .map(({ fullName, failureMessages }) => `${relative(this.rootDir, testFilePath)}: ${fullName}\n${failureMessages.join('\n')}`),
+          .map(
+            ({ fullName, failureMessages }) =>
+              `${relative(this.rootDir, testFilePath)}: ${fullName}\n${failureMessages.join('\n')}`,
+          ),
       ]),
     };
     writeFileSync(

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { fundedPayer, type TestPayer } from '@keyfare/devstack/payers';
 import { adminQuery, databaseUrl } from '@keyfare/devstack/postgres';
 import { usdcAddress } from '@keyfare/devstack/usdc';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { type Api, type Billing, type Ground, openAccount, openGround, startApi, startBilling } from './api-process.js';
 import { countIndependently, type Held, type Places } from './independent-count.js';
 import { type KillPoint, killPoints, startVictim } from './kill-points.js';

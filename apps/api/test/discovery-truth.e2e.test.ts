@@ -1,7 +1,7 @@
 import { getWarningsFor402Body } from '@agentcash/discovery';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { fundedPayer } from '@keyfare/devstack/payers';
 import { usdcBalance } from '@keyfare/devstack/usdc';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@keyfare/jest-preset/globals';
 import { ExactEvmScheme, toClientEvmSigner } from '@x402/evm';
 import {
   type DiscoveryExtension,

@@ -8,7 +8,7 @@ import {
   getWarningsForL3,
   getWarningsForOpenAPI,
 } from '@agentcash/discovery';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { type Api, type Ground, openGround, startApi } from './api-process.js';
 

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   type EdgeRequest,
   type EdgeRoute,
@@ -9,6 +8,7 @@ import {
   routesOf,
   sendEdge,
 } from '@keyfare/fixtures/edge-values';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import { type Api, type Ground, openAccount, openGround, operatorToken, startApi } from './api-process.js';
 import { operating } from './operating.js';

@@ -1,7 +1,6 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type ExactPayload, fundedPayer, signAuthorization, type TestPayer } from '@keyfare/devstack/payers';
 import { choosePort } from '@keyfare/devstack/ports';
 import {
@@ -17,6 +16,7 @@ import {
 } from '@keyfare/devstack/postgres';
 import { usdcAddress } from '@keyfare/devstack/usdc';
 import { openTcpProxy, type TcpProxy } from '@keyfare/fixtures/tcp-proxy';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { type Api, type Billing, type Ground, openAccount, openGround, startApi, startBilling } from './api-process.js';
 import { CrashLoad } from './crash-load.js';
 import { countIndependently, type Places } from './independent-count.js';

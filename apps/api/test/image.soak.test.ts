@@ -4,7 +4,6 @@ import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { LocalChain } from '@keyfare/devstack/chain';
 import { fundedPayer, paymentHeaderV2, signAuthorization, usdcRequirements } from '@keyfare/devstack/payers';
 import { choosePort } from '@keyfare/devstack/ports';
@@ -14,6 +13,7 @@ import { startTestChain } from '@keyfare/devstack/test-chain';
 import { fundEth } from '@keyfare/devstack/usdc';
 import { buildTarget, environmentOf, wordsOf } from '@keyfare/fixtures/image';
 import { readRunbookSql, withVariables } from '@keyfare/fixtures/papers';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { privateKeyToAccount } from 'viem/accounts';
 import { readOnlyCommand, writeFaults } from './read-only.js';
 

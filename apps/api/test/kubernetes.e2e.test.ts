@@ -1,5 +1,4 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { describe, expect, it } from '@jest/globals';
 import { environmentOf, instructionsOf } from '@keyfare/fixtures/image';
 import {
   findManifest,
@@ -9,6 +8,7 @@ import {
   readManifests,
   secretFiles,
 } from '@keyfare/fixtures/kubernetes';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { apiEnvironment, readApiConfig } from '../src/config.js';
 
 const api = findManifest('Deployment', 'api');

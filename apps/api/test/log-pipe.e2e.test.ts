@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { choosePort } from '@keyfare/devstack/ports';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { type Ground, openGround } from './api-process.js';
 
 const mainPath = fileURLToPath(new URL('../src/main.js', import.meta.url));

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Call, callsOf, readBlocks } from '@keyfare/docs/blocks';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { type Api, type Billing, type Ground, openGround, startApi, startBilling } from './api-process.js';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));

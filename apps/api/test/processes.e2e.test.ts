@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { fundedPayer, paymentHeaderV2, signAuthorization, usdcRequirements } from '@keyfare/devstack/payers';
 import { adminQuery } from '@keyfare/devstack/postgres';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { type Api, admin, type Ground, openAccount, openGround, startApi } from './api-process.js';
 
 const route = '/v1/forecast?latitude=52.52&longitude=13.4&date=2026-11-21';

@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parseJwks, verifyReceipt } from '@keyfare/core/receipt';
 import { type ExactPayload, fundedPayer, signAuthorization } from '@keyfare/devstack/payers';
 import { choosePort } from '@keyfare/devstack/ports';
 import { adminQuery } from '@keyfare/devstack/postgres';
 import { usdcAbi, usdcAddress } from '@keyfare/devstack/usdc';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { createPublicClient, http } from 'viem';
 import { type Api, type Billing, type Ground, openAccount, openGround, startApi, startBilling } from './api-process.js';
 import { CrashLoad } from './crash-load.js';

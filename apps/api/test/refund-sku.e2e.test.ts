@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { fundedPayer, type TestPayer } from '@keyfare/devstack/payers';
 import { adminQuery } from '@keyfare/devstack/postgres';
+import { afterAll, beforeAll, expect, it } from '@keyfare/jest-preset/globals';
 import { type Api, type Ground, openGround, startApi } from './api-process.js';
 import { killPoints, startVictim } from './kill-points.js';
 import { payUntilAnswered } from './payments-in-hand.js';

@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parseJwks, verifyReceipt } from '@keyfare/core/receipt';
 import { fundedPayer, paymentHeaderV2, signAuthorization, usdcRequirements } from '@keyfare/devstack/payers';
 import { choosePort } from '@keyfare/devstack/ports';
@@ -14,6 +13,7 @@ import {
   startPostgres,
   stopPostgres,
 } from '@keyfare/devstack/postgres';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import {
   type Api,
   admin,

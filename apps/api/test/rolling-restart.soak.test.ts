@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { fundedPayer } from '@keyfare/devstack/payers';
 import { adminQuery } from '@keyfare/devstack/postgres';
 import { usdcAddress } from '@keyfare/devstack/usdc';
 import { type Balancer, openBalancer } from '@keyfare/fixtures/balancer';
 import { SteadyCallers } from '@keyfare/fixtures/steady-callers';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { type Api, type Billing, type Ground, openAccount, openGround, startApi, startBilling } from './api-process.js';
 import { countIndependently, type Places } from './independent-count.js';
 

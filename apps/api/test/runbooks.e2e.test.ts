@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { adminQuery } from '@keyfare/devstack/postgres';
 import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
 import { readRunbookSql } from '@keyfare/fixtures/papers';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 /**

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { expect, it } from '@jest/globals';
 import { containerEnvironment, readEnvExample } from '@keyfare/fixtures/compose';
+import { expect, it } from '@keyfare/jest-preset/globals';
 
 const main = fileURLToPath(new URL('../src/main.js', import.meta.url));
 

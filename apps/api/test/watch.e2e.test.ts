@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { choosePort } from '@keyfare/devstack/ports';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { type Api, type Ground, openGround, startApi } from './api-process.js';
 
 describe('who watches the API', () => {

@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { fundedPayer, paymentHeaderV2, signAuthorization, usdcRequirements } from '@keyfare/devstack/payers';
 import { choosePort } from '@keyfare/devstack/ports';
 import { adminQuery } from '@keyfare/devstack/postgres';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import {
   type Api,
   type Billing,

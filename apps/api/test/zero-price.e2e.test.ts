@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { adminQuery } from '@keyfare/devstack/postgres';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import {
   type Api,
   admin,

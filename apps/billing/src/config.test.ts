@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from '@jest/globals';
 import { containerEnvironment, readEnvExample } from '@keyfare/fixtures/compose';
 import { ConfigurationError } from '@keyfare/gate/server';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { billingEnvironment, readBillingConfig } from './config.js';
 
 const example = readEnvExample();

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { SignaturePool, type SignatureQuestion } from './signature-pool.js';
 
 const pairs = [generateKeyPairSync('ed25519'), generateKeyPairSync('ed25519')];

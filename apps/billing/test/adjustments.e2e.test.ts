@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { DraftsJob } from '../src/pipeline/drafts.job.js';
 import { proveBooks } from './prove-books.js';
 import { openReceivables, type Receivables } from './receivables.js';
@@ -58,6 +58,13 @@ describe('an adjustment', () => {
       ['Credit: Outage', '-2.500000'],
     ];
     expect(await linesOf('2026-10')).toEqual(lines);
+    const rows = await books.focus('acct_1', '2026-10');
+    expect(rows).toEqual(
+      expect.arrayContaining([
+        ['Adjustment', 4_000_000n],
+        ['Credit', -2_500_000n],
+      ]),
+    );
     const [final] = await finalize('2026-10');
     expect(final).toMatchObject({ number: 'KF-000001', payable: '11.50' });
     expect((await service.call(`/adjustments/${String(made['id'])}`)).body).toMatchObject({
@@ -169,6 +176,9 @@ describe('an adjustment', () => {
       await service.app.get(DraftsJob).run();
       expect(await finalize(month)).toMatchObject([{ payable }]);
       expect((await balances(world))['prepaid:acct_1']).toBe(left);
+      const rows = await books.focus('acct_1', month);
+      expect(rows.map(([category]) => category)).toContain('Credit');
+      expect(rows.reduce((sum, [, cost]) => sum + cost, 0n)).toBe(BigInt(payable.replace('.', '')) * 10_000n);
     }
     const statement = await service.call(
       '/reports/general-ledger?ledgerAccount=prepaid:acct_1&from=2026-10-01&to=2027-01-31',

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import { makeOperator, type Service, startService } from './service.js';
 import { balances, openWorld, type World } from './world.js';

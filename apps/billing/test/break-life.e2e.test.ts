@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DatabaseUnavailable } from '@keyfare/db/sql';
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
 import type { TestPayer } from '@keyfare/devstack/payers';
 import { transferUsdc } from '@keyfare/devstack/usdc';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { usdc } from './log-documents.js';
 import { goodBusiness, type Market, merchant, openMarket, payTo } from './market.js';
 import { settle } from './payments.js';

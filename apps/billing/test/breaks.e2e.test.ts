@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { LocalChain } from '@keyfare/devstack/chain';
 import type { TestPayer } from '@keyfare/devstack/payers';
 import { mintUsdc, transferUsdc } from '@keyfare/devstack/usdc';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { sha256 } from './log-documents.js';
 import { goodBusiness, type Market, merchant, openMarket, payTo } from './market.js';
 import { settle } from './payments.js';

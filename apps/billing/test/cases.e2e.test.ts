@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { transferUsdc } from '@keyfare/devstack/usdc';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import type { Hex } from 'viem';
 import { randomNonce, usdc } from './log-documents.js';
 import { type Market, merchant, openMarket, payTo } from './market.js';

@@ -1,12 +1,12 @@
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { callRpc, type LocalChain, startChain } from '@keyfare/devstack/chain';
 import { fundedPayer, type TestPayer, testPayer } from '@keyfare/devstack/payers';
 import { choosePort } from '@keyfare/devstack/ports';
 import { startTestChain } from '@keyfare/devstack/test-chain';
 import { fundEth, mintUsdc, transferUsdc, usdcBalance } from '@keyfare/devstack/usdc';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { ChainDiverged } from '../src/chain/chain-reader.js';
 import { settle } from './payments.js';
 import { type Books, type BooksOptions, balances, openBooks, openWorld, type World } from './world.js';

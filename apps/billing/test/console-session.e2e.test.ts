@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { BrowserSession } from './browser-session.js';
 import { type OperatorsApi, startOperatorsApi } from './operators-api.js';
 import { makeOperator, type Service, startService } from './service.js';

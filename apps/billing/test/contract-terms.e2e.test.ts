@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { DraftsJob } from '../src/pipeline/drafts.job.js';
 import { proveBooks } from './prove-books.js';
 import { openReceivables, type Receivables } from './receivables.js';
@@ -103,6 +103,9 @@ describe('a commit of a contract', () => {
       description: 'Minimum of 31.00 USD, of which 10.000250 was used',
       amount: '20.999750',
     });
+    const rows = await books.focus('acct_1', '2026-10');
+    expect(rows).toContainEqual(['Purchase', 20_999_750n]);
+    expect(rows.reduce((sum, [, cost]) => sum + cost, 0n)).toBe(31_000_000n);
     expect((await linesOf('2026-10', 'acct_2')).at(-1)).toMatchObject({
       description: 'Minimum of 15.50 USD, of which 0.00 was used, 2026-10-16T12:00:00.000Z to 2026-11-01T00:00:00.000Z',
     });

@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
 import { fundedPayer, type TestPayer, testPayer, usdcDomain } from '@keyfare/devstack/payers';
 import { installUsdc, usdcAbi, usdcAddress } from '@keyfare/devstack/usdc';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { type Address, encodeFunctionData, type Hex } from 'viem';
 import { readBillingConfig } from '../src/config.js';
 import { settlementsTable } from '../src/reports/settlements.js';

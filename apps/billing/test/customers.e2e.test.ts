@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { NameCountries1799000000963 } from '../src/customer/country.migration.js';
 import { ownerDataSource } from '../src/database.js';
 import { makeOperator, type Service, startService } from './service.js';

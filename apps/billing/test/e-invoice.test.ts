@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { renderEInvoice } from '../src/document/e-invoice.js';
 import type { DocumentTax, InvoiceDocument } from '../src/document/model.js';
 import { credit, long, plain, running } from './invoice-documents.js';

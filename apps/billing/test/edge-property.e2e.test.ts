@@ -1,4 +1,3 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   type EdgeRequest,
   type EdgeRoute,
@@ -8,6 +7,7 @@ import {
   routesOf,
   sendEdge,
 } from '@keyfare/fixtures/edge-values';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import { type Service, settled, startService } from './service.js';
 import { openWorld, type World } from './world.js';

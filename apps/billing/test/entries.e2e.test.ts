@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { verifyReceipt } from '@keyfare/core/receipt';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { type Market, openMarket, payTo } from './market.js';
 import { settle } from './payments.js';
 import { makeOperator, type Service, settled, startService } from './service.js';

@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { monthOf } from '@keyfare/core/time';
 import type { LocalChain } from '@keyfare/devstack/chain';
 import { fundedPayer, testPayer } from '@keyfare/devstack/payers';
 import { startTestChain } from '@keyfare/devstack/test-chain';
 import { fundEth } from '@keyfare/devstack/usdc';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { hledgerAccount } from '../src/export/hledger.js';
 import { revenue, unbilledReceivable } from '../src/ledger/chart.js';
 import { journalOf } from '../src/ledger/journal.js';

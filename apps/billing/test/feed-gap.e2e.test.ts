@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, expect, it } from '@keyfare/jest-preset/globals';
 import { type Books, openBooks, openWorld, type World } from './world.js';
 
 let world: World;

@@ -1,11 +1,11 @@
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { findNetwork } from '@keyfare/core/x402';
 import { callRpc, type LocalChain, startChain } from '@keyfare/devstack/chain';
 import { fundedPayer, testPayer } from '@keyfare/devstack/payers';
 import { choosePort } from '@keyfare/devstack/ports';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import * as documents from './log-documents.js';
 import { type Market, openMarket, payTo } from './market.js';
 import { settle } from './payments.js';

@@ -1,12 +1,12 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { monthOf } from '@keyfare/core/time';
 import { paymentHeaderV2, signAuthorization, usdcRequirements } from '@keyfare/devstack/payers';
 import { fundEth } from '@keyfare/devstack/usdc';
 import { GateModule } from '@keyfare/gate/module';
 import { createAdapter, createLogger, NestLogger } from '@keyfare/gate/server';
 import { Priced } from '@keyfare/gate/tariff';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { Controller, Get, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';

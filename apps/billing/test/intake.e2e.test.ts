@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Sql } from '@keyfare/db/sql';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import type { LogFeed } from '../src/intake/feed.js';
 import type { Rated } from '../src/rating/rate-entries.js';

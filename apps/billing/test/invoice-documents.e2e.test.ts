@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
 import { readPdf } from './read-pdf.js';
 import { type Service, startService } from './service.js';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { errorCode } from '@keyfare/db/sql';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { unidentifiedReceipts } from '../src/ledger/chart.js';
 import { DraftsJob } from '../src/pipeline/drafts.job.js';
 import { InvoiceLife } from '../src/pipeline/invoice-life.js';

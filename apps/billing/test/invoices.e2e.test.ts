@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { errorCode } from '@keyfare/db/sql';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { DraftsJob } from '../src/pipeline/drafts.job.js';
 import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
 import { type Service, settled, startService } from './service.js';
@@ -84,7 +84,11 @@ describe('a month that is over', () => {
     await world.log.terms('acct_1');
     await reconcile(service);
     world.clock.set('2027-01-05T00:00:00Z');
-    expect(await service.app.get(DraftsJob).run()).toBe(3);
+    const drafts = service.app.get(DraftsJob);
+    const stopping = new AbortController();
+    stopping.abort();
+    await expect(drafts.run(stopping.signal)).rejects.toBe(stopping.signal.reason);
+    expect(await drafts.run()).toBe(3);
     expect(await invoices()).toEqual([
       'acct_1 2026-10: 0, 10000000',
       'acct_1 2026-11: 0, 10000000',

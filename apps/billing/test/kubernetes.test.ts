@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { describe, expect, it } from '@jest/globals';
 import { environmentOf } from '@keyfare/fixtures/image';
 import { findManifest, podEnvironment, podOf } from '@keyfare/fixtures/kubernetes';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { billingEnvironment, readBillingConfig } from '../src/config.js';
 
 const billing = findManifest('Deployment', 'billing');

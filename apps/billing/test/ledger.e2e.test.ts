@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { tokenCodes } from '@keyfare/core/money';
 import type { Sql } from '@keyfare/db/sql';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import { revenue, x402Receivable } from '../src/ledger/chart.js';
 import { type BookedCall, type BookedTransfer, journalsOfCall, journalsOfTransfer } from '../src/ledger/flows.js';

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { choosePort } from '@keyfare/devstack/ports';
 import { openProxy } from '@keyfare/fixtures/proxy';
 import { issueToken } from '@keyfare/gate/operators';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { makeOperator, type Service, settled, startService } from './service.js';
 import { openWorld, type World } from './world.js';
 

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { SqlPool } from '@keyfare/db/sql';
+import { afterAll, beforeAll, expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import type { Checkpoint, TimedTransfer } from '../src/chain/chain-reader.js';
 import { ChainStore } from '../src/chain/chain-store.js';

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { DraftsJob } from '../src/pipeline/drafts.job.js';
 import { BrowserSession } from './browser-session.js';
 import { type OperatorsApi, startOperatorsApi } from './operators-api.js';
@@ -12,7 +12,7 @@ let billing: Service;
 const invoices: Record<string, string> = {};
 const receipts: Record<string, string[]> = {};
 
-const reads = ['/me', '/me/usage', '/me/statement', '/me/invoices', '/me/receipts'] as const;
+const reads = ['/me', '/me/usage', '/me/exports/focus', '/me/statement', '/me/invoices', '/me/receipts'] as const;
 
 beforeAll(async () => {
   world = await openWorld();
@@ -131,6 +131,13 @@ describe('a customer who signs in with a key', () => {
       expect(await items(`/me/receipts?cursor=${next}`)).toMatchObject([{ id: receipts[account]?.[1], units: '2' }]);
       const pdf = await browser.call(`/me/invoices/${invoices[account] ?? ''}/pdf`);
       expect([pdf.status, pdf.text.slice(0, 5)]).toEqual([200, '%PDF-']);
+      const focus = await browser.call('/me/exports/focus?month=2026-10');
+      const [header, ...rows] = focus.text.trim().split('\r\n');
+      expect(header).toMatch(/^BilledCost,BillingAccountId,/);
+      expect(rows.map((row) => row.split(',').slice(0, 2))).toEqual(
+        ['0.000000', '0.000500', '10.000000'].map((cost) => [cost, account]),
+      );
+      expect(focus.text).toContain(',Keyfare GmbH,');
     }
   });
 
@@ -147,6 +154,12 @@ describe('a customer who signs in with a key', () => {
     }
     const own = (await browser.call('/me/invoices')).body as { items: { state: string }[] };
     expect(own.items.map(({ state }) => state)).toEqual(['final']);
+    await world.rows(
+      `insert into billing.invoice_line (invoice_id, line, kind, description, quantity, unit_price, amount)
+      values ($1, 1, 'adjustment', 'not yet', 1, 1, 1)`,
+      [draft?.id],
+    );
+    expect((await browser.call('/me/exports/focus?month=2026-11')).text).not.toContain('not yet');
     // No parameter names another account, and a cursor of another one's list goes on in one's own.
     for (const path of reads.slice(1)) expect((await browser.call(`${path}?account=acct_2`)).status).toBe(400);
     const other = (await (await signedIn('acct_2')).browser.call('/me/receipts?limit=1')).body as { next: string };

@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { transferUsdc } from '@keyfare/devstack/usdc';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { goodBusiness, type Market, merchant, openMarket } from './market.js';
 import { readPdf } from './read-pdf.js';
 import { makeOperator, type Service, startService } from './service.js';

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { makeOperator, type Service, settled, startService } from './service.js';
 import { openWorld, type World } from './world.js';
 

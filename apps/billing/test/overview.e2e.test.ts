@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@keyfare/jest-preset/globals';
 import { type Market, openMarket, payTo } from './market.js';
 import { settle } from './payments.js';
 import { type Service, settled, startService } from './service.js';

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { renderPdf } from '../src/document/pdf.js';
 import * as documents from './invoice-documents.js';
 import { readPdf } from './read-pdf.js';

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createDataSource } from '@keyfare/db/data-source';
 import { migrate } from '@keyfare/db/migrations';
 import { SqlPool } from '@keyfare/db/sql';
 import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { CreateChain1796000000400 } from '../src/chain/chain.migration.js';
 import { migrateBilling } from '../src/database.js';
 import { CreateIntake1796000000100 } from '../src/intake/intake.migration.js';

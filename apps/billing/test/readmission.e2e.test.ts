@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { makeSigner, sha256 } from './log-documents.js';
 import { makeOperator, type Service, settled, startService } from './service.js';
 import { type Books, bookContent, openBooks, openWorld, type World } from './world.js';

@@ -1,4 +1,4 @@
-import { expect } from '@jest/globals';
+import { expect } from '@keyfare/jest-preset/globals';
 import { DraftsJob } from '../src/pipeline/drafts.job.js';
 import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
 import { type Service, startService } from './service.js';
@@ -33,6 +33,8 @@ export interface Receivables {
   october(...accounts: readonly string[]): Promise<Made>;
   /** A statement with these lines: day, sum, payer, text. */
   send(bank: string, ...lines: readonly string[]): Promise<Record<string, unknown>>;
+  /** The rows of the FOCUS export: the category and the billed cost, in micro-dollars. */
+  focus(account: string, month: string): Promise<readonly (readonly [string, bigint])[]>;
   /** The payments of which something is open. */
   open(): Promise<readonly { id: string; amount: string; matched: string }[]>;
   readonly stateOf: (invoice: string | undefined) => Promise<unknown>;
@@ -104,6 +106,15 @@ export async function openReceivables(env: Readonly<Record<string, string>> = {}
     return answer;
   }
 
+  async function focus(account: string, month: string): Promise<readonly (readonly [string, bigint])[]> {
+    const { text } = await service.call(`/exports/focus?account=${account}&month=${month}&provider=Weather`);
+    const [, ...lines] = text.trim().split('\r\n');
+    return lines.map((line) => [
+      /,(Usage|Purchase|Adjustment|Credit),/.exec(line)?.[1] ?? '',
+      BigInt(line.slice(0, line.indexOf(',')).replace('.', '')),
+    ]);
+  }
+
   async function open(): Promise<readonly { id: string; amount: string; matched: string }[]> {
     const { body } = await service.call('/bank-payments?state=open');
     return (body as { items: readonly { id: string; amount: string; matched: string }[] }).items;
@@ -117,5 +128,5 @@ export async function openReceivables(env: Readonly<Record<string, string>> = {}
     await service.close();
     await world.close();
   };
-  return { world, service, post, reconcile, drafts, october, send, open, stateOf, close };
+  return { world, service, post, reconcile, drafts, october, send, focus, open, stateOf, close };
 }

@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DatabaseUnavailable } from '@keyfare/db/sql';
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
 import type { TestPayer } from '@keyfare/devstack/payers';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { randomNonce } from './log-documents.js';
 import { goodBusiness, type Market, openMarket, payTo } from './market.js';
 import { settle } from './payments.js';

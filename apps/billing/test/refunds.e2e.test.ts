@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
 import { fundedPayer, type TestPayer, testPayer } from '@keyfare/devstack/payers';
 import { startTestChain } from '@keyfare/devstack/test-chain';
 import { mintUsdc } from '@keyfare/devstack/usdc';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import type { Hex } from 'viem';
 import { readWallets } from '../src/close/month-report.js';
 import { settle } from './payments.js';

@@ -3,7 +3,6 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { thumbprint } from '@keyfare/core/receipt';
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
 import { eurcDomain, testPayer } from '@keyfare/devstack/payers';
@@ -13,6 +12,7 @@ import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-da
 import { eurcAddress, mintUsdc } from '@keyfare/devstack/usdc';
 import { fixedClock } from '@keyfare/fixtures/clock';
 import { migrateGate } from '@keyfare/gate/database';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { migrateBilling } from '../src/database.js';
 import { checkMatches } from '../src/reconcile/checks/matches.sql.js';
 import { settle } from './payments.js';

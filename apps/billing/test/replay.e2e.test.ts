@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { type Books, bookContent, openBooks, openWorld, type World } from './world.js';
 
 const payer = `0x${'b'.repeat(40)}`;

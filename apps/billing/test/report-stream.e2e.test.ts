@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@keyfare/jest-preset/globals';
 import { streamRows } from '../src/reports/stream.js';
 import { settled } from './service.js';
 import { type Books, openBooks, openWorld, type World } from './world.js';

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { choosePort } from '@keyfare/devstack/ports';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { resolveGone } from '../src/reconcile/breaks.sql.js';
 import { RunLost, RunStore } from '../src/reconcile/run-store.js';
 import { type Service, settled, startService } from './service.js';

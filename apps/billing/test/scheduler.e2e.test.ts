@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { choosePort } from '@keyfare/devstack/ports';
 import { adminQuery } from '@keyfare/devstack/postgres';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { readBillingConfig } from '../src/config.js';
 import { migrateBilling, ownerDataSource } from '../src/database.js';
 import { DraftsJob } from '../src/pipeline/drafts.job.js';
 import { GasReadings } from '../src/pipeline/gas-readings.js';
+import { IntakeJob } from '../src/pipeline/intake.job.js';
 import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
 import { areJobsReady } from '../src/runtime/queues.js';
 import { Scheduler } from '../src/runtime/scheduler.js';
@@ -25,13 +26,14 @@ beforeEach(async () => {
 afterEach(async () => world.close());
 
 /** A scheduler whose drafts are this work, and which never reconciles. */
-function scheduler(run: () => Promise<number>, env = world.env): Scheduler {
+function scheduler(run: (stopping?: AbortSignal) => Promise<number>, env = world.env): Scheduler {
   const drafts = Object.assign(Object.create(DraftsJob.prototype) as DraftsJob, { run });
   const reconcile = Object.create(ReconcileJob.prototype) as ReconcileJob;
+  const intake = Object.assign(Object.create(IntakeJob.prototype) as IntakeJob, { step: async () => 'idle' as const });
   const take = async (): Promise<readonly never[]> => [];
   const gas = Object.assign(Object.create(GasReadings.prototype) as GasReadings, { take });
   const config = readBillingConfig({ ...env });
-  return new Scheduler(config, reconcile, drafts, gas, new BillingMetrics(), world.sql, world.clock);
+  return new Scheduler(config, intake, reconcile, drafts, gas, new BillingMetrics(), world.sql, world.clock);
 }
 
 async function jobs(): Promise<readonly string[]> {
@@ -75,6 +77,25 @@ describe('a scheduled job', () => {
     expect(await world.rows(`select output from billing_jobs.job where name = 'drafts'`)).toEqual([
       { output: { message: 'Error: no drafts today' } },
     ]);
+  }, 30_000);
+
+  it('of a process that is to end goes on in the next one at once, and has not failed', async () => {
+    let begun = 0;
+    const first = scheduler(async (stopping) => {
+      begun += 1;
+      await new Promise((_, reject) => void stopping?.addEventListener('abort', () => reject(stopping.reason)));
+      return 0;
+    });
+    await first.start();
+    expect(await settled(async () => begun, 1)).toBe(1);
+    await first.stop();
+    expect(await world.rows(`select state, retry_count from billing_jobs.job where name = 'drafts'`)).toEqual([
+      { state: 'retry', retry_count: 0 },
+    ]);
+    const next = scheduler(async () => 0);
+    await next.start();
+    expect(await settled(async () => (await jobs()).includes('completed'), true)).toBe(true);
+    await next.stop();
   }, 30_000);
 
   it('of a process that was killed in it is begun by another as soon as its lease is over, and the next goes on', async () => {

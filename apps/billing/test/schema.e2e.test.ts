@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { schemaDrift } from '@keyfare/db/migrations';
 import { errorCode, SqlPool } from '@keyfare/db/sql';
 import { createTestDatabase } from '@keyfare/devstack/test-database';
 import { migrateGate } from '@keyfare/gate/database';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { migrateBilling, ownerDataSource, pendingBillingMigrations } from '../src/database.js';
 import { billingRole, feedReaderRole } from '../src/schema.js';
 import { openWorld, type World } from './world.js';

@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { LocalChain } from '@keyfare/devstack/chain';
 import { startTestChain } from '@keyfare/devstack/test-chain';
 import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
 import { fixedClock } from '@keyfare/fixtures/clock';
 import { migrateGate } from '@keyfare/gate/database';
+import { afterAll, beforeAll, expect, it } from '@keyfare/jest-preset/globals';
 import { chainBegin, type HistoryOptions, type Manifest, makeHistory } from '@keyfare/seed/history';
 import { migrateBilling } from '../src/database.js';
 import { type KeyServer, serveKeys } from './key-server.js';

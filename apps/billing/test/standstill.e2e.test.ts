@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { RatingService } from '../src/rating/rating.service.js';
 import { goodBusiness, type Market, openMarket, payTo } from './market.js';
 import { settle } from './payments.js';

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { nextRun, queues } from '../src/runtime/queues.js';
 import { makeOperator, type Service, settled, startService } from './service.js';
 import { openWorld, type World } from './world.js';

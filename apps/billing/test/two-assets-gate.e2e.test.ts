@@ -1,6 +1,5 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import {
   eurcDomain,
   fundedPayer,
@@ -15,6 +14,7 @@ import { eurcAddress, fundEth, mintUsdc, usdcBalance } from '@keyfare/devstack/u
 import { GateModule } from '@keyfare/gate/module';
 import { createAdapter, createLogger } from '@keyfare/gate/server';
 import { Priced } from '@keyfare/gate/tariff';
+import { afterAll, beforeAll, expect, it } from '@keyfare/jest-preset/globals';
 import { Controller, Get, type INestApplication, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { Hex } from 'viem';

@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { monthOf } from '@keyfare/core/time';
 import type { LocalChain } from '@keyfare/devstack/chain';
 import { eurcDomain, type TestPayer } from '@keyfare/devstack/payers';
 import { eurcAddress, mintUsdc, transferUsdc } from '@keyfare/devstack/usdc';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import type { Hex } from 'viem';
 import { refundsTable } from '../src/reports/refunds.js';
 import { revenueTable } from '../src/reports/revenue.js';

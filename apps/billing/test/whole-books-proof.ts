@@ -1,4 +1,4 @@
-import { expect } from '@jest/globals';
+import { expect } from '@keyfare/jest-preset/globals';
 import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
 import { type Proof, proveBooks } from './prove-books.js';
 import {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { type Played, playHistory, readReports } from './whole-books.js';
 import {
   type Books,
@@ -30,6 +30,10 @@ describe('books that two processes wrote, which were killed at some statements',
   });
 
   it('explain each unit that came to a till once, or have it in a break', async () => {
+    const { world } = books.office;
+    const rules = await world.rows<{ rule: string }>('select distinct rule from billing.match');
+    // Invoices are among what the money explains.
+    expect(rules.map(({ rule }) => rule)).toContain('invoice-amount');
     await expectExplainedOnce(books.office.world);
   });
 

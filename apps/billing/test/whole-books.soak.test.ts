@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { expect, it } from '@jest/globals';
+import { expect, it } from '@keyfare/jest-preset/globals';
 import { playHistory } from './whole-books.js';
 import { expectWhole, makeBooks } from './whole-books-proof.js';
 

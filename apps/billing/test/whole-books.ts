@@ -10,6 +10,7 @@ import { type FixedClock, fixedClock } from '@keyfare/fixtures/clock';
 import { migrateGate } from '@keyfare/gate/database';
 import { chainBegin, type HistoryOptions, type Manifest, makeHistory, randomOf } from '@keyfare/seed/history';
 import { migrateBilling } from '../src/database.js';
+import { ChainJob } from '../src/pipeline/chain.job.js';
 import { DraftsJob } from '../src/pipeline/drafts.job.js';
 import { type KeyServer, serveKeys } from './key-server.js';
 import { type Service, startService } from './service.js';
@@ -166,6 +167,8 @@ export async function reorganizeUnderway({ node, manifest, random }: Played, { c
 /** What an operator does, in an order that other books can be given too. */
 export type Deed =
   | { readonly at: string }
+  /** Millionths of a USDC that come to the till, once: other books read them from the same chain. */
+  | { readonly comes: string }
   | { readonly job: 'drafts' }
   | { readonly path: string; readonly body: object };
 
@@ -198,6 +201,7 @@ export async function openOffice(world: World, token?: string): Promise<Office> 
 
 export async function redo({ world, service, token }: Office, deed: Deed): Promise<Record<string, unknown>> {
   if ('at' in deed) world.clock.set(deed.at);
+  else if ('comes' in deed) return {};
   else if ('job' in deed) await service.app.get(DraftsJob).run();
   else {
     const { status, text, body } = await service.call(deed.path, { body: deed.body, token });
@@ -206,6 +210,18 @@ export async function redo({ world, service, token }: Office, deed: Deed): Promi
   }
   return {};
 }
+
+/** A customer's wallet pays USDC, and the books read it to its final block. */
+async function payUsdc({ service }: Office, { node, manifest }: Played, value: bigint): Promise<void> {
+  await fundEth(node.rpcUrl, wallet.address);
+  await mintUsdc(node.rpcUrl, wallet.address, value);
+  await transferUsdc(node.rpcUrl, { privateKey: wallet.privateKey, to: manifest.payTo as `0x${string}`, value });
+  await node.mine(100);
+  await service.app.get(ChainJob).catchUp(20_000);
+}
+
+/** The customer's who pays in USDC. */
+const wallet = testPayer(78);
 
 interface Item {
   readonly id: string;
@@ -220,9 +236,11 @@ export async function doBusiness(office: Office, played: Played): Promise<readon
   const deeds: Deed[] = [];
   const act = async (deed: Deed): Promise<Record<string, unknown>> => {
     deeds.push(deed);
+    if ('comes' in deed) await payUsdc(office, played, BigInt(deed.comes));
     return redo(office, deed);
   };
-  const bank = await agree(office, manifest);
+  const { bank, payer } = await agree(office, manifest);
+  await act({ path: `/customers/${payer.customer}/wallets`, body: { address: wallet.address } });
   const hours = (count: number): Deed => ({
     at: new Date(office.world.clock().getTime() + count * 3_600_000).toISOString(),
   });
@@ -232,11 +250,21 @@ export async function doBusiness(office: Office, played: Played): Promise<readon
     const { items } = (await act({ path: '/invoices/finalize', body })) as { items: readonly Item[] };
     const made = items.filter(({ number }) => number !== null);
     await act(hours(1));
-    for (const item of made) await live(act, random, { item, bank });
+    for (const item of made) {
+      if (item.account === payer.account && BigInt(micros(item.payable)) > 0n) {
+        await act({ comes: micros(item.payable) });
+        await act({ path: '/customers/wallets/match', body: {} });
+      } else await live(act, random, { item, bank });
+    }
   }
   await act(hours(1));
   await act({ job: 'drafts' });
   return deeds;
+}
+
+function micros(dollars: string): string {
+  const [whole = '0', rest = ''] = dollars.split('.');
+  return String(BigInt(whole + rest.padEnd(6, '0')));
 }
 
 /** What becomes of an invoice. */
@@ -277,8 +305,11 @@ async function live(
   }
 }
 
-/** A seller, and a customer and a contract for each account. Answers the bank account. */
-async function agree({ service, token }: Office, manifest: Manifest): Promise<string> {
+/** A seller, and a customer and a contract for each account. Answers the bank account, and who pays in USDC. */
+async function agree(
+  { service, token }: Office,
+  manifest: Manifest,
+): Promise<{ readonly bank: string; readonly payer: { readonly account: string; readonly customer: string } }> {
   const make = async (path: string, body: object): Promise<string> => {
     const answer = await service.call(path, { body, token });
     if (answer.status !== 201) throw new Error(`${path}: ${answer.text}`);
@@ -288,6 +319,7 @@ async function agree({ service, token }: Office, manifest: Manifest): Promise<st
   const validFrom = manifest.from;
   await make('/tax-rates', { code: 'DE', validFrom, basisPoints: 1_900, reverseCharge: false });
   const sellerId = await make('/sellers', { legalName: 'Keyfare GmbH', address: 'Gasse 1', payTo, series: 'KF' });
+  let payer = { account: '', customer: '' };
   for (const [nth, { id: account, name }] of manifest.accounts.entries()) {
     const customer = {
       legalName: name,
@@ -298,6 +330,7 @@ async function agree({ service, token }: Office, manifest: Manifest): Promise<st
     };
     const customerId = await make('/customers', { ...customer, ...(nth % 2 === 0 && { taxCode: 'DE' }) });
     await make('/contracts', { account, customerId, sellerId, startsAt: validFrom });
+    if (nth === 0) payer = { account, customer: customerId };
   }
   const mapping = {
     decimal: 'point',
@@ -307,7 +340,8 @@ async function agree({ service, token }: Office, manifest: Manifest): Promise<st
     payer: 'payer',
     reference: ['text'],
   };
-  return make('/bank-accounts', { name: `Checking ${randomUUID()}`, currency: 'USD', mapping });
+  const bank = await make('/bank-accounts', { name: `Checking ${randomUUID()}`, currency: 'USD', mapping });
+  return { bank, payer };
 }
 
 function monthsOf({ from, until }: Manifest): readonly string[] {

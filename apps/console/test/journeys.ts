@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { beforeAll, expect, it } from '@jest/globals';
+import { beforeAll, expect, it } from '@keyfare/jest-preset/globals';
 import type { Locator, Page } from 'playwright-core';
 import type { Person, World } from './world.js';
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import type { Locator } from 'playwright-core';
 import { AxeResults } from './axe.js';
 import { openWorld, type Person, settled, type World } from './world.js';

@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { openBrowser } from '@keyfare/fixtures/browser';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 
@@ -40,7 +41,8 @@ export interface World {
 
 const require = createRequire(import.meta.url);
 const seedCli = require.resolve('@keyfare/seed/cli');
-const startCli = require.resolve('@keyfare/devstack/start');
+/** What `npm start` runs: it is not in the package that is published. */
+const startCli = fileURLToPath(new URL('../../../../packages/devstack/dist/src/start/cli.js', import.meta.url));
 
 export async function openWorld(): Promise<World> {
   const home = mkdtempSync(join(tmpdir(), 'keyfare-console-'));

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { Service } from '@keyfare/devstack/processes';
+import { afterAll, beforeAll, expect, it } from '@keyfare/jest-preset/globals';
 import { examineBilling } from '../src/doctor/billing.js';
 import type { Finding } from '../src/doctor/finding.js';
 import { billingEnv, type Deployment, type Environment, openDeployment, startApi } from './deployment.js';

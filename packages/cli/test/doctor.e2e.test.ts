@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { callRpc } from '@keyfare/devstack/chain';
 import { choosePort } from '@keyfare/devstack/ports';
 import type { Service } from '@keyfare/devstack/processes';
@@ -7,6 +6,7 @@ import { startTestChain } from '@keyfare/devstack/test-chain';
 import { eurcAddress, installEurc, installUsdc, usdcAddress } from '@keyfare/devstack/usdc';
 import { openProxy, type Proxy } from '@keyfare/fixtures/proxy';
 import { openTcpProxy } from '@keyfare/fixtures/tcp-proxy';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import type { Finding } from '../src/doctor/finding.js';
 import { gateRights } from '../src/doctor/rights.js';
 import { examineApi } from '../src/doctor/run.js';

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { expect, it } from '@jest/globals';
+import { expect, it } from '@keyfare/jest-preset/globals';
 import { exitCodes } from '../src/exit-code.js';
 
 const bin = fileURLToPath(new URL('../../bin/keyfare.js', import.meta.url));

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Service } from '@keyfare/devstack/processes';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { billingEnv, type Deployment, openDeployment, startApi, startBilling } from './deployment.js';
 import { type Ended, runCli } from './run-cli.js';
 

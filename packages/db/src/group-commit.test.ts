@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import { GroupCommit } from './group-commit.js';
 import { DatabaseUnavailable } from './sql.js';

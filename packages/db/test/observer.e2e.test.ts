@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { adminQuery } from '@keyfare/devstack/postgres';
 import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { DatabaseUnavailable, SqlPool } from '../src/sql.js';
 
 /** A pool that notes what its observer hears. */

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { Listener } from '../src/node-local/listener.js';
 import { notify } from '../src/node-local/notify.js';
 import { SqlPool } from '../src/sql.js';

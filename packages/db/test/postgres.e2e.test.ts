@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { adminQuery } from '@keyfare/devstack/postgres';
 import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import { awaitTransactionLock, tryTransactionLock } from '../src/node-local/advisory-lock.js';
 import { Listener } from '../src/node-local/listener.js';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { adminQuery } from '@keyfare/devstack/postgres';
 import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
+import { afterAll, beforeAll, expect, it } from '@keyfare/jest-preset/globals';
 import type { DataSource, MigrationInterface, QueryRunner } from 'typeorm';
 import { createDataSource } from '../src/data-source.js';
 import { migrate, pendingMigrations } from '../src/migrations.js';

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { encodeFunctionData, type Hex, numberToHex, parseSignature, serializeSignature, toHex } from 'viem';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 import { abi, callData, distant, domain, forms, type Message, payee, relayer, types, useToken } from '../test/token.js';

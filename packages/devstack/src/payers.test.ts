@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { type Address, encodeFunctionData, parseSignature, recoverTypedDataAddress } from 'viem';
 import { callRpc, type LocalChain } from './chain/index.js';
 import {

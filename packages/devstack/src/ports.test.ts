@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:net';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { choosePort, isPortFree } from './ports.js';
 
 async function listen(host: string, port: number): Promise<Server> {

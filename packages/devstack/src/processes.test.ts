@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { makeArea } from '../test/area.js';
 import { identify, identifySelf, isAlive } from './identity.js';
 import { choosePort, PortTaken } from './ports.js';

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { callRpc } from './chain/index.js';
 import { fundedPayer } from './payers.js';
 import { startTestChain } from './test-chain.js';

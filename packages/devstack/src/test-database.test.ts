@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { adminQuery } from './postgres/index.js';
 import { createTestDatabase, startTestPostgres, stopTestPostgres, type TestDatabase } from './test-database.js';
 

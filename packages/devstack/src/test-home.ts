@@ -6,8 +6,8 @@ import { defaultHomePath, openSharedHome, type SharedHome } from './home/index.j
 
 /**
  * What all test runs of this checkout, or of these node_modules, share: `.keyfare/test`, or, when this account cannot
- * write there (the checkout is somebody else's), a directory of its own under the system's temporary one. Its PostgreSQL
- * has its data in memory where there is much of that. Another `name` is another home, all of it on disk.
+ * write there (the checkout is somebody else's), a directory of its own under the system's temporary one. Its
+ * PostgreSQL has its data in memory where there is much of that. Another `name` is another home, all of it on disk.
  */
 export function openTestHome(name = 'test'): SharedHome {
   const inside = join(defaultHomePath(), name);

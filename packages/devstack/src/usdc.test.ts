@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { type Address, decodeFunctionResult, domainSeparator, encodeFunctionData, type Hex, numberToHex } from 'viem';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 import { abi, callData, domain, payee, relayer, useToken } from '../test/token.js';

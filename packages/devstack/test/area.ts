@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe } from '@jest/globals';
+import { describe } from '@keyfare/jest-preset/globals';
 
 /** A directory for one test file. Passable: when root runs the tests, another account runs PostgreSQL in it. */
 export function makeArea(): { readonly path: string; readonly remove: () => void } {

@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { stopChain } from '../src/chain/index.js';
 import { isPostgresRunning, killPostgres } from '../src/postgres/index.js';
 import { transferUsdc } from '../src/usdc.js';

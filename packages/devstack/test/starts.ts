@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect } from '@jest/globals';
+import { expect } from '@keyfare/jest-preset/globals';
 import type { Address, Hex } from 'viem';
 import { readRecord } from '../src/chain/record.js';
 import { isPostgresRunning } from '../src/postgres/index.js';

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll } from '@jest/globals';
+import { afterAll, beforeAll } from '@keyfare/jest-preset/globals';
 import {
   type Address,
   bytesToHex,

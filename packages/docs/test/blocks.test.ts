@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { blocksOf, callsOf, readBlocks } from '../src/blocks.js';
 import { compile } from './compile.js';
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 const rooms = ['packages/gate/src', 'packages/core/src/x402', 'apps/api/src'];

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { targetOf } from '../src/markdown.js';
 import { type Group, indexFolders, navigate } from '../src/navigation.js';
 import { readPage, readPages } from '../src/pages.js';

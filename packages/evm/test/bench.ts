@@ -28,8 +28,14 @@ export async function authorize(
   };
 }
 
-/** Waits until the transaction is in a block; says nothing about whether it succeeded. */
+/**
+ * Waits until the transaction is in a block; says nothing about whether it succeeded. A node that mines at once
+ * sometimes leaves the last of many in its pool until something wakes it up.
+ */
 export async function untilMined(chain: LocalChain, hash: Hex): Promise<Hex> {
-  while ((await callRpc(chain.rpcUrl, 'eth_getTransactionReceipt', [hash])) === null) await new Promise(setImmediate);
+  for (let looks = 1; (await callRpc(chain.rpcUrl, 'eth_getTransactionReceipt', [hash])) === null; looks += 1) {
+    if (looks % 500 === 0) await chain.mine(1);
+    await new Promise(setImmediate);
+  }
   return hash;
 }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { Histogram, Registry } from 'prom-client';
 import { FastHistogram } from './fast-metrics.js';
 

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { configFrom } from './async-options.js';
 import { type GateConfig, gateEnvironment, readGateConfig } from './config.js';
 import { networkOptionNames, optionOf, settingOptions, variableOf } from './option-settings.js';

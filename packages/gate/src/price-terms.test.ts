@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, test } from '@keyfare/jest-preset/globals';
 import { type PricedProduct, priceTerms } from './price-terms.js';
 
 const offer = {

@@ -2,8 +2,8 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from '@jest/globals';
 import { readEnvExample } from '@keyfare/fixtures/compose';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { ConfigurationError, readGateConfig } from './config.js';
 import { exampleValues, isBurnAddress, isProduction, secretSettings } from './production-config.js';
 

@@ -1,5 +1,5 @@
-import { expect, it } from '@jest/globals';
 import { money } from '@keyfare/core/money';
+import { expect, it } from '@keyfare/jest-preset/globals';
 import { Priced, tariffFaultsOf, tariffOf } from './route-tariff.js';
 
 class Routes {

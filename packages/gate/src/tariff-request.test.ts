@@ -1,5 +1,5 @@
-import { expect, it } from '@jest/globals';
 import { isProblem } from '@keyfare/core/problem';
+import { expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import { z } from 'zod';
 import { readRequest } from './tariff-request.js';

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { networkOf, Throttle } from './throttle.js';
 
 describe('a throttle', () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { assert, oneof, property, string, stringMatching } from 'fast-check';
 import { parseTraceParent } from './trace-parent.js';
 

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { callRpc } from '@keyfare/devstack/chain';
 import { fundedPayer, type TestPayer } from '@keyfare/devstack/payers';
 import { fixedClock } from '@keyfare/fixtures/clock';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import {
   answerControllers,
   type Books,

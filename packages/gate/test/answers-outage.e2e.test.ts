@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { SqlPool } from '@keyfare/db/sql';
 import { fundedPayer, type TestPayer } from '@keyfare/devstack/payers';
 import { openProxy, type Proxy } from '@keyfare/fixtures/proxy';
 import { openTcpProxy, type TcpProxy } from '@keyfare/fixtures/tcp-proxy';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import {
   answerControllers,
   type Books,

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { catalogue, type ProblemCode } from '@keyfare/core/problem';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { Controller, Get, Head, Res, Sse } from '@nestjs/common';
 import { type Observable, of } from 'rxjs';
 import { Priced } from '../src/tariff.js';

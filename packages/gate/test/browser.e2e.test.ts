@@ -3,9 +3,9 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { fundedPayer } from '@keyfare/devstack/payers';
 import { openBrowser } from '@keyfare/fixtures/browser';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
 import { call, signPayment, withKey } from './requests.js';
 

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { SqlPool } from '@keyfare/db/sql';
 import { callRpc } from '@keyfare/devstack/chain';
 import { fundedPayer, type TestPayer, testPayer } from '@keyfare/devstack/payers';
 import { fundEth, installWallet, mintUsdc, transferUsdc, usdcBalance } from '@keyfare/devstack/usdc';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@keyfare/jest-preset/globals';
 import { PaymentLedger } from '../src/settling.js';
 import { FlowsController } from './flows-under-test.js';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';

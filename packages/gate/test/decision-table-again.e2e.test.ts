@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { callRpc } from '@keyfare/devstack/chain';
 import {
   fundedPayer,
@@ -10,6 +9,7 @@ import {
   usdcRequirements,
 } from '@keyfare/devstack/payers';
 import { installWallet, mintUsdc, usdcBalance } from '@keyfare/devstack/usdc';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { Controller, Get, Post } from '@nestjs/common';
 import { concat, decodeFunctionData, parseAbi, toHex } from 'viem';
 import { Priced } from '../src/tariff.js';

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { paymentHeaderV1, paymentHeaderV2, usdcRequirements } from '@keyfare/devstack/payers';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { Controller, Get, Header, HttpCode, Post, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { tariffFaultsOf } from '../src/route-tariff.js';

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ProblemCode } from '@keyfare/core/problem';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { Controller, Get, Post, StreamableFile } from '@nestjs/common';
 import { Free } from '../src/tariff.js';
 import { accessLines, exchange, expectReadableProblem, page, requestHead } from './edge-under-test.js';

@@ -1,5 +1,5 @@
-import { expect } from '@jest/globals';
 import { catalogue, type ProblemCode } from '@keyfare/core/problem';
+import { expect } from '@keyfare/jest-preset/globals';
 import type { GateUnderTest } from './gate-under-test.js';
 import { settled } from './requests.js';
 import { rawBytes } from './way-out-under-test.js';

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { callRpc } from '@keyfare/devstack/chain';
 import { fundedPayer, type TestPayer, testPayer } from '@keyfare/devstack/payers';
 import { fundEth, transferUsdc, usdcAbi, usdcAddress, usdcBalance } from '@keyfare/devstack/usdc';
 import { openProxy, type Proxy } from '@keyfare/fixtures/proxy';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { createWalletClient, http } from 'viem';
 import { baseSepolia } from 'viem/chains';
 import { PaymentService } from '../src/services.js';

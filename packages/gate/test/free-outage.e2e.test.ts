@@ -1,9 +1,9 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from '@jest/globals';
 import { choosePort } from '@keyfare/devstack/ports';
 import { killPostgres, startPostgres, stopPostgres } from '@keyfare/devstack/postgres';
+import { expect, it } from '@keyfare/jest-preset/globals';
 import { migrateGate } from '../src/database.js';
 import { addressesByHeader, counted, from, GiftController, given } from './free-under-test.js';
 import { openGround, startGate } from './gate-under-test.js';

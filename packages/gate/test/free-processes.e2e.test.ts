@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@keyfare/jest-preset/globals';
 import { counted, given } from './free-under-test.js';
 import { type Ground, openGround } from './gate-under-test.js';
 import { call, settled } from './requests.js';

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { fundedPayer, paymentHeaderV2, type TestPayer, testPayer, usdcRequirements } from '@keyfare/devstack/payers';
 import { usdcBalance } from '@keyfare/devstack/usdc';
 import { openProxy, type Proxy } from '@keyfare/fixtures/proxy';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { PaymentService } from '../src/services.js';
 import { counted, GiftController, given } from './free-under-test.js';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';

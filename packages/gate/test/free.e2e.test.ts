@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { addressesByHeader, counted, from, GiftController, getWithBody, given } from './free-under-test.js';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
 import { rows, settled, verifiedReceipt, withKey } from './requests.js';

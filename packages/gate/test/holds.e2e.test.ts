@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { fundedPayer, type TestPayer } from '@keyfare/devstack/payers';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import {
   type CanActivate,
   Controller,

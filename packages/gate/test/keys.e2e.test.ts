@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SqlPool } from '@keyfare/db/sql';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { KeyUses } from '../src/key/key-uses.js';
 import { AccountService, AgreementService, KeyService, MeterService, PlanService } from '../src/services.js';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';

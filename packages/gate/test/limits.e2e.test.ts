@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { callRpc } from '@keyfare/devstack/chain';
 import { fundedPayer, testPayer } from '@keyfare/devstack/payers';
 import { fundEth, installWallet, mintUsdc, transferUsdc, usdcBalance } from '@keyfare/devstack/usdc';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { FlowsController } from './flows-under-test.js';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
 import { call, rows, settled, signPayment } from './requests.js';

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { expect } from '@jest/globals';
 import { SqlPool } from '@keyfare/db/sql';
+import { expect } from '@keyfare/jest-preset/globals';
 import { newExchangeId } from '../src/exchange/exchange.js';
 import { keyCallValues, postKeyCalls } from '../src/exchange/post.sql.js';
 import { Sequencer, type SequencerSettings } from '../src/log/sequencer.js';

@@ -1,10 +1,10 @@
 import { deepStrictEqual, ok, strictEqual } from 'node:assert';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, it } from '@jest/globals';
 import type { PlanTerms } from '@keyfare/core/metering';
 import { money } from '@keyfare/core/money';
 import { DatabaseUnavailable, errorCode, SqlPool, type Statement } from '@keyfare/db/sql';
 import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
+import { afterAll, beforeAll, describe, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import type { GateConfig } from '../src/config.js';
 import { migrateGate } from '../src/database.js';

@@ -1,11 +1,11 @@
 import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
-import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { signEntry } from '@keyfare/core/log';
 import { thumbprint } from '@keyfare/core/receipt';
 import { createDataSource } from '@keyfare/db/data-source';
 import { migrate } from '@keyfare/db/migrations';
 import { SqlPool } from '@keyfare/db/sql';
 import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
+import { afterEach, beforeEach, expect, it } from '@keyfare/jest-preset/globals';
 import { migrateGate, ownerDataSource } from '../src/database.js';
 import { newExchangeId } from '../src/exchange/exchange.js';
 

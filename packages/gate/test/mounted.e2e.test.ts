@@ -1,9 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parseJwks, verifyReceipt } from '@keyfare/core/receipt';
 import { fundedPayer } from '@keyfare/devstack/payers';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { AdminModule } from '../src/admin/admin.module.js';
 import { GateModule } from '../src/module.js';
 import { createAdapter } from '../src/server/index.js';

@@ -1,11 +1,11 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { fundedPayer, type TestPayer } from '@keyfare/devstack/payers';
 import { choosePort } from '@keyfare/devstack/ports';
 import { killPostgres, type PostgresServer, startPostgres, stopPostgres } from '@keyfare/devstack/postgres';
 import { usdcBalance } from '@keyfare/devstack/usdc';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { migrateGate } from '../src/database.js';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
 import { type Answer, call, rows, settled, signPayment, withKey } from './requests.js';

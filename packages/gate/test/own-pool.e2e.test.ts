@@ -1,6 +1,6 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { fundedPayer } from '@keyfare/devstack/payers';
 import { createTestDatabase } from '@keyfare/devstack/test-database';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { Pool, type PoolConfig, types } from 'pg';
 import { DataSource } from 'typeorm';
 import { migrateGate } from '../src/database.js';

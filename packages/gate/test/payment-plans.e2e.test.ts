@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
+import { afterAll, beforeAll, expect, it } from '@keyfare/jest-preset/globals';
 import { migrateGate } from '../src/database.js';
 import { newExchangeId } from '../src/exchange/exchange.js';
 import { postDeferredCalls, servedCallRows } from '../src/exchange/served.sql.js';

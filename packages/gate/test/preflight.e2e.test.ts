@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { fundedPayer, type TestPayer, testPayer } from '@keyfare/devstack/payers';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { Controller, Get, Post } from '@nestjs/common';
 import { DiscoveryModule } from '../src/discovery.module.js';
 import { preflightVerdict } from '../src/exchange/preflight.js';

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { Controller, Get, type Type } from '@nestjs/common';
 import { DiscoveryModule } from '../src/discovery.module.js';
 import { PriceService } from '../src/price/price.service.js';

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Problem } from '@keyfare/core/problem';
 import { fundedPayer, type TestPayer } from '@keyfare/devstack/payers';
 import { usdcBalance } from '@keyfare/devstack/usdc';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
 import { PricingController } from './pricing-under-test.js';
 import { type Answer, call, decodeHeader, rows, settled, signPayment, verifiedReceipt, withKey } from './requests.js';

@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { callRpc } from '@keyfare/devstack/chain';
 import { fundedPayer, type TestPayer } from '@keyfare/devstack/payers';
 import { mintUsdc, usdcBalance } from '@keyfare/devstack/usdc';
 import { openProxy, type Proxy } from '@keyfare/fixtures/proxy';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { privateKeyToAccount } from 'viem/accounts';
 import { AdminModule } from '../src/admin/admin.module.js';
 import { issueToken } from '../src/operators.js';

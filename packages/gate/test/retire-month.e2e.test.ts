@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { parseJwks, verifyReceipt } from '@keyfare/core/receipt';
 import { errorCode, SqlPool } from '@keyfare/db/sql';
+import { afterAll, beforeAll, expect, it } from '@keyfare/jest-preset/globals';
 import type { IssuedKey } from '../src/services.js';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
 import { call, rows, settled, withKey } from './requests.js';

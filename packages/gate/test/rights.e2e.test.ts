@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@keyfare/jest-preset/globals';
 import { migrateGate, ownerDataSource, pendingGateMigrations } from '../src/database.js';
 import { type Ground, openGround, startGate } from './gate-under-test.js';
 import { call, rows, withKey } from './requests.js';

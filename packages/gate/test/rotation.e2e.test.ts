@@ -1,9 +1,9 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { parseJwks, verifyReceipt } from '@keyfare/core/receipt';
 import { callRpc } from '@keyfare/devstack/chain';
 import { fundedPayer } from '@keyfare/devstack/payers';
 import { fundEth, usdcBalance } from '@keyfare/devstack/usdc';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { privateKeyToAccount } from 'viem/accounts';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
 import { call, rows, settled, signPayment, withKey } from './requests.js';

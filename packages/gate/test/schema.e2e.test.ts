@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { schemaDrift } from '@keyfare/db/migrations';
 import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { migrateGate, ownerDataSource } from '../src/database.js';
 import { rows } from './requests.js';
 

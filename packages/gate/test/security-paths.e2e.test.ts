@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { Controller, Get, Param, Post } from '@nestjs/common';
 import { Priced } from '../src/tariff.js';
 import { exchange, expectReadableProblem, requestHead } from './edge-under-test.js';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { SqlPool } from '@keyfare/db/sql';
 import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
+import { afterAll, beforeAll, beforeEach, expect, it } from '@keyfare/jest-preset/globals';
 import { migrateGate } from '../src/database.js';
 import { keyCallValues, postKeyCalls } from '../src/exchange/post.sql.js';
 import { freshIds, type LogUnderTest, openLog } from './log-under-test.js';

@@ -1,7 +1,7 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { money } from '@keyfare/core/money';
 import { fundedPayer, type TestPayer } from '@keyfare/devstack/payers';
 import { openProxy, type Proxy } from '@keyfare/fixtures/proxy';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { ConfigurationError } from '../src/config.js';
 import { GateHealth, GatePassport, PlanService } from '../src/services.js';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';

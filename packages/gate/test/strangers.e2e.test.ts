@@ -1,6 +1,6 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { fundedPayer, testPayer } from '@keyfare/devstack/payers';
 import { openProxy, type Proxy } from '@keyfare/fixtures/proxy';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { formatKey, generateKey } from '../src/key/key-format.js';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
 import { type Answer, call, rows, settled, signPayment, withKey } from './requests.js';

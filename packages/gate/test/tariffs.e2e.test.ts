@@ -1,4 +1,4 @@
-import { expect, it } from '@jest/globals';
+import { expect, it } from '@keyfare/jest-preset/globals';
 import { Controller, Get, Post } from '@nestjs/common';
 import { z } from 'zod';
 import { ConfigurationError } from '../src/config.js';

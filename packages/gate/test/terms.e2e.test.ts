@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Overage } from '@keyfare/core/metering';
 import { money } from '@keyfare/core/money';
 import { SqlPool } from '@keyfare/db/sql';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { AgreementService, MeterService, PlanService, TermsService } from '../src/services.js';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
 import { call, rows, settled, withKey } from './requests.js';

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { findNetwork } from '@keyfare/core/x402';
 import type { LocalChain } from '@keyfare/devstack/chain';
 import { fundedPayer, type TestPayer, testPayer } from '@keyfare/devstack/payers';
 import { startTestChain } from '@keyfare/devstack/test-chain';
 import { fundEth, installUsdc, mintUsdc, usdcAddress, usdcBalance } from '@keyfare/devstack/usdc';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { Controller, Get } from '@nestjs/common';
 import { type ClientEvmSigner, ExactEvmScheme, toClientEvmSigner } from '@x402/evm';
 import { type SelectPaymentRequirements, wrapFetchWithPayment, x402Client } from '@x402/fetch';

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { fundedPayer, type TestPayer, testPayer } from '@keyfare/devstack/payers';
 import { fundEth, usdcAddress } from '@keyfare/devstack/usdc';
 import { openTcpProxy, type TcpProxy } from '@keyfare/fixtures/tcp-proxy';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { privateKeyToAccount } from 'viem/accounts';
 import { GateHealth, GateMetrics } from '../src/services.js';
 import { FlowsController } from './flows-under-test.js';

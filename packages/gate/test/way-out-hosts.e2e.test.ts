@@ -1,5 +1,5 @@
 import compress from '@fastify/compress';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import {
   type ArgumentsHost,
   Catch,

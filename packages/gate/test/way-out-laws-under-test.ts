@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { expect } from '@jest/globals';
 import { SqlPool } from '@keyfare/db/sql';
+import { expect } from '@keyfare/jest-preset/globals';
 import { Controller, ForbiddenException, Get, Param, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Free, Priced } from '../src/tariff.js';

@@ -1,7 +1,7 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { callRpc } from '@keyfare/devstack/chain';
 import { randomNonce, signAuthorization } from '@keyfare/devstack/payers';
 import { openTcpProxy, type TcpProxy } from '@keyfare/fixtures/tcp-proxy';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import { type GateUnderTest, startGate, TestController } from './gate-under-test.js';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
-import { expect } from '@jest/globals';
 import { parseJwks, type ReceiptPayload, verifyReceipt } from '@keyfare/core/receipt';
 import { fundedPayer, type TestPayer } from '@keyfare/devstack/payers';
 import { usdcBalance } from '@keyfare/devstack/usdc';
+import { expect } from '@keyfare/jest-preset/globals';
 import type { Provider, Type } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';

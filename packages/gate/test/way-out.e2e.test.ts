@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { Controller, Get, Header, HttpCode, Redirect, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Free, Priced } from '../src/tariff.js';

@@ -1,4 +1,4 @@
-import { expect, it } from '@jest/globals';
+import { expect, it } from '@keyfare/jest-preset/globals';
 import { monthsOf } from './options.js';
 import { randomOf } from './random.js';
 import { type Happening, scheduleOf } from './schedule.js';

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, it } from '@jest/globals';
+import { afterAll, expect, it } from '@keyfare/jest-preset/globals';
 import type { Manifest } from '../src/history.js';
 
 const program = fileURLToPath(new URL('../src/main.js', import.meta.url));

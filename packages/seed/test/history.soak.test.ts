@@ -1,7 +1,7 @@
-import { afterAll, expect, it } from '@jest/globals';
 import { adminQuery } from '@keyfare/devstack/postgres';
 import { startTestChain } from '@keyfare/devstack/test-chain';
 import { createTestDatabase } from '@keyfare/devstack/test-database';
+import { afterAll, expect, it } from '@keyfare/jest-preset/globals';
 import { chainBegin, type HistoryOptions, type Manifest, makeHistory } from '../src/history.js';
 
 const options: HistoryOptions = {

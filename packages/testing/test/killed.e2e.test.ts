@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { openSharedHome } from '@keyfare/devstack/home';
 import { isPostgresRunning } from '@keyfare/devstack/postgres';
+import { afterAll, beforeAll, expect, it } from '@keyfare/jest-preset/globals';
 import { findKeeper } from '../src/postgres/users.js';
 
 let area: string;

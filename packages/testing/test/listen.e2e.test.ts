@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { adminQuery } from '@keyfare/devstack/postgres';
 import { GateModule, type GateOptions, type HostPool } from '@keyfare/gate/module';
 import { GateConfig } from '@keyfare/gate/services';
 import { Priced } from '@keyfare/gate/tariff';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { Controller, Get, Module, type Type } from '@nestjs/common';
 import { startTestGate, type TestGate } from '../src/gate.js';
 

@@ -3,10 +3,10 @@ import { chmodSync, cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { choosePort } from '@keyfare/devstack/ports';
 import { isPostgresRunning } from '@keyfare/devstack/postgres';
 import { type Service, spawnService } from '@keyfare/devstack/processes';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { startTestGate, type TestGate } from '../src/gate.js';
 import { TeamModule } from './team.module.js';
 

@@ -1,4 +1,3 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { findNetwork } from '@keyfare/core/x402';
 import { callRpc, type LocalChain, RpcError } from '@keyfare/devstack/chain';
 import { type ExactPayload, randomNonce, signAuthorization, type TestPayer, testPayer } from '@keyfare/devstack/payers';
@@ -6,6 +5,7 @@ import { paymentBatchAbi, paymentBatchAddress } from '@keyfare/devstack/payment-
 import { startTestChain as startRealChain } from '@keyfare/devstack/test-chain';
 import { fundEth, mintUsdc, usdcAbi, usdcAddress } from '@keyfare/devstack/usdc';
 import { type Chain, openChain, readDomainSeparator } from '@keyfare/evm/chain';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { type Address, encodeFunctionData, type Hex, parseSignature } from 'viem';
 import { startTestChain, type TestChain } from '../src/chain/index.js';
 

@@ -109,7 +109,8 @@ function readPages(from: string): ReadonlyMap<string, Page> {
     .map((file) => [relative(from, file).split(sep).join('/'), pageOf(readFileSync(file), extname(file))] as const);
   return new Map(
     pages.map(([path, page]) => {
-      const packed = (ending: string) => (files.includes(join(from, path + ending)) ? readFileSync(join(from, path + ending)) : undefined);
+      const packed = (ending: string) =>
+        files.includes(join(from, path + ending)) ? readFileSync(join(from, path + ending)) : undefined;
       return [path, { ...page, isImmutable: path.startsWith('assets/'), br: packed('.br'), gzip: packed('.gz') }];
     }),
   );

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { focusColumns, focusView } from './focus.js';
 
 /** The columns of FOCUS 1.2 whose feature level is "Mandatory". */

@@ -1,12 +1,13 @@
 import { formatAtomic } from './decimal.js';
 
-/** What one account used of one product on one day at one price, or a plan's price for the month. */
+/** What one account used of one product on one day at one price, or another line of its invoice of the month. */
 export interface FocusRow {
   readonly account: string;
   readonly account_name: string;
-  readonly kind: 'included' | 'overage' | 'plan';
+  readonly kind: 'included' | 'overage' | 'plan' | 'commit' | 'adjustment' | 'prepaid';
   readonly starts: Date;
   readonly ends: Date;
+  /** Empty on what is of no product: adjustments, and what was paid before. */
   readonly sku: string;
   readonly description: string;
   readonly quantity: string;
@@ -57,15 +58,40 @@ interface FocusContext {
   readonly period: { readonly start: Date; readonly end: Date };
 }
 
+interface Nature {
+  readonly category: 'Usage' | 'Purchase' | 'Adjustment' | 'Credit';
+  readonly frequency: 'Usage-Based' | 'Recurring' | 'One-Time';
+  /** What its quantity is of; null where it has none. */
+  readonly unit: string | null;
+}
+
+function natureOf({ kind, amount }: FocusRow): Nature {
+  switch (kind) {
+    case 'included':
+    case 'overage':
+      return { category: 'Usage', frequency: 'Usage-Based', unit: 'Units' };
+    case 'plan':
+      return { category: 'Purchase', frequency: 'Recurring', unit: 'Months' };
+    case 'commit':
+      return { category: 'Purchase', frequency: 'Recurring', unit: 'Commitments' };
+    case 'adjustment':
+      return { category: BigInt(amount) < 0n ? 'Credit' : 'Adjustment', frequency: 'One-Time', unit: null };
+    default:
+      return { category: 'Credit', frequency: 'One-Time', unit: null };
+  }
+}
+
 /**
  * A row of FOCUS 1.2. The account's own terms are its list price: list, contracted, billed and effective cost are
- * equal. Units that the plan includes cost nothing; the plan's price is a recurring purchase of its own.
+ * equal. Units that the plan includes cost nothing; the plan's price, and what is missing to a minimum commit, are
+ * purchases of their own. What was paid before is taken off as a credit, so that the rows add up to the invoice.
  */
 export function focusView(row: FocusRow, { provider, period }: FocusContext): FocusView {
   const cost = formatAtomic(BigInt(row.amount), 6);
-  const price = formatAtomic(BigInt(row.unit_price), 6);
-  const isPlan = row.kind === 'plan';
-  const unit = isPlan ? 'Months' : 'Units';
+  const { category, frequency, unit } = natureOf(row);
+  const isUsage = category === 'Usage';
+  // A credit or an adjustment has no price: it is an amount.
+  const price = unit === null ? null : formatAtomic(BigInt(row.unit_price), 6);
   return {
     BilledCost: cost,
     BillingAccountId: row.account,
@@ -73,14 +99,14 @@ export function focusView(row: FocusRow, { provider, period }: FocusContext): Fo
     BillingCurrency: 'USD',
     BillingPeriodEnd: instant(period.end),
     BillingPeriodStart: instant(period.start),
-    ChargeCategory: isPlan ? 'Purchase' : 'Usage',
+    ChargeCategory: category,
     ChargeClass: null,
     ChargeDescription: row.description,
-    ChargeFrequency: isPlan ? 'Recurring' : 'Usage-Based',
+    ChargeFrequency: frequency,
     ChargePeriodEnd: instant(row.ends),
     ChargePeriodStart: instant(row.starts),
-    ConsumedQuantity: isPlan ? null : row.quantity,
-    ConsumedUnit: isPlan ? null : unit,
+    ConsumedQuantity: isUsage ? row.quantity : null,
+    ConsumedUnit: isUsage ? unit : null,
     ContractedCost: cost,
     ContractedUnitPrice: price,
     EffectiveCost: cost,
@@ -89,14 +115,14 @@ export function focusView(row: FocusRow, { provider, period }: FocusContext): Fo
     ListCost: cost,
     ListUnitPrice: price,
     PricingCategory: 'Standard',
-    PricingQuantity: row.quantity,
+    PricingQuantity: unit === null ? null : row.quantity,
     PricingUnit: unit,
     ProviderName: provider,
     PublisherName: provider,
     ServiceCategory: 'Integration',
     ServiceName: provider,
-    SkuId: row.sku,
-    SkuPriceId: `${row.sku}/${row.kind}/${row.unit_price}`,
+    SkuId: row.sku === '' ? null : row.sku,
+    SkuPriceId: row.sku === '' ? null : `${row.sku}/${row.kind}/${row.unit_price}`,
   };
 }
 

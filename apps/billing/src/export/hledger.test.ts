@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import { formatAtomic } from './decimal.js';
 import { hledgerAccount, hledgerEncoder, type LedgerLine } from './hledger.js';

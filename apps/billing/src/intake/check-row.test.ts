@@ -1,6 +1,6 @@
-import { describe, expect, it } from '@jest/globals';
 import { type EntryKind, type EntryPayloads, signEntry } from '@keyfare/core/log';
 import { monthOf } from '@keyfare/core/time';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import { makeSigner, sha256, usdc } from '../../test/log-documents.js';
 import { verifyInOpenSsl } from '../verify-ed25519.js';

@@ -1,4 +1,4 @@
-import { expect, it } from '@jest/globals';
+import { expect, it } from '@keyfare/jest-preset/globals';
 import { formatCents } from './cents.js';
 
 it('cents are dollars with two decimals, and an amount below zero has one sign before them', () => {

@@ -1,5 +1,5 @@
-import { describe, expect, it } from '@jest/globals';
 import { parseMonth } from '@keyfare/core/time';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import {
   type DraftInput,

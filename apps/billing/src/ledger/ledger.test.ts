@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { describe, expect, it } from '@jest/globals';
 import { canonicalJson } from '@keyfare/core/encoding';
 import type { TokenCode } from '@keyfare/core/money';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { deriveId } from '../derive-id.js';
 import { type LedgerAccount, revenue, unidentifiedReceipts, x402Receivable } from './chart.js';
 import {

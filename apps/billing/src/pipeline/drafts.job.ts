@@ -23,12 +23,15 @@ export class DraftsJob {
   /**
    * How many drafts were drawn up. Running it again changes nothing that has not changed. An account whose draft fails
    * keeps no other from theirs; the job then fails at its end, and is tried again. Also earns the fees of plans on
-   * final invoices for the days that are over.
+   * final invoices for the days that are over. Throws the signal's reason, between two accounts, once it is aborted.
    */
-  async run(): Promise<number> {
+  async run(stopping?: AbortSignal): Promise<number> {
     const due = await this.invoices.due();
     let failed = 0;
-    for (const each of due) if (!(await this.#draft(each))) failed += 1;
+    for (const each of due) {
+      stopping?.throwIfAborted();
+      if (!(await this.#draft(each))) failed += 1;
+    }
     await this.sql.transaction((tx) => releaseDays(tx, this.ledger, { now: this.now() }));
     if (failed > 0) throw new Error(`${failed} of ${due.length} drafts could not be drawn up`);
     return due.length;

@@ -1,5 +1,5 @@
-import { describe, expect, it } from '@jest/globals';
 import { monthOf } from '@keyfare/core/time';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import type { CallEntry, GoodEntry, TermsEntry } from '../entry.js';
 import { type Charge, periodKey, type RatingState, rateEntries } from './rate-entries.js';

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { likenessOfNames, type ProposedInvoice, proposeInvoices } from './propose.js';
 
 const dollar = 1_000_000n;

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { nextLevel } from './reminder-level.js';
 import { reminderLanguageOf, writeReminder } from './reminder-text.js';
 

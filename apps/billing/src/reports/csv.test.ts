@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { stringify } from 'csv-stringify/sync';
 import * as fc from 'fast-check';
 import { csvFormat } from './csv.js';

@@ -18,6 +18,7 @@ import {
 } from '../export/summary.js';
 import { clock, reportPool } from '../tokens.js';
 import { csvFormat, streamCsv } from './csv.js';
+import { csvOf, fileOf } from './files.js';
 import { hledgerStatement, summaryStatement } from './ledger-lines.js';
 import { isRange, rangeMessage, rangeOf, rangeQuery } from './range.js';
 import { streamRows } from './stream.js';
@@ -125,12 +126,4 @@ function summaryOf({ opening, closing, ...row }: Summary): SummaryRow {
 
 function dayText(at: Date): string {
   return at.toISOString().slice(0, 10);
-}
-
-function csvOf(content: Readable, name: string): StreamableFile {
-  return fileOf(content, { type: 'text/csv; charset=utf-8; header=present', name: `${name}.csv` });
-}
-
-function fileOf(content: Readable, { type, name }: { readonly type: string; readonly name: string }): StreamableFile {
-  return new StreamableFile(content, { type, disposition: `attachment; filename="keyfare-${name}"` });
 }

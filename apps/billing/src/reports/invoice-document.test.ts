@@ -1,5 +1,5 @@
-import { describe, expect, it } from '@jest/globals';
 import { money, toCents } from '@keyfare/core/money';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import { centsOf } from './invoice-document.js';
 

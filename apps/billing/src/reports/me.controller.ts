@@ -1,6 +1,6 @@
 import { formatMoney, money } from '@keyfare/core/money';
 import { Problem } from '@keyfare/core/problem';
-import { type Clock, formatMonth, monthOf } from '@keyfare/core/time';
+import { type Clock, formatMonth, monthOf, parseMonth } from '@keyfare/core/time';
 import type { SqlPool } from '@keyfare/db/sql';
 import {
   csrfOf,
@@ -21,17 +21,20 @@ import { CustomerGuard, customerOf } from '../console/customer.guard.js';
 import { InvoiceService } from '../invoice/invoice.service.js';
 import { invoiceSummary, viewSummary } from '../invoice/invoice-view.js';
 import { clock, reportPool } from '../tokens.js';
+import { streamCsv } from './csv.js';
 import { statementRow, statementTable } from './customer-statement.js';
+import { csvOf } from './files.js';
 import { answerPdf } from './invoice-document.controller.js';
 import { readDocument } from './invoice-document.js';
-import { ownReceipt, readOwn, readReceipts, viewReceipt } from './own.js';
+import { ownReceipt, readOwn, readProvider, readReceipts, viewReceipt } from './own.js';
 import { isRange, isWithinAYear, rangeMessage, rangeOf, rangeQuery, yearMessage } from './range.js';
 import { ReportService } from './report.service.js';
-import { accountUsageRow, accountUsageTable } from './usage.js';
+import { accountUsageRow, accountUsageTable, focusTable } from './usage.js';
 
 const daysQuery = z.strictObject({ ...pageQuery, ...rangeQuery }).refine(isRange, rangeMessage);
 const usageQuery = daysQuery.refine(isWithinAYear, yearMessage);
 const listQuery = z.strictObject(pageQuery);
+const monthQuery = z.strictObject({ month: z.string().max(7).optional() });
 const usdOrNull = z.string().nullable();
 
 const meView = z
@@ -103,6 +106,24 @@ export class MeController {
   ): Promise<Page<z.infer<typeof accountUsageRow>>> {
     const table = accountUsageTable(customerOf(request).account, rangeOf(query, this.now()));
     return this.reports.read(table, { limit: query.limit, cursor: query.cursor });
+  }
+
+  /**
+   * What the account used in a month, in the columns of FOCUS 1.2, from who invoices it. 404 `seller/not-found` for one
+   * that nobody has agreed to invoice.
+   */
+  @Get('exports/focus')
+  @ApiOkResponse({ content: { 'text/csv': { schema: { type: 'string' } } } })
+  async focus(
+    @Req() request: FastifyRequest,
+    @Query({ schema: monthQuery }) { month }: z.infer<typeof monthQuery>,
+  ): Promise<StreamableFile> {
+    const { account } = customerOf(request);
+    const provider = await readProvider(this.sql, account);
+    if (provider === undefined) throw new Problem('seller/not-found');
+    const period = month === undefined ? monthOf(this.now()) : parseMonth(month);
+    const table = focusTable(account, { period, provider, isIssued: true });
+    return csvOf(await streamCsv(this.sql, table), table.name);
   }
 
   /** What the account's invoices, payments and credit notes came to. */

@@ -96,3 +96,13 @@ export function viewReceipt(row: ReceiptRow): z.infer<typeof ownReceipt> {
     receipt: row.jws,
   };
 }
+
+/** Who invoices the account now, or did last. */
+export async function readProvider(sql: Sql, account: string): Promise<string | undefined> {
+  const [row] = await sql.query<{ legal_name: string }>({
+    text: `select s.legal_name from billing.contract c join billing.seller s on s.id = c.seller_id
+      where c.account = $1 order by c.starts_at desc limit 1`,
+    values: [account],
+  });
+  return row?.legal_name;
+}

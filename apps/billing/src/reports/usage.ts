@@ -143,16 +143,26 @@ function dailyStatement({ start, end }: Period, part?: Part): Statement {
   };
 }
 
-/** The usage of one account in one month, as FOCUS 1.2 has it: by day, product and price, and the plan's price. */
+interface FocusOptions {
+  readonly period: Period;
+  readonly provider: string;
+  /** Leaves the lines of a draft out, which is nobody's but the operators'. */
+  readonly isIssued?: boolean;
+}
+
+/**
+ * The usage of one account in one month, as FOCUS 1.2 has it: by day, product and price, and what else is on its
+ * invoice, from the plan's price to what was paid before.
+ */
 export function focusTable(
   account: string,
-  { period, provider }: { readonly period: Period; readonly provider: string },
+  { period, provider, isIssued = false }: FocusOptions,
 ): Table<FocusRow, FocusView> {
   return {
     name: `focus-${period.start.toISOString().slice(0, 7)}`,
     columns: focusColumns,
     amounts: ['BilledCost', 'ContractedCost', 'EffectiveCost', 'ListCost'],
-    statement: { text: focusText, values: [account, period.start, period.end] },
+    statement: { text: focusText, values: [account, period.start, period.end, isIssued] },
     order: [
       { column: 'starts', kind: 'time' },
       { column: 'kind', kind: 'text' },
@@ -170,7 +180,7 @@ const focusText = `
     limit 1),
   invoice as (
     select id, number, account_name from billing.invoice
-    where account = $1 and period_start = $2 and state <> 'void'),
+    where account = $1 and period_start = $2 and state <> 'void' and not (state = 'draft' and $4)),
   days as (
     select day::timestamp at time zone 'UTC' as starts, sku, unit_price, included, overage, amount
     from billing.charge_day where period_start = $2 and rail = 'key' and customer = $1)
@@ -182,6 +192,7 @@ const focusText = `
     ('overage', d.overage, d.unit_price, d.amount)) as part (kind, quantity, price, amount)
   where part.quantity > 0
   union all
-  select $1, i.account_name, 'plan', $2::timestamptz, $3::timestamptz, 'plan', l.description, l.quantity::text,
-    l.unit_price::text, l.amount::text, i.number, lpad(l.line::text, 10, '0')
-  from invoice i join billing.invoice_line l on l.invoice_id = i.id and l.kind = 'plan'`;
+  select $1, i.account_name, l.kind, $2::timestamptz, $3::timestamptz,
+    case when l.kind in ('plan', 'commit') then l.kind else '' end, l.description, l.quantity::text, l.unit_price::text,
+    l.amount::text, i.number, lpad(l.line::text, 10, '0')
+  from invoice i join billing.invoice_line l on l.invoice_id = i.id and l.kind not in ('included', 'overage')`;

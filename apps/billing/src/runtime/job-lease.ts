@@ -26,6 +26,16 @@ export async function retakeLost(sql: Sql, queue: string): Promise<void> {
   });
 }
 
+/** Lets another process fetch a job at once that this one ends before: that is no failure of it. */
+export async function giveBack(sql: Sql, { queue, id }: HeldJob): Promise<void> {
+  await sql.query({
+    text: `update ${jobsSchema}.job j set state = 'retry', start_after = now(), retry_count = greatest(0, retry_count - 1)
+      where name = $1 and id = $2 and state = 'active'
+        and not exists (select 1 from ${jobsSchema}.job r where r.name = $1 and r.state = 'retry')`,
+    values: [queue, id],
+  });
+}
+
 /** Shows, until what it answers is called, that this process lives and does the job: others leave it alone. */
 export async function holdJob(sql: Sql, job: HeldJob, leaseMs: number): Promise<() => void> {
   await showLife(sql, job, leaseMs);

@@ -5,11 +5,12 @@ import PgBoss from 'pg-boss';
 import { BillingConfig } from '../config.js';
 import { DraftsJob } from '../pipeline/drafts.job.js';
 import { GasReadings } from '../pipeline/gas-readings.js';
+import { IntakeJob } from '../pipeline/intake.job.js';
 import { ReconcileJob } from '../pipeline/reconcile.job.js';
 import { billingRole, jobsSchema } from '../schema.js';
 import { BillingMetrics } from '../status/metrics.js';
 import { clock } from '../tokens.js';
-import { holdJob, retakeLost } from './job-lease.js';
+import { giveBack, holdJob, retakeLost } from './job-lease.js';
 import { isLoud, Loop } from './loop.js';
 import { type QueueName, queues } from './queues.js';
 
@@ -31,9 +32,11 @@ export class Scheduler {
   readonly #logger = new Logger('Jobs');
   readonly #boss: PgBoss;
   readonly #loops: readonly Loop[];
+  readonly #stopping = new AbortController();
 
   constructor(
     private readonly config: BillingConfig,
+    private readonly intake: IntakeJob,
     private readonly reconcile: ReconcileJob,
     private readonly drafts: DraftsJob,
     private readonly gas: GasReadings,
@@ -74,8 +77,9 @@ export class Scheduler {
     return (await this.#boss.send(queue, {}, { db: { executeSql } })) !== null;
   }
 
-  /** Lets a job that is under way end. */
+  /** Lets a job that is under way end, but for drafts, which go on in the next process. */
   async stop(): Promise<void> {
+    this.#stopping.abort();
     await Promise.all(this.#loops.map((loop) => loop.stop()));
     await this.#boss.stop();
   }
@@ -97,12 +101,17 @@ export class Scheduler {
   }
 
   async #drawUp({ data }: PgBoss.Job<unknown>): Promise<void> {
+    const { signal } = this.#stopping;
     try {
-      this.#logger.log(`${await this.drafts.run()} drafts of months that are over`);
+      // Books that have read nothing yet, as at a first start, would have nothing to invoice.
+      while ((await this.intake.step()) === 'more') signal.throwIfAborted();
+      this.#logger.log(`${await this.drafts.run(signal)} drafts of months that are over`);
       // A chain that is away keeps no draft back: the next night reads the same balance.
       await this.gas.take().catch((error: unknown) => this.#logger.warn(error));
     } finally {
-      if ((data as Partial<DraftsData> | null)?.night === true) await this.#boss.send(queues.reconcile.name, {});
+      const isOver = !signal.aborted;
+      if (isOver && (data as Partial<DraftsData> | null)?.night === true)
+        await this.#boss.send(queues.reconcile.name, {});
     }
   }
 
@@ -130,6 +139,10 @@ export class Scheduler {
     try {
       await run(job);
     } catch (error) {
+      if (error === this.#stopping.signal.reason) {
+        await giveBack(this.sql, { queue, id: job.id });
+        return false;
+      }
       this.metrics.jobFailures.inc({ queue });
       this.#logger.error({ err: error, msg: `the job ${queue} failed` });
       await this.#boss.fail(queue, job.id, { message: String(error) });

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, test } from '@keyfare/jest-preset/globals';
 import { byDay } from './by-day.js';
 
 test('a month is drawn with each of its days, products together, and nothing of days to come', () => {

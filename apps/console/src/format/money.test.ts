@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, test } from '@keyfare/jest-preset/globals';
 import { formatMoney, sumMoney, toMicros } from './money.js';
 
 test('amounts are summed exactly, with the most decimals that one of them has and six at least', () => {

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, test } from '@keyfare/jest-preset/globals';
 import { costOn, lastMonths } from './plan-cost.js';
 
 const pro = { includedUnits: '50', overage: 'invoice', overagePrice: '$0.000250', monthlyPrice: '$49.000000' } as const;

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, test } from '@keyfare/jest-preset/globals';
 import { networkName, toDecimal, tokenAmount } from './token.js';
 
 const sepolia = { network: 'eip155:84532', asset: '0x036cbd53842c5426634e7929541ec2318f3dcf7e' };

@@ -1,4 +1,4 @@
-import { expect, it } from '@jest/globals';
+import { expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import { escapeLines, escapeText, safeJson } from './escape.js';
 

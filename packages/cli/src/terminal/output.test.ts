@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { exitCodes } from '../exit-code.js';
 import { Failure } from '../failure.js';
 import { type ListPart, Output } from './output.js';

@@ -1,4 +1,4 @@
-import { expect, it } from '@jest/globals';
+import { expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import stringWidth from 'string-width';
 import { wrapText } from './wrap.js';

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, test } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import { anyText, codeOf } from '../../test/fuzz.js';
 import { decodeBase64, decodeBase64Url, encodeBase64, encodeBase64Url } from './index.js';

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, test } from '@keyfare/jest-preset/globals';
 import { canonicalize } from '@x402/extensions/offer-receipt';
 import * as fc from 'fast-check';
 import { canonicalJson } from './index.js';

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, test } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import { anyText, codeOf } from '../../test/fuzz.js';
 import { decodeHex, decodeUtf8, encodeHex, utf8 } from './index.js';

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, test } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import { documentOf, signer, vectors, verifyWithOpenSsl } from '../../test/documents.js';
 import { anyMutation, anyText, codeOf, flipBit } from '../../test/fuzz.js';

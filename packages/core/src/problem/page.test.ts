@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, test } from '@jest/globals';
+import { afterAll, expect, test } from '@keyfare/jest-preset/globals';
 import { catalogue, formatProblemPage, type ProblemCode } from './index.js';
 
 const root = fileURLToPath(new URL('../../../../../', import.meta.url));

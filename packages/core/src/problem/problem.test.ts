@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, test } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import { catalogue, isProblem, isProblemCode, Problem, type ProblemCode, toProblemDocument } from './index.js';
 

@@ -1,5 +1,5 @@
 import { createPublicKey } from 'node:crypto';
-import { expect, test } from '@jest/globals';
+import { expect, test } from '@keyfare/jest-preset/globals';
 import {
   extractReceiptPayload,
   verifyReceiptMatchesOffer,

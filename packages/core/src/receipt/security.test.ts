@@ -1,5 +1,5 @@
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { documentOf, keyReceipt, privateKey, vectors, verifyWithOpenSsl } from '../../test/documents.js';
 import { encodeBase64Url, utf8 } from '../encoding/index.js';
 import { type Jwks, verifyReceipt } from './index.js';

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, test } from '@keyfare/jest-preset/globals';
 import { decodeHex } from '../encoding/index.js';
 import { addressOfPublicKey, hasGoodChecksum } from './address.js';
 import { networks } from './network.js';

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, test } from '@keyfare/jest-preset/globals';
 import { PaymentPayloadV1Schema, PaymentPayloadV2Schema } from '@x402/core/schemas';
 import * as fc from 'fast-check';
 import { anyMutation, anyText, codeOf } from '../../test/fuzz.js';

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, test } from '@keyfare/jest-preset/globals';
 import { PaymentRequiredV1Schema, PaymentRequiredV2Schema } from '@x402/core/schemas';
 import { termsWith } from '../../test/payer.js';
 import { describeResource, formatPaymentRequired, longestExtendedHeader } from './index.js';

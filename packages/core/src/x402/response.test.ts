@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, test } from '@keyfare/jest-preset/globals';
 import { decodePaymentResponseHeader } from '@x402/core/http';
 import { networkOf, payer } from '../../test/payer.js';
 import { formatPaymentResponse } from './index.js';

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, test } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import { recoverAddress as recoverByViem, toHex } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import type { Hex } from 'viem';
 import { makeArea } from '../../test/area.js';
 import { isAlive, parseIdentity } from '../identity.js';

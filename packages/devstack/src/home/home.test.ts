@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { basename, dirname, join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { privateKeyToAddress } from 'viem/accounts';
 import { describeAsRoot, isRoot, makeArea } from '../../test/area.js';
 import { canEnter, findServerAccount } from '../account.js';

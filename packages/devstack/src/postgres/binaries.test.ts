@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { describeAsRoot, makeArea } from '../../test/area.js';
 import { findServerAccount } from '../account.js';
 import { installedBinaries, prepareBinaries } from './binaries.js';

@@ -1,7 +1,7 @@
-import { describe, expect, it } from '@jest/globals';
 import type { Hex } from '@keyfare/core/encoding';
 import { paymentBatchAbi } from '@keyfare/devstack/payment-batch';
 import { usdcAbi } from '@keyfare/devstack/usdc';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import { encodeFunctionData, pad, parseAbi } from 'viem';
 import {

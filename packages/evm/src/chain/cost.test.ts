@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
 import { testPayer } from '@keyfare/devstack/payers';
 import { startTestChain } from '@keyfare/devstack/test-chain';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { encodeFunctionData, keccak256, parseAbi } from 'viem';
 import { authorize, payTo, usdc } from '../../test/bench.js';
 import { createSettlerWallet, multicall3Address } from '../settler/index.js';

@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Hex } from '@keyfare/core/encoding';
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
 import { startTestChain } from '@keyfare/devstack/test-chain';
 import { mintUsdc } from '@keyfare/devstack/usdc';
 import { openProxy, type Proxy } from '@keyfare/fixtures/proxy';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { payTo } from '../../test/bench.js';
 import { type Chain, openChain } from './index.js';
 

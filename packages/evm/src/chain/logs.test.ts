@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Hex } from '@keyfare/core/encoding';
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
 import { fundedPayer, randomNonce, type TestPayer, testPayer } from '@keyfare/devstack/payers';
 import { startTestChain } from '@keyfare/devstack/test-chain';
 import { fundEth, mintUsdc, usdcAbi } from '@keyfare/devstack/usdc';
 import { openProxy, type ProxiedCall, type Proxy } from '@keyfare/fixtures/proxy';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { encodeFunctionData } from 'viem';
 import { authorize, payTo, untilMined, usdc } from '../../test/bench.js';
 import { addressTopic, encodeTransferWithAuthorization } from './calldata.js';

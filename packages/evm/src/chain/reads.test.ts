@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
 import { fundedPayer, randomNonce, type TestPayer, testPayer } from '@keyfare/devstack/payers';
 import { startTestChain } from '@keyfare/devstack/test-chain';
 import { fundEth, installWallet, mintUsdc, usdcAbi } from '@keyfare/devstack/usdc';
 import { openProxy, type Proxy } from '@keyfare/fixtures/proxy';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { encodeFunctionData, parseAbi } from 'viem';
 import { authorize, payTo, untilMined, usdc } from '../../test/bench.js';
 import { encodeTransferWithAuthorization } from './calldata.js';

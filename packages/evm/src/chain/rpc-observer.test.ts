@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { LocalChain } from '@keyfare/devstack/chain';
 import { choosePort } from '@keyfare/devstack/ports';
 import { startTestChain } from '@keyfare/devstack/test-chain';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { openChain } from './index.js';
 import type { RpcObserver } from './rpc-observer.js';
 

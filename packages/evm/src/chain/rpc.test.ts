@@ -1,10 +1,10 @@
 import { createServer, type Socket } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { callRpc, type LocalChain, startChain } from '@keyfare/devstack/chain';
 import { testPayer } from '@keyfare/devstack/payers';
 import { choosePort } from '@keyfare/devstack/ports';
 import { startTestChain } from '@keyfare/devstack/test-chain';
 import { openProxy, type Proxy } from '@keyfare/fixtures/proxy';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import { payTo, usdc } from '../../test/bench.js';
 import { type Chain, ChainError, type ChainOptions, ChainUnavailable, openChain } from './index.js';

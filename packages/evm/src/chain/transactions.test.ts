@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Hex } from '@keyfare/core/encoding';
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
 import { fundedPayer, type TestPayer, testPayer } from '@keyfare/devstack/payers';
 import { startTestChain } from '@keyfare/devstack/test-chain';
 import { fundEth } from '@keyfare/devstack/usdc';
 import { openProxy, type Proxy } from '@keyfare/fixtures/proxy';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { authorize, payTo, untilMined, usdc } from '../../test/bench.js';
 import { encodeTransferWithAuthorization } from './calldata.js';
 import { type Chain, ChainUnavailable, openChain } from './index.js';

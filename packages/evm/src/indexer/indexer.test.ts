@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Hex } from '@keyfare/core/encoding';
 import type { Address } from '@keyfare/core/x402';
 import { callRpc, type LocalChain, startChain } from '@keyfare/devstack/chain';
@@ -11,6 +10,7 @@ import { choosePort } from '@keyfare/devstack/ports';
 import { startTestChain } from '@keyfare/devstack/test-chain';
 import { fundEth, installUsdc, mintUsdc, transferUsdc, usdcBalance } from '@keyfare/devstack/usdc';
 import { openProxy, type Proxy } from '@keyfare/fixtures/proxy';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { encodeFunctionData, parseAbi } from 'viem';
 import { authorize, untilMined, usdc } from '../../test/bench.js';
 import { encodeTransferWithAuthorization } from '../chain/calldata.js';

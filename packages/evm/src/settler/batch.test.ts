@@ -1,4 +1,3 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Hex } from '@keyfare/core/encoding';
 import type { Address } from '@keyfare/core/x402';
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
@@ -6,6 +5,7 @@ import { fundedPayer, type TestPayer, testPayer } from '@keyfare/devstack/payers
 import { paymentBatchAbi } from '@keyfare/devstack/payment-batch';
 import { startTestChain } from '@keyfare/devstack/test-chain';
 import { fundEth, installWallet, mintUsdc, usdcBalance } from '@keyfare/devstack/usdc';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { encodeFunctionData } from 'viem';
 import { authorize, payTo, untilMined, usdc } from '../../test/bench.js';
 import { encodeTransferWithAuthorization } from '../chain/calldata.js';

@@ -1,5 +1,5 @@
-import { describe, expect, it } from '@jest/globals';
 import type { Hex } from '@keyfare/core/encoding';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import { keccak256 } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';

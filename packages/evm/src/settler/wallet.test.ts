@@ -1,10 +1,10 @@
 import { inspect } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Hex } from '@keyfare/core/encoding';
 import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
 import { fundedPayer, type TestPayer, testPayer } from '@keyfare/devstack/payers';
 import { startTestChain } from '@keyfare/devstack/test-chain';
 import { fundEth, installWallet, mintUsdc, usdcAbi, usdcBalance } from '@keyfare/devstack/usdc';
+import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { encodeFunctionData, parseSignature } from 'viem';
 import { authorize, payTo, untilMined, usdc } from '../../test/bench.js';
 import { type Chain, openChain } from '../chain/index.js';

@@ -4,6 +4,9 @@ import type { OnChain, PaymentSummary } from '../services.js';
 
 export const paymentStates = ['claimed', 'served', 'settling', 'settled', 'final', 'failed', 'expired'] as const;
 
+/** `mined`: in the chain, and it moved nothing for this payment. */
+const attemptStates = ['sent', 'replaced', 'moved', 'mined', 'lost'] as const;
+
 export const paymentView = z
   .object({
     id: z.uuid(),
@@ -28,7 +31,7 @@ export const paymentView = z
         walletNonce: z.string(),
         maxFeePerGas: z.string(),
         createdAt: z.iso.datetime({ offset: true }),
-        state: z.enum(['sent', 'replaced', 'moved', 'lost']),
+        state: z.enum(attemptStates),
       }),
     ),
     batchSize: z.int().meta({ description: 'So many payments its transaction moves; 0 where none was sent.' }),
@@ -148,14 +151,12 @@ export function viewPayment(payment: PaymentSummary): z.infer<typeof paymentView
   };
 }
 
-/** Of transactions with one nonce, one is in the chain at most: the one that moved the payment, or none so far. */
-function attemptState(
-  { attempts, transaction, state }: PaymentSummary,
-  index: number,
-): 'sent' | 'replaced' | 'moved' | 'lost' {
-  if (attempts[index]?.transaction === transaction) return 'moved';
+/** Of transactions with one nonce, one is in the chain at most; it moved the payment, or else reverted for it. */
+function attemptState({ attempts, transaction, state }: PaymentSummary, index: number): (typeof attemptStates)[number] {
+  const isUnmoved = state === 'failed' || state === 'expired';
+  if (attempts[index]?.transaction === transaction) return isUnmoved ? 'mined' : 'moved';
   if (index < attempts.length - 1 || transaction !== null) return 'replaced';
-  return state === 'failed' || state === 'expired' ? 'lost' : 'sent';
+  return isUnmoved ? 'lost' : 'sent';
 }
 
 const advice = {

@@ -1,5 +1,5 @@
-import { describe, expect, it } from '@jest/globals';
 import { isProblem } from '@keyfare/core/problem';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import type { FastifyRequest } from 'fastify';
 import { extractKey } from './extract.js';

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, test } from '@keyfare/jest-preset/globals';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { z } from 'zod';
 import { describeRoute } from './bazaar.js';

@@ -1,5 +1,5 @@
-import { expect, test } from '@jest/globals';
 import { Problem } from '@keyfare/core/problem';
+import { expect, test } from '@keyfare/jest-preset/globals';
 import { prefersHtml, writePaymentPage } from './payment-page.js';
 
 test.each([

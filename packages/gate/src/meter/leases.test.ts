@@ -1,6 +1,6 @@
-import { expect, it } from '@jest/globals';
 import type { PlanTerms } from '@keyfare/core/metering';
 import type { SqlPool, Statement } from '@keyfare/db/sql';
+import { expect, it } from '@keyfare/jest-preset/globals';
 import type { GateConfig } from '../config.js';
 import { ReplicaId } from '../replica-id.js';
 import { Bucket } from './bucket.js';

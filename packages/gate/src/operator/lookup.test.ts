@@ -1,5 +1,5 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
 import { DatabaseUnavailable, type Sql } from '@keyfare/db/sql';
+import { beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { type KnownOperator, OperatorLookup, type OperatorMemory } from './lookup.js';
 import { issueToken } from './operator.js';
 

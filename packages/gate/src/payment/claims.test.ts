@@ -1,5 +1,5 @@
-import { expect, it } from '@jest/globals';
 import { SqlPool } from '@keyfare/db/sql';
+import { expect, it } from '@keyfare/jest-preset/globals';
 import { Claims } from './claims.js';
 
 it('the release of a claim ends with the process, though the database does not come back', async () => {

@@ -1,7 +1,7 @@
 import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';
-import { expect, it } from '@jest/globals';
 import { signEntry } from '@keyfare/core/log';
 import { type ReceiptPayload, type ReceiptSigner, receiptTemplate } from '@keyfare/core/receipt';
+import { expect, it } from '@keyfare/jest-preset/globals';
 import { Logger } from '@nestjs/common';
 import { ReceiptWriter } from './receipt-writer.js';
 import { createSigner } from './signer.js';

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import { BlockPace } from './block-pace.js';
 
 /** Asks whenever the pace says so, for `forMs`, on a chain with a block every `blockMs`. */

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { identifySelf } from '@keyfare/devstack/identity';
+import { afterAll, beforeAll, expect, it } from '@keyfare/jest-preset/globals';
 import { addUser, findKeeper, forgetKeeper, hasUsers, recordKeeper } from './users.js';
 
 let home: { readonly path: string };

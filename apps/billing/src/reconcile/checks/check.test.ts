@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { expect, it } from '@jest/globals';
+import { expect, it } from '@keyfare/jest-preset/globals';
 import { breakClasses } from './check.js';
 
 const page = fileURLToPath(new URL('../../../../../../docs/breaks.md', import.meta.url));

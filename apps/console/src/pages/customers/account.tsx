@@ -3,8 +3,8 @@ import { useParams } from 'wouter';
 import { planName } from '../../api/catalogue.js';
 import { gate, tagged } from '../../api/client.js';
 import { useMay, useRead } from '../../api/hooks.js';
+import { useAddress } from '../../ui/address.js';
 import { Button } from '../../ui/button.js';
-import { useFilters } from '../../ui/filters.js';
 import { Facts, Page } from '../../ui/page.js';
 import { PlanWords } from '../../ui/plan.js';
 import { Fault, Loading } from '../../ui/states.js';
@@ -26,11 +26,13 @@ const parts = [
   { id: 'history', title: 'History' },
 ] as const;
 
+const unfiltered = { part: '' };
+
 /** One account: what it has agreed, uses, owes and has been through. */
 export default function AccountPage() {
   const { id } = useParams<{ readonly id: string }>();
-  const filters = useFilters();
-  const part = parts.find((one) => one.id === filters.get('part'))?.id ?? 'usage';
+  const [filters] = useAddress(unfiltered);
+  const part = parts.find((one) => one.id === filters.part)?.id ?? 'usage';
   const { data, error, refetch } = useRead(['account', id], async () =>
     tagged(gate.GET('/admin/accounts/{id}', { params: { path: { id } } })),
   );

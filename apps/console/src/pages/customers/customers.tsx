@@ -4,10 +4,11 @@ import { useLocation } from 'wouter';
 import { newest, planName, usePlans } from '../../api/catalogue.js';
 import { gate, ok } from '../../api/client.js';
 import { useEndless, useMay } from '../../api/hooks.js';
+import { useAddress } from '../../ui/address.js';
 import { Button } from '../../ui/button.js';
 import { Select } from '../../ui/fields.js';
-import { SearchField, useFilters } from '../../ui/filters.js';
 import { Page } from '../../ui/page.js';
+import { SearchField } from '../../ui/search-field.js';
 import { type Column, Table } from '../../ui/table.js';
 import { Badge, Day, Id, Moment } from '../../ui/values.js';
 import { type Directory, useDirectory } from './directory.js';
@@ -36,18 +37,20 @@ const columnsOf = (directory: Directory | undefined): readonly Column<Account>[]
   { title: 'Id', text: ({ id }) => id, cell: ({ id }) => <Id value={id} length={22} />, width: '13rem' },
 ];
 
+const unfiltered = { search: '', status: '', plan: '' };
+
 /** Accounts of the API, who is invoiced for them, and on which plan they are. */
 export default function Customers() {
   const [, navigate] = useLocation();
-  const filters = useFilters();
+  const [filters, setFilters] = useAddress(unfiltered);
   const mayWrite = useMay('write');
   const [isOpening, setOpening] = useState(false);
   const plans = usePlans();
   const directory = useDirectory();
   const query = {
-    search: filters.get('search'),
-    status: states.find((state) => state === filters.get('status')),
-    plan: filters.get('plan'),
+    search: filters.search,
+    status: states.find((state) => state === filters.status),
+    plan: filters.plan,
   };
   const list = useEndless(['accounts', query], async (cursor) =>
     ok(
@@ -77,17 +80,17 @@ export default function Customers() {
       }
     >
       <search className="filters">
-        <SearchField label="Name" value={query.search} onChange={(search) => filters.set({ search })} />
+        <SearchField label="Name" value={query.search} onChange={(search) => setFilters({ search })} />
         <Select
           label="Status"
           value={query.status ?? 'all'}
-          onChange={(id) => filters.set({ status: id === 'all' ? '' : id })}
+          onChange={(id) => setFilters({ status: id === 'all' ? '' : id })}
           choices={[{ id: 'all', label: 'All' }, ...states.map((id) => ({ id, label: id }))]}
         />
         <Select
           label="Plan"
           value={query.plan === '' ? 'all' : query.plan}
-          onChange={(id) => filters.set({ plan: id === 'all' ? '' : id })}
+          onChange={(id) => setFilters({ plan: id === 'all' ? '' : id })}
           choices={[
             { id: 'all', label: 'All' },
             ...newest(plans.data ?? []).map(({ slug }) => ({ id: slug, label: slug })),

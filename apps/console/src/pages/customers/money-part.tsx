@@ -6,9 +6,9 @@ import { useEndless, useMay, useRead } from '../../api/hooks.js';
 import { toMicros } from '../../format/money.js';
 import { formatMonth, monthOf } from '../../format/time.js';
 import { usePreferences } from '../../shell/preferences.js';
+import { useAddress } from '../../ui/address.js';
 import { Button } from '../../ui/button.js';
 import { Field } from '../../ui/fields.js';
-import { useFilters } from '../../ui/filters.js';
 import { Exports, Section, Stat } from '../../ui/page.js';
 import { Empty, Shown } from '../../ui/states.js';
 import { type Column, Table } from '../../ui/table.js';
@@ -150,10 +150,12 @@ const readStatement = async (
 
 type Line = Awaited<ReturnType<typeof readStatement>>['items'][number];
 
+const unfiltered = { from: '', to: '' };
+
 function Statement({ customer }: { readonly customer: Customer }) {
-  const filters = useFilters();
+  const [filters, setFilters] = useAddress(unfiltered);
   const month = monthOf(new Date());
-  const range = { from: filters.get('from') || `${month.slice(0, 4)}-01`, to: filters.get('to') || month };
+  const range = { from: filters.from || `${month.slice(0, 4)}-01`, to: filters.to || month };
   const list = useEndless(['statement', customer.id, range], async (cursor) =>
     readStatement(customer.id, range, cursor),
   );
@@ -163,8 +165,8 @@ function Statement({ customer }: { readonly customer: Customer }) {
       actions={<Exports path="/reports/statement" query={{ customer: customer.id, ...range }} />}
     >
       <div className="filters">
-        <Field label="From" type="month" value={range.from} onChange={(from) => filters.set({ from })} />
-        <Field label="To" type="month" value={range.to} onChange={(to) => filters.set({ to })} />
+        <Field label="From" type="month" value={range.from} onChange={(from) => setFilters({ from })} />
+        <Field label="To" type="month" value={range.to} onChange={(to) => setFilters({ to })} />
       </div>
       <Table
         name="statement"

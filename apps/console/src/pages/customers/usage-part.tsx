@@ -4,9 +4,9 @@ import { byDay, type LineOfUse } from '../../format/by-day.js';
 import { costOn } from '../../format/plan-cost.js';
 import { formatMonth } from '../../format/time.js';
 import { usePreferences } from '../../shell/preferences.js';
+import { useAddress } from '../../ui/address.js';
 import { Chart } from '../../ui/chart.js';
 import { Select } from '../../ui/fields.js';
-import { useFilters } from '../../ui/filters.js';
 import { Exports, Section, Stat } from '../../ui/page.js';
 import { Shown } from '../../ui/states.js';
 import { Count, Money } from '../../ui/values.js';
@@ -30,10 +30,12 @@ interface UsageProps {
   readonly months: readonly MonthUsage[];
 }
 
+const unfiltered = { month: '' };
+
 function Usage({ account, months }: UsageProps) {
   const { locale } = usePreferences();
-  const filters = useFilters();
-  const month = months.find((one) => one.month === filters.get('month')) ?? months.at(-1);
+  const [filters, setFilters] = useAddress(unfiltered);
+  const month = months.find((one) => one.month === filters.month) ?? months.at(-1);
   if (month === undefined) return null;
   return (
     <>
@@ -41,7 +43,7 @@ function Usage({ account, months }: UsageProps) {
         <Select
           label="Month"
           value={month.month}
-          onChange={(id) => filters.set({ month: id })}
+          onChange={(id) => setFilters({ month: id })}
           choices={months.toReversed().map((one) => ({ id: one.month, label: formatMonth(one.month, locale) }))}
         />
       </div>

@@ -19,7 +19,14 @@ export function Usage({ month, included }: { readonly month: string; readonly in
     ),
   );
   return (
-    <Section title="Usage this month">
+    <Section
+      title="Usage this month"
+      actions={
+        <a href={`/me/exports/focus?month=${month}`} className="button quiet" download>
+          FOCUS file
+        </a>
+      }
+    >
       <Shown of={usage}>{({ items }) => <Days lines={items} month={month} included={included} />}</Shown>
     </Section>
   );

@@ -4,9 +4,10 @@ import { Link, useLocation } from 'wouter';
 import { gate, ok } from '../../api/client.js';
 import { useEndless } from '../../api/hooks.js';
 import { tokenAmount } from '../../format/token.js';
+import { useAddress } from '../../ui/address.js';
 import { Button } from '../../ui/button.js';
 import { Field, Select } from '../../ui/fields.js';
-import { SearchField, useFilters } from '../../ui/filters.js';
+import { SearchField } from '../../ui/search-field.js';
 import { type Column, Table } from '../../ui/table.js';
 import { TokenMoney } from '../../ui/token-money.js';
 import { Badge, Id, Moment } from '../../ui/values.js';
@@ -20,25 +21,27 @@ const dayMs = 86_400_000;
 
 const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
 
+const unfiltered = { payer: '', state: '', transaction: '', account: '', from: '', to: '' };
+
 /** Every payment that was presented in a time and claimed, the newest first. */
 export function AttemptsPart() {
   const [, navigate] = useLocation();
-  const filters = useFilters();
+  const [filters, setFilters] = useAddress(unfiltered);
   const [now] = useState(Date.now);
-  const payer = filters.get('payer');
+  const payer = filters.payer;
   const isAddress = payer === '' || address.test(payer);
-  const state = states.find((one) => one === filters.get('state'));
-  const transaction = filters.get('transaction');
-  const account = filters.get('account');
-  const from = filters.get('from') || dayOf(now - 30 * dayMs);
-  const to = filters.get('to') || dayOf(now);
+  const state = states.find((one) => one === filters.state);
+  const transaction = filters.transaction;
+  const account = filters.account;
+  const from = filters.from || dayOf(now - 30 * dayMs);
+  const to = filters.to || dayOf(now);
   const time = {
     from: `${from}T00:00:00Z`,
     to: new Date(Date.parse(`${to}T00:00:00Z`) + dayMs).toISOString(),
   };
   const query = {
     // A transaction is looked for in the last year, unless a time is chosen.
-    ...(transaction !== '' && filters.get('from') === '' ? {} : time),
+    ...(transaction !== '' && filters.from === '' ? {} : time),
     ...(transaction === '' ? {} : { transaction }),
     ...(account === '' ? {} : { account }),
     ...(state === undefined ? {} : { state }),
@@ -57,27 +60,23 @@ export function AttemptsPart() {
         <SearchField
           label="Payer"
           value={payer}
-          onChange={(value) => filters.set({ payer: value })}
+          onChange={(value) => setFilters({ payer: value })}
           {...(isAddress ? {} : { hint: 'An address is 0x and 40 digits: all payers are shown.' })}
         />
         <Select
           label="State"
           value={state ?? 'all'}
-          onChange={(id) => filters.set({ state: id === 'all' ? '' : id })}
+          onChange={(id) => setFilters({ state: id === 'all' ? '' : id })}
           choices={[{ id: 'all', label: 'All' }, ...states.map((id) => ({ id, label: id }))]}
         />
-        <SearchField
-          label="Transaction"
-          value={transaction}
-          onChange={(value) => filters.set({ transaction: value })}
-        />
-        <Field label="From" type="date" value={from} onChange={(value) => filters.set({ from: value })} />
-        <Field label="To" type="date" value={to} onChange={(value) => filters.set({ to: value })} />
+        <SearchField label="Transaction" value={transaction} onChange={(value) => setFilters({ transaction: value })} />
+        <Field label="From" type="date" value={from} onChange={(value) => setFilters({ from: value })} />
+        <Field label="To" type="date" value={to} onChange={(value) => setFilters({ to: value })} />
       </search>
       {account === '' ? null : (
         <p className="note">
           Only those of <Link href={`/customers/${account}`}>{account}</Link>, beyond its plan.{' '}
-          <Button look="quiet" onPress={() => filters.set({ account: '' })}>
+          <Button look="quiet" onPress={() => setFilters({ account: '' })}>
             Show all
           </Button>
         </p>

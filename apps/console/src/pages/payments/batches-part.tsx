@@ -3,8 +3,8 @@ import { Link, useLocation } from 'wouter';
 import { readAll } from '../../api/all.js';
 import { useEndless, useRead } from '../../api/hooks.js';
 import { monthOf } from '../../format/time.js';
+import { useAddress } from '../../ui/address.js';
 import { Field, Select } from '../../ui/fields.js';
-import { useFilters } from '../../ui/filters.js';
 import { Exports, Facts, Section } from '../../ui/page.js';
 import { Empty, Shown } from '../../ui/states.js';
 import { type Column, Table, wholeList } from '../../ui/table.js';
@@ -15,12 +15,14 @@ import { flowName } from './words.js';
 /** No more payments of a month than these are gathered by transaction. */
 const most = 10_000;
 
+const unfiltered = { month: '', transaction: '', by: '' };
+
 /** What the books and the chain say of the payments of a month: each, or by the transaction that moved them. */
 export function BatchesPart() {
-  const filters = useFilters();
-  const month = filters.get('month') || monthOf(new Date());
-  const transaction = filters.get('transaction');
-  const isEach = filters.get('by') === 'payment';
+  const [filters, setFilters] = useAddress(unfiltered);
+  const month = filters.month || monthOf(new Date());
+  const transaction = filters.transaction;
+  const isEach = filters.by === 'payment';
   return (
     <>
       <search className="filters">
@@ -28,12 +30,12 @@ export function BatchesPart() {
           label="Month"
           type="month"
           value={month}
-          onChange={(value) => filters.set({ month: value, transaction: '' })}
+          onChange={(value) => setFilters({ month: value, transaction: '' })}
         />
         <Select
           label="Shown by"
           value={isEach ? 'payment' : 'transaction'}
-          onChange={(id) => filters.set({ by: id === 'payment' ? id : '', transaction: '' })}
+          onChange={(id) => setFilters({ by: id === 'payment' ? id : '', transaction: '' })}
           choices={[
             { id: 'transaction', label: 'transaction' },
             { id: 'payment', label: 'payment' },
@@ -65,7 +67,7 @@ const keyOf = ({ network, token, payer, nonce, entry, transaction }: Settlement)
   [network, token, payer, nonce, entry, transaction].join(' ');
 
 function Batches({ month, transaction }: { readonly month: string; readonly transaction: string }) {
-  const filters = useFilters();
+  const [, setFilters] = useAddress(unfiltered);
   const read = useRead(['settlements', 'whole', month], async () =>
     readAll(async (cursor) => readSettlements(month, cursor), most),
   );
@@ -88,7 +90,7 @@ function Batches({ month, transaction }: { readonly month: string; readonly tran
               columns={batchColumns}
               list={wholeList(batches)}
               keyOf={(one) => one.transaction}
-              onOpen={(one) => filters.set({ transaction: one.transaction })}
+              onOpen={(one) => setFilters({ transaction: one.transaction })}
               empty="Nothing was settled in this month."
             />
           </>
@@ -157,12 +159,12 @@ const batchColumns: readonly Column<Batch>[] = [
 
 function OneBatch({ batch }: { readonly batch: Batch }) {
   const [location, navigate] = useLocation();
-  const filters = useFilters();
+  const [filters] = useAddress(unfiltered);
   return (
     <Section
       title="One transaction"
       actions={
-        <Link href={`${location}?part=batches&month=${filters.get('month')}`} className="button quiet">
+        <Link href={`${location}?part=batches&month=${filters.month}`} className="button quiet">
           All transactions of the month
         </Link>
       }

@@ -64,7 +64,7 @@ const servedWords = ({ flow }: PaymentDetail): string => {
 
 function Sent({
   transaction,
-  payment: { attempts, cause },
+  payment: { attempts },
 }: {
   readonly transaction: string | null;
   readonly payment: PaymentDetail;
@@ -75,7 +75,7 @@ function Sent({
     <>
       Transaction <Id value={attempt.transaction} /> by <Id value={attempt.wallet} />, number{' '}
       <Count value={attempt.walletNonce} />, at most <Count value={attempt.maxFeePerGas} /> wei a gas{' '}
-      <Badge state={attempt.state === 'moved' && cause !== null ? 'mined' : attempt.state} />
+      <Badge state={attempt.state} />
     </>
   );
 }

@@ -5,10 +5,10 @@ import { billing, gate, ok } from '../../api/client.js';
 import { useEndless, useMay, useRead } from '../../api/hooks.js';
 import { sumMoney } from '../../format/money.js';
 import { monthOf } from '../../format/time.js';
+import { useAddress } from '../../ui/address.js';
 import { Button } from '../../ui/button.js';
 import { FormDialog } from '../../ui/dialog.js';
 import { Field } from '../../ui/fields.js';
-import { useFilters } from '../../ui/filters.js';
 import { Exports, Section } from '../../ui/page.js';
 import { type Column, Table } from '../../ui/table.js';
 import { Badge, Id, Moment, Money } from '../../ui/values.js';
@@ -35,11 +35,13 @@ const useProposed = () =>
     return new Map(items.filter(({ state }) => state !== 'rejected').map(({ entry, state }) => [entry, state]));
   });
 
+const unfiltered = { month: '' };
+
 /** What is owed back by the log, to be proposed. */
 export function Owed() {
-  const filters = useFilters();
+  const [filters, setFilters] = useAddress(unfiltered);
   const mayMoney = useMay('money');
-  const month = filters.get('month') || monthOf(new Date());
+  const month = filters.month || monthOf(new Date());
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [isProposing, setProposing] = useState(false);
   const list = useEndless(['refunds', 'owed', month], async (cursor) => readOwed(month, cursor));
@@ -57,7 +59,7 @@ export function Owed() {
           value={month}
           onChange={(value) => {
             setChosen(new Set());
-            filters.set({ month: value });
+            setFilters({ month: value });
           }}
         />
       </div>

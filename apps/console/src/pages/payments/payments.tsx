@@ -1,4 +1,4 @@
-import { useFilters } from '../../ui/filters.js';
+import { useAddress } from '../../ui/address.js';
 import { Page } from '../../ui/page.js';
 import { Tabs } from '../../ui/tabs.js';
 import { AttemptsPart } from './attempts-part.js';
@@ -13,10 +13,12 @@ const parts = [
   { id: 'refunds', title: 'Refunds', Body: RefundsPart },
 ] as const;
 
+const unfiltered = { part: '' };
+
 /** Payments by wallet: what was tried, what moved, what is open, what is owed back. */
 export default function Payments() {
-  const filters = useFilters();
-  const { id, Body } = parts.find((one) => one.id === filters.get('part')) ?? parts[0];
+  const [filters] = useAddress(unfiltered);
+  const { id, Body } = parts.find((one) => one.id === filters.part) ?? parts[0];
   return (
     <Page title="Payments">
       <Tabs label="Parts of payments" tabs={parts} current={id} />

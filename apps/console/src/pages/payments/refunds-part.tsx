@@ -4,10 +4,10 @@ import { useState } from 'react';
 import { gate, ok } from '../../api/client.js';
 import { useEndless, useMay, useSession } from '../../api/hooks.js';
 import { tokenAmount } from '../../format/token.js';
+import { useAddress } from '../../ui/address.js';
 import { Button } from '../../ui/button.js';
 import { FormDialog } from '../../ui/dialog.js';
 import { Select } from '../../ui/fields.js';
-import { useFilters } from '../../ui/filters.js';
 import { Section } from '../../ui/page.js';
 import { type Column, Table } from '../../ui/table.js';
 import { TokenMoney } from '../../ui/token-money.js';
@@ -31,11 +31,13 @@ interface Decision {
   readonly refund: Refund;
 }
 
+const unfiltered = { refund: '' };
+
 function Proposals() {
-  const filters = useFilters();
+  const [filters, setFilters] = useAddress(unfiltered);
   const mayMoney = useMay('money');
   const [decision, setDecision] = useState<Decision>();
-  const state = states.find((one) => one === filters.get('refund'));
+  const state = states.find((one) => one === filters.refund);
   const list = useEndless(
     ['refunds', 'proposed', state],
     async (cursor) =>
@@ -58,7 +60,7 @@ function Proposals() {
         <Select
           label="State"
           value={state ?? 'all'}
-          onChange={(id) => filters.set({ refund: id === 'all' ? '' : id })}
+          onChange={(id) => setFilters({ refund: id === 'all' ? '' : id })}
           choices={[{ id: 'all', label: 'All' }, ...states.map((id) => ({ id, label: id }))]}
         />
       </div>

@@ -2,9 +2,9 @@ import { useState } from 'react';
 import { useLocation } from 'wouter';
 import { type Plan, planName } from '../../api/catalogue.js';
 import { useMay } from '../../api/hooks.js';
+import { useAddress } from '../../ui/address.js';
 import { Button } from '../../ui/button.js';
 import { Select } from '../../ui/fields.js';
-import { useFilters } from '../../ui/filters.js';
 import { Section } from '../../ui/page.js';
 import { type Column, Table, wholeList } from '../../ui/table.js';
 import { Badge, Day, Id } from '../../ui/values.js';
@@ -17,14 +17,16 @@ interface PlanAccountsProps {
   readonly accounts: readonly Account[];
 }
 
+const unfiltered = { version: '' };
+
 /** Who is on a plan and on which version; some can be moved together. */
 export function PlanAccounts({ versions, accounts }: PlanAccountsProps) {
   const [, navigate] = useLocation();
-  const filters = useFilters();
+  const [filters, setFilters] = useAddress(unfiltered);
   const mayWrite = useMay('write');
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [isMoving, setMoving] = useState(false);
-  const version = filters.get('version');
+  const version = filters.version;
   const shown = accounts.filter(({ plan }) => version === '' || String(plan.version) === version);
   const moved = shown.filter(({ id, status }) => chosen.has(id) && status !== 'closed');
   return (
@@ -35,7 +37,7 @@ export function PlanAccounts({ versions, accounts }: PlanAccountsProps) {
           value={version === '' ? 'all' : version}
           onChange={(id) => {
             setChosen(new Set());
-            filters.set({ version: id === 'all' ? '' : id });
+            setFilters({ version: id === 'all' ? '' : id });
           }}
           choices={[
             { id: 'all', label: 'All' },

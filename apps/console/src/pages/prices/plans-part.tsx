@@ -3,9 +3,9 @@ import { useLocation } from 'wouter';
 import { newest, type Plan, planName, usePlans } from '../../api/catalogue.js';
 import { useMay } from '../../api/hooks.js';
 import { priceOf } from '../../format/plan-cost.js';
+import { useAddress } from '../../ui/address.js';
 import { Button } from '../../ui/button.js';
 import { Select } from '../../ui/fields.js';
-import { useFilters } from '../../ui/filters.js';
 import { Shown } from '../../ui/states.js';
 import { type Column, Table, wholeList } from '../../ui/table.js';
 import { Badge, Count, Money } from '../../ui/values.js';
@@ -13,21 +13,23 @@ import { NewPlan } from './new-plan.js';
 
 const beyond = { reject: 'calls are refused', invoice: 'on the invoice', x402: 'paid by wallet' } as const;
 
+const unfiltered = { versions: '' };
+
 /** The plans, each with its versions. */
 export function PlansPart() {
   const [, navigate] = useLocation();
-  const filters = useFilters();
+  const [filters, setFilters] = useAddress(unfiltered);
   const mayMoney = useMay('money');
   const plans = usePlans();
   const [isMaking, setMaking] = useState(false);
-  const isAll = filters.get('versions') === 'all';
+  const isAll = filters.versions === 'all';
   return (
     <>
       <div className="filters">
         <Select
           label="Versions"
           value={isAll ? 'all' : 'newest'}
-          onChange={(id) => filters.set({ versions: id === 'all' ? id : '' })}
+          onChange={(id) => setFilters({ versions: id === 'all' ? id : '' })}
           choices={[
             { id: 'newest', label: 'the newest of each plan' },
             { id: 'all', label: 'all' },

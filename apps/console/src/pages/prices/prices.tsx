@@ -1,4 +1,4 @@
-import { useFilters } from '../../ui/filters.js';
+import { useAddress } from '../../ui/address.js';
 import { Page } from '../../ui/page.js';
 import { Tabs } from '../../ui/tabs.js';
 import { PlansPart } from './plans-part.js';
@@ -9,10 +9,12 @@ const parts = [
   { id: 'routes', title: 'Prices of routes', Body: RoutesPart },
 ] as const;
 
+const unfiltered = { part: '' };
+
 /** What is sold, and at which price: plans for keys, prices for wallets. */
 export default function Prices() {
-  const filters = useFilters();
-  const { id, Body } = parts.find((one) => one.id === filters.get('part')) ?? parts[0];
+  const [filters] = useAddress(unfiltered);
+  const { id, Body } = parts.find((one) => one.id === filters.part) ?? parts[0];
   return (
     <Page title="Prices and plans">
       <Tabs label="Parts of the catalogue" tabs={parts} current={id} />

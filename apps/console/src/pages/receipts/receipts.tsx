@@ -2,19 +2,21 @@ import { useState } from 'react';
 import { billing, gate, ok } from '../../api/client.js';
 import { useRead } from '../../api/hooks.js';
 import { ApiProblem } from '../../api/problem.js';
+import { useAddress } from '../../ui/address.js';
 import { Button } from '../../ui/button.js';
 import { Field } from '../../ui/fields.js';
-import { useFilters } from '../../ui/filters.js';
 import { Page } from '../../ui/page.js';
 import { Empty, Shown } from '../../ui/states.js';
 import { clean, isId, isJws } from './document.js';
 import { EntryStory } from './entry-story.js';
 import { Proof } from './proof.js';
 
+const unfiltered = { id: '' };
+
 /** A receipt, pasted or found by its id, and whether it is genuine: this page finds out by itself. */
 export default function Receipts() {
-  const filters = useFilters();
-  const id = filters.get('id');
+  const [filters, setFilters] = useAddress(unfiltered);
+  const id = filters.id;
   const [text, setText] = useState(id);
   const [pasted, setPasted] = useState('');
   const [problem, setProblem] = useState('');
@@ -23,10 +25,10 @@ export default function Receipts() {
     setProblem('');
     if (isId(wanted)) {
       setPasted('');
-      filters.set({ id: wanted.toLowerCase() });
+      setFilters({ id: wanted.toLowerCase() });
     } else if (isJws(wanted)) {
       setPasted(wanted);
-      filters.set({ id: '' });
+      setFilters({ id: '' });
     } else {
       setProblem(
         'That is neither an id, such as 01a19467-1128-744e-8ba4-22f5f56d2404, nor three parts with dots between.',

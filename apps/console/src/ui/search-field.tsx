@@ -1,33 +1,5 @@
 import { useEffect, useRef, useState } from 'react';
-import { useSearchParams } from 'wouter';
 import { Field } from './fields.js';
-
-interface Filters {
-  /** Empty where the address does not have it. */
-  get(name: string): string;
-  /** Goes to the address, in place of what is there. */
-  set(changes: Readonly<Record<string, string>>): void;
-}
-
-/** What a list is narrowed by, kept in the address so that the view can be sent to somebody. */
-export function useFilters(): Filters {
-  const [search, setSearch] = useSearchParams();
-  return {
-    get: (name) => search.get(name) ?? '',
-    set: (changes) =>
-      setSearch(
-        (before) => {
-          const next = new URLSearchParams(before);
-          for (const [name, value] of Object.entries(changes)) {
-            if (value === '') next.delete(name);
-            else next.set(name, value);
-          }
-          return next;
-        },
-        { replace: true },
-      ),
-  };
-}
 
 /** How long nothing is typed before it is asked for. */
 const pauseMs = 250;

@@ -1,0 +1,30 @@
+// jest-light-runner has no timeouts of its own, and a test that hangs would hang the run without a name.
+import { addEventHandler, getState } from 'jest-circus';
+
+// A bound for what hangs, not a measure: starting a program takes seconds on a busy machine.
+const defaultMs = 30_000;
+
+addEventHandler(({ name }) => {
+  const { currentDescribeBlock } = getState();
+  if (name === 'add_hook') bound(currentDescribeBlock.hooks.at(-1));
+  if (name === 'add_test') bound(currentDescribeBlock.children.at(-1));
+});
+
+function bound(entry) {
+  const { fn, timeout = defaultMs, asyncError } = entry;
+  if (fn === undefined) return;
+  entry.fn = async () => {
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => {
+        asyncError.message = `Not finished after ${timeout} ms`;
+        reject(asyncError);
+      }, timeout);
+    });
+    try {
+      await Promise.race([fn(), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+}
