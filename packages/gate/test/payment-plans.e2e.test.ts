@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { SqlPool } from '@keyfare/db/sql';
+import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
 import { afterAll, beforeAll, expect, it } from '@keyfare/jest-preset/globals';
 import { migrateGate } from '../src/database.js';
@@ -11,6 +11,7 @@ import {
   claimPayments,
   claimRows,
   releaseAbandonedClaims,
+  releaseClaims,
   selectUnserved,
 } from '../src/payment/claim.sql.js';
 import { recountTotals } from '../src/payment/exposure.sql.js';
@@ -195,4 +196,28 @@ it('serving a deferred call writes no entry in the indexes of payments, as a rul
   expect(after.all - before.all).toBe(200);
   // A row grows by its call: where more rows share a page than have room in it, some move.
   expect(after.hot - before.hot).toBeGreaterThan(100);
+});
+
+it('what ends takes its payers in the order in which claims take them, whatever order they are stored in', async () => {
+  const holds = Array.from({ length: 100 }, (_, index) => holdOf(1_000 + ((index * 37 + 50) % 100)));
+  for (const hold of holds) await sql.query({ text: claimPayments, values: [...claimRows.values([hold]), me] });
+  const payers = holds.map(({ payer }) => payer).toSorted();
+  const lock = `select payer from keyfare.payer_exposure where payer = any($1::text[]) for update skip locked`;
+  const others = new SqlPool({ url: database.url, applicationName: 'others', poolSize: 2, queryTimeoutMs: 60_000 });
+  const waits = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+  let released: Promise<unknown> = Promise.resolve();
+  const free = await others.transaction(async (tx: Sql) => {
+    await tx.query({ text: lock, values: [payers.slice(0, 1)] });
+    released = others.transaction(async (end: Sql) => {
+      // The plan that many ends at once have: the rows come in the order in which they are stored.
+      await end.query({ text: 'set local enable_sort = off' });
+      await end.query({ text: 'set local enable_nestloop = off' });
+      await end.query({ text: releaseClaims, values: [holds.map(({ exchangeId }) => exchangeId)] });
+    });
+    while ((await rows(database.url, waits)).length === 0) await new Promise((wake) => setImmediate(wake));
+    return tx.query({ text: lock, values: [payers.slice(1)] });
+  });
+  await released;
+  await others.close();
+  expect(free).toHaveLength(99);
 });

@@ -1,13 +1,18 @@
 /**
- * What payers and all together no longer have open, over the rows of `ended` (with `flow`): the payers first, then the
- * total, as claims do it, so that no two statements wait for each other. The total may be too low while processes of
- * the release before, which do not count in it, run beside: an end must not fail for that.
+ * What payers and all together no longer have open, over the rows of `ended` (with `flow`): the payers first, in the
+ * order of their keys, then the total, as claims do it, so that no two statements wait for each other. An update takes
+ * its rows in whatever order its plan finds them: so they are locked before it. The total may be too low while processes
+ * of the release before, which do not count in it, run beside: an end must not fail for that.
  */
 export const closeExposures = (ended: string): string => `
-  freed as (
-    update keyfare.payer_exposure e set open = e.open - m.amount
+  held as (
+    select e.network, e.asset, e.payer, m.amount
     from (select network, asset, payer, sum(amount) as amount from ${ended} group by network, asset, payer) m
-    where e.network = m.network and e.asset = m.asset and e.payer = m.payer
+    join keyfare.payer_exposure e on e.network = m.network and e.asset = m.asset and e.payer = m.payer
+    order by e.network, e.asset, e.payer for update of e),
+  freed as (
+    update keyfare.payer_exposure e set open = e.open - h.amount
+    from held h where e.network = h.network and e.asset = h.asset and e.payer = h.payer
     returning 1),
   untotaled as (
     update keyfare.open_total t set open = greatest(0, t.open - m.amount)
