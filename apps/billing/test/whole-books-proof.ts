@@ -5,6 +5,7 @@ import {
   copyMasterData,
   type Deed,
   doBusiness,
+  monthsOf,
   type Office,
   openOffice,
   type Played,
@@ -87,6 +88,44 @@ export async function expectExplainedOnce(world: World): Promise<void> {
   expect(unexplained).toEqual([]);
 }
 
+/**
+ * Over all months: what was earned is what the accounts of revenue by key have, what was invoiced is what invoices and
+ * credit notes come to without tax, and each account opens with what it closed with.
+ */
+export async function expectTimingExplained({ world, service, token }: Office, { manifest }: Played): Promise<void> {
+  const sums = { earned: 0n, invoiced: 0n };
+  const open = new Map<string, string>();
+  for (const month of monthsOf({ ...manifest, until: world.clock().toISOString() })) {
+    const { body, status } = await service.call(`/reports/revenue-timing?month=${month}&limit=200`, { token });
+    expect(status).toBe(200);
+    const { items, next } = body as { items: readonly Timing[]; next: string | null };
+    expect(next).toBeNull();
+    for (const { ledgerAccount: code, opening, closing, earned, invoiced, difference } of items) {
+      expect([code, opening]).toEqual([code, open.get(code) ?? '0.000000']);
+      open.set(code, closing);
+      expect(micros(earned) - micros(invoiced)).toBe(micros(difference));
+      expect(micros(closing) - micros(opening)).toBe(micros(difference));
+      if (!/^(?:adjustments|rounding)$/.test(code)) sums.earned += micros(earned);
+      sums.invoiced += micros(invoiced);
+    }
+  }
+  expect(sums.invoiced).toBeGreaterThan(0n);
+  const [books] = await world.rows<{ earned: string; invoiced: string }>(`
+    select (select coalesce(sum(credits - debits), 0)::text from billing.balance b
+        join billing.ledger_account a on a.code = b.account
+        where a.asset = 'USD' and a.code like 'revenue:%') as earned,
+      ((select coalesce(sum(payable_cents - tax_cents), 0) from billing.invoice where state not in ('draft', 'void'))
+        - (select coalesce(sum(n.subtotal_cents), 0) from billing.credit_note n
+          join billing.invoice i on i.id = n.invoice_id and i.state <> 'void')) * 10000 || '' as invoiced`);
+  expect({ earned: String(sums.earned), invoiced: String(sums.invoiced) }).toEqual(books);
+}
+
+type Timing = Readonly<Record<'ledgerAccount' | 'opening' | 'earned' | 'invoiced' | 'closing' | 'difference', string>>;
+
+function micros(dollars: string): bigint {
+  return BigInt(dollars.replace('.', ''));
+}
+
 interface Found {
   readonly class: string;
   readonly keys: Readonly<Record<string, string>>;
@@ -121,6 +160,7 @@ export async function expectWhole(played: Played, books: Books): Promise<void> {
   await expectBalanced(office.world);
   await expectExplainedOnce(office.world);
   await expectPlantedBreaks(office.world, played);
+  await expectTimingExplained(office, played);
   expect((await proveIndependently(office)).differences).toEqual([]);
   const reports = await readReports(office, played.manifest);
   await office.service.app.get(ReconcileJob).run('manual', 'full');

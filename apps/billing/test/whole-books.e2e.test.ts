@@ -5,6 +5,7 @@ import {
   expectBalanced,
   expectExplainedOnce,
   expectPlantedBreaks,
+  expectTimingExplained,
   makeAgain,
   makeBooks,
   proveIndependently,
@@ -35,6 +36,10 @@ describe('books that two processes wrote, which were killed at some statements',
     // Invoices are among what the money explains.
     expect(rules.map(({ rule }) => rule)).toContain('invoice-amount');
     await expectExplainedOnce(books.office.world);
+  });
+
+  it('say what stands between what was earned and what was invoiced, to the micro-dollar', async () => {
+    await expectTimingExplained(books.office, played);
   });
 
   it('have each break that was planted or is due, and no other', async () => {

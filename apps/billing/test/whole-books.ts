@@ -344,7 +344,7 @@ async function agree(
   return { bank, payer };
 }
 
-function monthsOf({ from, until }: Manifest): readonly string[] {
+export function monthsOf({ from, until }: Pick<Manifest, 'from' | 'until'>): readonly string[] {
   const months: string[] = [];
   for (
     let at = new Date(from);
@@ -357,7 +357,7 @@ function monthsOf({ from, until }: Manifest): readonly string[] {
 }
 
 function reportsOfMonth(month: string): readonly string[] {
-  const names = ['trial-balance', 'revenue', 'invoices', 'settlements', 'unpaid', 'refunds'];
+  const names = ['trial-balance', 'revenue', 'revenue-timing', 'invoices', 'settlements', 'unpaid', 'refunds'];
   const reports = names.map((name) => `/reports/${name}.csv?month=${month}`);
   return [`/months/${month}/report`, `/months/${month}/report.csv`, ...reports];
 }

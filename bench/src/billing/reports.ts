@@ -41,7 +41,7 @@ function paths(month: string, customer: string): readonly string[] {
     ...['trial-balance', 'revenue', 'daily-revenue', 'callers', 'invoices', 'journal', 'settlements', 'unpaid'].map(
       ofMonth,
     ),
-    ...['refunds', 'sweeps', 'dust', 'gas'].map(ofMonth),
+    ...['revenue-timing', 'refunds', 'sweeps', 'dust', 'gas'].map(ofMonth),
     `/reports/gas?by=settlement&month=${month}`,
     `/reports/general-ledger?ledgerAccount=${encodeURIComponent(wallet)}&month=${month}`,
     `/reports/statement?customer=${customer}&month=${month}`,

@@ -25,7 +25,7 @@ export async function pageRoutes(call: Call, month: string): Promise<ReadonlyMap
   const lists = ['/reconciliations', '/customers', '/contracts', '/bank-payments', '/bank-accounts', '/adjustments'];
   const further = ['/reminders', '/sellers', '/tax-rates', '/entries', '/audit', '/wallets', '/gas-readings'];
   const reports = ['revenue', 'daily-revenue', 'callers', 'journal', 'settlements', 'unpaid', 'refunds', 'invoices'];
-  const treasury = ['sweeps', 'dust', 'gas'];
+  const treasury = ['revenue-timing', 'sweeps', 'dust', 'gas'];
   const gate = ['status', 'accounts?limit=100', 'plans', 'payments', 'refunds', 'operators', 'sessions', 'audit'];
   const paths: readonly (readonly [string, string])[] = [
     ...['/session', '/overview', '/status', '/months', '/breaks?status=open&limit=200', '/breaks?limit=200'].map(same),

@@ -109,8 +109,8 @@ export class MeController {
   }
 
   /**
-   * What the account used in a month, in the columns of FOCUS 1.2, from who invoices it; where nobody has agreed to yet,
-   * from the host that was asked.
+   * What the account used in a month, in the columns of FOCUS 1.2, from who invoices it; where nobody has agreed to
+   * yet, from the host that was asked.
    */
   @Get('exports/focus')
   @ApiOkResponse({ content: { 'text/csv': { schema: { type: 'string' } } } })

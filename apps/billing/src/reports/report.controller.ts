@@ -19,6 +19,7 @@ import { day, dayAfter, isRange, isWithinAYear, rangeMessage, rangeOf, rangeQuer
 import { refundRow, refundsTable } from './refunds.js';
 import { ReportService } from './report.service.js';
 import { revenueRow, revenueTable } from './revenue.js';
+import { revenueTimingRow, revenueTimingTable } from './revenue-timing.js';
 import { runView, viewRun } from './run-view.js';
 import { settlementRow } from './settlements.js';
 import type { Cell, Table } from './table.js';
@@ -184,6 +185,16 @@ export class ReportController {
     @Req() request: FastifyRequest,
   ): Promise<Page<z.infer<typeof generalLedgerRow>> | StreamableFile> {
     return this.#answer(generalLedgerTable(query.ledgerAccount, rangeOf(query, this.now())), query, request);
+  }
+
+  /** What was earned in a month and what was invoiced in it, and what stands between them, by account of the ledger. */
+  @Get(['revenue-timing', 'revenue-timing.csv'])
+  @ApiOkResponse({ standardSchema: pageOf(revenueTimingRow) })
+  async revenueTiming(
+    @Query({ schema: reportQuery }) query: ReportQuery,
+    @Req() request: FastifyRequest,
+  ): Promise<Page<z.infer<typeof revenueTimingRow>> | StreamableFile> {
+    return this.#answer(revenueTimingTable(this.#month(query)), query, request);
   }
 
   /** Every account of the ledger and its balance, at the end of `month` or of the day `asOf` where one is given. */

@@ -16,6 +16,7 @@ const parameters: Readonly<Record<string, readonly string[]>> = {
   'general-ledger': [...days, 'ledgerAccount'],
   journal: days,
   revenue: month,
+  'revenue-timing': month,
   'daily-revenue': days,
   callers: month,
   usage: [...days, 'account'],

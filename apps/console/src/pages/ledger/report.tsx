@@ -27,6 +27,8 @@ export default function ReportPage() {
       return <Shown key={name} name={name} report={bookReports.ageing} />;
     case 'revenue':
       return <Shown key={name} name={name} report={bookReports.revenue} />;
+    case 'revenue-timing':
+      return <Shown key={name} name={name} report={bookReports['revenue-timing']} />;
     case 'daily-revenue':
       return <Shown key={name} name={name} report={bookReports['daily-revenue']} />;
     case 'callers':

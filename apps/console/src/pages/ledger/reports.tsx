@@ -80,6 +80,22 @@ const revenue: Report<RowOf<'/reports/revenue'>> = {
     ok(billing.GET('/reports/revenue', { params: { query: { ...page(cursor), ...month(query) } } })),
 };
 
+const revenueTiming: Report<RowOf<'/reports/revenue-timing'>> = {
+  title: 'Earned and invoiced',
+  says: 'What a month earned beside what it was invoiced, and what stands between.',
+  params: ['month'],
+  columns: [
+    column.text('Account', ({ ledgerAccount }) => ledgerAccount, 'minmax(14rem, 2fr)'),
+    money('Opening', ({ opening }) => opening),
+    money('Earned', ({ earned }) => earned),
+    money('Invoiced', ({ invoiced }) => invoiced),
+    money('Closing', ({ closing }) => closing),
+    money('Difference', ({ difference }) => difference),
+  ],
+  read: async (query, cursor) =>
+    ok(billing.GET('/reports/revenue-timing', { params: { query: { ...page(cursor), ...month(query) } } })),
+};
+
 const dailyRevenue: Report<RowOf<'/reports/daily-revenue'>> = {
   title: 'Revenue by day',
   says: 'The same by day.',
@@ -163,5 +179,12 @@ const statement: Report<RowOf<'/reports/statement'>> = {
     ),
 };
 
-export const bookReports = { ageing, revenue, 'daily-revenue': dailyRevenue, callers, statement };
+export const bookReports = {
+  ageing,
+  revenue,
+  'revenue-timing': revenueTiming,
+  'daily-revenue': dailyRevenue,
+  callers,
+  statement,
+};
 export { money, month, page, type RowOf };
