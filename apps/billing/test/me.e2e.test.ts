@@ -141,6 +141,14 @@ describe('a customer who signs in with a key', () => {
     }
   });
 
+  it('gets its usage from the host that it asked, where nobody has agreed to invoice it', async () => {
+    await world.log.terms('acct_3');
+    await world.log.keyCall('acct_3');
+    const { browser } = await signedIn('acct_3');
+    const focus = async () => (await browser.call('/me/exports/focus')).text;
+    expect(await settled(async () => (await focus()).includes(',127.0.0.1,'), true)).toBe(true);
+  });
+
   it('is told of another account’s invoice, of a draft and of an id that is none the same', async () => {
     const { browser } = await signedIn('acct_1');
     const [draft] = await world.rows<{ id: string }>(

@@ -83,7 +83,9 @@ describe('a scheduled job', () => {
     let begun = 0;
     const first = scheduler(async (stopping) => {
       begun += 1;
-      await new Promise((_, reject) => void stopping?.addEventListener('abort', () => reject(stopping.reason)));
+      await new Promise((_, reject) => {
+        stopping?.addEventListener('abort', () => reject(stopping.reason));
+      });
       return 0;
     });
     await first.start();

@@ -65,20 +65,19 @@ interface Nature {
   readonly unit: string | null;
 }
 
+const usage = { category: 'Usage', frequency: 'Usage-Based', unit: 'Units' } as const;
+const natures: Readonly<Record<FocusRow['kind'], Nature>> = {
+  included: usage,
+  overage: usage,
+  plan: { category: 'Purchase', frequency: 'Recurring', unit: 'Months' },
+  commit: { category: 'Purchase', frequency: 'Recurring', unit: 'Commitments' },
+  adjustment: { category: 'Adjustment', frequency: 'One-Time', unit: null },
+  prepaid: { category: 'Credit', frequency: 'One-Time', unit: null },
+};
+
 function natureOf({ kind, amount }: FocusRow): Nature {
-  switch (kind) {
-    case 'included':
-    case 'overage':
-      return { category: 'Usage', frequency: 'Usage-Based', unit: 'Units' };
-    case 'plan':
-      return { category: 'Purchase', frequency: 'Recurring', unit: 'Months' };
-    case 'commit':
-      return { category: 'Purchase', frequency: 'Recurring', unit: 'Commitments' };
-    case 'adjustment':
-      return { category: BigInt(amount) < 0n ? 'Credit' : 'Adjustment', frequency: 'One-Time', unit: null };
-    default:
-      return { category: 'Credit', frequency: 'One-Time', unit: null };
-  }
+  const takesOff = kind === 'adjustment' && BigInt(amount) < 0n;
+  return takesOff ? { ...natures.adjustment, category: 'Credit' } : natures[kind];
 }
 
 /**

@@ -109,8 +109,8 @@ export class MeController {
   }
 
   /**
-   * What the account used in a month, in the columns of FOCUS 1.2, from who invoices it. 404 `seller/not-found` for one
-   * that nobody has agreed to invoice.
+   * What the account used in a month, in the columns of FOCUS 1.2, from who invoices it; where nobody has agreed to yet,
+   * from the host that was asked.
    */
   @Get('exports/focus')
   @ApiOkResponse({ content: { 'text/csv': { schema: { type: 'string' } } } })
@@ -119,8 +119,7 @@ export class MeController {
     @Query({ schema: monthQuery }) { month }: z.infer<typeof monthQuery>,
   ): Promise<StreamableFile> {
     const { account } = customerOf(request);
-    const provider = await readProvider(this.sql, account);
-    if (provider === undefined) throw new Problem('seller/not-found');
+    const provider = (await readProvider(this.sql, account)) ?? request.hostname;
     const period = month === undefined ? monthOf(this.now()) : parseMonth(month);
     const table = focusTable(account, { period, provider, isIssued: true });
     return csvOf(await streamCsv(this.sql, table), table.name);
