@@ -1,8 +1,8 @@
 /**
  * What payers and all together no longer have open, over the rows of `ended` (with `flow`): the payers first, in the
  * order of their keys, then the total, as claims do it, so that no two statements wait for each other. An update takes
- * its rows in whatever order its plan finds them: so they are locked before it. The total may be too low while processes
- * of the release before, which do not count in it, run beside: an end must not fail for that.
+ * its rows in whatever order its plan finds them: so they are locked before it. The total may be too low while
+ * processes of the release before, which do not count in it, run beside: an end must not fail for that.
  */
 export const closeExposures = (ended: string): string => `
   held as (
