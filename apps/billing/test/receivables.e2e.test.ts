@@ -102,6 +102,9 @@ describe('a bank payment', () => {
           currency: 'USD',
           amount: '2.500000',
           appliedAt: expect.any(String),
+          undoneAt: null,
+          undoneBy: null,
+          why: null,
         },
       ],
     });
@@ -152,6 +155,24 @@ describe('a transfer from a wallet of the customer', () => {
         `select amount::text from billing.break where class = 'unknown-inbound' and present`,
       );
       expect(inbound).toEqual([{ amount: '9999999' }]);
+      const id = [...invoices.values()][0] ?? '';
+      const payments = async () =>
+        ((await service.call(`/invoices/${id}/payments`)).body as { items: Record<string, string | null>[] }).items;
+      const match = (await payments())[0]?.['source']?.replace('match:', '') ?? '';
+      const unmatch = async (why: string) => books.post('/customers/wallets/unmatch', { match, why });
+      expect(await unmatch('')).toMatchObject([400, {}]);
+      expect(await unmatch('for another service')).toMatchObject([200, { match, invoice: id }]);
+      expect(await unmatch('again')).toMatchObject([409, { code: 'invoice/conflict' }]);
+      expect(await books.stateOf(id)).toBe('final');
+      expect(await payments()).toMatchObject([{ undoneBy: expect.any(String), why: 'for another service' }]);
+      const after = await balances(world);
+      expect(after).toMatchObject({ [`receivable:${customer}`]: '10000000', 'unidentified-receipts': '-19999999' });
+      expect([after['conversion:usdc'], after['conversion:usd']]).toEqual([undefined, undefined]);
+      // No rule takes it for the invoice again, and the money has to be explained.
+      expect(await books.post('/customers/wallets/match')).toEqual([200, { items: [] }]);
+      const found = await books.reconcile();
+      expect(found.filter((text) => !text.startsWith('unknown-inbound'))).toEqual([]);
+      expect(found).toHaveLength(2);
     } finally {
       await node.kill();
     }

@@ -84,15 +84,26 @@ export const invoicePayments = z
         /** With six decimals. */
         amount: z.string(),
         appliedAt: z.iso.datetime(),
+        undoneAt: z.iso.datetime().nullable().meta({ description: 'Null for one that was not taken back.' }),
+        undoneBy: z.string().nullable(),
+        why: z.string().nullable(),
       }),
     ),
   })
   .meta({ id: 'InvoicePayments' });
 
 export function viewPayment(payment: InvoicePayment): z.infer<typeof invoicePayments>['items'][number] {
-  const { source, debit, amount, appliedAt } = payment;
-  const paid = formatMoney(money('USD', BigInt(amount)));
-  return { source, from: debit, currency: 'USD', amount: paid, appliedAt: appliedAt.toISOString() };
+  const { source, debit, amount, appliedAt, undoneAt, undoneBy, why } = payment;
+  return {
+    source,
+    from: debit,
+    currency: 'USD',
+    amount: formatMoney(money('USD', BigInt(amount))),
+    appliedAt: appliedAt.toISOString(),
+    undoneAt: undoneAt?.toISOString() ?? null,
+    undoneBy,
+    why,
+  };
 }
 
 /** An invoice with its lines, as operators see it. */

@@ -39,6 +39,10 @@ export interface InvoicePayment {
   /** Micro-dollars. */
   readonly amount: string;
   readonly appliedAt: Date;
+  /** When it was taken back, by whom and why; null for one that stands. */
+  readonly undoneAt: Date | null;
+  readonly undoneBy: string | null;
+  readonly why: string | null;
 }
 
 interface InvoiceName {
@@ -139,8 +143,10 @@ export class InvoiceService {
   async payments(id: string): Promise<readonly InvoicePayment[]> {
     await this.find(id);
     return this.sql.query<InvoicePayment>({
-      text: `select source, debit, amount::text as amount, applied_at as "appliedAt"
-        from billing.invoice_payment where invoice_id = $1 order by applied_at, source`,
+      text: `select p.source, p.debit, p.amount::text as amount, p.applied_at as "appliedAt",
+          u.undone_at as "undoneAt", u.undone_by as "undoneBy", u.why
+        from billing.invoice_payment p left join billing.invoice_payment_undone u using (source, invoice_id)
+        where invoice_id = $1 order by p.applied_at, source`,
       values: [id],
     });
   }

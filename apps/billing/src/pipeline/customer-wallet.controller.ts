@@ -1,5 +1,6 @@
 import { formatMoney, money } from '@keyfare/core/money';
-import { Admin, Changes, idParam, Needs, operatorOf } from '@keyfare/gate/operators';
+import { noteText } from '@keyfare/core/text';
+import { Admin, Changes, idParam, Needs, operatorOf, Sensitive } from '@keyfare/gate/operators';
 import { Body, HttpCode, Param, Post, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
@@ -9,9 +10,11 @@ import { WalletMatches } from './wallet-matches.js';
 const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'must be a wallet');
 const request = z.strictObject({ address }).meta({ id: 'CustomerWalletRequest' });
 const view = z.object({ customer: z.string(), address: z.string() }).meta({ id: 'CustomerWallet' });
-const matched = z
-  .object({ items: z.array(z.object({ match: z.string(), invoice: z.string(), transfer: z.string() })) })
-  .meta({ id: 'TransferMatches' });
+const transferMatch = z
+  .object({ match: z.string(), invoice: z.string(), transfer: z.string() })
+  .meta({ id: 'TransferMatch' });
+const matched = z.object({ items: z.array(transferMatch) }).meta({ id: 'TransferMatches' });
+const unmatchRequest = z.strictObject({ match: z.uuid(), why: noteText }).meta({ id: 'TransferUnmatch' });
 
 const refundRequest = z.strictObject({ entry: z.uuid() }).meta({ id: 'RefundCreditRequest' });
 const creditView = z.object({ customer: z.string(), balance: z.string() }).meta({ id: 'RefundCredit' });
@@ -34,6 +37,22 @@ export class CustomerWalletController {
     return this.changes.make(asked, 'customer-wallet.match', async (tx) => {
       const answer = { items: [...(await this.matches.matchByAmount(tx))] };
       return { subject: 'customer-wallets', before: null, after: answer, answer };
+    });
+  }
+
+  /** Takes back a match that was wrong: the invoice is to be paid again, and the money is unidentified again. */
+  @Post('wallets/unmatch')
+  @HttpCode(200)
+  @Sensitive()
+  @Needs('money')
+  @ApiOkResponse({ standardSchema: transferMatch })
+  async unmatch(
+    @Req() asked: FastifyRequest,
+    @Body({ schema: unmatchRequest }) { match, why }: z.infer<typeof unmatchRequest>,
+  ): Promise<z.infer<typeof transferMatch>> {
+    return this.changes.make(asked, 'customer-wallet.unmatch', async (tx) => {
+      const answer = await this.matches.unmatch(tx, match, { why, by: operatorOf(asked).name });
+      return { subject: answer.invoice, before: answer, after: { ...answer, why }, answer };
     });
   }
 

@@ -84,6 +84,33 @@ export class WalletMatches {
   }
 
   /**
+   * A transfer had paid an invoice of another purpose: the journals are reversed, the invoice is to be paid again, and
+   * the money is unidentified again, which the next reconciliation says. No rule matches the transfer another time. 404
+   * `invoice/not-found`; 409 `invoice/conflict` for one that was undone before, or an invoice that was given up.
+   */
+  async unmatch(
+    tx: Sql,
+    match: string,
+    { by, why }: { readonly by: string; readonly why: string },
+  ): Promise<PaidByTransfer> {
+    await awaitBooks(tx);
+    const [found] = await tx.query<{ invoice: string; transfer: string; state: string }>({
+      text: `select invoice_id as invoice, transfer_id as transfer, state from billing.match
+        where id = $1 and invoice_id is not null and transfer_id is not null for update`,
+      values: [match],
+    });
+    if (found === undefined) throw new Problem('invoice/not-found', 'No transfer pays an invoice by that match.');
+    if (found.state === 'undone') throw new Problem('invoice/conflict', 'The match was undone before.');
+    await tx.query({
+      text: `update billing.match set state = 'undone', undone_at = $2, undone_by = $3, why = $4 where id = $1`,
+      values: [match, this.now(), by, why],
+    });
+    await this.invoices.undoPayment(tx, { invoice: found.invoice, source: `match:${match}`, by, why });
+    await this.ledger.reverse(tx, [`conversion:${match}`]);
+    return { match, invoice: found.invoice, transfer: found.transfer };
+  }
+
+  /**
    * What an entry says is owed back to a wallet of the customer's becomes credit, one dollar for one USDC; then it is
    * owed no longer. 404 `customer/not-found`; 409 `refund/conflict` where nothing in USDC is owed to such a wallet, or
    * it was paid back or credited before.

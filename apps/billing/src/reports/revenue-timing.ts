@@ -45,7 +45,6 @@ export function revenueTimingTable(period: Period): Table<RevenueTimingRow, Reve
     view: (row) => {
       const [opening, change, invoiced] = [BigInt(row.opening), BigInt(row.change), BigInt(row.invoiced)];
       const difference = row.is_timing ? change : 0n;
-      const dollars = (micros: bigint): string => formatMoney(money('USD', micros));
       return {
         month,
         ledgerAccount: row.code,
@@ -58,6 +57,10 @@ export function revenueTimingTable(period: Period): Table<RevenueTimingRow, Reve
       };
     },
   };
+}
+
+function dollars(micros: bigint): string {
+  return formatMoney(money('USD', micros));
 }
 
 // Accounts that journals of customers' receivables have on their other side. `;` is the letter after `:`.
