@@ -8,7 +8,7 @@ import { readBillingConfig } from '../src/config.js';
 import { migrateBilling, ownerDataSource } from '../src/database.js';
 import { DraftsJob } from '../src/pipeline/drafts.job.js';
 import { GasReadings } from '../src/pipeline/gas-readings.js';
-import { IntakeJob } from '../src/pipeline/intake.job.js';
+import { IntakeJob, type IntakeProgress } from '../src/pipeline/intake.job.js';
 import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
 import { areJobsReady } from '../src/runtime/queues.js';
 import { Scheduler } from '../src/runtime/scheduler.js';
@@ -26,10 +26,14 @@ beforeEach(async () => {
 afterEach(async () => world.close());
 
 /** A scheduler whose drafts are this work, and which never reconciles. */
-function scheduler(run: (stopping?: AbortSignal) => Promise<number>, env = world.env): Scheduler {
+function scheduler(
+  run: (stopping?: AbortSignal) => Promise<number>,
+  env = world.env,
+  step = async (): Promise<IntakeProgress> => 'idle',
+): Scheduler {
   const drafts = Object.assign(Object.create(DraftsJob.prototype) as DraftsJob, { run });
   const reconcile = Object.create(ReconcileJob.prototype) as ReconcileJob;
-  const intake = Object.assign(Object.create(IntakeJob.prototype) as IntakeJob, { step: async () => 'idle' as const });
+  const intake = Object.assign(Object.create(IntakeJob.prototype) as IntakeJob, { step });
   const take = async (): Promise<readonly never[]> => [];
   const gas = Object.assign(Object.create(GasReadings.prototype) as GasReadings, { take });
   const config = readBillingConfig({ ...env });
@@ -67,6 +71,20 @@ describe('a scheduled job', () => {
     expect(await settled(async () => (await jobs()).join(), 'completed')).toBe('completed');
     await jobsOfToday.stop();
     expect(runs).toBe(1);
+  }, 30_000);
+
+  it('of the drafts begins when the log is read, also where another process was faster with a part of it', async () => {
+    const steps: IntakeProgress[] = ['more', 'taken', 'more', 'idle'];
+    const seen: number[] = [];
+    const waiting = scheduler(
+      async () => seen.push(steps.length),
+      world.env,
+      async () => steps.shift() ?? 'idle',
+    );
+    await waiting.start();
+    expect(await settled(async () => (await jobs()).join(), 'completed')).toBe('completed');
+    await waiting.stop();
+    expect(seen).toEqual([0]);
   }, 30_000);
 
   it('that fails is tried again later', async () => {

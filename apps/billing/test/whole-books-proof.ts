@@ -89,8 +89,8 @@ export async function expectExplainedOnce(world: World): Promise<void> {
 }
 
 /**
- * Over all months: what was earned is what the accounts of revenue by key have, what was invoiced is what invoices and
- * credit notes come to without tax, and each account opens with what it closed with.
+ * Of each month what was earned is what the accounts of revenue by key gained in it. Over all months what was invoiced
+ * is what invoices and credit notes come to without tax, and each account opens with what it closed with.
  */
 export async function expectTimingExplained({ world, service, token }: Office, { manifest }: Played): Promise<void> {
   const sums = { earned: 0n, invoiced: 0n };
@@ -100,14 +100,23 @@ export async function expectTimingExplained({ world, service, token }: Office, {
     expect(status).toBe(200);
     const { items, next } = body as { items: readonly Timing[]; next: string | null };
     expect(next).toBeNull();
+    let earnedInMonth = 0n;
     for (const { ledgerAccount: code, opening, closing, earned, invoiced, difference } of items) {
       expect([code, opening]).toEqual([code, open.get(code) ?? '0.000000']);
       open.set(code, closing);
       expect(micros(earned) - micros(invoiced)).toBe(micros(difference));
       expect(micros(closing) - micros(opening)).toBe(micros(difference));
-      if (!/^(?:adjustments|rounding)$/.test(code)) sums.earned += micros(earned);
+      if (!/^(?:adjustments|rounding)$/.test(code)) earnedInMonth += micros(earned);
       sums.invoiced += micros(invoiced);
     }
+    const [gained] = await world.rows<{ amount: string }>(
+      `select coalesce(sum(credits - debits), 0)::text as amount from billing.balance_day b
+        join billing.ledger_account a on a.code = b.account
+        where a.asset = 'USD' and a.code like 'revenue:%' and to_char(day, 'YYYY-MM') = $1`,
+      [month],
+    );
+    expect([month, String(earnedInMonth)]).toEqual([month, gained?.amount]);
+    sums.earned += earnedInMonth;
   }
   expect(sums.invoiced).toBeGreaterThan(0n);
   const [books] = await world.rows<{ earned: string; invoiced: string }>(`

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '@keyfare/core/time';
 import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable, Logger } from '@nestjs/common';
@@ -15,6 +16,8 @@ import { isLoud, Loop } from './loop.js';
 import { type QueueName, queues } from './queues.js';
 
 const pollingIntervalMs = 10_000;
+/** Before the log is looked at again that another process reads. */
+const takenPauseMs = 50;
 
 /** Of a job of the drafts. */
 interface DraftsData {
@@ -100,11 +103,23 @@ export class Scheduler {
     if (drafts === null && night) await this.#boss.send(queues.reconcile.name, {});
   }
 
+  /**
+   * Books that have read nothing yet, as at a first start, would have nothing to invoice. Where another process is
+   * faster the rest is still to come; entries whose keys are away are not waited for.
+   */
+  async #readLog(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const progress = await this.intake.step();
+      if (progress === 'idle' || progress === 'waiting') return;
+      signal.throwIfAborted();
+      if (progress === 'taken') await pause(takenPauseMs);
+    }
+  }
+
   async #drawUp({ data }: PgBoss.Job<unknown>): Promise<void> {
     const { signal } = this.#stopping;
     try {
-      // Books that have read nothing yet, as at a first start, would have nothing to invoice.
-      while ((await this.intake.step()) === 'more') signal.throwIfAborted();
+      await this.#readLog(signal);
       this.#logger.log(`${await this.drafts.run(signal)} drafts of months that are over`);
       // A chain that is away keeps no draft back: the next night reads the same balance.
       await this.gas.take().catch((error: unknown) => this.#logger.warn(error));
