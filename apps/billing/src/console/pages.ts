@@ -60,10 +60,9 @@ const absent = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Keyf
 <a href="/openapi.json">/openapi.json</a>, and <code>keyfare</code> speaks it from a terminal.</p></html>`;
 
 /**
- * Serves the console below `/console/`: files that were read once, at the start, so that no request reaches the disk;
- * their compressed forms are the build's.
- * Files below `assets/` have their digest in the name and stay for a year; a path that is no file is one of the page's
- * own, and gets the page.
+ * Serves the console below `/console/`: files that were read once, at the start, so that no request reaches the disk,
+ * with their compressed forms, which are the build's. Files below `assets/` have their digest in the name and stay for
+ * a year; a path that is no file is one of the page's own, and gets the page.
  */
 export function serveConsole(app: NestFastifyApplication, from = builtAt): void {
   const pages = existsSync(join(from, 'index.html')) ? readPages(from) : new Map<string, Page>();

@@ -14,6 +14,7 @@ import { renderClosePack } from '../document/close-pack.js';
 import { clock, reportPool } from '../tokens.js';
 import { readClosePack } from './close-pack.js';
 import { csvFormat } from './csv.js';
+import { csvOf } from './files.js';
 import type { Cell } from './table.js';
 
 const counted = z.object({ count: z.string(), amount: z.string() });
@@ -96,10 +97,7 @@ export class MonthReportController {
     const report = await this.reports.read(parseMonth(month));
     if (format !== 'csv' && !(url.split('?', 1)[0] ?? '').endsWith('.csv')) return viewReport(report);
     const rows = report.wallets.flatMap((wallet) => rowsOf(report.month, wallet));
-    return new StreamableFile(stringify(rows, csvFormat(columns)), {
-      type: 'text/csv; charset=utf-8; header=present',
-      disposition: `attachment; filename="keyfare-month-${report.month}.csv"`,
-    });
+    return csvOf(stringify(rows, csvFormat(columns)), `month-${report.month}`);
   }
 
   /** A person answers for the figures whose digest they name. */

@@ -1,8 +1,7 @@
-import type { Readable } from 'node:stream';
 import { identifierText } from '@keyfare/core/text';
 import { type Clock, monthOf, type Period, parseMonth } from '@keyfare/core/time';
 import { Admin, type Page, pageOf, pageQuery } from '@keyfare/gate/operators';
-import { Get, Inject, Query, Req, StreamableFile } from '@nestjs/common';
+import { Get, Inject, Query, Req, type StreamableFile } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -12,6 +11,7 @@ import { ageingRow, ageingTable } from './ageing.js';
 import { callerRow, callersTable } from './callers.js';
 import { csvQuery } from './csv.js';
 import { statementRow, statementTable } from './customer-statement.js';
+import { csvOf } from './files.js';
 import { registerRow, registerTable } from './invoice-register.js';
 import { generalLedgerRow, generalLedgerTable, journalRow, journalTable } from './ledger-lines.js';
 import { planComparisonRow, planComparisonTable } from './plan-comparison.js';
@@ -82,7 +82,7 @@ export class ReportController {
     @Req() request: FastifyRequest,
   ): Promise<z.infer<typeof runView> | StreamableFile> {
     if (!wantsCsv(query, request)) return viewRun(await this.reports.latest(), this.now());
-    return csvFile('reconciliation', await this.reports.latestCsv(query));
+    return csvOf(await this.reports.latestCsv(query), 'reconciliation');
   }
 
   /** Revenue by rail, product and customer. */
@@ -245,7 +245,7 @@ export class ReportController {
     request: FastifyRequest,
   ): Promise<Page<View> | StreamableFile> {
     if (!wantsCsv(query, request)) return this.reports.read(table, { limit: query.limit, cursor: query.cursor });
-    return csvFile(table.name, await this.reports.stream(table, query));
+    return csvOf(await this.reports.stream(table, query), table.name);
   }
 
   #month({ month }: ReportQuery): Period {
@@ -255,11 +255,4 @@ export class ReportController {
 
 function wantsCsv({ format: asked }: Pick<ReportQuery, 'format'>, { url }: FastifyRequest): boolean {
   return asked === 'csv' || (url.split('?', 1)[0] ?? '').endsWith('.csv');
-}
-
-function csvFile(name: string, content: Readable): StreamableFile {
-  return new StreamableFile(content, {
-    type: 'text/csv; charset=utf-8; header=present',
-    disposition: `attachment; filename="keyfare-${name}.csv"`,
-  });
 }

@@ -1,13 +1,14 @@
 import { parseMoney } from '@keyfare/core/money';
 import { type Clock, monthOf, parseMonth } from '@keyfare/core/time';
 import { Admin, type Page, pageOf, pageQuery } from '@keyfare/gate/operators';
-import { Get, Inject, Query, Req, StreamableFile } from '@nestjs/common';
+import { Get, Inject, Query, Req, type StreamableFile } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { clock } from '../tokens.js';
 import { csvQuery } from './csv.js';
 import { dustRow, dustTable } from './dust.js';
+import { csvOf } from './files.js';
 import { gasRow, gasTable } from './gas.js';
 import { ReportService } from './report.service.js';
 import { sweepRow, sweepsTable } from './sweeps.js';
@@ -81,9 +82,6 @@ export class TreasuryReportController {
   ): Promise<Page<View> | StreamableFile> {
     const isCsv = asked.format === 'csv' || (url.split('?', 1)[0] ?? '').endsWith('.csv');
     if (!isCsv) return this.reports.read(table, { limit: asked.limit, cursor: asked.cursor });
-    return new StreamableFile(await this.reports.stream(table, asked), {
-      type: 'text/csv; charset=utf-8; header=present',
-      disposition: `attachment; filename="keyfare-${table.name}.csv"`,
-    });
+    return csvOf(await this.reports.stream(table, asked), table.name);
   }
 }
