@@ -258,11 +258,18 @@ describe('the flows of a payment', () => {
     });
     const mined = async (): Promise<unknown> => callRpc(rpcUrl, 'eth_getTransactionReceipt', [hash]);
     expect(await settled(async () => (await mined()) !== null, true)).toBe(true);
+    // However long the claim takes to be given up: after the refusal nothing is claimed, so none says it was used.
+    await rows(
+      ground.database.url,
+      `create function public.slowly() returns trigger language plpgsql as $$ begin perform pg_sleep(0.3); return old; end $$;
+      create trigger slowly before delete on keyfare.payment for each row execute function public.slowly()`,
+    );
     for (const path of ['/ping', '/upfront', '/deferred']) {
       const answer = await call(gate, path, { headers: v2 });
       expect([answer.status, answer.body['code']]).toEqual([402, 'payment/refused-by-token']);
       expect(answer.body['detail']).toMatch(/blacklisted/);
     }
+    await rows(ground.database.url, 'drop trigger slowly on keyfare.payment');
     expect(FlowsController.runs).toBe(0);
   });
 

@@ -82,11 +82,11 @@ export class Claims {
   }
 
   /**
-   * Gives the claim up; the authorization may be presented again. Tried until the database has done it or the process
-   * ends: then a peer's sweep does it. Never rejects.
+   * Gives the claim up; the authorization may be presented again. Resolves when that is done, or when the database
+   * cannot do it now: then it is tried until it has or the process ends, and a peer's sweep does it. Never rejects.
    */
   async release(exchangeId: string): Promise<void> {
-    await this.#releases.release(exchangeId);
+    await this.#releases.releaseOrGoOn(exchangeId);
   }
 
   async find(hold: Pick<PaymentHold, 'network' | 'asset' | 'payer' | 'nonce'>): Promise<PaymentRow | undefined> {

@@ -189,9 +189,12 @@ export class PaymentService {
     return go(hold);
   }
 
-  /** Gives a hold up: the payment was not used and may be presented again. */
-  void(hold: PaymentHold): void {
-    void this.#claims.release(hold.exchangeId);
+  /**
+   * Gives a hold up: the payment was not used and may be presented again. Resolves when that is so, or when the
+   * database cannot do it now, and then it is tried until it has or the process ends. Never rejects.
+   */
+  async void({ exchangeId }: Pick<PaymentHold, 'exchangeId'>): Promise<void> {
+    await this.#claims.release(exchangeId);
   }
 
   /**
@@ -295,7 +298,7 @@ export class PaymentService {
   async #claim(payer: PayerPrincipal, hold: PaymentHold, request: PaidRequest): Promise<PaymentHold | KnownPayment> {
     for (let attempt = 0; ; attempt += 1) {
       const claim = await this.#claims.claim(hold).catch((error: unknown) => {
-        this.void(hold);
+        void this.void(hold);
         throw asProblem(error);
       });
       if (claim.won) return this.#verify(hold, claim, request.terms);
@@ -342,7 +345,8 @@ export class PaymentService {
     try {
       return await this.#examine(hold, open, terms);
     } catch (error) {
-      this.void(hold);
+      // Before the caller hears of it: who presents the payment elsewhere at once must not be told that it was used.
+      await this.void(hold);
       throw error;
     }
   }
@@ -376,12 +380,12 @@ export class PaymentService {
     const submission = { movement: hold, call, waitingUntil, alone: hold.isProvenByCode };
     const submitted = await this.settlements.submit(submission).catch((error: unknown) => {
       // Where it was stored all the same, the release leaves it alone, and a sweep follows it.
-      this.void(hold);
+      void this.void(hold);
       throw error instanceof DatabaseUnavailable && error.inDoubt ? outcomeUnknown(error) : toProblem(error);
     });
     if (submitted === 'taken') throw outcomeUnknown();
     if (submitted === 'expired') {
-      this.void(hold);
+      await this.void(hold);
       const detail = 'The authorization ran out while the call was being served.';
       throw hold.offers.length === 0
         ? new Problem('payment/expired', detail)
