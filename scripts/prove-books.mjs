@@ -352,7 +352,8 @@ async function proveInvoices(books, { charges, figures, said }) {
     const own = [...byId.values()].filter(
       ({ entry }) =>
         entry.usage_account === invoice.account &&
-        entry.usage_period_start.getTime() === invoice.period_start.getTime() &&
+        entry.usage_occurred_at >= invoice.period_start &&
+        entry.usage_occurred_at < invoice.period_end &&
         BigInt(entry.place) <= BigInt(invoice.up_to_place) &&
         !taken.has(entry.id) &&
         !(invoice.missed ?? []).includes(entry.id),

@@ -16,12 +16,14 @@ import { MonthEventEntity } from './close/month-event.entity.js';
 import { MonthSignOffEntity } from './close/month-sign-off.entity.js';
 import { CustomerSessionEntity } from './console/customer-session.entity.js';
 import { LetCustomersIn1799000000990 } from './console/customer-session.migration.js';
+import { BillingCycleEntity } from './customer/billing-cycle.entity.js';
 import { ContractEntity } from './customer/contract.entity.js';
 import { ContractCommitEntity, ContractPriceEntity } from './customer/contract-terms.entity.js';
 import { PriceContracts1799000000964 } from './customer/contract-terms.migration.js';
 import { NameCountries1799000000963 } from './customer/country.migration.js';
 import { CustomerEntity } from './customer/customer.entity.js';
 import { CreateCustomer1799000000500 } from './customer/customer.migration.js';
+import { PeriodsOfContracts1799000001000 } from './customer/periods.migration.js';
 import { SellerEntity } from './customer/seller.entity.js';
 import { TaxRateEntity } from './customer/tax-rate.entity.js';
 import { EntryEntity } from './intake/entry.entity.js';
@@ -140,6 +142,7 @@ const entities = [
   SellerEntity,
   CustomerEntity,
   ContractEntity,
+  BillingCycleEntity,
   ContractPriceEntity,
   ContractCommitEntity,
   TaxRateEntity,
@@ -213,6 +216,7 @@ const migrations = [
   KeepGas1799000000988,
   FindRarities1799000000989,
   LetCustomersIn1799000000990,
+  PeriodsOfContracts1799000001000,
 ];
 
 const jobsLock = 0x6b66_6a62;

@@ -42,8 +42,8 @@ const keptBalances = [
   `insert into billing.charge_day
     select period_start, rail, sku, coalesce(account, payer), coalesce(account, ''), asset,
       (occurred_at at time zone 'UTC')::date, coalesce(unit_price, 0), count(*), sum(units), sum(included), sum(overage),
-      sum(amount)
-    from billing.charge group by 1, 2, 3, 4, 5, 6, 7, 8`,
+      sum(amount), coalesce(billed_in, period_start)
+    from billing.charge group by 1, 2, 3, 4, 5, 6, 7, 8, coalesce(billed_in, period_start)`,
 ];
 
 export async function openMarket(): Promise<Market> {

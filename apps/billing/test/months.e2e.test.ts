@@ -243,7 +243,7 @@ describe('the close pack of a month', () => {
     for (const said of [
       `Close of ${first} OPEN: THE FIGURES MAY CHANGE`,
       'Locked no Signed off by nobody',
-      'invoices NO 1 Invoices of the month that are drafts',
+      'invoices NO 1 Invoices of periods that end with or in the month that are drafts',
       'Locked and reopened None.',
     ]) {
       expect(before.text).toContain(said);

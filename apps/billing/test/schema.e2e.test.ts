@@ -8,7 +8,7 @@ import { migrateBilling, ownerDataSource, pendingBillingMigrations } from '../sr
 import { billingRole, feedReaderRole } from '../src/schema.js';
 import { openWorld, type World } from './world.js';
 
-const migrationCount = 42;
+const migrationCount = 43;
 const uuid = '00000000-0000-8000-8000-000000000001';
 let world: World;
 const pools: SqlPool[] = [];

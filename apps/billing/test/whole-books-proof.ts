@@ -2,6 +2,7 @@ import { expect } from '@keyfare/jest-preset/globals';
 import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
 import { type Proof, proveBooks } from './prove-books.js';
 import {
+  agreePeriods,
   copyMasterData,
   type Deed,
   doBusiness,
@@ -30,6 +31,7 @@ export interface Books {
 
 export async function makeBooks(played: Played, crashes: number): Promise<Books> {
   const world = await played.world();
+  await agreePeriods(world, played.manifest);
   const met = await readByCrashingProcesses(world, played, crashes);
   const reader = openBooks(world);
   await reorganizeUnderway(played, reader);
@@ -45,6 +47,7 @@ export async function makeBooks(played: Played, crashes: number): Promise<Books>
 export async function makeAgain(played: Played, { office: first, deeds }: Books): Promise<Office> {
   const world = await played.world();
   world.clock.set(played.clock().toISOString());
+  await agreePeriods(world, played.manifest);
   const reader = openBooks(world);
   await reader.readAll();
   await reader.chainJob.catchUp(60_000);

@@ -38,6 +38,16 @@ describe('books that two processes wrote, which were killed at some statements',
     await expectExplainedOnce(books.office.world);
   });
 
+  it('have final invoices of periods within months and of other zones, with calls on each', async () => {
+    const zones = await books.office.world.rows<{ zone: string }>(
+      `select distinct time_zone as zone from billing.invoice where number is not null and receipts > 0
+        and (time_zone <> 'UTC' or period_end <> period_start + interval '1 month') order by 1`,
+    );
+    expect(zones.map(({ zone }) => zone)).toEqual(
+      expect.arrayContaining(['America/Los_Angeles', 'Europe/Berlin', 'UTC']),
+    );
+  });
+
   it('say what stands between what was earned and what was invoiced, to the micro-dollar', async () => {
     await expectTimingExplained(books.office, played);
   });

@@ -9,6 +9,7 @@ import { fundEth, mintUsdc, transferUsdc } from '@keyfare/devstack/usdc';
 import { type FixedClock, fixedClock } from '@keyfare/fixtures/clock';
 import { migrateGate } from '@keyfare/gate/database';
 import { chainBegin, type HistoryOptions, type Manifest, makeHistory, randomOf } from '@keyfare/seed/history';
+import { keepCycles } from '../src/customer/billing-cycles.js';
 import { migrateBilling } from '../src/database.js';
 import { ChainJob } from '../src/pipeline/chain.job.js';
 import { DraftsJob } from '../src/pipeline/drafts.job.js';
@@ -305,7 +306,39 @@ async function live(
   }
 }
 
-/** A seller, and a customer and a contract for each account. Answers the bank account, and who pays in USDC. */
+type Agreed = Readonly<Record<'startsAt', string>> &
+  Partial<Readonly<Record<'endsAt' | 'periodAnchor' | 'timeZone', string>>>;
+
+/** The contracts of an account: of months in UTC, from a day within one on in Berlin, or of months in Los Angeles. */
+function contractsOf({ from }: Manifest, nth: number): readonly Agreed[] {
+  const within = new Date(Date.parse(from) + 10.3 * 86_400_000).toISOString();
+  switch (nth % 3) {
+    case 1:
+      return [
+        { startsAt: within, periodAnchor: 'anniversary', timeZone: 'Europe/Berlin' },
+        { startsAt: from, endsAt: within },
+      ];
+    case 2:
+      return [{ startsAt: from, periodAnchor: 'calendar', timeZone: 'America/Los_Angeles' }];
+    default:
+      return [{ startsAt: from }];
+  }
+}
+
+/** What the periods of accounts follow from, which must be known before their calls are read. */
+export async function agreePeriods(world: World, manifest: Manifest): Promise<void> {
+  await world.sql.transaction(async (tx) => {
+    for (const [nth, { id: account }] of manifest.accounts.entries()) {
+      for (const { startsAt, periodAnchor, timeZone } of contractsOf(manifest, nth)) {
+        if (periodAnchor === undefined || timeZone === undefined) continue;
+        const anchor = periodAnchor === 'anniversary' ? periodAnchor : 'calendar';
+        await keepCycles(tx, { id: null, account, startsAt: new Date(startsAt), periodAnchor: anchor, timeZone });
+      }
+    }
+  });
+}
+
+/** A seller, and a customer and contracts for each account. Answers the bank account, and who pays in USDC. */
 async function agree(
   { service, token }: Office,
   manifest: Manifest,
@@ -329,7 +362,9 @@ async function agree(
       paymentDays: 14,
     };
     const customerId = await make('/customers', { ...customer, ...(nth % 2 === 0 && { taxCode: 'DE' }) });
-    await make('/contracts', { account, customerId, sellerId, startsAt: validFrom });
+    for (const contract of contractsOf(manifest, nth)) {
+      await make('/contracts', { account, customerId, sellerId, ...contract });
+    }
     if (nth === 0) payer = { account, customer: customerId };
   }
   const mapping = {

@@ -72,7 +72,9 @@ export async function lookAt(
         (select count(*)::int from billing.break
           where status = 'open' and coalesce(happened_at, $1) < $2
             and case when amount is null then class <> all ($5::text[]) else amount > $4::numeric end) as breaks,
-        (select count(*)::int from billing.invoice where period_start = $1 and state = 'draft' and total > 0) as drafts,
+        -- Of periods that were over in the month, or are with it.
+        (select count(*)::int from billing.invoice
+          where period_end > $1 and period_end <= $2 and state = 'draft' and total > 0) as drafts,
         (select count(*)::int from billing.accounting_month a
           join billing.entry e on (e.ingested_at > a.locked_at
               or exists (select 1 from billing.readmission r where r.place = e.place and r.at > a.locked_at))
@@ -99,7 +101,11 @@ function itemsOf(row: Looked): readonly ChecklistItem[] {
     none('matches', row.provisional, 'Matches with a transfer of the month, or of one before, that are not final.'),
     yes('reconciled', row.reconciled, 'The last reconciliation compared log and chain past the end of the month.'),
     none('breaks', row.breaks, 'Open breaks over the limit of the close.'),
-    none('invoices', row.drafts, 'Invoices of the month that are drafts, with something to pay.'),
+    none(
+      'invoices',
+      row.drafts,
+      'Invoices of periods that end with or in the month that are drafts, with something to pay.',
+    ),
     // They stand in a later month, by the rule of dates.
     { name: 'late-entries', ok: true, count: row.late, detail: 'Entries of the month that came after it was locked.' },
   ];

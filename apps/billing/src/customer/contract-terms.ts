@@ -3,6 +3,7 @@ import { Problem } from '@keyfare/core/problem';
 import { type Clock, monthOf } from '@keyfare/core/time';
 import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
+import { readPeriod } from '../billing-periods.js';
 import { clock } from '../tokens.js';
 import { awaitBooks, awaitIntake } from '../turns.js';
 import { MasterData } from './master-data.js';
@@ -17,7 +18,7 @@ export interface ContractPrice {
   readonly madeAt: Date;
 }
 
-/** What a month comes to at least, in micro-dollars. */
+/** What a period comes to at least, in micro-dollars. */
 export interface ContractCommit {
   readonly id: string;
   readonly amount: bigint;
@@ -92,33 +93,36 @@ export class ContractTerms {
   }
 
   /**
-   * What each month comes to at least, from a month on, within the caller's transaction. 404 `contract/not-found`; 400
-   * `request/invalid` for a time that starts no month; 409 `contract/conflict` for a month in which the contract does
-   * not hold, from which on invoices are final already, or of which there is a commit.
+   * What each period of the invoices comes to at least, from one on, within the caller's transaction. 404
+   * `contract/not-found`; 400 `request/invalid` for a time that starts no period; 409 `contract/conflict` for a period
+   * in which the contract does not hold, from which on invoices are final already, or of which there is a commit.
    */
   async addCommit(
     tx: Sql,
     contract: string,
     { amount, validFrom, by }: Pick<ContractCommit, 'amount' | 'validFrom'> & { readonly by: string },
   ): Promise<ContractCommit> {
-    if (monthOf(validFrom).start.getTime() !== validFrom.getTime()) {
-      throw new Problem('request/invalid', 'A commit begins with a month, in UTC.');
-    }
     await awaitBooks(tx);
-    const found = await this.#hold(tx, contract, { from: validFrom, until: monthOf(validFrom).end });
+    const { account } = (await this.data.find('contract', contract, tx)) as never as Contract;
+    const { start, end } = await readPeriod(tx, account, validFrom);
+    if (start.getTime() !== validFrom.getTime()) {
+      const detail = `A commit begins with a period of the invoices: that of this time began at ${start.toISOString()}.`;
+      throw new Problem('request/invalid', detail);
+    }
+    const found = await this.#hold(tx, contract, { from: validFrom, until: end });
     const finals = await tx.query({
       text: `select 1 from billing.invoice
         where account = $1 and period_start >= $2 and state not in ('draft', 'void') limit 1`,
       values: [found.account, validFrom],
     });
-    if (finals.length > 0) throw new Problem('contract/conflict', 'Invoices from this month on are final already.');
+    if (finals.length > 0) throw new Problem('contract/conflict', 'Invoices from this period on are final already.');
     const id = randomUUID();
     const added = await tx.query({
       text: `insert into billing.contract_commit (id, contract_id, amount, valid_from, made_by, made_at)
         values ($1, $2, $3, $4, $5, $6) on conflict (contract_id, valid_from) do nothing returning id`,
       values: [id, found.id, amount.toString(), validFrom, by, this.now()],
     });
-    if (added.length === 0) throw new Problem('contract/conflict', 'There is a commit from this month on.');
+    if (added.length === 0) throw new Problem('contract/conflict', 'There is a commit from this period on.');
     return { id, amount, validFrom, madeBy: by, madeAt: this.now() };
   }
 

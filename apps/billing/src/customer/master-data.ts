@@ -19,7 +19,7 @@ const tables = {
     'paymentDays',
     'taxCode',
   ],
-  contract: ['customerId', 'sellerId', 'account', 'startsAt', 'endsAt'],
+  contract: ['customerId', 'sellerId', 'account', 'startsAt', 'endsAt', 'periodAnchor', 'timeZone'],
   tax_rate: ['code', 'validFrom', 'basisPoints', 'reverseCharge', 'reason'],
 } as const;
 
@@ -42,7 +42,7 @@ const uniqueViolation = '23505';
 export class MasterData {
   constructor(
     private readonly sql: SqlPool,
-    @Inject(clock) private readonly now: Clock,
+    @Inject(clock) readonly now: Clock,
   ) {}
 
   /** In the order in which they were made; one more than `limit`, where there are so many. */

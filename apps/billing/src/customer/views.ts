@@ -1,6 +1,8 @@
 import { identifierText, nameText, noteText } from '@keyfare/core/text';
+import { isTimeZone } from '@keyfare/core/time';
 import { z } from 'zod';
 import { isCountry } from '../country.js';
+import { periodAnchors } from './billing-cycle.entity.js';
 import type { MasterRow } from './master-data.js';
 
 const id = { id: z.string() };
@@ -43,6 +45,13 @@ const contract = {
   account: identifierText,
   startsAt: time,
   endsAt: time.nullable(),
+  /**
+   * `calendar`: each period of its invoices begins on the first of a month. `anniversary`: on the day of the month on
+   * which the contract starts, or on the last of a month without it. Fixed when the contract starts.
+   */
+  periodAnchor: z.enum(periodAnchors),
+  /** Whose midnight a period begins at: a name of the time zone database. Fixed when the contract starts. */
+  timeZone: z.string().max(64).refine(isTimeZone, { error: 'must be a time zone, such as Europe/Berlin' }),
 };
 const taxRate = {
   code: taxCode,
@@ -77,7 +86,12 @@ export const requests = {
     })
     .meta({ id: 'CustomerRequest' }),
   contract: z
-    .strictObject({ ...contract, endsAt: contract.endsAt.default(null) })
+    .strictObject({
+      ...contract,
+      endsAt: contract.endsAt.default(null),
+      periodAnchor: contract.periodAnchor.default('calendar'),
+      timeZone: contract.timeZone.default('UTC'),
+    })
     .refine(({ startsAt, endsAt }) => endsAt === null || startsAt < endsAt, { error: 'must end after it starts' })
     .meta({ id: 'ContractRequest' }),
   taxRate: z
@@ -91,8 +105,12 @@ export const requests = {
 export const changes = {
   seller: z.strictObject(seller).partial().refine(some, nothing).meta({ id: 'SellerChange' }),
   customer: z.strictObject(customer).partial().refine(some, nothing).meta({ id: 'CustomerChange' }),
-  /** When it ends; all else was agreed when it started. */
-  contract: z.strictObject({ endsAt: time.nullable() }).meta({ id: 'ContractChange' }),
+  /** When it ends, and its periods until it starts; all else was agreed when it started. */
+  contract: z
+    .strictObject({ endsAt: contract.endsAt, periodAnchor: contract.periodAnchor, timeZone: contract.timeZone })
+    .partial()
+    .refine(some, nothing)
+    .meta({ id: 'ContractChange' }),
 } as const;
 
 /** The row as it is answered: times as text. */

@@ -1,10 +1,13 @@
 import { formatAtomic } from './decimal.js';
 
-/** What one account used of one product on one day at one price, or another line of its invoice of the month. */
+/** What one account used of one product on one day at one price, or another line of its invoice. */
 export interface FocusRow {
   readonly account: string;
   readonly account_name: string;
   readonly kind: 'included' | 'overage' | 'plan' | 'commit' | 'adjustment' | 'prepaid';
+  /** Of the invoice's period. */
+  readonly period_start: Date;
+  readonly period_end: Date;
   readonly starts: Date;
   readonly ends: Date;
   /** Empty on what is of no product: adjustments, and what was paid before. */
@@ -55,7 +58,6 @@ export type FocusView = Readonly<Record<(typeof focusColumns)[number], string | 
 
 interface FocusContext {
   readonly provider: string;
-  readonly period: { readonly start: Date; readonly end: Date };
 }
 
 interface Nature {
@@ -85,7 +87,7 @@ function natureOf({ kind, amount }: FocusRow): Nature {
  * equal. Units that the plan includes cost nothing; the plan's price, and what is missing to a minimum commit, are
  * purchases of their own. What was paid before is taken off as a credit, so that the rows add up to the invoice.
  */
-export function focusView(row: FocusRow, { provider, period }: FocusContext): FocusView {
+export function focusView(row: FocusRow, { provider }: FocusContext): FocusView {
   const cost = formatAtomic(BigInt(row.amount), 6);
   const { category, frequency, unit } = natureOf(row);
   const isUsage = category === 'Usage';
@@ -96,8 +98,8 @@ export function focusView(row: FocusRow, { provider, period }: FocusContext): Fo
     BillingAccountId: row.account,
     BillingAccountName: row.account_name,
     BillingCurrency: 'USD',
-    BillingPeriodEnd: instant(period.end),
-    BillingPeriodStart: instant(period.start),
+    BillingPeriodEnd: instant(row.period_end),
+    BillingPeriodStart: instant(row.period_start),
     ChargeCategory: category,
     ChargeClass: null,
     ChargeDescription: row.description,

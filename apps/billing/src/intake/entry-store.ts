@@ -146,7 +146,8 @@ export class EntryStore {
           after_invoice)
         select place, id, $2, $3, $4, $5, fault, fault_detail, (
             select i.id from billing.invoice i
-            where e.usage_rail = 'key' and i.account = e.usage_account and i.period_start = e.usage_period_start
+            where e.usage_rail = 'key' and i.account = e.usage_account
+              and i.period_start <= e.usage_occurred_at and i.period_end > e.usage_occurred_at
               and i.state not in ('draft', 'void'))
         from billing.entry e where place = $1`,
       values: [row.place, after.toString(), this.now(), by, reason],

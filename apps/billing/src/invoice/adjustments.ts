@@ -3,6 +3,7 @@ import { Problem } from '@keyfare/core/problem';
 import type { Clock } from '@keyfare/core/time';
 import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
+import { nameOfPeriod } from '../billing-periods.js';
 import { clock } from '../tokens.js';
 
 /** `waiting`: for an approval. `open`: nothing, or not all of it, is on a final invoice. */
@@ -14,6 +15,8 @@ export interface Adjustment {
   readonly id: string;
   readonly account: string;
   readonly periodStart: Date;
+  /** In which the period begins, or its first day where that is not the first of a month. */
+  readonly month: string;
   readonly amount: bigint;
   /** What of it is on final invoices. */
   readonly invoiced: bigint;
@@ -35,7 +38,7 @@ type Row = Omit<Adjustment, 'amount' | 'invoiced'> & { readonly amount: string; 
 
 const adjustments = `
   select * from (
-    select a.id, a.account, a.period_start as "periodStart", a.amount::text as amount, a.prepaid,
+    select a.id, a.account, a.period_start as "periodStart", ${nameOfPeriod('a.account', 'a.period_start')} as month, a.amount::text as amount, a.prepaid,
       coalesce(t.amount, 0)::text as invoiced, a.description, a.why, a.made_by_id as "madeById", a.made_by as "madeBy",
       a.made_at as "madeAt", a.approved_by as "approvedBy", a.approved_at as "approvedAt",
       a.withdrawn_by as "withdrawnBy", a.withdrawn_at as "withdrawnAt", coalesce(t.invoices, '{}') as invoices,

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '@keyfare/core/encoding';
 import { allocate, formatMoney, money, toCents } from '@keyfare/core/money';
-import type { Period } from '@keyfare/core/time';
+import { dateIn, isStartOfDay } from '@keyfare/core/time';
+import type { BillingPeriod } from '../billing-periods.js';
 
 /** Terms of an account, as far as an invoice needs them; prices in micro-dollars. */
 export interface InvoicedTerms {
@@ -20,11 +21,11 @@ export interface InvoicedCalls {
   readonly unitPrice: bigint;
   readonly included: bigint;
   readonly overage: bigint;
-  /** `2026-10`, of calls of that month which were read after its invoice was final. */
+  /** `2026-10`, or the first day, of calls of that period which were read after its invoice was final. */
   readonly lateFrom?: string | undefined;
 }
 
-/** What a whole month comes to at least, in micro-dollars, and for which part of this one the contract holds. */
+/** What a whole period comes to at least, in micro-dollars, and for which part of this one the contract holds. */
 export interface InvoicedCommit {
   readonly amount: bigint;
   readonly since: Date;
@@ -44,7 +45,7 @@ export interface InvoicedAdjustment {
 
 export interface DraftInput {
   readonly account: string;
-  readonly period: Period;
+  readonly period: BillingPeriod;
   /** All of the account, in the order in which they apply. */
   readonly terms: readonly InvoicedTerms[];
   readonly calls: readonly InvoicedCalls[];
@@ -64,10 +65,10 @@ export interface InvoiceLine {
   readonly description: string;
   readonly sku: string | null;
   readonly quantity: bigint;
-  /** Micro-dollars; of a plan, the price of a whole month. */
+  /** Micro-dollars; of a plan, the price of a whole period. */
   readonly unitPrice: bigint;
   /**
-   * Micro-dollars: quantity times unit price, and of a plan its part of the month. What takes from the invoice has a
+   * Micro-dollars: quantity times unit price, and of a plan its part of the period. What takes from the invoice has a
    * quantity of -1.
    */
   readonly amount: bigint;
@@ -77,25 +78,24 @@ export interface InvoiceLine {
 export interface InvoiceDraft {
   readonly account: string;
   readonly accountName: string;
-  readonly period: Period;
+  readonly period: BillingPeriod;
   readonly lines: readonly InvoiceLine[];
   readonly total: bigint;
   readonly payableCents: bigint;
   readonly receipts: bigint;
   readonly firstEntry: string | null;
   readonly lastEntry: string | null;
-  /** How many of the account's terms began before the month ended. */
+  /** How many of the account's terms began before the period ended. */
   readonly terms: bigint;
   readonly digest: Buffer;
 }
 
 /**
  * Draws up an invoice: the units that the plan includes at nothing by product, the units beyond it by product and
- * price, the plan's monthly price for its part of the month, what a commit comes to beyond all that, and
- * adjustments, which never take it below nothing; and what is drawn on what was paid ahead. Depends on its input
- * alone. Null when no terms of the
- * account apply to the month and no call was made in it; a call from just before the first terms, by a clock that was
- * behind, is invoiced without a plan.
+ * price, the plan's monthly price for its part of the period, what a commit comes to beyond all that, and adjustments,
+ * which never take it below nothing; and what is drawn on what was paid ahead. Depends on its input alone. Null when no
+ * terms of the account apply to the period and no call was made in it; a call from just before the first terms, by a
+ * clock that was behind, is invoiced without a plan.
  */
 export function draftInvoice(input: DraftInput): InvoiceDraft | null {
   const { account, period, receipts, firstEntry, lastEntry, adjustments, commit } = input;
@@ -114,12 +114,12 @@ export function draftInvoice(input: DraftInput): InvoiceDraft | null {
   return { ...content, digest: digestOf(content) };
 }
 
-/** Whether there is nothing to invoice: no call was made, and no plan of the month has a price. */
+/** Whether there is nothing to invoice: no call was made, and no plan of the period has a price. */
 export function isIdle({ receipts, lines }: Pick<InvoiceDraft, 'receipts' | 'lines'>): boolean {
   return receipts === 0n && lines.every(({ unitPrice, amount }) => unitPrice === 0n && amount === 0n);
 }
 
-/** The fee of a plan for a part of a month, on a line of the invoice. */
+/** The fee of a plan for a part of a period, on a line of the invoice. */
 export interface PlanFee {
   readonly line: number;
   readonly slug: string;
@@ -157,19 +157,19 @@ function servedLines({ calls, period, commit }: DraftInput, spans: readonly Span
   return commit === null ? lines : [...lines, ...commitLines(commit, period, lines)];
 }
 
-/** What is missing from the usage and the fees to the commit, of a part of the month to that part of it. */
+/** What is missing from the usage and the fees to the commit, of a part of the period to that part of it. */
 function commitLines(
   { amount: whole, since, until }: InvoicedCommit,
-  { start, end }: Period,
+  period: BillingPeriod,
   lines: readonly InvoiceLine[],
 ): readonly InvoiceLine[] {
   const heldMs = BigInt(until.getTime() - since.getTime());
-  const monthMs = BigInt(end.getTime() - start.getTime());
-  const least = allocate(money('USD', whole), [heldMs, monthMs - heldMs])[0]?.atomic ?? 0n;
+  const wholeMs = BigInt(period.whole.end.getTime() - period.whole.start.getTime());
+  const least = allocate(money('USD', whole), [heldMs, wholeMs - heldMs])[0]?.atomic ?? 0n;
   const used = lines.reduce((sum, { amount }) => sum + amount, 0n);
   const amount = least - used;
   if (amount <= 0n) return [];
-  const part = heldMs === monthMs ? '' : `, ${partOf(since.getTime(), until.getTime(), { start, end })}`;
+  const part = heldMs === wholeMs ? '' : `, ${partOf(since.getTime(), until.getTime(), period)}`;
   const description = `Minimum of ${dollars(least)} USD, of which ${dollars(used)} was used${part}`;
   return [{ kind: 'commit', description, sku: null, quantity: 1n, unitPrice: amount, amount }];
 }
@@ -229,11 +229,11 @@ interface Span {
 }
 
 /**
- * Which terms hold for which part of the month. An account that was opened in its course has none before that, and none
- * after the end of its contract. Terms without an end are taken to hold to the month's, so that the draft of a running
- * month does not change with the clock.
+ * Which terms hold for which part of the period. An account that was opened in its course has none before that, and
+ * none after the end of its contract. Terms without an end are taken to hold to the period's, so that the draft of a
+ * running one does not change with the clock.
  */
-function planSpans(terms: readonly InvoicedTerms[], { start, end }: Period): readonly Span[] {
+function planSpans(terms: readonly InvoicedTerms[], { start, end }: BillingPeriod): readonly Span[] {
   const applicable = terms.filter(({ effectiveAt }) => effectiveAt < end);
   const before = applicable.findLastIndex(({ effectiveAt }) => effectiveAt <= start);
   const held = applicable.slice(Math.max(before, 0));
@@ -249,7 +249,7 @@ function planSpans(terms: readonly InvoicedTerms[], { start, end }: Period): rea
   return spans.filter(({ fromMs, toMs }) => fromMs < toMs);
 }
 
-/** The month's own calls, and then those of each earlier month that were read too late for its invoice. */
+/** The period's own calls, and then those of each earlier one that were read too late for its invoice. */
 function usageLines(calls: readonly InvoicedCalls[]): readonly InvoiceLine[] {
   const months = [...new Set(calls.flatMap(({ lateFrom }) => (lateFrom === undefined ? [] : [lateFrom])))].toSorted();
   const linesOf = (month: string | undefined): readonly InvoiceLine[] => {
@@ -296,12 +296,12 @@ function overageLines(calls: readonly InvoicedCalls[]): readonly InvoiceLine[] {
 }
 
 /**
- * The price of each plan for its part of the month. Each price is allocated over the whole month, the time without a
- * plan included: so the parts of one price never come to more than that price, and to exactly it when the month is
- * full.
+ * The price of each plan for its part of the period. Each price is allocated over the whole period, the time without a
+ * plan, and what is cut off, included: so the parts of one price never come to more than that price, and to exactly it
+ * when the period is full.
  */
-function planLines(spans: readonly Span[], period: Period): readonly InvoiceLine[] {
-  const [startMs, endMs] = [period.start.getTime(), period.end.getTime()];
+function planLines(spans: readonly Span[], period: BillingPeriod): readonly InvoiceLine[] {
+  const [startMs, endMs] = [period.whole.start.getTime(), period.whole.end.getTime()];
   const heldMs = spans.map(({ fromMs, toMs }) => toMs - fromMs);
   const idleMs = endMs - startMs - heldMs.reduce((sum, ms) => sum + ms, 0);
   const lengths = [idleMs, ...heldMs].map(BigInt);
@@ -316,16 +316,17 @@ function planLines(spans: readonly Span[], period: Period): readonly InvoiceLine
 
 const dayMs = 86_400_000;
 
-/** `12 of 30 days, 2026-11-01 to 2026-11-12`; a part that begins or ends within a day is told by its times. */
-function partOf(fromMs: number, toMs: number, { start, end }: Period): string {
-  if ((fromMs - start.getTime()) % dayMs !== 0 || (end.getTime() - toMs) % dayMs !== 0)
-    return `${new Date(fromMs).toISOString()} to ${new Date(toMs).toISOString()}`;
-  const days = `${(toMs - fromMs) / dayMs} of ${(end.getTime() - start.getTime()) / dayMs} days`;
-  return `${days}, ${dateOf(fromMs)} to ${dateOf(toMs - 1)}`;
-}
-
-function dateOf(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 10);
+/**
+ * `12 of 30 days, 2026-11-01 to 2026-11-12`, by the days of the zone; a part that begins or ends within a day is told
+ * by its times.
+ */
+function partOf(fromMs: number, toMs: number, { whole, timeZone }: BillingPeriod): string {
+  const [from, to] = [new Date(fromMs), new Date(toMs)];
+  if (!isStartOfDay(timeZone, from) || !isStartOfDay(timeZone, to))
+    return `${from.toISOString()} to ${to.toISOString()}`;
+  const dayOf = (at: Date): number => Date.parse(dateIn(timeZone, at)) / dayMs;
+  const days = `${dayOf(to) - dayOf(from)} of ${dayOf(whole.end) - dayOf(whole.start)} days`;
+  return `${days}, ${dateIn(timeZone, from)} to ${dateIn(timeZone, new Date(toMs - 1))}`;
 }
 
 function compare<T extends string | bigint>(a: T, b: T): number {
@@ -339,6 +340,7 @@ function digestOf(content: Omit<InvoiceDraft, 'digest'>): Buffer {
     ...rest,
     periodStart: period.start.toISOString(),
     periodEnd: period.end.toISOString(),
+    ...(period.timeZone !== 'UTC' && { timeZone: period.timeZone }),
     lines: lines.map(({ kind, description, sku, quantity, unitPrice, amount }) => ({
       kind,
       description,

@@ -1,7 +1,11 @@
 import type { InvoiceEntity } from './invoice.entity.js';
 import type { InvoiceLineEntity } from './invoice-line.entity.js';
 
-export type InvoiceSummary = InvoiceEntity;
+export type InvoiceSummary = InvoiceEntity & {
+  /** Of the period, by its time zone: `YYYY-MM-DD`. */
+  readonly firstDay: string;
+  readonly lastDay: string;
+};
 export type InvoiceLineView = Omit<InvoiceLineEntity, 'invoiceId' | 'line'>;
 
 /** An invoice with its lines. */
@@ -18,6 +22,10 @@ export interface InvoiceRow {
   readonly account_name: string;
   readonly period_start: Date;
   readonly period_end: Date;
+  readonly time_zone: string;
+  /** Read as text, see `invoiceColumns`. */
+  readonly first_day: string;
+  readonly last_day: string;
   readonly total: string;
   readonly payable_cents: string;
   readonly receipts: string;
@@ -54,7 +62,9 @@ export interface InvoiceRow {
 }
 
 // A date has no time zone; the driver would read it as midnight of its own.
-export const invoiceColumns = 'i.*, i.due_on::text as due_on';
+export const invoiceColumns = `i.*, i.due_on::text as due_on,
+  (i.period_start at time zone i.time_zone)::date::text as first_day,
+  ((i.period_end - interval '1 microsecond') at time zone i.time_zone)::date::text as last_day`;
 
 /** A line as JSON made by the database, which keeps numbers exact by writing them as text. */
 export interface LineRow {
@@ -75,6 +85,9 @@ export function invoiceOf(row: InvoiceRow): InvoiceSummary {
     accountName: row.account_name,
     periodStart: row.period_start,
     periodEnd: row.period_end,
+    timeZone: row.time_zone,
+    firstDay: row.first_day,
+    lastDay: row.last_day,
     total: BigInt(row.total),
     payableCents: BigInt(row.payable_cents),
     receipts: BigInt(row.receipts),

@@ -1,5 +1,4 @@
 import { formatMoney, money } from '@keyfare/core/money';
-import { formatMonth } from '@keyfare/core/time';
 import { z } from 'zod';
 import { formatCents } from './cents.js';
 import { invoiceStates } from './invoice.entity.js';
@@ -10,16 +9,22 @@ const summary = z.object({
   id: z.string(),
   number: z.string().nullable(),
   state: z.enum(invoiceStates),
-  /** Which invoice of the account's month it is: those before it are void. */
+  /** Which invoice of the account's period it is: those before it are void. */
   attempt: z.number(),
   account: z.string(),
   accountName: z.string(),
+  /** In which its period begins, by the days of its time zone. */
   month: z.string(),
   periodStart: z.iso.datetime(),
   periodEnd: z.iso.datetime(),
-  /** Whether the month is still running: more may come. */
+  /** Between whose midnights the period is; a name of the time zone database. */
+  timeZone: z.string(),
+  /** Of the period, by its time zone. */
+  firstDay: z.iso.date(),
+  lastDay: z.iso.date(),
+  /** Whether the period is still running: more may come. */
   running: z.boolean(),
-  /** Of a running month, up to when it says what is known. */
+  /** Of a running period, up to when it says what is known. */
   asOf: z.iso.datetime().nullable(),
   currency: z.literal('USD'),
   /** With six decimals, exact. */
@@ -132,9 +137,12 @@ export function viewSummary(invoice: InvoiceSummary, now: Date): z.infer<typeof 
     attempt: invoice.attempt,
     account: invoice.account,
     accountName: invoice.accountName,
-    month: formatMonth({ start: invoice.periodStart, end: invoice.periodEnd }),
+    month: invoice.firstDay.slice(0, 7),
     periodStart: invoice.periodStart.toISOString(),
     periodEnd: invoice.periodEnd.toISOString(),
+    timeZone: invoice.timeZone,
+    firstDay: invoice.firstDay,
+    lastDay: invoice.lastDay,
     running,
     asOf: running ? invoice.updatedAt.toISOString() : null,
     currency: 'USD',

@@ -39,6 +39,10 @@ export class InvoiceEntity {
   @Column(timeColumn)
   periodEnd: Date;
 
+  /** Whose days the period is of. */
+  @Column({ type: 'text', default: 'UTC' })
+  timeZone: string;
+
   /** The sum of the lines, in micro-dollars. */
   @Column(atomicColumn)
   total: bigint;

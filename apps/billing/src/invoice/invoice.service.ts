@@ -1,8 +1,9 @@
 import { Problem } from '@keyfare/core/problem';
-import type { Clock, Period } from '@keyfare/core/time';
+import type { Clock } from '@keyfare/core/time';
 import { awaitTransactionLock } from '@keyfare/db/advisory-lock';
 import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
+import { type BillingPeriod, isOfMonth, readPeriod } from '../billing-periods.js';
 import { deriveId } from '../derive-id.js';
 import { clock, reportPool } from '../tokens.js';
 import { draftInvoice, type InvoiceDraft, isIdle, type PlanFee, planFees, takenAdjustments } from './draft.js';
@@ -22,7 +23,8 @@ import { readMonth } from './read-month.js';
 /** Which invoices, and where the list goes on. */
 export interface InvoiceQuery {
   readonly account?: string | undefined;
-  readonly periodStart?: Date | undefined;
+  /** Of the month that begins here, by the days of each one's zone. */
+  readonly month?: Date | undefined;
   readonly state?: InvoiceState | undefined;
   /** Those alone that are no drafts. */
   readonly isIssued?: boolean | undefined;
@@ -63,28 +65,29 @@ export class InvoiceService {
   ) {}
 
   /**
-   * Draws up the draft of an account's month, or draws it up again; the same charges give the same draft. 404
-   * `account/not-found` for an account of which no terms are known, 404 `invoice/not-found` for a month in which none
-   * of its terms hold or that is idle, 400 `request/invalid` for a month that has not begun.
+   * Draws up the draft of the period of an account that `at` lies in, or draws it up again; the same charges give the
+   * same draft. 404 `account/not-found` for an account of which no terms are known, 404 `invoice/not-found` for a
+   * period in which none of its terms hold or that is idle, 400 `request/invalid` for one that has not begun.
    */
-  async draft(account: string, period: Period): Promise<Invoice> {
-    return this.reportSql.transaction(async (tx) => (await this.drawUp(tx, account, period)).after);
+  async draft(account: string, at: Date): Promise<Invoice> {
+    return this.reportSql.transaction(async (tx) => (await this.drawUp(tx, account, at)).after);
   }
 
   /** As `draft`, within the caller's transaction; and the invoice as it was before, null where there was none. */
   async drawUp(
     tx: Sql,
     account: string,
-    period: Period,
+    at: Date,
   ): Promise<{ readonly before: Invoice | null; readonly after: Invoice }> {
-    if (period.start > this.now()) throw new Problem('request/invalid', 'The month has not begun.');
+    const period = await readPeriod(tx, account, at);
+    if (period.start > this.now()) throw new Problem('request/invalid', 'The period has not begun.');
     const { id, attempt } = await this.#name(tx, account, period);
     // Of two that draw up one invoice, the second reads after the first has written: an older draft never replaces it.
     await awaitTransactionLock(tx, { family: draftLocks, lock: Buffer.from(id.slice(0, 8), 'hex').readInt32BE() });
     const input = await readMonth(tx, account, period);
     if (input.terms.length === 0) throw new Problem('account/not-found', 'No terms of this account are known.');
     const draft = draftInvoice(input);
-    if (draft === null) throw new Problem('invoice/not-found', 'No terms of the account apply to this month.');
+    if (draft === null) throw new Problem('invoice/not-found', 'No terms of the account apply to this period.');
     const before = await this.#read(tx, id);
     // A draft that had something on it says that it has nothing any more.
     if (before === null && isIdle(draft)) throw new Problem('invoice/not-found', 'There is nothing to invoice.');
@@ -93,17 +96,17 @@ export class InvoiceService {
     return { before, after: await this.find(id, tx) };
   }
 
-  /** The plan fees on the draft of an account's month, as the caller's transaction sees it. */
-  async planFees(tx: Sql, account: string, period: Period): Promise<readonly PlanFee[]> {
-    return planFees(await readMonth(tx, account, period));
+  /** The plan fees on the draft of the period that `at` lies in, as the caller's transaction sees it. */
+  async planFees(tx: Sql, account: string, at: Date): Promise<readonly PlanFee[]> {
+    return planFees(await readMonth(tx, account, await readPeriod(tx, account, at)));
   }
 
-  /** What the draft of an account's month takes of adjustments, as the caller's transaction sees it. */
-  async adjustments(tx: Sql, account: string, period: Period): Promise<ReturnType<typeof takenAdjustments>> {
-    return takenAdjustments(await readMonth(tx, account, period));
+  /** What the draft of the period that `at` lies in takes of adjustments, as the caller's transaction sees it. */
+  async adjustments(tx: Sql, account: string, at: Date): Promise<ReturnType<typeof takenAdjustments>> {
+    return takenAdjustments(await readMonth(tx, account, await readPeriod(tx, account, at)));
   }
 
-  /** The accounts' months whose drafts are to be drawn up, see `dueDrafts`. */
+  /** The accounts' periods whose drafts are to be drawn up, see `dueDrafts`. */
   async due(): Promise<readonly DueDraft[]> {
     return readDueDrafts(this.reportSql, this.now());
   }
@@ -115,19 +118,19 @@ export class InvoiceService {
     return found;
   }
 
-  /** The newest month first; one more than `limit`, where there are so many. */
+  /** The newest period first; one more than `limit`, where there are so many. */
   async list(query: InvoiceQuery): Promise<readonly InvoiceSummary[]> {
-    const { account, periodStart, state, isIssued, after, limit } = query;
+    const { account, month, state, isIssued, after, limit } = query;
     const rows = await this.sql.query<InvoiceRow>({
       text: `select ${invoiceColumns} from billing.invoice i
-        where ($1::text is null or account = $1) and ($2::timestamptz is null or period_start = $2)
+        where ($1::text is null or account = $1) and ($2::timestamptz is null or ${isOfMonth('i', '$2')})
           and ($8::boolean is not true or state <> 'draft')
           and ($3::timestamptz is null or period_start < $3 or (period_start = $3 and (account, id) > ($4, $5::uuid)))
           and ($7::text is null or state = $7)
         order by period_start desc, account, id limit $6`,
       values: [
         account ?? null,
-        periodStart ?? null,
+        month ?? null,
         after?.periodStart ?? null,
         after?.account ?? null,
         after?.id ?? null,
@@ -151,8 +154,8 @@ export class InvoiceService {
     });
   }
 
-  /** The invoice of an account's month that is not void: each that is void gives the month another. */
-  async #name(tx: Sql, account: string, period: Period): Promise<InvoiceName> {
+  /** The invoice of an account's period that is not void: each that is void gives the period another. */
+  async #name(tx: Sql, account: string, period: BillingPeriod): Promise<InvoiceName> {
     const [row] = await tx.query<{ voided: number }>({
       text: `select count(*)::int as voided from billing.invoice
         where account = $1 and period_start = $2 and state = 'void'`,
@@ -180,9 +183,10 @@ export class InvoiceService {
   async #store(tx: Sql, { id, attempt }: InvoiceName, draft: InvoiceDraft): Promise<boolean> {
     const written = await tx.query({
       text: `insert into billing.invoice as i (id, state, account, account_name, period_start, period_end, total,
-          payable_cents, receipts, first_entry, last_entry, terms, digest, created_at, updated_at, attempt)
-        values ($1, 'draft', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14)
-        on conflict (id) do update set account_name = excluded.account_name, total = excluded.total,
+          payable_cents, receipts, first_entry, last_entry, terms, digest, created_at, updated_at, attempt, time_zone)
+        values ($1, 'draft', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15)
+        on conflict (id) do update set account_name = excluded.account_name,
+          period_end = excluded.period_end, time_zone = excluded.time_zone, total = excluded.total,
           payable_cents = excluded.payable_cents, receipts = excluded.receipts, first_entry = excluded.first_entry,
           last_entry = excluded.last_entry, terms = excluded.terms, digest = excluded.digest, updated_at = excluded.updated_at
         where i.state = 'draft' and i.digest <> excluded.digest
@@ -202,6 +206,7 @@ export class InvoiceService {
         draft.digest,
         this.now(),
         attempt,
+        draft.period.timeZone,
       ],
     });
     return written.length > 0;

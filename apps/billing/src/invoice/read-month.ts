@@ -1,6 +1,6 @@
-import type { Period } from '@keyfare/core/time';
 import type { Sql } from '@keyfare/db/sql';
 import { billedCharges } from '../billed-charges.js';
+import { type BillingPeriod, nameOfPeriod } from '../billing-periods.js';
 import { openAdjustments } from '../open-adjustments.js';
 import { prepaidBalance } from '../prepaid.sql.js';
 import type { DraftInput } from './draft.js';
@@ -37,18 +37,18 @@ interface MonthRow {
 
 /**
  * What an account's invoice is made of: every terms of the account, in the order in which they apply, the commit of its
- * contract, the adjustments that are for it, and the month's charges by key, with those of earlier months that were too
+ * contract, the adjustments that are for it, and the period's charges by key, with those of earlier ones that were too
  * late for theirs, added up by product and price, and which entries they are. One statement, and so one snapshot: an
  * invoice never has the calls of one moment and the terms of another.
  */
-export async function readMonth(tx: Sql, account: string, period: Period): Promise<DraftInput> {
+export async function readMonth(tx: Sql, account: string, period: BillingPeriod): Promise<DraftInput> {
   const [row] = await tx.query<MonthRow>({
     text: `
       with ${billedCharges('$1', '$2')},
       ${openAdjustments('$1')},
       covered as materialized (
         select entry_id, place, sku, unit_price, included, overage,
-          case when used_in <> month then to_char(used_in at time zone 'utc', 'YYYY-MM') end as late
+          case when used_in <> month then ${nameOfPeriod('$1', 'used_in')} end as late
         from billed where month = $2)
       select
         coalesce((select json_agg(json_build_object('name', account_name, 'slug', plan_slug, 'version', plan_version::text,

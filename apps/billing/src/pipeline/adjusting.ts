@@ -1,7 +1,8 @@
 import { isProblem, Problem } from '@keyfare/core/problem';
-import { type Clock, monthOf, type Period } from '@keyfare/core/time';
+import type { Clock, Period } from '@keyfare/core/time';
 import type { Sql } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
+import { readPeriod, readPeriodsOfMonth } from '../billing-periods.js';
 import { BillingConfig } from '../config.js';
 import { type Adjustment, Adjustments } from '../invoice/adjustments.js';
 import { InvoiceService } from '../invoice/invoice.service.js';
@@ -26,8 +27,9 @@ export class Adjusting {
   ) {}
 
   /**
-   * For the invoice of `month`, or without one for that of the oldest draft, and where there is none that of the
-   * running month. Above the limit it waits for another operator. 404 `account/not-found` for an account without terms.
+   * For the first invoice whose period begins in `month`, or without one for that of the oldest draft, and where there
+   * is none that of the running period. Above the limit it waits for another operator. 404 `account/not-found` for an
+   * account without terms.
    */
   async add(
     tx: Sql,
@@ -52,9 +54,11 @@ export class Adjusting {
     });
     if (known === undefined) throw new Problem('account/not-found', 'No terms of this account are known.');
     const size = amount < 0n ? -amount : amount;
+    const [first] = month === undefined ? [] : await readPeriodsOfMonth(tx, account, month);
+    const start = first?.start ?? known.oldest ?? (await readPeriod(tx, account, this.now())).start;
     const id = await this.adjustments.add(tx, {
       account,
-      periodStart: month?.start ?? known.oldest ?? monthOf(this.now()).start,
+      periodStart: start,
       amount,
       prepaid,
       description,
@@ -95,7 +99,7 @@ export class Adjusting {
     if (month !== undefined) await this.#draft(tx, account, month);
   }
 
-  /** The month whose invoice it is for, if any has begun. */
+  /** The start of the period whose invoice it is for, if any has begun. */
   async #months(tx: Sql, id: string, account: string): Promise<readonly Date[]> {
     const rows = await tx.query<{ month: Date }>({
       text: `with ${openAdjustments('$1')} select month from adjusting where id = $2 and month <= $3`,
@@ -106,7 +110,7 @@ export class Adjusting {
 
   async #draft(tx: Sql, account: string, start: Date): Promise<void> {
     try {
-      await this.invoices.drawUp(tx, account, monthOf(start));
+      await this.invoices.drawUp(tx, account, start);
     } catch (error) {
       // A credit alone makes no invoice: it waits for one.
       if (!isProblem(error) || error.code !== 'invoice/not-found') throw error;

@@ -1,6 +1,6 @@
 import { formatMoney, money, parseMoney } from '@keyfare/core/money';
 import { identifierText, nameText, noteText } from '@keyfare/core/text';
-import { formatMonth, monthOf, parseMonth } from '@keyfare/core/time';
+import { parseMonth } from '@keyfare/core/time';
 import type { Sql } from '@keyfare/db/sql';
 import {
   Admin,
@@ -28,7 +28,7 @@ const view = z
   .object({
     id: z.string(),
     account: z.string(),
-    /** From this month on it is for the first invoice that is not final. */
+    /** From this month on it is for the first invoice that is not final; a day, where its period begins within one. */
     month: z.string(),
     /** `debit`: the customer pays more. `prepaid`: too, and later invoices draw on it. */
     kind: z.enum(kinds),
@@ -162,11 +162,11 @@ export class AdjustmentController {
 }
 
 function viewOf({ amount, invoiced, ...found }: Adjustment): z.infer<typeof view> {
-  const { id, account, periodStart, prepaid, invoices, state, description, why, madeBy, madeAt } = found;
+  const { id, account, month, prepaid, invoices, state, description, why, madeBy, madeAt } = found;
   return {
     id,
     account,
-    month: formatMonth(monthOf(periodStart)),
+    month,
     kind: prepaid ? 'prepaid' : amount < 0n ? 'credit' : 'debit',
     amount: dollars(amount),
     invoiced: dollars(invoiced),

@@ -8,7 +8,7 @@ import { LedgerService } from '../ledger/ledger.service.js';
 import { clock } from '../tokens.js';
 import { releaseDays } from './release.js';
 
-/** Draws up the drafts of the months that are over. */
+/** Draws up the drafts of the periods that are over. */
 @Injectable()
 export class DraftsJob {
   readonly #logger = new Logger('Invoices');
@@ -37,16 +37,16 @@ export class DraftsJob {
     return due.length;
   }
 
-  async #draft({ account, period }: DueDraft): Promise<boolean> {
+  async #draft({ account, at }: DueDraft): Promise<boolean> {
     try {
-      await this.invoices.draft(account, period);
+      await this.invoices.draft(account, at);
       return true;
     } catch (error) {
       if (isConnectionLost(error)) throw error;
       // Terms that never held, such as those changed again in the same second, leave nothing to invoice.
       if (isProblem(error) && error.code === 'invoice/not-found') return true;
       const reason = isProblem(error) ? error.detail : error;
-      this.#logger.error(`no draft of ${period.start.toISOString()} for ${account}: ${String(reason)}`);
+      this.#logger.error(`no draft of ${at.toISOString()} for ${account}: ${String(reason)}`);
       return false;
     }
   }

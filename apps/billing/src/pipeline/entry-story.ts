@@ -86,7 +86,7 @@ export interface InvoiceRow {
   readonly id: string;
   readonly number: string | null;
   readonly state: string;
-  readonly period_start: Date;
+  readonly month: string;
 }
 
 export interface BreakRow {
@@ -205,7 +205,7 @@ const movementText = `
 
 const invoiceText = `
   with ${billedCharges('$2')}
-  select i.id, i.number, i.state, i.period_start from billed b
+  select i.id, i.number, i.state, to_char(i.period_start at time zone i.time_zone, 'YYYY-MM') as month from billed b
   join billing.invoice i on i.account = b.account and i.period_start = b.month and i.state <> 'void'
   where b.entry_id = $1`;
 

@@ -161,7 +161,7 @@ export function viewEntry({ entry, charge, payment, life, matches, movements, in
             id: invoice.id,
             number: invoice.number,
             state: invoice.state,
-            month: formatMonth(monthOf(invoice.period_start)),
+            month: invoice.month,
           },
     breaks: breaks.map(({ id, class: name, asset, amount, side, detail, first_seen }) => ({
       id,

@@ -66,9 +66,10 @@ export class Finalizing {
     await awaitBooks(tx);
     const found = (await this.invoices.find(id, tx)).invoice;
     if (found.state !== 'draft') throw new Problem('invoice/conflict', `The invoice is ${found.state}.`);
-    const period = { start: found.periodStart, end: found.periodEnd };
-    const { after: invoice } = await this.invoices.drawUp(tx, found.account, period);
+    const { after: invoice } = await this.invoices.drawUp(tx, found.account, found.periodStart);
     const { total, payableCents: subtotalCents, digest, approvedBy, approvedDigest } = invoice.invoice;
+    // As it was drawn up now: a contract may have cut it.
+    const period = { start: invoice.invoice.periodStart, end: invoice.invoice.periodEnd };
     // Credits may come to all that there is to pay.
     if (invoice.lines.every(({ amount }) => amount === 0n)) throw new Problem('invoice/nothing-due');
     await this.#requireOver(tx, found.account, period);
@@ -84,9 +85,9 @@ export class Finalizing {
   /** Makes the draft final, within the caller's transaction. Refusals as of `assess`. */
   async finalize(tx: Sql, id: string, by: string): Promise<Invoice> {
     const assessed = await this.assess(tx, id, by);
-    const { account, periodStart: start, periodEnd: end } = assessed.invoice.invoice;
-    const fees = await this.invoices.planFees(tx, account, { start, end });
-    const taken = await this.invoices.adjustments(tx, account, { start, end });
+    const { account, periodStart: start } = assessed.invoice.invoice;
+    const fees = await this.invoices.planFees(tx, account, start);
+    const taken = await this.invoices.adjustments(tx, account, start);
     await tx.query({
       text: `insert into billing.invoice_adjustment (invoice_id, line, adjustment_id, amount)
         select $1, * from unnest($2::int[], $3::uuid[], $4::numeric[])`,
@@ -138,7 +139,7 @@ export class Finalizing {
     return this.invoices.find(id, tx);
   }
 
-  /** A commit is earned when its time is over: on the last day of the month in which the contract held. */
+  /** A commit is earned when its time is over: on the last day of the period in which the contract held. */
   async #earnCommit(tx: Sql, { invoice, lines }: Invoice): Promise<void> {
     const index = lines.findIndex(({ kind }) => kind === 'commit');
     if (index === -1) return;
@@ -177,6 +178,7 @@ export class Finalizing {
       attempt: invoice.attempt,
       periodStart: start.toISOString(),
       periodEnd: invoice.periodEnd.toISOString(),
+      ...(invoice.timeZone !== 'UTC' && { timeZone: invoice.timeZone }),
       issuedAt: now.toISOString(),
       dueOn,
       contract: facts.contractId,
@@ -253,7 +255,7 @@ export class Finalizing {
     if (this.now().getTime() < over || readTo < over) throw new Problem('invoice/not-over');
   }
 
-  /** The contract that holds last in the month, and its parties as they are now. */
+  /** The contract that holds last in the period, and its parties as they are now. */
   async #facts(tx: Sql, account: string, { start, end }: Period): Promise<Facts> {
     const [row] = await tx.query<{ contract: string; seller: Facts['seller']; customer: Facts['customer'] }>({
       text: `select c.id as contract,
@@ -304,7 +306,7 @@ interface Entries {
   readonly digest: Buffer;
 }
 
-/** The exact entries of the invoice of an account's month. */
+/** The exact entries of the invoice of an account's period. */
 async function readEntries(tx: Sql, account: string, start: Date): Promise<Entries> {
   const [row] = await tx.query<Entries>({
     text: `with ${billedCharges('$1', '$2')}

@@ -8,6 +8,7 @@ import { Body, Get, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { isOfMonth } from '../billing-periods.js';
 import { formatCents } from '../invoice/cents.js';
 import type { Invoice } from '../invoice/invoice-row.js';
 import { invoiceView, viewInvoice } from '../invoice/invoice-view.js';
@@ -21,7 +22,7 @@ const finalizeRequest = z
     month: z.string().max(7),
     /** Says what would become of each draft, and changes nothing. */
     preview: z.boolean().default(true),
-    /** How many drafts at once. */
+    /** The drafts of how many accounts at once. */
     limit: z.int().min(1).max(1_000).default(100),
     /** Goes on after this account: `next` of the answer before. */
     after: identifierText.optional(),
@@ -105,7 +106,8 @@ export class InvoiceLifeController {
   ) {}
 
   /**
-   * Makes the drafts of a month final, each in a transaction of its own: what ended in between goes on by asking again.
+   * Makes the drafts of the periods that begin in a month final, each in a transaction of its own: what ended in
+   * between goes on by asking again.
    */
   @Post('finalize')
   @Needs('money')
@@ -116,17 +118,24 @@ export class InvoiceLifeController {
     @Body({ schema: finalizeRequest }) given: Run,
   ): Promise<z.infer<typeof finalizeAnswer>> {
     if (!given.preview) requireConfirmed(operatorOf(request));
-    const period = parseMonth(given.month);
     const known = await this.changes.answered<z.infer<typeof finalizeAnswer>>(request);
     if (known !== null) return known;
     const drafts = await this.sql.query<{ id: string; account: string }>({
-      text: `select id, account from billing.invoice
-        where period_start = $1 and state = 'draft' and ($2::text is null or account > $2) order by account limit $3`,
-      values: [period.start, given.after ?? null, given.limit + 1],
+      // An account may have two, where its periods changed: they are not torn apart.
+      text: `
+        with drafts as (
+          select id, account, period_start from billing.invoice i
+          where ${isOfMonth('i', '$1')} and state = 'draft' and ($2::text is null or account > $2))
+        select id, account from drafts
+        where account in (select distinct account from drafts order by account limit $3)
+        order by account, period_start`,
+      values: [parseMonth(given.month).start, given.after ?? null, given.limit + 1],
     });
+    const accounts = [...new Set(drafts.map(({ account }) => account))];
+    const page = new Set(accounts.slice(0, given.limit));
     const items: Item[] = [];
     let payable = 0n;
-    for (const draft of drafts.slice(0, given.limit)) {
+    for (const draft of drafts.filter(({ account }) => page.has(account))) {
       const { item, cents } = await this.#one(request, draft, given.preview);
       items.push(item);
       payable += cents;
@@ -137,7 +146,7 @@ export class InvoiceLifeController {
       items,
       payable: formatCents(payable),
       refused: items.filter((item) => item.refusal !== null).length,
-      next: drafts.length > given.limit ? (items.at(-1)?.account ?? null) : null,
+      next: accounts.length > page.size ? (items.at(-1)?.account ?? null) : null,
     };
     // Each invoice has its line in the audit log already.
     return this.changes.make(request, 'invoice.finalize', async () => {

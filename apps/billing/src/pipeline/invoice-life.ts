@@ -60,12 +60,12 @@ export class InvoiceLife {
   }
 
   /**
-   * Undoes what it posted; its month is drawn up again under another id. 409 `invoice/conflict` unless it is final, and
-   * nothing was paid or credited.
+   * Undoes what it posted; its period is drawn up again under another id. 409 `invoice/conflict` unless it is final,
+   * and nothing was paid or credited.
    */
   async void(tx: Sql, { invoice }: Invoice): Promise<Invoice> {
     requireState(invoice, ['final']);
-    const { id, account, periodStart: start, periodEnd: end, credited } = invoice;
+    const { id, account, periodStart, credited } = invoice;
     if (credited > 0n) throw new Problem('invoice/conflict', 'The invoice has credit notes.');
     await this.#move(tx, id, 'void');
     await requirePrepaid(tx, account, 'invoice/conflict');
@@ -76,9 +76,9 @@ export class InvoiceLife {
     });
     await this.ledger.reverse(tx, [`invoice:${id}`, ...days.map(({ source }) => source)]);
     try {
-      await this.invoices.drawUp(tx, account, { start, end });
+      await this.invoices.drawUp(tx, account, periodStart);
     } catch (error) {
-      // The terms of the month have gone meanwhile: there is nothing to bill again.
+      // The terms of the period have gone meanwhile: there is nothing to bill again.
       if (!isProblem(error) || error.code !== 'invoice/not-found') throw error;
     }
     return this.invoices.find(id, tx);

@@ -38,6 +38,10 @@ export class ChargeDayEntity {
   @PrimaryColumn({ ...atomicColumn, ...key })
   unitPrice: bigint;
 
+  /** The start of the period whose invoice they are for. */
+  @PrimaryColumn({ ...timeColumn, ...key })
+  billedIn: Date;
+
   @Column(bigintColumn)
   calls: bigint;
 

@@ -11,7 +11,12 @@ import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
   'charge_split',
   `case rail when 'key' then asset = 'USD' and included + overage = units and amount = overage * unit_price and terms_id is not null and account is not null when 'free' then asset = 'USD' and included = 0 and overage = 0 and amount = 0 and unit_price is null and terms_id is null and account is null and payer is not null else asset in ('USDC', 'EURC') and included = 0 and overage = 0 and payer is not null end`,
 )
+@Check(
+  'charge_billed_in',
+  `billed_in is null or (rail = 'key' and billed_in <= occurred_at and billed_in <> period_start)`,
+)
 @Index('charge_account', ['account', 'periodStart', 'place'], { where: `rail = 'key'` })
+@Index('charge_by_period', ['account', 'billedIn', 'place'], { where: 'billed_in is not null' })
 export class ChargeEntity {
   /** The entry, and so the exchange and the receipt. */
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'charge_pk' })
@@ -59,6 +64,10 @@ export class ChargeEntity {
   /** The month, in UTC. */
   @Column(timeColumn)
   periodStart: Date;
+
+  /** The start of the period whose invoice it is for; null: the month. */
+  @Column({ ...timeColumn, nullable: true })
+  billedIn: Date | null;
 
   @Column(timeColumn)
   occurredAt: Date;

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import type { CallEntry, GoodEntry, TermsEntry } from '../entry.js';
 import { type Charge, periodKey, type RatingState, rateEntries } from './rate-entries.js';
 
-const empty: RatingState = { book: [], prices: [], totals: new Map() };
+const empty: RatingState = { book: [], prices: [], periods: [], totals: new Map() };
 const start = new Date('2026-11-01T00:00:00Z');
 
 function terms(position: number, overrides: Partial<TermsEntry['terms']> = {}): TermsEntry {
@@ -263,6 +263,7 @@ describe('rating', () => {
           charges.push(...part.charges);
           state = {
             prices: [],
+            periods: [],
             book: [...state.book, ...part.terms],
             totals: new Map([...state.totals, ...part.totals]),
           };

@@ -35,8 +35,17 @@ export interface Charge {
   readonly amount: bigint;
   readonly termsId: string | null;
   readonly periodStart: Date;
+  /** The start of the period whose invoice it is for; null: the month. */
+  readonly billedIn: Date | null;
   readonly occurredAt: Date;
   readonly place: bigint;
+}
+
+/** A period of the invoices of an account that has others than months in UTC. */
+export interface OwnPeriod {
+  readonly account: string;
+  readonly start: Date;
+  readonly end: Date;
 }
 
 /** The price that a contract has for units of a product beyond the plan, in place of the plan's: `[from, until)`. */
@@ -53,6 +62,8 @@ export interface RatingState {
   readonly book: readonly BookedTerms[];
   /** Of contracts: at most one of an account and product at a time. */
   readonly prices: readonly AgreedPrice[];
+  /** Of accounts that have their own: those in which calls were made. */
+  readonly periods: readonly OwnPeriod[];
   readonly totals: ReadonlyMap<string, bigint>;
 }
 
@@ -106,7 +117,8 @@ export function rateEntries(entries: readonly GoodEntry[], state: RatingState): 
       const key = periodKey(entry.receipt.principal, entry.usage.periodStart);
       const before = totals.get(key) ?? state.totals.get(key) ?? 0n;
       const inForce = findTerms(book, entry.receipt.principal, entry.usage.occurredAt);
-      const rated = rateKeyCall(entry, inForce, { before, price: findPrice(state.prices, entry) });
+      const price = findPrice(state.prices, entry);
+      const rated = rateKeyCall(entry, inForce, { before, price, billedIn: findPeriod(state.periods, entry) });
       if ('fault' in rated) {
         unrated.set(entry.id, rated);
       } else {
@@ -127,10 +139,18 @@ function findPrice(prices: readonly AgreedPrice[], { usage }: CallEntry): bigint
   })?.unitPrice;
 }
 
-/** How far the month was filled before the call, and the price of its contract, if any. */
+/** The start of the account's own period that the call was made in; null where that is the month's. */
+function findPeriod(periods: readonly OwnPeriod[], { usage }: CallEntry): Date | null {
+  const { account, occurredAt: at, periodStart } = usage;
+  const start = periods.find((period) => period.account === account && period.start <= at && at < period.end)?.start;
+  return start === undefined || start.getTime() === periodStart.getTime() ? null : start;
+}
+
+/** How far the month was filled before the call, the price of its contract, if any, and whose invoice it is for. */
 interface Standing {
   readonly before: bigint;
   readonly price: bigint | undefined;
+  readonly billedIn: Date | null;
 }
 
 function rateKeyCall(entry: CallEntry, inForce: BookedTerms | undefined, standing: Standing): Charge | Unrated {
@@ -198,7 +218,7 @@ function isBefore(a: BookedTerms, b: BookedTerms): boolean {
 function chargeKeyCall(
   { id, place, usage }: CallEntry,
   { id: termsId, terms: plan }: BookedTerms,
-  { before, price }: Standing,
+  { before, price, billedIn }: Standing,
 ): Charge {
   const terms = price === undefined ? plan : { ...plan, overagePrice: money('USD', price) };
   const { included, overage, unitPrice, amount } = rate({ units: usage.units, unitsBefore: before, terms });
@@ -216,6 +236,7 @@ function chargeKeyCall(
     amount: amount.atomic,
     termsId,
     periodStart: usage.periodStart,
+    billedIn,
     occurredAt: usage.occurredAt,
     place,
   };
@@ -245,6 +266,7 @@ function chargeAlone({ id, place, usage }: CallEntry, price: Pick<Charge, 'rail'
     unitPrice: null,
     termsId: null,
     periodStart: usage.periodStart,
+    billedIn: null,
     occurredAt: usage.occurredAt,
     place,
   };

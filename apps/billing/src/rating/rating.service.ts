@@ -1,10 +1,19 @@
 import type { Overage } from '@keyfare/core/metering';
 import { money } from '@keyfare/core/money';
+import { dayOf } from '@keyfare/core/time';
 import { bigints, rows, texts, times, uuids } from '@keyfare/db/rows';
 import type { Sql } from '@keyfare/db/sql';
 import { Injectable } from '@nestjs/common';
-import type { GoodEntry } from '../entry.js';
-import { type AgreedPrice, type BookedTerms, type Charge, periodKey, type Rated, rateEntries } from './rate-entries.js';
+import type { CallEntry, GoodEntry } from '../entry.js';
+import {
+  type AgreedPrice,
+  type BookedTerms,
+  type Charge,
+  type OwnPeriod,
+  periodKey,
+  type Rated,
+  rateEntries,
+} from './rate-entries.js';
 
 interface TermsRow {
   readonly id: string;
@@ -40,7 +49,8 @@ export class RatingService {
         ]),
       ),
     );
-    return rateEntries(entries, { book, prices, totals });
+    const periods = await readOwnPeriods(tx, { calls, accounts });
+    return rateEntries(entries, { book, prices, periods, totals });
   }
 
   /** Writes what `rate` answered, within the same transaction. */
@@ -128,13 +138,14 @@ const chargeRows = rows<Charge>({
   amount: texts((charge) => charge.amount.toString()),
   terms_id: uuids((charge) => charge.termsId),
   period_start: times((charge) => charge.periodStart),
+  billed_in: times((charge) => charge.billedIn),
   occurred_at: times((charge) => charge.occurredAt),
   place: bigints((charge) => charge.place),
 });
 const storeCharges = `insert into billing.charge (entry_id, rail, account, payer, sku, units, included, overage, unit_price,
-    asset, amount, terms_id, period_start, occurred_at, place)
+    asset, amount, terms_id, period_start, billed_in, occurred_at, place)
   select entry_id, rail, account, payer, sku, units, included, overage, unit_price::numeric, asset, amount::numeric,
-    terms_id, period_start, occurred_at, place
+    terms_id, period_start, billed_in, occurred_at, place
   from ${chargeRows.source()}`;
 
 /** The terms of these accounts, in the order of the feed. */
@@ -179,6 +190,34 @@ async function readPrices(tx: Sql, accounts: readonly string[]): Promise<readonl
     values: [accounts],
   });
   return found.map(({ unitPrice, ...row }) => Object.assign(row, { unitPrice: BigInt(unitPrice) }));
+}
+
+/** The periods in which these calls were made, of accounts that have others than months in UTC. */
+async function readOwnPeriods(
+  tx: Sql,
+  { calls, accounts }: { readonly calls: readonly CallEntry[]; readonly accounts: readonly string[] },
+): Promise<readonly OwnPeriod[]> {
+  if (accounts.length === 0) return [];
+  const own = await tx.query<{ account: string }>({
+    name: 'billing_read_cycles',
+    text: 'select distinct account from billing.billing_cycle where account = any($1::text[])',
+    values: [accounts],
+  });
+  if (own.length === 0) return [];
+  const owners = new Set(own.map(({ account }) => account));
+  // By their days, so that a call of another age than the rest costs one period and not all between.
+  const days = new Map<string, readonly [string, Date]>();
+  for (const { receipt, usage } of calls) {
+    const { start } = dayOf(usage.occurredAt);
+    if (owners.has(receipt.principal)) days.set(periodKey(receipt.principal, start), [receipt.principal, start]);
+  }
+  return tx.query<OwnPeriod>({
+    name: 'billing_read_own_periods',
+    text: `select distinct d.account, p.period_start as start, p.period_end as end
+      from unnest($1::text[], $2::timestamptz[]) as d (account, day)
+      cross join lateral billing.periods_of(d.account, d.day, d.day + interval '1 day') as p`,
+    values: [[...days.values()].map(([account]) => account), [...days.values()].map(([, day]) => day.toISOString())],
+  });
 }
 
 /** The inverse of `periodKey`. */

@@ -45,7 +45,7 @@ async function readDue(tx: Sql, { window, renews, nights }: Scope): Promise<read
   return tx.query<Due>({
     text: `
       with touched as (
-        select account, min(period_start) as since from ${rowsIn('billing.charge', 3)} c where rail = 'key' group by account),
+        select account, min(coalesce(billed_in, period_start)) as since from ${rowsIn('billing.charge', 3)} c where rail = 'key' group by account),
       broken as (
         select keys ->> 'invoice' as id from billing.break where present and check_name = $1),
       turn as (

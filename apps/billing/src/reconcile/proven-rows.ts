@@ -28,7 +28,8 @@ export const proven: readonly Proven[] = [
   },
   {
     name: 'charge',
-    content: `r.place, r.entry_id, r.rail, r.account, r.payer, r.sku, r.units, r.included, r.overage, r.unit_price, r.asset,
+    // Of a month in UTC the period says nothing, and its total is what it was before periods were kept.
+    content: `r.place, r.entry_id, r.rail || coalesce(' ' || extract(epoch from r.billed_in), ''), r.account, r.payer, r.sku, r.units, r.included, r.overage, r.unit_price, r.asset,
       r.amount, r.terms_id, r.period_start, r.occurred_at`,
     sums: byAsset('r.asset', 'r.amount'),
   },

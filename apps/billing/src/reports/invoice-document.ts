@@ -98,7 +98,7 @@ async function isReverseCharge(
 /** The invoice as its reader sees it at `now`. A final one is as it was issued: payments are not on it. */
 export async function readDocument(sql: SqlPool, given: Invoice, now: Date): Promise<InvoiceDocument> {
   const { invoice, lines } = given;
-  const { number, issuedAt, periodStart, periodEnd, payableCents, updatedAt, dueOn, taxCode } = invoice;
+  const { number, issuedAt, firstDay, lastDay, periodEnd, payableCents, updatedAt, dueOn, taxCode } = invoice;
   const isDraft = invoice.state === 'draft';
   const parties = isDraft ? await readParties(sql, invoice) : frozenParties(invoice);
   const subtotalCents = invoice.subtotalCents ?? payableCents;
@@ -110,7 +110,7 @@ export async function readDocument(sql: SqlPool, given: Invoice, now: Date): Pro
     credits: null,
     issuedOn: isDraft ? null : dayOf(issuedAt ?? updatedAt),
     dueOn,
-    period: { firstDay: dayOf(periodStart), lastDay: dayOf(new Date(periodEnd.getTime() - 1)) },
+    period: { firstDay, lastDay },
     asOf: isDraft && now < periodEnd ? updatedAt : null,
     seller: parties?.seller ?? null,
     customer: parties?.customer ?? null,

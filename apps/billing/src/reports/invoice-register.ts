@@ -1,6 +1,7 @@
 import { formatMoney, money } from '@keyfare/core/money';
 import { formatMonth, type Period } from '@keyfare/core/time';
 import { z } from 'zod';
+import { isOfMonth } from '../billing-periods.js';
 import { formatAtomic } from '../export/decimal.js';
 import type { Table } from './table.js';
 
@@ -29,7 +30,7 @@ interface RegisterRow {
   readonly updated_at: Date;
 }
 
-/** The invoices of a month, drafts among them. */
+/** The invoices of the periods that begin in a month, drafts among them. */
 export function registerTable(period: Period): Table<RegisterRow, z.infer<typeof registerRow>> {
   const month = formatMonth(period);
   return {
@@ -39,7 +40,7 @@ export function registerTable(period: Period): Table<RegisterRow, z.infer<typeof
     statement: {
       text: `
         select id, number, state, account, account_name, total::text, payable_cents::text, updated_at
-        from billing.invoice where period_start = $1`,
+        from billing.invoice i where ${isOfMonth('i', '$1')}`,
       values: [period.start],
     },
     order: [

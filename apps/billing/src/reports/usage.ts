@@ -151,8 +151,8 @@ interface FocusOptions {
 }
 
 /**
- * The usage of one account in one month, as FOCUS 1.2 has it: by day, product and price, and what else is on its
- * invoice, from the plan's price to what was paid before.
+ * The usage of one account in the periods that begin in a month, as FOCUS 1.2 has it: by day, product and price, and
+ * what else is on its invoices, from the plan's price to what was paid before.
  */
 export function focusTable(
   account: string,
@@ -162,7 +162,7 @@ export function focusTable(
     name: `focus-${period.start.toISOString().slice(0, 7)}`,
     columns: focusColumns,
     amounts: ['BilledCost', 'ContractedCost', 'EffectiveCost', 'ListCost'],
-    statement: { text: focusText, values: [account, period.start, period.end, isIssued] },
+    statement: { text: focusText, values: [account, period.start, period.end, isIssued, reachOf(period)] },
     order: [
       { column: 'starts', kind: 'time' },
       { column: 'kind', kind: 'text' },
@@ -170,29 +170,43 @@ export function focusTable(
       { column: 'unit_price', kind: 'text' },
       { column: 'line', kind: 'text' },
     ],
-    view: (row) => focusView(row, { provider, period }),
+    view: (row) => focusView(row, { provider }),
   };
+}
+
+/** The months in UTC that calls of periods which begin in a month may be in. */
+function reachOf({ start, end }: Period): readonly Date[] {
+  return monthsOf({ start: new Date(start.getTime() - 1), end: new Date(monthOf(end).end.getTime()) });
 }
 
 const focusText = `
   with named as (
     select account_name from billing.terms where account = $1 order by revision desc, effective_at desc, place desc
     limit 1),
+  period as materialized (
+    select period_start, period_end
+    from billing.periods_of($1, $2::timestamptz - interval '1 day', $3::timestamptz + interval '1 day')
+    where date_trunc('month', period_start at time zone time_zone) = $2::timestamptz at time zone 'utc'),
   invoice as (
-    select id, number, account_name from billing.invoice
-    where account = $1 and period_start = $2 and state <> 'void' and not (state = 'draft' and $4)),
+    select id, number, account_name, period_start, period_end from billing.invoice
+    where account = $1 and period_start in (select period_start from period) and state <> 'void'
+      and not (state = 'draft' and $4)),
   days as (
-    select day::timestamp at time zone 'UTC' as starts, sku, unit_price, included, overage, amount
-    from billing.charge_day where period_start = $2 and rail = 'key' and customer = $1)
-  select $1::text as account, coalesce((select account_name from named), $1) as account_name, part.kind, d.starts,
-    d.starts + interval '1 day' as ends, d.sku, d.sku || ', ' || part.kind as description, part.quantity::text as quantity,
-    part.price::text as unit_price, part.amount::text as amount, (select number from invoice) as invoice, '' as line
+    select p.period_start, p.period_end, greatest(d.day::timestamp at time zone 'UTC', p.period_start) as starts,
+      least((d.day::timestamp + interval '1 day') at time zone 'UTC', p.period_end) as ends, d.sku, d.unit_price, d.included,
+      d.overage, d.amount
+    from period p join billing.charge_day d on d.billed_in = p.period_start
+    where d.period_start = any($5::timestamptz[]) and d.rail = 'key' and d.customer = $1)
+  select $1::text as account, coalesce((select account_name from named), $1) as account_name, part.kind, d.period_start,
+    d.period_end, d.starts, d.ends, d.sku, d.sku || ', ' || part.kind as description, part.quantity::text as quantity,
+    part.price::text as unit_price, part.amount::text as amount,
+    (select number from invoice i where i.period_start = d.period_start) as invoice, '' as line
   from days d, lateral (values
     ('included', d.included, 0::numeric, 0::numeric),
     ('overage', d.overage, d.unit_price, d.amount)) as part (kind, quantity, price, amount)
   where part.quantity > 0
   union all
-  select $1, i.account_name, l.kind, $2::timestamptz, $3::timestamptz,
+  select $1, i.account_name, l.kind, i.period_start, i.period_end, i.period_start, i.period_end,
     case when l.kind in ('plan', 'commit') then l.kind else '' end, l.description, l.quantity::text, l.unit_price::text,
     l.amount::text, i.number, lpad(l.line::text, 10, '0')
   from invoice i join billing.invoice_line l on l.invoice_id = i.id and l.kind not in ('included', 'overage')`;

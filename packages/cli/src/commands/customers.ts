@@ -22,6 +22,7 @@ const contractColumns: readonly Column<Row>[] = [
   { heading: 'CUSTOMER', cell: ({ customerId }) => customerId },
   { heading: 'STARTS', cell: ({ startsAt }) => startsAt },
   { heading: 'ENDS', cell: ({ endsAt }) => endsAt },
+  { heading: 'PERIODS', cell: ({ periodAnchor, timeZone }) => `${String(periodAnchor)}, ${String(timeZone)}` },
 ];
 const example = `id        ${customer}
 name      Acme GmbH
@@ -101,8 +102,8 @@ ${customer}  Acme GmbH  AT       ATU12345678  AT          14`,
     examples: [
       {
         line: 'contracts list',
-        output: `ID                                    ACCOUNT           CUSTOMER                              STARTS                    ENDS
-${contract}  acc_4f8c2k9q1m3n  ${customer}  2026-10-01T00:00:00.000Z  -`,
+        output: `ID                                    ACCOUNT           CUSTOMER                              STARTS                    ENDS  PERIODS
+${contract}  acc_4f8c2k9q1m3n  ${customer}  2026-10-01T00:00:00.000Z  -     calendar, UTC`,
       },
     ],
     run: async (input, { billing, out }) => {
@@ -120,7 +121,15 @@ ${contract}  acc_4f8c2k9q1m3n  ${customer}  2026-10-01T00:00:00.000Z  -`,
       { name: 'seller', description: 'the id of the seller' },
       fromArgument,
     ],
-    options: [{ flags: '--until <time>', description: 'an instant: it holds no longer' }, idempotencyOption],
+    options: [
+      { flags: '--until <time>', description: 'an instant: it holds no longer' },
+      {
+        flags: '--periods <anchor>',
+        description: 'calendar: its invoices are of months; anniversary: of months from its first day on',
+      },
+      { flags: '--time-zone <name>', description: 'whose days count, such as Europe/Berlin; UTC without it' },
+      idempotencyOption,
+    ],
     examples: [
       {
         line: `contracts add acc_4f8c2k9q1m3n ${customer} ${seller} 2026-10-01T00:00:00.000Z`,
@@ -129,17 +138,27 @@ account   acc_4f8c2k9q1m3n
 customer  ${customer}
 seller    ${seller}
 starts    2026-10-01T00:00:00.000Z
-ends      -`,
+ends      -
+periods   calendar, UTC`,
       },
     ],
     run: async (input, { billing, out }) => {
       const [account, customerId, sellerId, startsAt] = [0, 1, 2, 3].map((index) => argument(input, index));
-      const request = given({ account, customerId, sellerId, startsAt, endsAt: textOf(input, 'until') });
+      const [endsAt, periodAnchor, timeZone] = ['until', 'periods', 'timeZone'].map((name) => textOf(input, name));
+      const request = given({ account, customerId, sellerId, startsAt, endsAt, periodAnchor, timeZone });
       const { body } = await billing().post('/contracts', request);
-      const { id, endsAt } = body;
+      const periods = `${String(body['periodAnchor'])}, ${String(body['timeZone'])}`;
       await out.record(
         body,
-        Object.entries({ id, account, customer: customerId, seller: sellerId, starts: body['startsAt'], ends: endsAt }),
+        Object.entries({
+          id: body['id'],
+          account,
+          customer: customerId,
+          seller: sellerId,
+          starts: body['startsAt'],
+          ends: body['endsAt'],
+          periods,
+        }),
       );
       return undefined;
     },

@@ -22,6 +22,7 @@ const lineColumns: readonly Column<Row>[] = [
 ];
 const example = `id        3f0b7a1e-5c1d-8a2b-9e3f-4a5b6c7d8e9f
 month     2026-11
+period    2026-11-01 to 2026-11-30, UTC
 account   acc_4f8c2k9q1m3n
 name      Acme
 state     draft
@@ -69,16 +70,17 @@ export const invoices: readonly CommandSpec[] = [
   },
   {
     name: 'invoices draft',
-    summary: "Draws up the draft of an account's month, or draws it up again.",
+    summary: "Draws up the draft of an account's period, or draws it up again.",
     speaks: 'billing',
     arguments: [
       { name: 'account', description: 'the id of the account' },
-      { name: 'month', description: 'such as 2026-11' },
+      { name: 'period', description: 'the month it begins in, such as 2026-11, or an instant in it' },
     ],
     options: [idempotencyOption],
     examples: [{ line: 'invoices draft acc_4f8c2k9q1m3n 2026-11', output: example }],
     run: async (input, context) => {
-      const request = { account: argument(input), month: argument(input, 1) };
+      const period = argument(input, 1);
+      const request = { account: argument(input), ...(period.length > 7 ? { at: period } : { month: period }) };
       return show((await context.billing().post('/invoices', request)).body, context);
     },
   },
@@ -113,7 +115,7 @@ acc_9d2k4m8x7p1q  -                -  invoice/no-contract`,
   },
   {
     name: 'invoices void',
-    summary: 'Voids a final invoice that nothing was paid or credited of; its month is drafted again.',
+    summary: 'Voids a final invoice that nothing was paid or credited of; its period is drafted again.',
     speaks: 'billing',
     arguments: [{ name: 'invoice', description: 'its id' }],
     options: [idempotencyOption],
@@ -196,9 +198,11 @@ async function credit(input: Input, { billing, out }: Context): Promise<undefine
 }
 
 async function show(invoice: Row, { out }: Context): Promise<undefined> {
+  const { firstDay, lastDay, timeZone } = invoice;
+  const period = `${String(firstDay)} to ${String(lastDay)}, ${String(timeZone)}`;
   const { id, number, month, account, accountName, state, total, payable, receipts, digest, lines } = invoice;
   await out.record(invoice, [
-    ...Object.entries({ id, ...(number === null ? {} : { number }), month, account, name: accountName, state }),
+    ...Object.entries({ id, ...(number === null ? {} : { number }), month, period, account, name: accountName, state }),
     ...Object.entries({ total, payable, receipts, digest }),
   ]);
   if (Array.isArray(lines) && lines.length > 0) await out.table(lines as Row[], lineColumns);

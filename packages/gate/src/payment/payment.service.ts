@@ -189,10 +189,7 @@ export class PaymentService {
     return go(hold);
   }
 
-  /**
-   * Gives a hold up: the payment was not used and may be presented again. Resolves when that is so, or when the
-   * database cannot do it now, and then it is tried until it has or the process ends. Never rejects.
-   */
+  /** Gives a hold up: the payment may be presented again when it resolves, or is let go as soon as the database can. */
   async void({ exchangeId }: Pick<PaymentHold, 'exchangeId'>): Promise<void> {
     await this.#claims.release(exchangeId);
   }

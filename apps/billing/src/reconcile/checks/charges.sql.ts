@@ -1,3 +1,4 @@
+import { hasOwnPeriods } from '../../billing-periods.js';
 import { codeSql } from '../../token.js';
 import { type Check, rowsIn, type Window, windowColumns } from './check.js';
 
@@ -50,6 +51,9 @@ export function checkCharges(window: Window): Check {
                 and c.occurred_at < coalesce(a.ends_at, 'infinity')
               order by k.valid_from desc limit 1), b.overage_price) else 0 end as due_price,
           e.usage_rail, e.usage_account, e.usage_payer, e.usage_sku, e.usage_units, e.usage_period_start,
+          case when c.rail = 'key' and ${hasOwnPeriods('c.account')} then (
+            select nullif(p.period_start, c.period_start)
+            from billing.periods_of(c.account, c.occurred_at, c.occurred_at) as p) end as due_in,
           case when c.rail = 'key' then coalesce(
             (select t.id from agreed t
               where t.account = c.account and t.effective_at <= c.occurred_at
@@ -70,8 +74,8 @@ export function checkCharges(window: Window): Check {
         place, occurred_at as happened_at
       from rated
       where found is null
-        or (rail, account, payer, sku, units, period_start) is distinct from
-          (usage_rail, usage_account, usage_payer, usage_sku, usage_units, usage_period_start)
+        or (rail, account, payer, sku, units, period_start, billed_in) is distinct from
+          (usage_rail, usage_account, usage_payer, usage_sku, usage_units, usage_period_start, due_in)
         or case rail
           when 'x402' then (asset, amount) is distinct from (paid_in, paid)
           when 'free' then amount <> 0

@@ -1,11 +1,12 @@
 import { billedCharges } from '../../billed-charges.js';
+import { endOfPeriod, nameOfPeriod } from '../../billing-periods.js';
 import { servedMonths } from '../../served-months.js';
 import type { Check } from './check.js';
 
 /**
- * Months that are over against their invoices: each must have one that covers exactly the month's charges and terms,
- * and whose total is the sum of its lines. The month in which a contract ended is over with it. Drafts are drawn up at
- * night, so what came in the last day is still under way. A month without a call and without a price has none.
+ * Periods that are over against their invoices: each must have one that covers exactly its charges and terms,
+ * and whose total is the sum of its lines. The period in which a contract ended is over with it. Drafts are drawn up at
+ * night, so what came in the last day is still under way. A period without a call and without a price has none.
  */
 export function checkInvoices(): Check {
   return {
@@ -22,7 +23,7 @@ export function checkInvoices(): Check {
       select 'invoice-stale' as class, 'invoice:' || account || ' ' || month as subject,
         jsonb_strip_nulls(jsonb_build_object('account', account, 'month', month, 'invoice', id)) as keys,
         'USD' as asset, abs(amount - coalesce(covered[4], 0)) as amount, 'ledger' as side,
-        case when id is null then 'The month is over and has no invoice.'
+        case when id is null then 'The period is over and has no invoice.'
           when covered is distinct from expected then format('The invoice (%s) covers %s of %s calls and %s of %s terms, '
             || 'and %s of %s micro-dollars for units beyond the plan.', state, covered[1], expected[1], covered[5], expected[5],
             covered[4], expected[4])
@@ -33,7 +34,7 @@ export function checkInvoices(): Check {
   };
 }
 
-/** Each account's months since its first terms or charge, with what an invoice of it must cover. */
+/** Each account's periods since its first terms or charge, with what an invoice of it must cover. */
 const months = `
   ${billedCharges()},
   charged as (
@@ -44,13 +45,12 @@ const months = `
     group by 1, 2),
   ${servedMonths('$2::timestamptz')},
   months as (
-    select account, period_start, period_end, to_char(period_start at time zone 'utc', 'YYYY-MM') as month,
+    select account, period_start, period_end, ${nameOfPeriod('account', 'period_start')} as month,
       coalesce(receipts, 0)::numeric as receipts, coalesce(included, 0) as included, coalesce(overage, 0) as overage,
       coalesce(amount, 0) as amount, terms::numeric as terms, coalesce(priced, false) as priced,
       greatest(newest, newest_terms) as newest, ends_at
     from served full join charged using (account, period_start) left join ended using (account)
-    cross join lateral (
-      select (period_start at time zone 'utc' + interval '1 month') at time zone 'utc' as period_end) as ends
+    cross join lateral (select ${endOfPeriod('account', 'period_start')} as period_end) as ends
     cross join lateral (
       select count(*) as terms, max(coalesce(r.at, e.ingested_at)) as newest_terms
       from billing.terms b left join billing.entry e on e.id = b.id and e.fault is null

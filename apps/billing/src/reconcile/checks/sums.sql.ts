@@ -16,7 +16,7 @@ export function checkSums(): Check {
       from (
         select day from (${chargeSums}) as s
         full join billing.charge_day d
-          using (period_start, rail, sku, customer, account, asset, day, unit_price)
+          using (period_start, rail, sku, customer, account, asset, day, unit_price, billed_in)
         where (s.calls, s.units, s.included, s.overage, s.amount)
           is distinct from (d.calls, d.units, d.included, d.overage, d.amount)
         group by day) as wrong
@@ -46,9 +46,9 @@ export function checkSums(): Check {
 
 const chargeSums = `
   select period_start, rail, sku, coalesce(account, payer) as customer, coalesce(account, '') as account, asset,
-    (occurred_at at time zone 'UTC')::date as day, coalesce(unit_price, 0) as unit_price, count(*) as calls,
-    sum(units) as units, sum(included) as included, sum(overage) as overage, sum(amount) as amount
-  from billing.charge group by 1, 2, 3, 4, 5, 6, 7, 8`;
+    (occurred_at at time zone 'UTC')::date as day, coalesce(unit_price, 0) as unit_price,
+    coalesce(billed_in, period_start) as billed_in, count(*) as calls, sum(units) as units, sum(included) as included, sum(overage) as overage, sum(amount) as amount
+  from billing.charge group by 1, 2, 3, 4, 5, 6, 7, 8, 9`;
 
 const walletSums = `
   select l.account, (l.effective_at at time zone 'UTC')::date as day, j.kind, count(*) as lines, sum(l.amount) as amount

@@ -7,7 +7,7 @@ import { Button } from '../../ui/button.js';
 import { FormDialog } from '../../ui/dialog.js';
 import { Money } from '../../ui/values.js';
 import { CreditNoteDialog } from './credit-note-dialog.js';
-import { type Invoice, nameOf } from './kinds.js';
+import { type Invoice, nameOf, periodText } from './kinds.js';
 
 type Act = 'approve' | 'void' | 'uncollectible' | 'credit' | 'draft';
 
@@ -69,8 +69,8 @@ export function InvoiceActions({ invoice }: { readonly invoice: Invoice }) {
       ) : null}
       {confirm(
         'draft',
-        async () => ok(billing.POST('/invoices', { body: { account: invoice.account, month: invoice.month } })),
-        <p>The draft becomes what is known now of the calls of {invoice.month}.</p>,
+        async () => ok(billing.POST('/invoices', { body: { account: invoice.account, at: invoice.periodStart } })),
+        <p>The draft becomes what is known now of the calls of {periodText(invoice)}.</p>,
       )}
       {confirm(
         'approve',
@@ -86,7 +86,7 @@ export function InvoiceActions({ invoice }: { readonly invoice: Invoice }) {
         async () => ok(billing.POST('/invoices/{id}/void', path)),
         <p>
           The invoice is taken back as a whole: <Money amount={invoice.payable} asset="USD" /> less is owed, its number
-          stays used, and {invoice.month} is drawn up again as a new draft.
+          stays used, and {periodText(invoice)} is drawn up again as a new draft.
         </p>,
         'danger',
       )}

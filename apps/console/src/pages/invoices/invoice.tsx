@@ -9,7 +9,7 @@ import { Badge, Count, Dash, Day, Id, Moment, Money } from '../../ui/values.js';
 import { CreditNotes } from './credit-notes.js';
 import { Files, Paper } from './files.js';
 import { InvoiceActions } from './invoice-actions.js';
-import { type Invoice, nameOf } from './kinds.js';
+import { type Invoice, nameOf, periodText } from './kinds.js';
 import { Party } from './party.js';
 import { Payments } from './payments.js';
 
@@ -96,7 +96,7 @@ const Head = ({ invoice }: { readonly invoice: Invoice }) => (
           <bdi>{invoice.accountName}</bdi>
         </Link>,
       ],
-      ['Month', invoice.running ? `${invoice.month}, still running` : invoice.month],
+      ['Period', invoice.running ? `${periodText(invoice)}, still running` : periodText(invoice)],
       ...(invoice.asOf === null ? [] : ([['Known up to', <Moment key="asOf" at={invoice.asOf} />]] as const)),
       ['Made final', <Moment key="issued" at={invoice.issuedAt} />],
       ['Due', <Day key="due" of={invoice.dueOn} />],
