@@ -25,7 +25,7 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
-/** A process with fewer cores than that has other work for them. */
+/** More of them would take the cores of the database. */
 const mostWorkers = 4;
 /** So many go to a worker at a time: its answer costs a turn of both event loops. */
 const questionsInOneJob = 125;
@@ -33,11 +33,12 @@ const questionsInOneJob = 125;
 const fewestQuestions = 16;
 
 /**
- * Checks Ed25519 signatures in worker threads, of which there are at most as many as the machine has cores beside the
- * main one. A worker that ends takes its job with it: whoever asked gets an Error, and the next question a new worker.
+ * Checks Ed25519 signatures in worker threads, of which there are at most as many as the machine has cores: the main
+ * thread waits for the database most of the time. A worker that ends takes its job with it: whoever asked gets an
+ * Error, and the next question a new worker.
  */
 export class SignaturePool {
-  readonly #size = Math.max(1, Math.min(mostWorkers, availableParallelism() - 1));
+  readonly #size = Math.min(mostWorkers, availableParallelism());
   readonly #idle: Worker[] = [];
   readonly #busy = new Map<Worker, Pending>();
   readonly #waiting: Pending[] = [];

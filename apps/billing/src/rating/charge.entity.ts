@@ -16,6 +16,7 @@ import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
   `billed_in is null or (rail = 'key' and billed_in <= occurred_at and billed_in <> period_start)`,
 )
 @Index('charge_account', ['account', 'periodStart', 'place'], { where: `rail = 'key'` })
+@Index('charge_place', ['place'], { type: 'brin' })
 @Index('charge_by_period', ['account', 'billedIn', 'place'], { where: 'billed_in is not null' })
 export class ChargeEntity {
   /** The entry, and so the exchange and the receipt. */

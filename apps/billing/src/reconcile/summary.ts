@@ -137,15 +137,18 @@ function figuresOf(row: WalletRow, balances: RunFacts['balances']): WalletFigure
 
 async function countEntries(tx: Sql): Promise<{ good: number; bad: number }> {
   const [row] = await tx.query<{ good: number; bad: number }>({
-    text: `select count(*) filter (where fault is null)::int as good, count(fault)::int as bad from billing.entry`,
+    // By indexes: the documents beside them are read by nobody here.
+    text: `select (every - bad)::int as good, bad::int as bad
+      from (select count(*) as every from billing.entry) as e,
+        (select count(*) as bad from billing.entry where fault is not null) as f`,
   });
   return { good: row?.good ?? 0, bad: row?.bad ?? 0 };
 }
 
 async function sumCalls(tx: Sql): Promise<ReconciliationReport['calls']> {
   const rows = await tx.query<{ rail: Rail; count: number; units: string; asset: AssetCode; amount: string }>({
-    text: `select rail, asset, count(*)::int as count, sum(units)::text as units, sum(amount)::text as amount
-      from billing.charge group by rail, asset order by rail, asset`,
+    text: `select rail, asset, sum(calls)::int as count, sum(units)::text as units, sum(amount)::text as amount
+      from billing.charge_day group by rail, asset order by rail, asset`,
   });
   return rows.map(({ rail, count, units, asset, amount }) => ({
     rail,

@@ -43,6 +43,10 @@ export function checkCharges(window: Window): Check {
       agreed as not materialized (
         select t.id, t.account, t.effective_at, t.revision, t.place, ${turnOf('t')}
         from billing.terms t left join billing.readmission r on r.place = t.place),
+      -- Most accounts have had one plan: of those no terms are looked for, charge by charge.
+      lone as materialized (
+        select account, (array_agg(id))[1] as id, min(turn) as turn, min(nth) as nth from agreed
+        group by account having count(*) = 1),
       rated as (
         select c.*, e.id as found, p.amount as paid, ${codeSql('p.asset')} as paid_in, b.included_units, b.ends_at, e.units_before,
           case b.overage when 'invoice' then coalesce((
@@ -54,7 +58,10 @@ export function checkCharges(window: Window): Check {
           case when c.rail = 'key' and ${hasOwnPeriods('c.account')} then (
             select nullif(p.period_start, c.period_start)
             from billing.periods_of(c.account, c.occurred_at, c.occurred_at) as p) end as due_in,
-          case when c.rail = 'key' then coalesce(
+          case when c.rail <> 'key' then null
+            when o.id is not null
+              then case when (o.turn, o.nth) < (coalesce(e.turn, c.place), coalesce(e.nth, 0)) then o.id end
+            else coalesce(
             (select t.id from agreed t
               where t.account = c.account and t.effective_at <= c.occurred_at
                 and (t.turn, t.nth) < (coalesce(e.turn, c.place), coalesce(e.nth, 0))
@@ -65,6 +72,7 @@ export function checkCharges(window: Window): Check {
         from ${rowsIn('billing.charge', 3)} c
         left join calls e on e.id = c.entry_id
         left join billing.payment p on p.entry_id = c.entry_id
+        left join lone o on o.account = c.account
         left join billing.terms b on b.id = c.terms_id)
       select case when found is null then 'posting-without-entry' else 'ledger-mismatch' end as class,
         'charge:' || entry_id as subject, jsonb_build_object('entry', entry_id, 'product', sku) as keys,
@@ -102,23 +110,38 @@ const callsOfAll = `calls as (
           from billing.entry e left join billing.readmission r on r.place = e.place
           where e.fault is null and e.kind = 'call') as made)`;
 
-const callsOfWindow = `touched as (
+// The ends of the window's stretches cut the log into parts. Units before a charge are those of all parts before its own,
+// and those before it in that: only charges of the window's parts are put in order, and not all of their months.
+// Stretches do not meet, so every other part is one of them, from the first end on.
+const callsOfWindow = `ends as materialized (
+        select array_agg(place order by place) as places
+        from unnest($3::bigint[], $4::bigint[]) as s (after, upto), unnest(array[s.after, s.upto]) as place),
+      touched as (
         select distinct account, period_start from ${rowsIn('billing.charge', 3)} c where rail = 'key'),
-      counted as materialized (
-        select entry_id, coalesce(sum(units) over (
-            partition by account, period_start order by turn, nth
-            rows between unbounded preceding and 1 preceding), 0) as units_before
-        from (
-          select c.entry_id, c.account, c.period_start, c.units, ${turnOf('c')}
+      made as materialized (
+        select u.*, width_bucket(u.turn - 1, ends.places) as part, width_bucket(u.place - 1, ends.places) % 2 = 1 as is_due
+        from ends, (
+          select c.entry_id, c.account, c.period_start, c.units, c.place, ${turnOf('c')}
           from touched t
           join billing.charge c on c.rail = 'key' and c.account = t.account and c.period_start = t.period_start
           left join billing.readmission r on r.place = c.place
           union all
           -- A charge that is missing is one break, and not one of each charge after it too.
-          select e.id, e.usage_account, e.usage_period_start, e.usage_units, ${turnOf('e')}
+          select e.id, e.usage_account, e.usage_period_start, e.usage_units, e.place, ${turnOf('e')}
           from ${rowsIn('billing.entry', 3)} e left join billing.readmission r on r.place = e.place
           where e.fault is null and e.kind = 'call' and e.usage_rail = 'key'
-            and not exists (select 1 from billing.charge c where c.entry_id = e.id)) as used),
+            and not exists (select 1 from billing.charge c where c.entry_id = e.id)) as u),
+      parts as (
+        select account, period_start, part, coalesce(sum(sum(units)) over (
+            partition by account, period_start order by part rows between unbounded preceding and 1 preceding), 0) as units
+        from made group by account, period_start, part),
+      counted as (
+        select m.entry_id, p.units + coalesce(sum(m.units) over (
+            partition by m.account, m.period_start, m.part order by m.turn, m.nth
+            rows between unbounded preceding and 1 preceding), 0) as units_before
+        from made m join parts p using (account, period_start, part)
+        where (m.account, m.period_start, m.part) in (
+          select account, period_start, part from made where is_due)),
       calls as (
         select e.id, e.usage_rail, e.usage_account, e.usage_payer, e.usage_sku, e.usage_units, e.usage_period_start,
           coalesce(b.units_before, 0) as units_before, ${turnOf('e')}

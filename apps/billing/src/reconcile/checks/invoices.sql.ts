@@ -1,4 +1,4 @@
-import { billedCharges } from '../../billed-charges.js';
+import { lateCharges } from '../../billed-charges.js';
 import { endOfPeriod, nameOfPeriod } from '../../billing-periods.js';
 import { servedMonths } from '../../served-months.js';
 import type { Check } from './check.js';
@@ -19,7 +19,7 @@ export function checkInvoices(): Check {
         select m.*, i.id, i.state, i.covered, i.wrong_sum,
           array[m.receipts, m.included, m.overage, m.amount, m.terms] as expected
         from months m left join invoices i using (account, period_start)
-        where greatest(least(m.period_end, m.ends_at), m.newest) <= $2::timestamptz - interval '24 hours')
+        where greatest(least(m.period_end, m.ends_at), m.newest_terms) <= ${dayBefore})
       select 'invoice-stale' as class, 'invoice:' || account || ' ' || month as subject,
         jsonb_strip_nulls(jsonb_build_object('account', account, 'month', month, 'invoice', id)) as keys,
         'USD' as asset, abs(amount - coalesce(covered[4], 0)) as amount, 'ledger' as side,
@@ -28,27 +28,59 @@ export function checkInvoices(): Check {
             || 'and %s of %s micro-dollars for units beyond the plan.', state, covered[1], expected[1], covered[5], expected[5],
             covered[4], expected[4])
           else 'The total of the invoice is not the sum of its lines.' end as detail
-      from due where (id is not null or receipts > 0 or priced)
-        and (covered is distinct from expected or wrong_sum)`,
+      from due d where (id is not null or receipts > 0 or priced)
+        and (covered is distinct from expected or wrong_sum) and not exists (${cameLately})`,
     values: [],
   };
 }
 
+const dayBefore = `$2::timestamptz - interval '24 hours'`;
+
+/** A charge of the period, or one that is meant for its invoice, was read or let in again in the last day. */
+const cameLately = `
+  select 1
+  from (
+    select c.entry_id from billing.charge c
+    where c.rail = 'key' and c.account = d.account and c.period_start = d.period_start and c.billed_in is null
+    union all
+    select c.entry_id from billing.charge c
+    where c.rail = 'key' and c.account = d.account and c.billed_in = d.period_start
+    union all
+    select m.entry_id from moved m where m.account = d.account and m.month = d.period_start) as c
+  join billing.entry e on e.id = c.entry_id and e.fault is null
+  left join billing.readmission r on r.place = e.place
+  where coalesce(r.at, e.ingested_at) > ${dayBefore}`;
+
 /** Each account's periods since its first terms or charge, with what an invoice of it must cover. */
 const months = `
-  ${billedCharges()},
+  ${lateCharges()},
+  -- Charges that stand on the invoice of another period than their own, or are meant for one.
+  moved as materialized (
+    select c.entry_id, c.account, coalesce(c.billed_in, c.period_start) as used_in, i.period_start as month, c.included,
+      c.overage, c.amount
+    from billing.invoice_late l join finals i on i.id = l.invoice_id join billing.charge c on c.entry_id = l.entry_id
+    union all
+    select b.entry_id, b.account, b.used_in, b.month, b.included, b.overage, b.amount
+    from billed b
+    where b.used_in <> b.month and not exists (
+      select 1 from billing.invoice_late l join finals i on i.id = l.invoice_id where l.entry_id = b.entry_id)),
   charged as (
-    select c.account, c.month as period_start, count(*) as receipts, sum(c.included) as included, sum(c.overage) as overage,
-      sum(c.amount) as amount, max(coalesce(r.at, e.ingested_at)) as newest
-    from billed c left join billing.entry e on e.id = c.entry_id and e.fault is null
-    left join billing.readmission r on r.place = c.place
-    group by 1, 2),
+    select account, period_start, sum(receipts) as receipts, sum(included) as included, sum(overage) as overage,
+      sum(amount) as amount
+    from (
+      select account, billed_in as period_start, calls as receipts, included, overage, amount
+      from billing.charge_day where rail = 'key'
+      union all
+      select account, month, 1, included, overage, amount from moved
+      union all
+      select account, used_in, -1, -included, -overage, -amount from moved) as counted
+    group by account, period_start),
   ${servedMonths('$2::timestamptz')},
   months as (
     select account, period_start, period_end, ${nameOfPeriod('account', 'period_start')} as month,
       coalesce(receipts, 0)::numeric as receipts, coalesce(included, 0) as included, coalesce(overage, 0) as overage,
       coalesce(amount, 0) as amount, terms::numeric as terms, coalesce(priced, false) as priced,
-      greatest(newest, newest_terms) as newest, ends_at
+      newest_terms, ends_at
     from served full join charged using (account, period_start) left join ended using (account)
     cross join lateral (select ${endOfPeriod('account', 'period_start')} as period_end) as ends
     cross join lateral (

@@ -99,7 +99,12 @@ export function checkTransfers(scope: PaymentScope = 'all'): Check {
       from (
         select *, first_value(entry_id) over (
           partition by network, asset, payer, nonce order by place) as first
-        from billing.payment where outcome in ('settled', 'deferred', 'refund-due') ${among('payer')}) p
+        from billing.payment where (network, asset, payer, nonce) in (
+          -- The few that are there twice, before any of them is put in order.
+          select network, asset, payer, nonce from billing.payment
+          where outcome in ('settled', 'deferred', 'refund-due') ${among('payer')}
+          group by network, asset, payer, nonce having count(*) > 1)
+          and outcome in ('settled', 'deferred', 'refund-due')) p
       where p.entry_id <> p.first
       union all
       select 'duplicate-settlement', 'transfer:' || p.id,

@@ -24,7 +24,7 @@ interface Found {
 /**
  * Verifies the documents of a window again: their signatures are the one thing in the books that who can write to the
  * database cannot make. It reads them in batches, the next one while other threads check the one before. `beat` is
- * called after each batch.
+ * called with each batch.
  */
 export async function checkSignatures(
   tx: Sql,
@@ -40,10 +40,10 @@ export async function checkSignatures(
       const [faults, next] = await Promise.all([
         faultsOf(rows, { keys, signatures }),
         rows.length < batchSize ? [] : readBatch(tx, { after, upto: stretch.upto }),
+        beat(),
       ]);
       found.push(...faults);
       rows = next;
-      await beat();
     }
   }
   return {
