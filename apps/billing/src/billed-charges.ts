@@ -33,12 +33,30 @@ export function billedChargesOf(months: string): string {
 /**
  * The same of the charges that were too late for the invoice of their own period: what they cost follows their number.
  */
-export function lateCharges(): string {
+export function lateCharges(account?: string): string {
   return billed({
-    finals: '',
+    finals: account === undefined ? '' : `and account = ${account}`,
     charges: `(${chargesOf('finals', tooLate)})`,
     some: '',
   });
+}
+
+/**
+ * `lateCharges`, and `moved`: the charges that stand on the invoice of another period than their own, or are meant for
+ * one. Of one account, an expression, or of all.
+ */
+export function movedCharges(account?: string): string {
+  return `
+  ${lateCharges(account)},
+  taken as materialized (
+    select c.entry_id, c.account, coalesce(c.billed_in, c.period_start) as used_in, i.period_start as month, c.occurred_at,
+      c.sku, c.unit_price, c.included, c.overage, c.amount
+    from billing.invoice_late l join finals i on i.id = l.invoice_id join billing.charge c on c.entry_id = l.entry_id),
+  moved as materialized (
+    select * from taken
+    union all
+    select entry_id, account, used_in, month, occurred_at, sku, unit_price, included, overage, amount from billed b
+    where used_in <> month and not exists (select 1 from taken t where t.entry_id = b.entry_id))`;
 }
 
 /** The start of the period that a charge was made in. */
@@ -69,7 +87,7 @@ function billed({ finals, charges, some }: Readonly<Record<'finals' | 'charges' 
     select id, account, period_start, period_end, up_to_place from billing.invoice
     where state not in ('draft', 'void') ${finals}),
   billed as (
-    select c.entry_id, c.place, c.account, ${usedIn} as used_in, c.sku, c.unit_price, c.included, c.overage, c.amount,
+    select c.entry_id, c.place, c.account, ${usedIn} as used_in, c.occurred_at, c.sku, c.unit_price, c.included, c.overage, c.amount,
       case when taken.period_start is not null then taken.period_start
         when (${isLate}) is not true then ${usedIn}
         else (

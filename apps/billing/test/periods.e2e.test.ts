@@ -263,6 +263,12 @@ describe('an account whose contract has an anniversary in Berlin', () => {
       ['Charge: Support', '1.000000'],
     ]);
     expect(await books.reconcile()).toEqual([]);
+    // What customers fetch adds up to their invoice, with what came late for others, by its own days.
+    const rows = await books.focus('acct_1', '2026-11');
+    expect(rows.reduce((sum, [, cost]) => sum + cost, 0n)).toBe(12_003_250n);
+    const { text } = await service.call('/exports/focus?account=acct_1&month=2026-11&provider=Weather');
+    expect(text).toContain('2026-10-03T00:00:00Z,2026-10-02T00:00:00Z');
+    expect((await books.focus('acct_1', '2026-10')).reduce((sum, [, cost]) => sum + cost, 0n)).toBe(14_167_917n);
     expect(await books.post('/invoices', { account: 'acct_1', at: '2026-12-01T00:00:00Z' })).toMatchObject([
       200,
       { id: last?.id },

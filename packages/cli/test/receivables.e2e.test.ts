@@ -73,7 +73,12 @@ describe('commands of billing', () => {
     const seller = await make('/sellers', { legalName: 'Keyfare', address: 'Gasse 2', payTo, series: 'KF' });
     const from = '2026-11-01T00:00:00.000Z';
     const contract = String((await answer('contracts', 'add', 'acct_1', String(id), seller, from))['id']);
-    expect((await keyfare('contracts', 'list')).stdout).toContain(contract);
+    expect((await keyfare('contracts', 'list')).stdout).toMatch(new RegExp(`${contract}.* calendar, UTC\n`, 'u'));
+    const berlin = ['--periods', 'anniversary', '--time-zone', 'Europe/Berlin'];
+    expect(await answer('contracts', 'add', 'acct_2', String(id), seller, from, ...berlin)).toMatchObject({
+      periodAnchor: 'anniversary',
+      timeZone: 'Europe/Berlin',
+    });
     const later = '2026-12-01T00:00:00.000Z';
     expect(await answer('contracts', 'price', contract, 'forecast', '0.0001', later)).toMatchObject({
       unitPrice: '0.000100',
@@ -111,6 +116,19 @@ describe('commands of billing', () => {
     expect(await answer('bank-payments', 'credit', id, String(customer?.['id']), '--amount', '4')).toMatchObject({
       matched: '4.000000',
     });
+  });
+
+  it('say from which wallet a customer pays, and match transfers', async () => {
+    const [customer] = (await answer('customers', 'list'))['items'] as Json[];
+    const address = `0x${'Ab'.repeat(20)}`;
+    expect((await keyfare('transfers', 'from', String(customer?.['id']), address)).stdout).toContain(
+      `address   ${address.toLowerCase()}`,
+    );
+    expect(await answer('transfers', 'match')).toEqual({ items: [] });
+    const nothing = '00000000-0000-4000-8000-000000000000';
+    const unmatched = await keyfare('transfers', 'unmatch', nothing, '--why', 'of another customer');
+    expect(unmatched.code).toBe(5);
+    expect((await keyfare('transfers', 'unmatch', nothing)).code).toBe(2);
   });
 
   it('adjust the next invoice, and write reminders', async () => {

@@ -3,6 +3,7 @@ import { type AssetCode, assetCodes, formatMoney, money } from '@keyfare/core/mo
 import { monthOf, type Period } from '@keyfare/core/time';
 import type { Statement } from '@keyfare/db/sql';
 import { z } from 'zod';
+import { movedCharges } from '../billed-charges.js';
 import { type FocusRow, type FocusView, focusColumns, focusView } from '../export/focus.js';
 import { type Part, partOf, type Table } from './table.js';
 
@@ -152,7 +153,8 @@ interface FocusOptions {
 
 /**
  * The usage of one account in the periods that begin in a month, as FOCUS 1.2 has it: by day, product and price, and
- * what else is on its invoices, from the plan's price to what was paid before.
+ * what else is on its invoices, from the plan's price to what was paid before. Calls that came too late for the invoice
+ * of their own period are with that which they are on, by their own day.
  */
 export function focusTable(
   account: string,
@@ -191,15 +193,33 @@ const focusText = `
     select id, number, account_name, period_start, period_end from billing.invoice
     where account = $1 and period_start in (select period_start from period) and state <> 'void'
       and not (state = 'draft' and $4)),
+  ${movedCharges('$1')},
+  late as (
+    select used_in, month, (occurred_at at time zone 'UTC')::date as day, sku, unit_price, included, overage, amount
+    from moved),
+  used as (
+    select d.billed_in as used_in, d.billed_in as month, d.day, d.sku, d.unit_price, d.included, d.overage, d.amount
+    from billing.charge_day d
+    where d.billed_in in (select period_start from period) and d.period_start = any($5::timestamptz[]) and d.rail = 'key'
+      and d.customer = $1
+    union all
+    select used_in, used_in, day, sku, unit_price, -included, -overage, -amount from late
+    union all
+    select used_in, month, day, sku, unit_price, included, overage, amount from late),
   days as (
-    select p.period_start, p.period_end, greatest(d.day::timestamp at time zone 'UTC', p.period_start) as starts,
-      least((d.day::timestamp + interval '1 day') at time zone 'UTC', p.period_end) as ends, d.sku, d.unit_price, d.included,
-      d.overage, d.amount
-    from period p join billing.charge_day d on d.billed_in = p.period_start
-    where d.period_start = any($5::timestamptz[]) and d.rail = 'key' and d.customer = $1)
+    select p.period_start, p.period_end, w.starts, w.ends, u.sku, u.unit_price, sum(u.included) as included,
+      sum(u.overage) as overage, sum(u.amount) as amount
+    from period p join used u on u.month = p.period_start
+    cross join lateral (
+      select u.day::timestamp at time zone 'UTC' as starts, (u.day + 1)::timestamp at time zone 'UTC' as ends) as d
+    -- A day in UTC may be cut by the period. What came late for an earlier one is of its own day.
+    cross join lateral (
+      select case when u.used_in = p.period_start then greatest(d.starts, p.period_start) else d.starts end as starts,
+        case when u.used_in = p.period_start then least(d.ends, p.period_end) else d.ends end as ends) as w
+    group by p.period_start, p.period_end, w.starts, w.ends, u.sku, u.unit_price)
   select $1::text as account, coalesce((select account_name from named), $1) as account_name, part.kind, d.period_start,
-    d.period_end, d.starts, d.ends, d.sku, d.sku || ', ' || part.kind as description, part.quantity::text as quantity,
-    part.price::text as unit_price, part.amount::text as amount,
+    d.period_end, d.starts, d.ends, d.sku, d.sku || ', ' || part.kind as description,
+    part.quantity::text as quantity, part.price::text as unit_price, part.amount::text as amount,
     (select number from invoice i where i.period_start = d.period_start) as invoice, '' as line
   from days d, lateral (values
     ('included', d.included, 0::numeric, 0::numeric),

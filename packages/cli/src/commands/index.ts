@@ -19,6 +19,7 @@ import { receivables } from './receivables.js';
 import { refunds } from './refunds.js';
 import { reports } from './reports.js';
 import { runs } from './runs.js';
+import { transfers } from './transfers.js';
 import { wallets } from './wallets.js';
 
 /** Every command, in the order of the help and of docs/cli.md. */
@@ -39,6 +40,7 @@ export const commands: readonly CommandSpec[] = [
   ...cases,
   ...entries,
   ...months,
+  ...transfers,
   ...wallets,
   ...reports,
   ...exports,
@@ -64,6 +66,7 @@ export const groups: Readonly<Record<string, string>> = {
   reminders: 'Letters about what is overdue.',
   months: 'The months of the books, and their close.',
   runs: 'Reconciliations: asked for, under way, and ended.',
+  transfers: 'Which transfers of USDC pay invoices.',
   wallets: 'The wallets that have a name, ours among them.',
   breaks: 'What the reconciliation found not to agree.',
   entries: 'Entries of the log that billing refused.',

@@ -1,4 +1,4 @@
-import { lateCharges } from '../../billed-charges.js';
+import { movedCharges } from '../../billed-charges.js';
 import { endOfPeriod, nameOfPeriod } from '../../billing-periods.js';
 import { servedMonths } from '../../served-months.js';
 import type { Check } from './check.js';
@@ -53,17 +53,7 @@ const cameLately = `
 
 /** Each account's periods since its first terms or charge, with what an invoice of it must cover. */
 const months = `
-  ${lateCharges()},
-  -- Charges that stand on the invoice of another period than their own, or are meant for one.
-  moved as materialized (
-    select c.entry_id, c.account, coalesce(c.billed_in, c.period_start) as used_in, i.period_start as month, c.included,
-      c.overage, c.amount
-    from billing.invoice_late l join finals i on i.id = l.invoice_id join billing.charge c on c.entry_id = l.entry_id
-    union all
-    select b.entry_id, b.account, b.used_in, b.month, b.included, b.overage, b.amount
-    from billed b
-    where b.used_in <> b.month and not exists (
-      select 1 from billing.invoice_late l join finals i on i.id = l.invoice_id where l.entry_id = b.entry_id)),
+  ${movedCharges()},
   charged as (
     select account, period_start, sum(receipts) as receipts, sum(included) as included, sum(overage) as overage,
       sum(amount) as amount
