@@ -389,6 +389,17 @@ describe('the periods of a contract', () => {
       { firstDay: '2026-10-01', lastDay: '2026-10-01', timeZone: 'UTC', receipts: '0' },
       { firstDay: '2026-10-01', lastDay: '2026-10-31', timeZone: 'America/Los_Angeles', receipts: '1' },
     ]);
+    // Both are of October, and each is missed by itself.
+    await world.rows('alter table billing.invoice disable trigger all');
+    await world.rows('delete from billing.invoice_line');
+    await world.rows('delete from billing.invoice');
+    world.clock.set('2026-11-03T00:00:00.000Z');
+    expect(await books.reconcile()).toEqual([
+      'invoice-stale: The period is over and has no invoice.',
+      'invoice-stale: The period is over and has no invoice.',
+    ]);
+    await service.app.get(DraftsJob).run();
+    expect(await books.reconcile()).toEqual([]);
     const november = { account: 'acct_1', at: '2026-11-10T00:00:00Z' };
     expect(await books.post('/invoices', { ...november, at: '2026-12-01T08:00:00Z' })).toMatchObject([400, {}]);
     world.clock.set('2026-11-12T00:00:00.000Z');

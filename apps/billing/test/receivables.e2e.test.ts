@@ -1,5 +1,5 @@
-import { callRpc } from '@keyfare/devstack/chain';
-import { fundedPayer, testPayer } from '@keyfare/devstack/payers';
+import { callRpc, type LocalChain } from '@keyfare/devstack/chain';
+import { fundedPayer, type TestPayer, testPayer } from '@keyfare/devstack/payers';
 import { startTestChain } from '@keyfare/devstack/test-chain';
 import { fundEth, transferUsdc } from '@keyfare/devstack/usdc';
 import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
@@ -120,16 +120,69 @@ describe('a bank payment', () => {
 });
 
 describe('a transfer from a wallet of the customer', () => {
-  it('of exactly what is to be paid pays the invoice, and explains the money; another amount does not', async () => {
+  const till = testPayer(81);
+
+  /** The same books with a chain, and a wallet on it. */
+  async function openChain(): Promise<{ readonly node: LocalChain; readonly payer: TestPayer }> {
     const node = await startTestChain();
-    const till = testPayer(81);
     await books.close();
     books = await openReceivables({ PAY_TO: till.address.toLowerCase(), RPC_URL: node.rpcUrl });
     ({ world, service } = books);
+    const payer = await fundedPayer(node, 1);
+    await fundEth(node.rpcUrl, payer.address);
+    return { node, payer };
+  }
+
+  const paymentsOf = async (id: string) =>
+    ((await service.call(`/invoices/${id}/payments`)).body as { items: Record<string, string | null>[] }).items;
+
+  it('is taken back from an invoice that a bank paid a part of, and after its month was locked in the next', async () => {
+    const { node, payer } = await openChain();
+    try {
+      const { bank, customer, invoices } = await books.october('acct_1');
+      const id = invoices.get('KF-000001') ?? '';
+      await books.send(bank, '2026-11-05,4.00,Acme,KF-000001');
+      await books.post(`/customers/${customer}/wallets`, { address: payer.address });
+      await transferUsdc(node.rpcUrl, { privateKey: payer.privateKey, to: till.address, value: 6_000_000n });
+      await callRpc(node.rpcUrl, 'anvil_mine', ['0x80']);
+      const pay = async () => {
+        await books.post('/customers/wallets/match');
+        return books.stateOf(id);
+      };
+      expect(await settled(pay, 'paid')).toBe('paid');
+      const match = (await paymentsOf(id)).find(({ from }) => from === 'conversion:usd')?.['source'];
+      await world.rows(
+        `insert into billing.accounting_month (month, locked_at, locked_by) values ('2026-11-01', now(), 'ann')`,
+      );
+      world.clock.set('2026-12-03T00:00:00Z');
+      const request = { match: match?.replace('match:', ''), why: 'of another customer' };
+      expect(await books.post('/customers/wallets/unmatch', request)).toMatchObject([200, { invoice: id }]);
+      expect((await service.call(`/invoices/${id}`)).body).toMatchObject({
+        state: 'partially_paid',
+        paid: '4.000000',
+        outstanding: '6.000000',
+      });
+      expect(await balances(world)).toMatchObject({
+        [`receivable:${customer}`]: '6000000',
+        'unidentified-receipts': '-6000000',
+      });
+      const dates = await world.rows<{ month: string }>(
+        `select distinct to_char(effective_at at time zone 'utc', 'YYYY-MM') as month from billing.journal
+          where reverses is not null`,
+      );
+      expect(dates).toEqual([{ month: '2026-12' }]);
+      // November has no draft here.
+      const found = (await books.reconcile()).filter((text) => !text.startsWith('invoice-stale'));
+      expect(found).toEqual([expect.stringMatching(/^unknown-inbound/)]);
+    } finally {
+      await node.kill();
+    }
+  }, 60_000);
+
+  it('of exactly what is to be paid pays the invoice, and explains the money; another amount does not', async () => {
+    const { node, payer } = await openChain();
     try {
       const { customer, invoices } = await books.october('acct_1');
-      const payer = await fundedPayer(node, 1);
-      await fundEth(node.rpcUrl, payer.address);
       await transferUsdc(node.rpcUrl, { privateKey: payer.privateKey, to: till.address, value: 9_999_999n });
       await transferUsdc(node.rpcUrl, { privateKey: payer.privateKey, to: till.address, value: 10_000_000n });
       const count = async () => (await world.rows('select 1 from billing.chain_transfer')).length;
@@ -156,15 +209,13 @@ describe('a transfer from a wallet of the customer', () => {
       );
       expect(inbound).toEqual([{ amount: '9999999' }]);
       const id = [...invoices.values()][0] ?? '';
-      const payments = async () =>
-        ((await service.call(`/invoices/${id}/payments`)).body as { items: Record<string, string | null>[] }).items;
-      const match = (await payments())[0]?.['source']?.replace('match:', '') ?? '';
+      const match = (await paymentsOf(id))[0]?.['source']?.replace('match:', '') ?? '';
       const unmatch = async (why: string) => books.post('/customers/wallets/unmatch', { match, why });
       expect(await unmatch('')).toMatchObject([400, {}]);
       expect(await unmatch('for another service')).toMatchObject([200, { match, invoice: id }]);
       expect(await unmatch('again')).toMatchObject([409, { code: 'invoice/conflict' }]);
       expect(await books.stateOf(id)).toBe('final');
-      expect(await payments()).toMatchObject([{ undoneBy: expect.any(String), why: 'for another service' }]);
+      expect(await paymentsOf(id)).toMatchObject([{ undoneBy: expect.any(String), why: 'for another service' }]);
       const after = await balances(world);
       expect(after).toMatchObject({ [`receivable:${customer}`]: '10000000', 'unidentified-receipts': '-19999999' });
       expect([after['conversion:usdc'], after['conversion:usd']]).toEqual([undefined, undefined]);

@@ -110,8 +110,8 @@ const callsOfAll = `calls as (
           from billing.entry e left join billing.readmission r on r.place = e.place
           where e.fault is null and e.kind = 'call') as made)`;
 
-// The ends of the window's stretches cut the log into parts. Units before a charge are those of earlier parts, and those
-// before it in its own: only charges of the window's parts are put in order, and not all of their months.
+// The ends of the window's stretches cut the log into parts. Units before a charge are those of earlier parts, and
+// those before it in its own: only charges of the window's parts are put in order, and not all of their months.
 // Stretches do not meet, so every other part is one of them, from the first end on.
 const callsOfWindow = `ends as materialized (
         select array_agg(place order by place) as places

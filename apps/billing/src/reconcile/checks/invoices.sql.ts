@@ -1,5 +1,5 @@
 import { movedCharges } from '../../billed-charges.js';
-import { endOfPeriod, nameOfPeriod } from '../../billing-periods.js';
+import { endOfPeriod, hasOwnPeriods, nameOfPeriod } from '../../billing-periods.js';
 import { servedMonths } from '../../served-months.js';
 import type { Check } from './check.js';
 
@@ -20,7 +20,9 @@ export function checkInvoices(): Check {
           array[m.receipts, m.included, m.overage, m.amount, m.terms] as expected
         from months m left join invoices i using (account, period_start)
         where greatest(least(m.period_end, m.ends_at), m.newest_terms) <= ${dayBefore})
-      select 'invoice-stale' as class, 'invoice:' || account || ' ' || month as subject,
+      -- Where periods change, two may begin in one month.
+      select 'invoice-stale' as class, 'invoice:' || account || ' ' || case when ${hasOwnPeriods('account')}
+          then to_char(period_start at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') else month end as subject,
         jsonb_strip_nulls(jsonb_build_object('account', account, 'month', month, 'invoice', id)) as keys,
         'USD' as asset, abs(amount - coalesce(covered[4], 0)) as amount, 'ledger' as side,
         case when id is null then 'The period is over and has no invoice.'
