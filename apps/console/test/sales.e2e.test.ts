@@ -85,6 +85,57 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
     }
   }, 90_000);
 
+  it('agrees a price and a minimum in a contract, by the days of its time zone', async () => {
+    const { id } = await open(`Of Berlin ${mark}`, 'starter');
+    const made = async (path: string, body: object): Promise<string> =>
+      (await world.ask<{ id: string }>(path, { body })).id;
+    const payTo = 'DE89370400440532013000';
+    const legalName = 'Berlin GmbH';
+    const sellerId = await made('/sellers', {
+      legalName,
+      address: '1 Street',
+      payTo,
+      series: `B${Date.now() % 100_000}`,
+    });
+    const customer = { legalName, address: '2 Street', language: 'de', reportingCurrency: 'EUR', paymentDays: 14 };
+    const customerId = await made('/customers', customer);
+    const contract = await made('/contracts', {
+      account: id,
+      customerId,
+      sellerId,
+      startsAt: '2030-03-13T23:00:00.000Z',
+      periodAnchor: 'anniversary',
+      timeZone: 'Europe/Berlin',
+    });
+    const page = await world.open(finance, `/customers/${id}?part=contract`);
+    const dialog = page.getByRole('dialog');
+    const terms = page.getByRole('grid', { name: 'contract terms' });
+    await page.getByRole('button', { name: 'Agree a minimum' }).click();
+    await dialog.getByLabel('Minimum of a period').fill('40');
+    await dialog.getByLabel('From').fill('2030-03-15');
+    await dialog.getByRole('button', { name: 'Agree', exact: true }).click();
+    // Within a period: what was written stays, and it is said when that period began.
+    await dialog.getByText(/began at 2030-03-13T23:00:00.000Z/).waitFor();
+    await dialog.getByLabel('From').fill('2030-03-14');
+    await dialog.getByRole('button', { name: 'Agree', exact: true }).click();
+    await terms.getByText('Minimum of a period').waitFor();
+    await page.getByRole('button', { name: 'Agree a price' }).click();
+    await dialog.getByLabel('Product').fill('forecast');
+    await dialog.getByLabel(/Price of a unit/).fill('0.0001');
+    await dialog.getByLabel('From').fill('2030-04-01');
+    await dialog.getByRole('button', { name: 'Agree', exact: true }).click();
+    await terms.getByText('A unit of forecast').waitFor();
+    expect(await world.ask(`/contracts/${contract}/commits`)).toMatchObject({
+      items: [{ amount: '40.000000', validFrom: '2030-03-13T23:00:00.000Z' }],
+    });
+    expect(await world.ask(`/contracts/${contract}/prices`)).toMatchObject({
+      items: [{ unitPrice: '0.000100', validFrom: '2030-03-31T22:00:00.000Z' }],
+    });
+    const watching = await world.open(viewer, `/customers/${id}?part=contract`);
+    await watching.getByRole('grid', { name: 'contract terms' }).getByText('A unit of forecast').waitFor();
+    expect(await watching.getByRole('button', { name: /^Agree/ }).count()).toBe(0);
+  }, 90_000);
+
   it('changes a plan by keyboard alone, with what it does shown before', async () => {
     const { id, name } = await open(`Moved by keys ${mark}`, 'starter');
     const page = await world.open(admin, '/');

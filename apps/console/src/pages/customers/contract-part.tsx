@@ -4,6 +4,7 @@ import { Facts, Section } from '../../ui/page.js';
 import { Empty, Shown } from '../../ui/states.js';
 import { type Column, Table, wholeList } from '../../ui/table.js';
 import { Id, Moment } from '../../ui/values.js';
+import { ContractTerms } from './contract-terms.js';
 import type { Account } from './customers.js';
 import { type Contract, type Customer, type Directory, useDirectory } from './directory.js';
 
@@ -20,6 +21,7 @@ export function ContractPart({ account }: { readonly account: Account }) {
 function Contracts({ account, directory }: { readonly account: Account; readonly directory: Directory }) {
   const mayMoney = useMay('money');
   const contracts = directory.contracts(account.id);
+  const [latest] = contracts;
   const customer = directory.customerOf(account.id);
   const setUp = (
     <Link className="button" href="/invoices/setup/contracts">
@@ -34,9 +36,10 @@ function Contracts({ account, directory }: { readonly account: Account; readonly
           columns={columnsOf(directory)}
           list={wholeList(contracts)}
           keyOf={({ id }) => id}
-          empty="No contract names this account: its months are drafted, and no invoice of it can be final."
+          empty="No contract names this account: its periods are drafted, and no invoice of it can be final."
         />
       </Section>
+      {latest === undefined ? null : <ContractTerms contract={latest} />}
       <Section
         title="Customer"
         actions={
