@@ -37,9 +37,10 @@ export function cyclesOf(contracts: readonly CycleOf[]): readonly CycleOf[] {
  * periods would change of calls that are charged, or of invoices that are drawn up.
  */
 export async function keepCycles(tx: Sql, given: Given): Promise<void> {
+  // PostgreSQL reads a thousand files for it: before anybody waits.
+  await requireKnown(tx, given.timeZone);
   await awaitIntake(tx);
   await awaitBooks(tx);
-  await requireKnown(tx, given.timeZone);
   const contracts = await tx.query<CycleOf>({
     text: `select starts_at as "startsAt", period_anchor as "periodAnchor", time_zone as "timeZone"
       from billing.contract where account = $1 and id is distinct from $2::uuid`,

@@ -49,6 +49,28 @@ function sum(charges: readonly Charge[], of: (charge: Charge) => bigint): bigint
 }
 
 describe('rating', () => {
+  it('bills a call in the period in which it was made, where its account has others than months', () => {
+    const middle = new Date('2026-11-14T23:00:00Z');
+    const end = new Date('2026-12-14T23:00:00Z');
+    const periods = [
+      { account: 'a', start, end: middle },
+      { account: 'a', start: middle, end },
+    ];
+    const calls = [
+      keyCall(2, 1),
+      keyCall(3, 1, { at: new Date(middle.getTime() - 1) }),
+      keyCall(4, 1, { at: middle }),
+      keyCall(5, 1, { at: new Date('2026-12-02T00:00:00Z') }),
+    ];
+    const { charges } = rateEntries([terms(1), ...calls], { ...empty, periods });
+    expect(charges.map(({ billedIn }) => billedIn)).toEqual([null, null, middle, middle]);
+    const others = rateEntries([terms(1), ...calls], {
+      ...empty,
+      periods: periods.map(({ start: from, end: to }) => ({ account: 'b', start: from, end: to })),
+    });
+    expect(others.charges.map(({ billedIn }) => billedIn)).toEqual([null, null, null, null]);
+  });
+
   it('fills the plan first, bills the rest, and splits the call that crosses the line', () => {
     const { charges } = rateEntries([terms(1), keyCall(2, 8), keyCall(3, 5), keyCall(4, 1)], empty);
     expect(charges.map(({ included, overage, amount }) => [included, overage, amount])).toEqual([

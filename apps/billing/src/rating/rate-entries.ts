@@ -103,6 +103,7 @@ export function rateEntries(entries: readonly GoodEntry[], state: RatingState): 
   const charges: Charge[] = [];
   const totals = new Map<string, bigint>();
   const unrated = new Map<string, Unrated>();
+  const own = groupPeriods(state.periods);
   for (const entry of entries) {
     if (entry.kind === 'terms') {
       const booked = bookTerms(entry);
@@ -118,7 +119,11 @@ export function rateEntries(entries: readonly GoodEntry[], state: RatingState): 
       const before = totals.get(key) ?? state.totals.get(key) ?? 0n;
       const inForce = findTerms(book, entry.receipt.principal, entry.usage.occurredAt);
       const price = findPrice(state.prices, entry);
-      const rated = rateKeyCall(entry, inForce, { before, price, billedIn: findPeriod(state.periods, entry) });
+      const rated = rateKeyCall(entry, inForce, {
+        before,
+        price,
+        billedIn: findPeriod(own.get(entry.receipt.principal) ?? [], entry),
+      });
       if ('fault' in rated) {
         unrated.set(entry.id, rated);
       } else {
@@ -139,10 +144,20 @@ function findPrice(prices: readonly AgreedPrice[], { usage }: CallEntry): bigint
   })?.unitPrice;
 }
 
-/** The start of the account's own period that the call was made in; null where that is the month's. */
+function groupPeriods(periods: readonly OwnPeriod[]): ReadonlyMap<string, readonly OwnPeriod[]> {
+  const byAccount = new Map<string, OwnPeriod[]>();
+  for (const period of periods) {
+    const known = byAccount.get(period.account);
+    if (known === undefined) byAccount.set(period.account, [period]);
+    else known.push(period);
+  }
+  return byAccount;
+}
+
+/** The start of which of the account's own periods the call was made in; null where that is the month's. */
 function findPeriod(periods: readonly OwnPeriod[], { usage }: CallEntry): Date | null {
-  const { account, occurredAt: at, periodStart } = usage;
-  const start = periods.find((period) => period.account === account && period.start <= at && at < period.end)?.start;
+  const { occurredAt: at, periodStart } = usage;
+  const start = periods.find((period) => period.start <= at && at < period.end)?.start;
   return start === undefined || start.getTime() === periodStart.getTime() ? null : start;
 }
 
