@@ -31,23 +31,17 @@ export function billedChargesOf(months: string): string {
 }
 
 /**
- * The same of the charges that were too late for the invoice of their own period: what they cost follows their number.
- */
-export function lateCharges(account?: string): string {
-  return billed({
-    finals: account === undefined ? '' : `and account = ${account}`,
-    charges: `(${chargesOf('finals', tooLate)})`,
-    some: '',
-  });
-}
-
-/**
- * `lateCharges`, and `moved`: the charges that stand on the invoice of another period than their own, or are meant for
- * one. Of one account, an expression, or of all.
+ * Common table expressions that end in `moved`: the charges that stand on the invoice of another period than their own,
+ * though that be void by now, or are meant for one, for they were too late for theirs. What they cost follows their
+ * number. `finals` are the invoices. Of one account, an expression, or of all.
  */
 export function movedCharges(account?: string): string {
   return `
-  ${lateCharges(account)},
+  ${billed({
+    finals: account === undefined ? '' : `and account = ${account}`,
+    charges: `(${chargesOf('finals', tooLate)})`,
+    some: '',
+  })},
   taken as materialized (
     select c.entry_id, c.account, coalesce(c.billed_in, c.period_start) as used_in, i.period_start as month, c.occurred_at,
       c.sku, c.unit_price, c.included, c.overage, c.amount
@@ -56,7 +50,7 @@ export function movedCharges(account?: string): string {
     select * from taken
     union all
     select entry_id, account, used_in, month, occurred_at, sku, unit_price, included, overage, amount from billed b
-    where used_in <> month and not exists (select 1 from taken t where t.entry_id = b.entry_id))`;
+    where not exists (select 1 from taken t where t.entry_id = b.entry_id))`;
 }
 
 /** The start of the period that a charge was made in. */

@@ -1,8 +1,8 @@
 import { expect } from '@keyfare/jest-preset/globals';
 import { ReconcileJob } from '../src/pipeline/reconcile.job.js';
+import { agreePeriods } from './own-periods.js';
 import { type Proof, proveBooks } from './prove-books.js';
 import {
-  agreePeriods,
   copyMasterData,
   type Deed,
   doBusiness,

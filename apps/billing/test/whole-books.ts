@@ -9,11 +9,11 @@ import { fundEth, mintUsdc, transferUsdc } from '@keyfare/devstack/usdc';
 import { type FixedClock, fixedClock } from '@keyfare/fixtures/clock';
 import { migrateGate } from '@keyfare/gate/database';
 import { chainBegin, type HistoryOptions, type Manifest, makeHistory, randomOf } from '@keyfare/seed/history';
-import { keepCycles } from '../src/customer/billing-cycles.js';
 import { migrateBilling } from '../src/database.js';
 import { ChainJob } from '../src/pipeline/chain.job.js';
 import { DraftsJob } from '../src/pipeline/drafts.job.js';
 import { type KeyServer, serveKeys } from './key-server.js';
+import { contractsOf } from './own-periods.js';
 import { type Service, startService } from './service.js';
 import { type Books, type BooksOptions, openBooks, openWorldOn, type World } from './world.js';
 
@@ -304,38 +304,6 @@ async function live(
       break;
     default:
   }
-}
-
-type Agreed = Readonly<Record<'startsAt', string>> &
-  Partial<Readonly<Record<'endsAt' | 'periodAnchor' | 'timeZone', string>>>;
-
-/** The contracts of an account: of months in UTC, from a day within one on in Berlin, or of months in Los Angeles. */
-function contractsOf({ from }: Manifest, nth: number): readonly Agreed[] {
-  const within = new Date(Date.parse(from) + 10.3 * 86_400_000).toISOString();
-  switch (nth % 3) {
-    case 1:
-      return [
-        { startsAt: within, periodAnchor: 'anniversary', timeZone: 'Europe/Berlin' },
-        { startsAt: from, endsAt: within },
-      ];
-    case 2:
-      return [{ startsAt: from, periodAnchor: 'calendar', timeZone: 'America/Los_Angeles' }];
-    default:
-      return [{ startsAt: from }];
-  }
-}
-
-/** What the periods of accounts follow from, which must be known before their calls are read. */
-export async function agreePeriods(world: World, manifest: Manifest): Promise<void> {
-  await world.sql.transaction(async (tx) => {
-    for (const [nth, { id: account }] of manifest.accounts.entries()) {
-      for (const { startsAt, periodAnchor, timeZone } of contractsOf(manifest, nth)) {
-        if (periodAnchor === undefined || timeZone === undefined) continue;
-        const anchor = periodAnchor === 'anniversary' ? periodAnchor : 'calendar';
-        await keepCycles(tx, { id: null, account, startsAt: new Date(startsAt), periodAnchor: anchor, timeZone });
-      }
-    }
-  });
 }
 
 /** A seller, and a customer and contracts for each account. Answers the bank account, and who pays in USDC. */

@@ -1,5 +1,5 @@
 import type { Sql } from '@keyfare/db/sql';
-import { lateCharges } from '../billed-charges.js';
+import { movedCharges } from '../billed-charges.js';
 import { endOfPeriod } from '../billing-periods.js';
 import { openAdjustments } from '../open-adjustments.js';
 import { servedMonths } from '../served-months.js';
@@ -24,7 +24,7 @@ export async function readDueDrafts(sql: Sql, now: Date): Promise<readonly DueDr
 // Months are counted without a time zone, for a session's own could be any; midnight of both is UTC's.
 const dueDrafts = `
   with ${servedMonths('$1::timestamptz')},
-  ${lateCharges()},
+  ${movedCharges()},
   ${openAdjustments()},
   adjusted as (
     select account, month as period_start from adjusting where month <= $1 and "left" > 0 group by account, month),
@@ -32,12 +32,9 @@ const dueDrafts = `
     select account, period_start, sum(calls) as receipts from (
       select account, billed_in as period_start, calls from billing.charge_day where rail = 'key' and billed_in <= $1
       union all
-      select account, month, 1 from billed where month <= $1
+      select account, month, 1 from moved where month <= $1
       union all
-      -- On an invoice of a later period, though that of its own is void by now.
-      select c.account, coalesce(c.billed_in, c.period_start), -1
-      from billing.invoice_late l join finals i on i.id = l.invoice_id join billing.charge c on c.entry_id = l.entry_id
-      where i.period_start <> coalesce(c.billed_in, c.period_start)) as counted
+      select account, used_in, -1 from moved) as counted
     group by account, period_start)
   select m.account, m.period_start as at
   from (select account, period_start, coalesce(receipts, 0) as receipts,

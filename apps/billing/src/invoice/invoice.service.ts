@@ -47,6 +47,12 @@ export interface InvoicePayment {
   readonly why: string | null;
 }
 
+/** The plan fees on an invoice, and what it takes of adjustments. */
+interface InvoiceParts {
+  readonly fees: readonly PlanFee[];
+  readonly taken: ReturnType<typeof takenAdjustments>;
+}
+
 interface InvoiceName {
   readonly id: string;
   readonly attempt: number;
@@ -96,14 +102,10 @@ export class InvoiceService {
     return { before, after: await this.find(id, tx) };
   }
 
-  /** The plan fees on the draft of the period that `at` lies in, as the caller's transaction sees it. */
-  async planFees(tx: Sql, account: string, at: Date): Promise<readonly PlanFee[]> {
-    return planFees(await readMonth(tx, account, await readPeriod(tx, account, at)));
-  }
-
-  /** What the draft of the period that `at` lies in takes of adjustments, as the caller's transaction sees it. */
-  async adjustments(tx: Sql, account: string, at: Date): Promise<ReturnType<typeof takenAdjustments>> {
-    return takenAdjustments(await readMonth(tx, account, await readPeriod(tx, account, at)));
+  /** What the draft of the period that `at` lies in is made of, as the caller's transaction sees it. */
+  async parts(tx: Sql, account: string, at: Date): Promise<InvoiceParts> {
+    const input = await readMonth(tx, account, await readPeriod(tx, account, at));
+    return { fees: planFees(input), taken: takenAdjustments(input) };
   }
 
   /** The accounts' periods whose drafts are to be drawn up, see `dueDrafts`. */

@@ -86,8 +86,7 @@ export class Finalizing {
   async finalize(tx: Sql, id: string, by: string): Promise<Invoice> {
     const assessed = await this.assess(tx, id, by);
     const { account, periodStart: start } = assessed.invoice.invoice;
-    const fees = await this.invoices.planFees(tx, account, start);
-    const taken = await this.invoices.adjustments(tx, account, start);
+    const { fees, taken } = await this.invoices.parts(tx, account, start);
     await tx.query({
       text: `insert into billing.invoice_adjustment (invoice_id, line, adjustment_id, amount)
         select $1, * from unnest($2::int[], $3::uuid[], $4::numeric[])`,

@@ -1,7 +1,7 @@
 import type { components } from '@keyfare/api-types/billing';
 import { dateIn, startOfDay } from '@keyfare/core/time';
 import { useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
+import { type ReactNode, useState } from 'react';
 import { billing, ok } from '../../api/client.js';
 import { useMay, useRead } from '../../api/hooks.js';
 import { Button } from '../../ui/button.js';
@@ -95,24 +95,51 @@ function startOf({ timeZone, startsAt }: Contract, day: string): string {
   return dateIn(timeZone, new Date(startsAt)) === day ? startsAt : startOfDay(timeZone, day).toISOString();
 }
 
-function NewPrice({ contract, onClose }: FormProps) {
+interface AgreeProps extends FormProps {
+  readonly title: string;
+  readonly isReady: boolean;
+  readonly dayHint: string;
+  readonly agree: (validFrom: string) => Promise<unknown>;
+  readonly children: ReactNode;
+}
+
+function Agree({ contract, title, isReady, dayHint, agree, onClose, children }: AgreeProps) {
   const queries = useQueryClient();
-  const [sku, setSku] = useState('');
-  const [price, setPrice] = useState('');
   const [day, setDay] = useState('');
   return (
     <FormDialog
-      title="Agree a price"
+      title={title}
       action="Agree"
       isOpen
-      isReady={sku.trim() !== '' && day !== ''}
+      isReady={isReady && day !== ''}
       onClose={onClose}
       onSubmit={async () => {
-        const unitPrice = price.trim() === '' ? null : price.trim();
-        const body = { sku: sku.trim(), unitPrice, validFrom: startOf(contract, day) };
-        await ok(billing.POST('/contracts/{id}/prices', { params: { path: { id: contract.id } }, body }));
+        await agree(startOf(contract, day));
         await queries.invalidateQueries({ queryKey: ['contracts', contract.id] });
       }}
+    >
+      {children}
+      <Field label="From" type="date" value={day} onChange={setDay} isRequired hint={dayHint} />
+    </FormDialog>
+  );
+}
+
+function NewPrice({ contract, onClose }: FormProps) {
+  const [sku, setSku] = useState('');
+  const [price, setPrice] = useState('');
+  const unitPrice = price.trim() === '' ? null : price.trim();
+  const params = { path: { id: contract.id } };
+  return (
+    <Agree
+      contract={contract}
+      title="Agree a price"
+      isReady={sku.trim() !== ''}
+      dayHint={`When this day begins, ${contract.timeZone}. No call from then on may be charged yet.`}
+      agree={async (validFrom) => {
+        const body = { sku: sku.trim(), unitPrice, validFrom };
+        await ok(billing.POST('/contracts/{id}/prices', { params, body }));
+      }}
+      onClose={onClose}
     >
       <Field label="Product" value={sku} onChange={setSku} isRequired hint="Its sku." />
       <Field
@@ -121,44 +148,26 @@ function NewPrice({ contract, onClose }: FormProps) {
         onChange={setPrice}
         hint="In USD, with a point. Empty: the plan's again."
       />
-      <Field
-        label="From"
-        type="date"
-        value={day}
-        onChange={setDay}
-        isRequired
-        hint={`When this day begins, ${contract.timeZone}. No call from then on may be charged yet.`}
-      />
-    </FormDialog>
+    </Agree>
   );
 }
 
 function NewCommit({ contract, onClose }: FormProps) {
-  const queries = useQueryClient();
   const [amount, setAmount] = useState('');
-  const [day, setDay] = useState('');
+  const params = { path: { id: contract.id } };
   return (
-    <FormDialog
+    <Agree
+      contract={contract}
       title="Agree a minimum"
-      action="Agree"
-      isOpen
-      isReady={amount.trim() !== '' && day !== ''}
-      onClose={onClose}
-      onSubmit={async () => {
-        const body = { amount: amount.trim(), validFrom: startOf(contract, day) };
-        await ok(billing.POST('/contracts/{id}/commits', { params: { path: { id: contract.id } }, body }));
-        await queries.invalidateQueries({ queryKey: ['contracts', contract.id] });
+      isReady={amount.trim() !== ''}
+      dayHint={`The first day of a period, ${contract.timeZone}.`}
+      agree={async (validFrom) => {
+        const body = { amount: amount.trim(), validFrom };
+        await ok(billing.POST('/contracts/{id}/commits', { params, body }));
       }}
+      onClose={onClose}
     >
       <Field label="Minimum of a period" value={amount} onChange={setAmount} isRequired hint="In USD. 0 ends it." />
-      <Field
-        label="From"
-        type="date"
-        value={day}
-        onChange={setDay}
-        isRequired
-        hint={`The first day of a period, ${contract.timeZone}.`}
-      />
-    </FormDialog>
+    </Agree>
   );
 }
