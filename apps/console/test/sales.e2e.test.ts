@@ -184,7 +184,7 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
     await page.getByLabel('Its id, to be sure').fill(id);
     await close.click();
     await page.getByText('closed', { exact: true }).waitFor();
-    expect(await page.getByRole('button', { name: 'Change plan' }).count()).toBe(0);
+    await page.getByRole('button', { name: 'Change plan' }).waitFor({ state: 'detached' });
     await page.goto(`/console/customers?status=closed&search=${encodeURIComponent(name)}`);
     await page.getByRole('gridcell', { name }).waitFor();
   }, 90_000);
@@ -221,7 +221,7 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
     const page = await world.open(viewer, '/prices?part=routes');
     await page.getByRole('gridcell', { name: 'forecast', exact: true }).first().click();
     await page.getByRole('heading', { level: 1, name: 'Product forecast' }).waitFor();
-    expect(await page.getByText('on offer').count()).toBe(1);
+    await page.getByText('on offer').waitFor();
   }, 60_000);
 
   it('lets two people pay money back: who proposed cannot approve, and what keeps the money is said', async () => {
@@ -267,7 +267,7 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
     }
     await page.goto(`/console/payments/${failed?.id ?? ''}`);
     await page.getByText('Why it was refused:').waitFor();
-    expect(await page.getByText('authorization-expired').count()).toBeGreaterThan(0);
+    await page.getByText('authorization-expired').first().waitFor();
   }, 60_000);
 
   it('proves a receipt in the page: genuine with the published keys, not with one letter changed, without a server', async () => {
@@ -293,7 +293,7 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
     await field.fill(`${head}.${body}.${flip(tail)}`);
     await page.getByRole('button', { name: 'Check' }).click();
     await page.getByText('not genuine', { exact: true }).waitFor();
-    expect(await page.getByText('bad-signature').count()).toBe(1);
+    await page.getByText('bad-signature').waitFor();
     await field.fill('anything else');
     await page.getByRole('button', { name: 'Check' }).click();
     await page.getByRole('alert').filter({ hasText: 'neither an id' }).waitFor();
