@@ -15,6 +15,7 @@ const features = {
   NOTIFY: /\bpg_notify\b|db\/notify'/i,
   'advisory locks': /\bpg_(try_)?advisory_|db\/advisory-lock'/i,
   'transaction ids, snapshots': /\b(pg_current_xact_id|txid_|pg_current_snapshot|pg_snapshot_)/i,
+  'exported snapshots': /\bpg_export_snapshot\b|db\/snapshot'/i,
   '`unnest` of arrays': /\bunnest\(/i,
   '`on conflict`': /\bon conflict\b/i,
   partitions: /\bpartition (by|of)\b|\b(attach|detach) partition\b/i,

@@ -24,22 +24,23 @@ export interface RunFacts {
   readonly chainState: ReconciliationReport['chain']['state'];
   /** What wallets hold, by their names in the books. */
   readonly balances: ReadonlyMap<string, bigint>;
-  readonly unchecked: readonly string[];
   readonly judgement: PaymentJudgement;
 }
+
+type Figures = Omit<ReconciliationReport, 'breaks' | 'unchecked'>;
 
 /** The figures of a run without its breaks, all of the transaction's snapshot; and as of when the chain's are. */
 export async function summarize(
   tx: Sql,
   facts: RunFacts,
-): Promise<{ readonly report: Omit<ReconciliationReport, 'breaks'>; readonly chainAsOf: Date | null }> {
+): Promise<{ readonly report: Figures; readonly chainAsOf: Date | null }> {
   const { judgement } = facts;
   const wallets = await readWallets(tx, judgement.network.caip2);
   const figures = await readTokens(tx, judgement);
   const inUsdc = wallets.filter(({ asset }) => asset === 'USDC');
   const current = inUsdc.find(({ pay_to: wallet }) => wallet === judgement.payTo);
   const others = otherTokens(wallets, figures, facts.balances);
-  const report: Omit<ReconciliationReport, 'breaks'> = {
+  const report: Figures = {
     entries: { complete: facts.entriesComplete, place: facts.place, ...(await countEntries(tx)) },
     calls: await sumCalls(tx),
     ...tokenFigures('USDC', figures),
@@ -51,7 +52,6 @@ export async function summarize(
     },
     ...(others.length > 0 && { otherTokens: others }),
     ledger: await sumLedger(tx),
-    unchecked: [...facts.unchecked],
   };
   return { report, chainAsOf: chainAsOf(wallets, judgement.payTo) };
 }
