@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { Ed25519Jwk } from '@keyfare/core/receipt';
-import { verifyInOpenSsl } from './verify-ed25519.js';
+import { verifyEd25519 } from './verify-ed25519.js';
 
 /** One signature to check: whether `key` signed `message`. */
 export interface SignatureQuestion {
@@ -49,7 +49,7 @@ export class SignaturePool {
   /** The answer to each question, in their order. */
   async verify(questions: readonly SignatureQuestion[]): Promise<readonly boolean[]> {
     if (questions.length < fewestQuestions) {
-      return questions.map(({ signature, message, key }) => verifyInOpenSsl(signature, message, key));
+      return questions.map(({ signature, message, key }) => verifyEd25519(signature, message, key));
     }
     const jobs: SignatureJob[] = [];
     for (let from = 0; from < questions.length; from += questionsInOneJob) {

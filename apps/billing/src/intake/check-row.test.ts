@@ -3,12 +3,12 @@ import { monthOf } from '@keyfare/core/time';
 import { describe, expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import { makeSigner, sha256, usdc } from '../../test/log-documents.js';
-import { verifyInOpenSsl } from '../verify-ed25519.js';
+import { verifyEd25519 } from '../verify-ed25519.js';
 import { checkRow, type Verdict } from './check-row.js';
 import type { FeedRow } from './feed.js';
 
 const { signer, jwk } = makeSigner();
-const checker = { keys: { keys: [jwk] }, verifyEd25519: verifyInOpenSsl };
+const checker = { keys: { keys: [jwk] }, verifyEd25519: verifyEd25519 };
 const id = '01939fa8-6c00-4000-8000-000000000001';
 const payer = `0x${'b'.repeat(40)}`;
 const hash = `0x${'c'.repeat(64)}`;

@@ -5,7 +5,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { BillingConfig } from '../config.js';
 import { SignaturePool, type SignatureQuestion } from '../signature-pool.js';
 import { clock } from '../tokens.js';
-import { verifyInOpenSsl } from '../verify-ed25519.js';
+import { verifyEd25519 } from '../verify-ed25519.js';
 import { checkRow, type Verdict } from './check-row.js';
 import type { CheckedRow } from './entry-store.js';
 import type { FeedRow } from './feed.js';
@@ -120,7 +120,7 @@ export class IntakeService {
 
   /** Checks a row that was refused before, with the keys that are known by now. */
   async checkAgain(row: FeedRow): Promise<CheckedRow> {
-    return checkedOf(row, checkRow(row, { keys: await this.keys.known(), verifyEd25519: verifyInOpenSsl }));
+    return checkedOf(row, checkRow(row, { keys: await this.keys.known(), verifyEd25519: verifyEd25519 }));
   }
 
   /** Moves the cursor, within the transaction that stores what was read. */
