@@ -14,6 +14,7 @@ import { KeyUseEntity } from './key/key-use.entity.js';
 import { KnowKeyUse1799000000985 } from './key/key-use.migration.js';
 import { SecretEntity } from './key/secret.entity.js';
 import { EntryEntity } from './log/entry.entity.js';
+import { ShowDocumentParts1799000000990 } from './log/feed-bytes.migration.js';
 import { CreateFeeds1795000000700, CreateLog1795000000600 } from './log/log.migration.js';
 import { PlacedEntity, SequencerEntity, UnplacedEntity } from './log/placed.entity.js';
 import { PlaceEntries1796000000100 } from './log/places.migration.js';
@@ -117,6 +118,7 @@ const migrations = [
   PayRefunds1799000000950,
   SignIn1799000000980,
   KnowKeyUse1799000000985,
+  ShowDocumentParts1799000000990,
 ];
 
 /** Their names, in their order: what changes when the schema does. */

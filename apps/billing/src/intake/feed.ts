@@ -6,14 +6,18 @@ import type { AccountsReading } from '../accounts-reading.js';
  * A row of the feed as it came, not checked yet; the place is text, as the driver reads a bigint. A time may be what
  * the driver makes of `infinity`: a number.
  */
-export interface FeedRow {
+export interface FeedRow extends FeedColumns {
+  /** The signed document; null where the log does not have it any more. */
+  readonly jws: string | null;
+}
+
+interface FeedColumns {
   readonly place: string;
   readonly id: string;
   readonly kind: string;
   readonly principal: string;
   readonly digest: Buffer;
   readonly recorded_at: Date | number;
-  readonly jws: string | null;
   readonly usage_rail: string | null;
   readonly usage_account: string | null;
   readonly usage_payer: string | null;
@@ -21,6 +25,13 @@ export interface FeedRow {
   readonly usage_units: string | null;
   readonly usage_period_start: Date | number | null;
   readonly usage_occurred_at: Date | number | null;
+}
+
+/** A row as the view has it: its document in parts. */
+interface ViewRow extends FeedColumns {
+  readonly kid: string | null;
+  readonly payload: Buffer | null;
+  readonly signature: Buffer | null;
 }
 
 /** Rows in the order of the log, and what can be said of those that were not there. */
@@ -64,6 +75,9 @@ const micros = (time: string): string => `(extract(epoch from ${time}) * 1000000
 /** What is longer is no name in any entry. One character more is read, so that it is known for longer. */
 const longestText = 200;
 
+/** Longer than any of a document that can be read: the text of so many bytes is longer still. */
+const longestPart = maxDocumentLength;
+
 /**
  * The feed as views in the API's database. The head is read before the rows, so it never promises too much. A text that
  * is longer than any in a good entry comes cut: a batch of such rows would not fit in memory.
@@ -75,10 +89,11 @@ export function sqlFeed(sql: SqlPool): LogFeed {
       text: `select h.place, ${micros('h.as_of')} as as_of, ${micros('clock_timestamp()')} as asked_at
         from (select 1) as always left join keyfare.log_head h on true`,
     });
-    const rows = await sql.query<FeedRow>({
+    const rows = await sql.query<ViewRow>({
       name: 'billing_feed',
       text: `select place, id, left(kind, ${longestText + 1}) as kind, left(principal, ${longestText + 1}) as principal,
-          digest, recorded_at, left(jws, ${maxDocumentLength + 1}) as jws, usage_rail,
+          digest, recorded_at, left(kid, ${longestPart}) as kid, substring(payload for ${longestPart}) as payload,
+          substring(signature for ${longestPart}) as signature, usage_rail,
           left(usage_account, ${longestText + 1}) as usage_account, left(usage_payer, ${longestText + 1}) as usage_payer,
           left(usage_sku, ${longestText + 1}) as usage_sku, usage_units, usage_period_start, usage_occurred_at
         from keyfare.entry_feed where last_place > $1::bigint and place > $1::bigint
@@ -86,11 +101,34 @@ export function sqlFeed(sql: SqlPool): LogFeed {
       values: [after.toString(), limit],
     });
     return {
-      rows,
+      rows: rows.map((row) => Object.assign(row, { jws: documentOf(row) })),
       head: { place: BigInt(head?.place ?? 0), asOf: BigInt(head?.as_of ?? 0) },
       askedAt: BigInt(head?.asked_at ?? 0),
     };
   };
+}
+
+// A server signs under one key at a time: there is one header for each kind of entry.
+const heads = new Map<string, string>();
+const manyHeads = 64;
+
+/** The compact JWS (RFC 7515, section 7.1) of an entry, whose header is canonical JSON. */
+function documentOf({
+  kind,
+  kid,
+  payload,
+  signature,
+}: Pick<ViewRow, 'kind' | 'kid' | 'payload' | 'signature'>): string | null {
+  if (kid === null || payload === null || signature === null) return null;
+  const typ = `keyfare-${kind === 'call' ? 'receipt' : kind}+jws`;
+  const name = `${typ} ${kid}`;
+  let head = heads.get(name);
+  if (head === undefined) {
+    head = Buffer.from(JSON.stringify({ alg: 'EdDSA', kid, typ })).toString('base64url');
+    if (heads.size >= manyHeads) heads.clear();
+    heads.set(name, head);
+  }
+  return `${head}.${payload.toString('base64url')}.${signature.toString('base64url')}`;
 }
 
 interface ReadingRow {

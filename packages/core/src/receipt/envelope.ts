@@ -96,7 +96,7 @@ export function parseDocument<Payload>(jws: string, { typ, schema, code }: Docum
   const parts = jws.length <= maxDocumentLength ? compact.exec(jws) : null;
   if (parts === null) throw new Problem(code, `A compact JWS of at most ${maxDocumentLength} characters is expected.`);
   const [, head = '', body = '', tail = ''] = parts;
-  const header = parseHeader(decodeUtf8(decodeBase64Url(head, code), code), { typ, code });
+  const header = readHeader(head, { typ, code });
   const text = decodeUtf8(decodeBase64Url(body, code), code);
   const checked = schema.safeParse(parseJson(text, code));
   if (!checked.success) throw new Problem(code, `The payload is not that of ${typ}: ${formatIssues(checked.error)}`);
@@ -117,6 +117,18 @@ function encodeHeader(kid: string, typ: DocumentType): string {
   if (headers.size >= manyHeaders) headers.clear();
   headers.set(name, text);
   return text;
+}
+
+// As few as the keys and the kinds of documents: most documents have the header of the one before.
+const readHeaders = new Map<string, ProtectedHeader>();
+
+function readHeader(head: string, expected: { typ: DocumentType; code: ProblemCode }): ProtectedHeader {
+  const known = readHeaders.get(head);
+  if (known?.typ === expected.typ) return known;
+  const header = parseHeader(decodeUtf8(decodeBase64Url(head, expected.code), expected.code), expected);
+  if (readHeaders.size >= manyHeaders) readHeaders.clear();
+  readHeaders.set(head, header);
+  return header;
 }
 
 function parseHeader(text: string, { typ, code }: { typ: DocumentType; code: ProblemCode }): ProtectedHeader {
