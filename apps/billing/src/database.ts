@@ -57,6 +57,7 @@ import { CreateLedger1796000000300 } from './ledger/ledger.migration.js';
 import { LedgerAccountEntity } from './ledger/ledger-account.entity.js';
 import { MovementEntity } from './ledger/movement.entity.js';
 import { KeepMovements1799000000100 } from './ledger/movements.migration.js';
+import { WriteWholeJournals1799000001010 } from './ledger/whole-journals.migration.js';
 import { MatchEntity } from './match/match.entity.js';
 import { CreateMatch1799000000200 } from './match/match.migration.js';
 import { OpenPaymentEntity } from './match/open-payment.entity.js';
@@ -217,6 +218,7 @@ const migrations = [
   FindRarities1799000000989,
   LetCustomersIn1799000000990,
   PeriodsOfContracts1799000001000,
+  WriteWholeJournals1799000001010,
 ];
 
 const jobsLock = 0x6b66_6a62;

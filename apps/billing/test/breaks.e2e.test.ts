@@ -198,13 +198,11 @@ describe('each class of break is found, by its name', () => {
     const id = '00000000-0000-8000-8000-000000000009';
     await world.sql.transaction(async (tx) => {
       await tx.query({
-        text: `insert into billing.journal (id, kind, source, occurred_at, effective_at, movements, digest)
-          values ($1, 'call', 'call:${id}', now(), now(), 1, '\\x00')`,
-        values: [id],
-      });
-      await tx.query({
-        text: `insert into billing.movement values
-          ($1, 0, 'x402-receivable:eip155:84532', 'revenue:x402:forecast', 'USDC', 50, now())`,
+        text: `with written as (
+            insert into billing.journal (id, kind, source, occurred_at, effective_at, movements, digest)
+            values ($1, 'call', 'call:${id}', now(), now(), 1, '\\x00') returning id, effective_at)
+          insert into billing.movement
+          select id, 0, 'x402-receivable:eip155:84532', 'revenue:x402:forecast', 'USDC', 50, effective_at from written`,
         values: [id],
       });
       await tx.query({

@@ -24,14 +24,13 @@ afterAll(async () => {
   await world.close();
 });
 
-/** Runs in a transaction of the billing role that is given up at its end, its deferred checks done. */
+/** Runs in a transaction of the billing role that is given up at its end. */
 async function inScratch<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
   const given = new Error('given up');
   let result: T | undefined;
   await books.sql
     .transaction(async (tx) => {
       result = await work(tx);
-      await tx.query({ text: 'set constraints all immediate' });
       throw given;
     })
     .catch((error: unknown) => {
@@ -175,17 +174,12 @@ describe('the ledger', () => {
     if (euros === undefined || coins === undefined) throw new Error('no journal');
     await books.sql.transaction((tx) => ledger.post(tx, [euros, coins]));
     const write = (debit: string, credit: string, asset: string) =>
-      books.sql.transaction(async (tx) => {
-        const id = '00000000-0000-8000-8000-0000000000ee';
-        await tx.query({
-          text: `insert into billing.journal (id, kind, source, occurred_at, effective_at, movements, digest)
-            values ($1, 'call', 'call:x', now(), now(), 1, '')`,
-          values: [id],
-        });
-        await tx.query({
-          text: 'insert into billing.movement values ($1, 0, $2, $3, $4, 5, now())',
-          values: [id, debit, credit, asset],
-        });
+      books.sql.query({
+        text: `with written as (
+            insert into billing.journal (id, kind, source, occurred_at, effective_at, movements, digest)
+            values ('00000000-0000-8000-8000-0000000000ee', 'call', 'call:x', now(), now(), 1, '') returning id)
+          insert into billing.movement select id, 0, $1, $2, $3, 5, now() from written`,
+        values: [debit, credit, asset],
       });
     const [inUsdc, inEurc] = ['revenue:x402:forecast', 'revenue-eurc:x402:forecast'] as const;
     for (const asset of ['USDC', 'EURC', 'GBP']) {

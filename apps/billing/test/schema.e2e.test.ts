@@ -8,7 +8,7 @@ import { migrateBilling, ownerDataSource, pendingBillingMigrations } from '../sr
 import { billingRole, feedReaderRole } from '../src/schema.js';
 import { openWorld, type World } from './world.js';
 
-const migrationCount = 43;
+const migrationCount = 44;
 const uuid = '00000000-0000-8000-8000-000000000001';
 let world: World;
 const pools: SqlPool[] = [];
@@ -213,9 +213,11 @@ describe('the ledger', () => {
   const journal = (id: string, movements = 1, effectiveAt = 'now()'): string =>
     `insert into billing.journal (id, kind, source, occurred_at, effective_at, movements, digest)
       values ('${id}', 'call', 'call:x', now(), ${effectiveAt}, ${movements}, '\\x00')`;
-  const movement = (id: string, line: number, credit = 'sales', amount = 5): string =>
-    `insert into billing.movement values ('${id}', ${line}, 'cash', '${credit}', 'USDC', ${amount},
-      (select effective_at from billing.journal where id = '${id}'))`;
+  const movement = (id: string, line: number, credit = 'sales', amount = 5, effectiveAt = 'now()'): string =>
+    `insert into billing.movement values ('${id}', ${line}, 'cash', '${credit}', 'USDC', ${amount}, ${effectiveAt})`;
+  /** Both by one statement. */
+  const whole = (head: string, ...lines: readonly string[]): string =>
+    `with written as (${head})${lines.map((line, nth) => `, line_${nth} as (${line})`).join('')} select 1`;
 
   beforeAll(async () => {
     await poolAs().query({
@@ -236,17 +238,32 @@ describe('the ledger', () => {
   }
 
   it.each([undefined, billingRole])('refuses a journal without its movements, whoever writes it (%s)', async (role) => {
-    expect(await commit(role, [journal(uuid, 2), movement(uuid, 0)])).toBe('KF003');
+    expect(await commit(role, [whole(journal(uuid, 2), movement(uuid, 0))])).toBe('KF003');
+    expect(await commit(role, [whole(journal(uuid, 2), movement(uuid, 0), movement(uuid, 2))])).toBe('KF003');
+    expect(await commit(role, [whole(journal(uuid, 1), movement(uuid, 0), movement(uuid, 1))])).toBe('KF003');
     expect(await commit(role, [journal(uuid, 0)])).toBe('KF003');
     expect(await commit(role, [journal(uuid)])).toBe('KF003');
+    // Not even for the time of a transaction.
+    expect(await commit(role, [journal(uuid), movement(uuid, 0)])).toBe('KF003');
     expect(await world.rows('select * from billing.journal')).toEqual([]);
   });
 
+  it('refuses a movement of another date than its journal, and of no journal', async () => {
+    const late = movement(uuid, 0, 'sales', 5, `now() + interval '1 day'`);
+    expect(await commit(undefined, [whole(journal(uuid), late)])).toBe('23503');
+    expect(await commit(undefined, [whole(journal(uuid, 2), movement(uuid, 0), late.replace(', 0,', ', 1,'))])).toMatch(
+      /^(23503|KF003)$/,
+    );
+    expect(await commit(undefined, [movement(uuid, 0)])).toBe('23503');
+    expect(await world.rows('select * from billing.movement')).toEqual([]);
+  });
+
   it('refuses a movement of nothing, to the account itself, over two assets, and an asset that nobody knows', async () => {
-    expect(await commit(undefined, [journal(uuid), movement(uuid, 0, 'sales', 0)])).toBe('23514');
-    expect(await commit(undefined, [journal(uuid), movement(uuid, 0, 'sales', -5)])).toBe('23514');
-    expect(await commit(undefined, [journal(uuid), movement(uuid, 0, 'cash')])).toBe('23514');
-    expect(await commit(undefined, [journal(uuid), movement(uuid, 0, 'dollars')])).toBe('23503');
+    expect(await commit(undefined, [whole(journal(uuid), movement(uuid, 0, 'sales', 0))])).toBe('23514');
+    expect(await commit(undefined, [whole(journal(uuid), movement(uuid, 0, 'sales', -5))])).toBe('23514');
+    expect(await commit(undefined, [whole(journal(uuid), movement(uuid, 0, 'cash'))])).toBe('23514');
+    expect(await commit(undefined, [whole(journal(uuid), movement(uuid, 0, 'dollars'))])).toBe('23503');
+    expect(await commit(undefined, [whole(journal(uuid), movement(uuid, 0, 'nobody'))])).toBe('23503');
     expect(await commit(undefined, [`insert into billing.ledger_account values ('x', 'GBP', 'asset')`])).toBe('23503');
   });
 
@@ -254,8 +271,10 @@ describe('the ledger', () => {
     'closes a journal with the transaction that wrote it, and keeps its balances (%s)',
     async (role) => {
       const id = role === undefined ? '00000000-0000-8000-8000-000000000003' : '00000000-0000-8000-8000-000000000004';
-      expect(await commit(role, [journal(id), movement(id, 0)])).toBeUndefined();
-      expect(await commit(role, [movement(id, 1)])).toBe('KF003');
+      expect(await commit(role, [whole(journal(id), movement(id, 0))])).toBeUndefined();
+      const date = `(select effective_at from billing.journal where id = '${id}')`;
+      expect(await commit(role, [movement(id, 1, 'sales', 5, date)])).toBe('KF003');
+      expect(await commit(role, [movement(id, 0, 'sales', 5, date)])).toBe('23505');
       const count = role === undefined ? 1 : 2;
       for (const table of ['balance', 'balance_day']) {
         const sums = `select account, sum(debits)::int as debits, sum(credits)::int as credits from billing.${table}
@@ -273,8 +292,10 @@ describe('the ledger', () => {
     const id = '00000000-0000-8000-8000-000000000006';
     await poolAs().query({ text: `insert into billing.accounting_month values ('2026-01-01', now(), 'op')` });
     for (const date of ['2026-01-01T00:00:00Z', '2026-01-31T23:59:59.999999Z']) {
-      expect(await commit(undefined, [journal(id, 1, `'${date}'`), movement(id, 0)])).toBe('KF005');
+      const at = `timestamptz '${date}'`;
+      expect(await commit(undefined, [whole(journal(id, 1, at), movement(id, 0, 'sales', 5, at))])).toBe('KF005');
     }
-    expect(await commit(undefined, [journal(id, 1, `'2026-02-01T00:00:00Z'`), movement(id, 0)])).toBeUndefined();
+    const at = `timestamptz '2026-02-01T00:00:00Z'`;
+    expect(await commit(undefined, [whole(journal(id, 1, at), movement(id, 0, 'sales', 5, at))])).toBeUndefined();
   });
 });

@@ -43,7 +43,8 @@ const movementRows = rows<Movement & { readonly id: string; readonly line: numbe
 const insertJournals = `
   with added as (
     insert into billing.journal (id, kind, source, occurred_at, effective_at, reverses, movements, digest)
-    select id, kind, source, occurred_at, billing.effective_at(occurred_at), reverses, movements, digest
+    select id, kind, source, occurred_at, greatest(occurred_at, (select billing.effective_at('-infinity'))), reverses,
+      movements, digest
     from ${journalRows.source()}
     on conflict (id) do nothing returning id, effective_at),
   moved as (

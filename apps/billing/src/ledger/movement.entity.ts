@@ -1,16 +1,14 @@
 import type { LedgerAssetCode } from '@keyfare/core/money';
 import { atomicColumn, timeColumn } from '@keyfare/db/columns';
-import { Check, Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
-import { JournalEntity } from './journal.entity.js';
-import { LedgerAccountEntity } from './ledger-account.entity.js';
+import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
-/** One amount from one account to another, under a journal. Append-only. */
+/**
+ * One amount from one account to another, under a journal. Append-only. A trigger looks for its journal and its
+ * accounts, for all movements of a statement together.
+ */
 @Entity({ name: 'movement' })
-@ForeignKey(() => LedgerAccountEntity, ['debit', 'asset'], ['code', 'asset'], { name: 'movement_debit' })
-@ForeignKey(() => LedgerAccountEntity, ['credit', 'asset'], ['code', 'asset'], { name: 'movement_credit' })
 @Check('movement_amount', 'amount > 0')
 @Check('movement_sides', 'debit <> credit')
-@ForeignKey(() => JournalEntity, ['journalId', 'effectiveAt'], ['id', 'effectiveAt'], { name: 'movement_journal' })
 @Index('movement_by_debit', ['debit', 'effectiveAt', 'journalId'])
 @Index('movement_by_credit', ['credit', 'effectiveAt', 'journalId'])
 export class MovementEntity {
