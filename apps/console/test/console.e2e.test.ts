@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { AxeResults } from './axe.js';
 import { journeys } from './journeys.js';
 import { typedPart } from './typed-part.js';
@@ -36,11 +37,12 @@ describe('the console in a real Chromium', () => {
     admin = await world.person('admin');
     finance = await world.person('finance');
     const { id } = await world.ask<{ id: string }>('/reconciliations', { body: { scope: 'full' } });
-    for (let state = ''; state !== 'done'; ) {
+    for (let state = ''; state !== 'done'; await pause(100)) {
       ({ state } = await world.ask<{ state: string }>(`/reconciliations/${id}`));
       if (state === 'failed') throw new Error('the reconciliation failed');
     }
   }, 240_000);
+  afterEach(async () => world.closePages());
   afterAll(async () => world.close(), 60_000);
 
   it('signs in by name and password, says what is wrong with them, and signs out', async () => {

@@ -31,6 +31,7 @@ export function journeys(worldOf: () => World): void {
     month = world.month;
     admin = await world.person('admin');
     page = await world.open(admin, '/', { acceptDownloads: true });
+    world.keep(page);
     // A first start may have looked for what is to be drawn up before it had read the log.
     await world.ask('/jobs/drafts/run', { body: {} });
     while ((await read()).items.length === 0) await page.waitForTimeout(200);

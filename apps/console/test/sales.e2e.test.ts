@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import type { Locator } from 'playwright-core';
 import { AxeResults } from './axe.js';
 import { openWorld, type Person, settled, type World } from './world.js';
@@ -43,6 +43,7 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
     finance = await world.person('finance');
     viewer = await world.person('viewer');
   }, 240_000);
+  afterEach(async () => world.closePages());
   afterAll(async () => world.close(), 60_000);
 
   it('opens an account and makes a key that is shown once and buys a call; rotated and revoked it buys none', async () => {

@@ -36,6 +36,10 @@ export interface World {
   open(who: Person, path: string, options?: BrowserContextOptions): Promise<Page>;
   /** A browser of its own in which nobody has. */
   context(options?: BrowserContextOptions): Promise<BrowserContext>;
+  /** The page stays open beyond the test that opened it. */
+  keep(page: Page): void;
+  /** Closes the pages that are not kept: one that nobody looks at goes on reading. */
+  closePages(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -76,10 +80,12 @@ export async function openWorld(): Promise<World> {
   };
   const linkOf = async ({ id }: Person): Promise<string> =>
     (await ask<{ link: string }>(`/admin/operators/${id}/link`, { of: 'api', body: {} })).link;
+  const passing = new Set<BrowserContext>();
   const context: World['context'] = async (options) => {
     const opened = await browser.newContext({ locale: 'en-GB', baseURL: billing, ...options });
     // Of what a test waits for the machine decides when it comes: these end what hangs.
     opened.setDefaultTimeout(30_000);
+    passing.add(opened);
     return opened;
   };
   return {
@@ -112,6 +118,14 @@ export async function openWorld(): Promise<World> {
       return page;
     },
     context,
+    keep: (page) => {
+      passing.delete(page.context());
+    },
+    closePages: async () => {
+      const over = [...passing];
+      passing.clear();
+      await Promise.all(over.map(async (opened) => opened.close()));
+    },
     close: async () => {
       await browser.close();
       stack.kill('SIGINT');
