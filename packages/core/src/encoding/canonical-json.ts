@@ -1,4 +1,6 @@
 const loneSurrogate = /\p{Surrogate}/u;
+// ASCII of which JSON escapes nothing: nearly every name and value.
+const plain = /^[ !#-[\]-~]*$/;
 const deepest = 32;
 
 /**
@@ -27,6 +29,7 @@ function describe(value: unknown): string {
 }
 
 function writeString(text: string): string {
+  if (plain.test(text)) return `"${text}"`;
   if (loneSurrogate.test(text)) throw new TypeError('The text has a lone surrogate, which UTF-8 cannot carry.');
   return JSON.stringify(text);
 }
