@@ -276,6 +276,9 @@ describe('the close pack of a month', () => {
     expect(text).toMatch(
       /Trial balance .*revenue 1 USD 0\.000000 (\S+) unbilled-receivable 1 USD \1 0\.000000 Total 2 USD \1 \1 /u,
     );
+    expect(text).toMatch(
+      /Earned and invoiced, USD .*unbilled-receivable 0\.000000 (\S+) 0\.000000 \1 \1 Total 0\.000000 \1 0\.000000 \1 \1 /u,
+    );
     expect(text).toMatch(/Invoices Number Customer State Total, USD F-1 .* final/u);
   });
 

@@ -7,6 +7,7 @@ import type { MonthReportService, SignedReport } from '../close/month-report.ser
 import { type ClosePack, type PackSection, timeText } from '../document/close-pack.js';
 import { ageingTable } from './ageing.js';
 import { registerTable } from './invoice-register.js';
+import { readTimingSums } from './revenue-timing.js';
 import { type Cell, readPage, type Table } from './table.js';
 
 /** A paper of a thousand invoices is read by nobody: the report has all of them. */
@@ -34,6 +35,7 @@ export async function readClosePack(tx: Sql, period: Period, { months, reports, 
       await readTrialBalance(tx, period),
       walletsOf(report),
       await readRevenue(tx, period),
+      await readTiming(tx, period),
       await readRegister(tx, period),
       await readAgeing(tx, period),
       await readCases(tx, period, 'open'),
@@ -164,8 +166,8 @@ interface RevenueRow {
 
 async function readRevenue(tx: Sql, { start }: Period): Promise<PackSection> {
   const rows = await tx.query<RevenueRow>({
-    text: `select rail, sku, asset, count(*)::text as calls, sum(units)::text as units, sum(amount)::text as amount
-      from billing.charge where period_start = $1 group by rail, sku, asset order by rail, sku, asset limit $2`,
+    text: `select rail, sku, asset, sum(calls)::text as calls, sum(units)::text as units, sum(amount)::text as amount
+      from billing.charge_day where period_start = $1 group by rail, sku, asset order by rail, sku, asset limit $2`,
     values: [start, mostRows + 1],
   });
   return {
@@ -182,6 +184,25 @@ async function readRevenue(tx: Sql, { start }: Period): Promise<PackSection> {
       .slice(0, mostRows)
       .map(({ rail, sku, calls, units, asset, amount }) => [rail, sku, calls, units, asset, amountText(asset, amount)]),
     ...noteOf(rows.length > mostRows, '/reports/revenue.csv'),
+  };
+}
+
+async function readTiming(tx: Sql, period: Period): Promise<PackSection> {
+  const titles = ['Opening', 'Earned', 'Invoiced', 'Difference', 'Closing'];
+  return {
+    title: 'Earned and invoiced, USD',
+    columns: [
+      { title: 'Ledger accounts', share: 30 },
+      ...titles.map((title) => ({ title, share: 14, isNumber: true })),
+    ],
+    rows: (await readTimingSums(tx, period)).map(({ kind, opening, earned, invoiced, difference, closing }) => [
+      kind === '' ? 'Total' : kind,
+      opening,
+      earned,
+      invoiced,
+      difference,
+      closing,
+    ]),
   };
 }
 

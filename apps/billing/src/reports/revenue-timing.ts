@@ -1,6 +1,6 @@
 import { formatMoney, money } from '@keyfare/core/money';
 import { formatMonth, type Period } from '@keyfare/core/time';
-import type { Statement } from '@keyfare/db/sql';
+import type { Sql, Statement } from '@keyfare/db/sql';
 import { z } from 'zod';
 import { type Part, partOf, type Table } from './table.js';
 
@@ -57,6 +57,40 @@ export function revenueTimingTable(period: Period): Table<RevenueTimingRow, Reve
       };
     },
   };
+}
+
+/** The same of all accounts of a kind, and last of all of them: its `kind` is empty. Dollars as decimals. */
+export interface TimingSum
+  extends Pick<RevenueTimingView, 'opening' | 'earned' | 'invoiced' | 'difference' | 'closing'> {
+  /** The first part of their codes. */
+  readonly kind: string;
+}
+
+export async function readTimingSums(tx: Sql, period: Period): Promise<readonly TimingSum[]> {
+  const { text, values = [] } = timingStatement(period);
+  const rows = await tx.query<{ kind: string; opening: string; change: string; invoiced: string }>({
+    text: `
+      select coalesce(kind, '') as kind, coalesce(sum(opening), 0)::text as opening,
+        coalesce(sum(change), 0)::text as change, coalesce(sum(invoiced), 0)::text as invoiced
+      from (
+        select split_part(code, ':', 1) as kind, invoiced::numeric as invoiced,
+          case when is_timing then opening::numeric else 0 end as opening,
+          case when is_timing then change::numeric else 0 end as change
+        from (${text}) as t) as s
+      group by grouping sets ((kind), ()) order by grouping(kind), kind`,
+    values,
+  });
+  return rows.map(({ kind, ...sums }) => {
+    const [opening, difference, invoiced] = [BigInt(sums.opening), BigInt(sums.change), BigInt(sums.invoiced)];
+    return {
+      kind,
+      opening: dollars(opening),
+      earned: dollars(invoiced + difference),
+      invoiced: dollars(invoiced),
+      difference: dollars(difference),
+      closing: dollars(opening + difference),
+    };
+  });
 }
 
 function dollars(micros: bigint): string {
