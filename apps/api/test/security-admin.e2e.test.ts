@@ -30,6 +30,7 @@ const routes: readonly (readonly [string, string])[] = [
   ['GET', '/admin/refunds/ref1'],
   ['POST', '/admin/refunds/ref1/approve'],
   ['POST', '/admin/refunds/ref1/reject'],
+  ['POST', '/admin/refunds/ref1/credit'],
   ['GET', '/admin/operators'],
   ['POST', '/admin/operators'],
   ['GET', '/admin/operators/self'],

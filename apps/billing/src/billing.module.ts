@@ -32,6 +32,7 @@ import { CustomerGuard } from './console/customer.guard.js';
 import { CustomerSessionController } from './console/customer-session.controller.js';
 import { CustomerSessions } from './console/customer-sessions.js';
 import { ForwardController } from './console/forward.controller.js';
+import { RefundsOfApi } from './console/refunds-of-api.js';
 import { SessionController } from './console/session.controller.js';
 import { Touches } from './console/touches.js';
 import { ContractController } from './customer/contract.controller.js';
@@ -177,6 +178,7 @@ const connections: Provider[] = [
   },
   { provide: BootstrapToken, useValue: new BootstrapToken(undefined) },
   ApiClient,
+  RefundsOfApi,
   Touches,
   CustomerSessions,
   CustomerGuard,

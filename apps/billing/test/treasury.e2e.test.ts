@@ -4,6 +4,7 @@ import { startTestChain } from '@keyfare/devstack/test-chain';
 import { fundEth, mintUsdc, transferUsdc, usdcAddress, usdcBalance } from '@keyfare/devstack/usdc';
 import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { encodeFunctionData, type Hex, parseAbi } from 'viem';
+import { type OperatorsApi, startOperatorsApi } from './operators-api.js';
 import { settle } from './payments.js';
 import { type Service, startService } from './service.js';
 import { balances, openWorld, type World } from './world.js';
@@ -270,7 +271,30 @@ describe('what anybody may send', () => {
 });
 
 describe('what is owed back to a wallet of a customer', () => {
-  it('becomes credit of the customer, once, and is owed no longer', async () => {
+  let api: OperatorsApi;
+  beforeEach(async () => {
+    api = await startOperatorsApi(world);
+    await service.close();
+    service = await startService(world, {
+      RPC_URL: node.rpcUrl,
+      DUST_BELOW: '100',
+      RECONCILE_GRACE_SECONDS: '0',
+      API_URL: api.url,
+    });
+  }, 60_000);
+  afterEach(async () => api.close());
+
+  /** What the API's operators' routes answer. */
+  async function askApi(path: string, body?: object): Promise<unknown> {
+    const response = await fetch(`${api.url}/admin/refunds${path}`, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: { authorization: `Bearer ${service.token}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return { status: response.status, body: await response.json() };
+  }
+
+  it('becomes credit of the customer, once, is owed no longer, and is paid by no refund', async () => {
     const [paid] = await settle(node, [{ payer, payTo: till.address, amount: 4_000n }]);
     if (paid === undefined) throw new Error('no payment');
     const entry = await world.log.refundDue(paid);
@@ -283,8 +307,21 @@ describe('what is owed back to a wallet of a customer', () => {
     const credit = async (): Promise<number> =>
       (await service.call(`${path}/credit/refund`, { body: { entry } })).status;
     expect(await credit()).toBe(409);
+    // The API is told of nothing that is not credited.
+    expect(await askApi(`/${entry}`)).toMatchObject({ status: 404 });
     expect((await service.call(`${path}/wallets`, { body: { address: payer.address } })).status).toBe(200);
+    const proposed = { network, asset: usdcAddress.toLowerCase(), payer: lower(payer) };
+    await world.rows(
+      `insert into keyfare.refund (entry_id, network, asset, payer, amount, state, proposed_by, proposed_name, proposed_at)
+        values ($1, $2, $3, $4, 4000, 'proposed', 'opr_1', 'ann', now())`,
+      [entry, proposed.network, proposed.asset, proposed.payer],
+    );
+    expect(await credit()).toBe(409);
+    expect(await audit()).toEqual(['refund-due: 4000']);
+    expect(await askApi(`/${entry}/reject`, {})).toMatchObject({ status: 200 });
     expect([await credit(), await credit()]).toEqual([200, 409]);
+    expect(await askApi(`/${entry}`)).toMatchObject({ body: { state: 'credited', amount: '4000' } });
+    expect(await askApi('', { entries: [entry] })).toMatchObject({ status: 409, body: { code: 'refund/conflict' } });
     expect((await service.call(`${path}/credit`)).body).toMatchObject({ balance: '0.004000' });
     expect(await audit()).toEqual([]);
     const booked = await balances(world);

@@ -332,6 +332,7 @@ describe('payments and the books', () => {
     for (const verb of ['show', 'approve', 'reject']) {
       expect((await keyfare('refunds', verb, nobody)).stderr).toContain('refund/not-found');
     }
+    expect((await keyfare('refunds', 'credit', nobody, '--customer', nobody)).stderr).toContain('customer/not-found');
     expect((await keyfare('refunds', 'list', '--state', 'final')).code).toBe(0);
   });
 

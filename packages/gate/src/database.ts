@@ -43,6 +43,7 @@ import { ReplicaEntity } from './replica/replica.entity.js';
 import { CreateReplica1795000000800, CreateRoles1795000000000 } from './replica/replica.migration.js';
 import { TellMigrations1797000034000 } from './replica/told-migrations.migration.js';
 import { gateRole, schema } from './schema.js';
+import { CreditRefunds1799000000991 } from './settlement/credited-refund.migration.js';
 import { RefundEntity } from './settlement/refund.entity.js';
 import { PayRefunds1799000000950 } from './settlement/refund.migration.js';
 import { SettlementEntity } from './settlement/settlement.entity.js';
@@ -119,6 +120,7 @@ const migrations = [
   SignIn1799000000980,
   KnowKeyUse1799000000985,
   ShowDocumentParts1799000000990,
+  CreditRefunds1799000000991,
 ];
 
 /** Their names, in their order: what changes when the schema does. */

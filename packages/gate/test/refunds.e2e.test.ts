@@ -142,6 +142,33 @@ describe('a refund', () => {
     expect((await ann('POST', '/x/approve')).body['code']).toBe('refund/not-found');
   }, 30_000);
 
+  it('that became credit can be neither proposed nor paid, and one that is proposed or paid cannot become credit', async () => {
+    const gate = await open();
+    const [ann, bob, reader] = await Promise.all([operator(gate), operator(gate), operator(gate, ['read', 'write'])]);
+    const [entry, other] = [await owe(gate), await owe(gate)];
+    expect((await reader('POST', `/${entry}/credit`)).status).toBe(403);
+    await ann('POST', '', { entries: [entry] });
+    expect((await bob('POST', `/${entry}/credit`)).body).toMatchObject({ code: 'refund/conflict' });
+    await bob('POST', `/${entry}/reject`);
+    for (const id of [entry, other, entry]) {
+      expect(await bob('POST', `/${id}/credit`)).toMatchObject({ status: 200, body: { entry: id, state: 'credited' } });
+      expect((await ann('POST', '', { entries: [id] })).body).toMatchObject({ code: 'refund/conflict' });
+      expect((await ann('POST', `/${id}/approve`)).body).toMatchObject({ code: 'refund/conflict' });
+      expect((await ann('POST', `/${id}/reject`)).body).toMatchObject({ code: 'refund/conflict' });
+    }
+    expect((await ann('POST', '/00000000-0000-7000-8000-000000000000/credit')).body).toMatchObject({
+      code: 'refund/not-found',
+    });
+    const paid = await owe(gate);
+    await mintUsdc(ground.chain.rpcUrl, settler(), 5_000n);
+    await ann('POST', '', { entries: [paid] });
+    expect((await bob('POST', `/${paid}/approve`)).status).toBe(200);
+    expect((await ann('POST', `/${paid}/credit`)).body).toMatchObject({ code: 'refund/conflict' });
+    expect(await settled(() => state(paid), 'final')).toBe('final');
+    expect((await ann('POST', `/${paid}/credit`)).body).toMatchObject({ code: 'refund/conflict' });
+    expect([await state(entry), await state(other)]).toEqual(['credited', 'credited']);
+  }, 60_000);
+
   it('that the settler has no tokens for says so, costs no gas, and is paid when it has', async () => {
     const gate = await open();
     const entry = await owe(gate);

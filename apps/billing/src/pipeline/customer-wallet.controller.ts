@@ -5,6 +5,7 @@ import { Body, HttpCode, Param, Post, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { RefundsOfApi } from '../console/refunds-of-api.js';
 import { WalletMatches } from './wallet-matches.js';
 
 const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, 'must be a wallet');
@@ -26,6 +27,7 @@ export class CustomerWalletController {
   constructor(
     private readonly changes: Changes,
     private readonly matches: WalletMatches,
+    private readonly refunds: RefundsOfApi,
   ) {}
 
   /** Pays each invoice that one final transfer from its customer's wallet is exactly the amount of. */
@@ -56,7 +58,10 @@ export class CustomerWalletController {
     });
   }
 
-  /** What is owed back to a wallet of the customer's for a call that was not served becomes the customer's credit. */
+  /**
+   * What is owed back to a wallet of the customer's for a call that was not served becomes the customer's credit. The
+   * API, which would pay it back, is told first: 409 where a refund of it is proposed or was approved there.
+   */
   @Post(':id/credit/refund')
   @HttpCode(200)
   @Needs('money')
@@ -66,6 +71,7 @@ export class CustomerWalletController {
     @Param('id', idParam) id: string,
     @Body({ schema: refundRequest }) { entry }: z.infer<typeof refundRequest>,
   ): Promise<z.infer<typeof creditView>> {
+    if (await this.matches.canCreditRefund(id, entry)) await this.refunds.credit(asked, entry);
     return this.changes.make(asked, 'customer-credit.refund', async (tx) => {
       const balance = await this.matches.creditRefund(tx, id, { entry, by: operatorOf(asked).name });
       const answer = { customer: id, balance: formatMoney(money('USD', balance)) };

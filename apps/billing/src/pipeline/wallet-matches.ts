@@ -1,6 +1,6 @@
 import { Problem } from '@keyfare/core/problem';
 import type { Clock } from '@keyfare/core/time';
-import type { Sql } from '@keyfare/db/sql';
+import { type Sql, SqlPool } from '@keyfare/db/sql';
 import { Inject, Injectable } from '@nestjs/common';
 import { MasterData } from '../customer/master-data.js';
 import { deriveId } from '../derive-id.js';
@@ -29,6 +29,7 @@ export class WalletMatches {
     private readonly invoices: InvoiceLife,
     private readonly ledger: LedgerService,
     private readonly credits: Credits,
+    private readonly sql: SqlPool,
     @Inject(clock) private readonly now: Clock,
   ) {}
 
@@ -118,19 +119,8 @@ export class WalletMatches {
   async creditRefund(tx: Sql, customer: string, { entry, by }: { entry: string; by: string }): Promise<bigint> {
     await awaitBooks(tx);
     const { id: customerId } = await this.customers.find('customer', customer, tx);
-    const [owed] = await tx.query<{ amount: string }>({
-      text: `select p.amount::text as amount
-        from billing.payment p join billing.customer_wallet w on w.address = p.payer and w.customer_id = $2
-        where p.entry_id = $1 and p.outcome = 'refund-due' and ${codeSql('p.asset')} = 'USDC'
-          and coalesce((select l.outcome from billing.payment l where l.call_id = p.entry_id
-            order by l.place desc limit 1), '') <> 'reversed'
-          and not exists (
-            select 1 from billing.match m where m.entry_id = p.entry_id and m.rule = 'refund' and m.state <> 'undone')
-          and not exists (select 1 from billing.customer_credit c where c.entry_id = p.entry_id)`,
-      values: [entry, customerId],
-    });
-    if (owed === undefined) throw new Problem('refund/conflict', 'No USDC is owed to a wallet of the customer by it.');
-    const amount = BigInt(owed.amount);
+    const amount = await owedBack(tx, { customerId, entry });
+    if (amount === null) throw new Problem('refund/conflict', 'No USDC is owed to a wallet of the customer by it.');
     const id = await this.credits.add(tx, { customerId, entryId: entry, amount, by });
     await this.ledger.post(tx, [
       compoundJournal({
@@ -144,6 +134,12 @@ export class WalletMatches {
       }),
     ]);
     return this.credits.balance(customerId, tx);
+  }
+
+  /** Whether `creditRefund` would have something to credit. 404 `customer/not-found`. */
+  async canCreditRefund(customer: string, entry: string): Promise<boolean> {
+    const { id: customerId } = await this.customers.find('customer', customer);
+    return (await owedBack(this.sql, { customerId, entry })) !== null;
   }
 
   async #pay(
@@ -170,4 +166,25 @@ export class WalletMatches {
     await this.invoices.applyPayment(tx, { invoice, amount, debit: conversion('USD'), source: `match:${match}` });
     return { match, invoice, transfer };
   }
+}
+
+/**
+ * What an entry says is owed in USDC to a wallet of the customer's, in atomic units; null where nothing is any more.
+ */
+async function owedBack(
+  sql: Sql,
+  { customerId, entry }: { readonly customerId: string; readonly entry: string },
+): Promise<bigint | null> {
+  const [owed] = await sql.query<{ amount: string }>({
+    text: `select p.amount::text as amount
+      from billing.payment p join billing.customer_wallet w on w.address = p.payer and w.customer_id = $2
+      where p.entry_id = $1 and p.outcome = 'refund-due' and ${codeSql('p.asset')} = 'USDC'
+        and coalesce((select l.outcome from billing.payment l where l.call_id = p.entry_id
+          order by l.place desc limit 1), '') <> 'reversed'
+        and not exists (
+          select 1 from billing.match m where m.entry_id = p.entry_id and m.rule = 'refund' and m.state <> 'undone')
+        and not exists (select 1 from billing.customer_credit c where c.entry_id = p.entry_id)`,
+    values: [entry, customerId],
+  });
+  return owed === undefined ? null : BigInt(owed.amount);
 }

@@ -3,7 +3,7 @@ import type { Row } from '../http/client.js';
 import { type Column, cellText } from '../terminal/table.js';
 import { idempotencyOption, idPath, limitOf, limitOption } from './lists.js';
 
-const states = ['proposed', 'rejected', 'approved', 'settling', 'settled', 'final'];
+const states = ['proposed', 'rejected', 'credited', 'approved', 'settling', 'settled', 'final'];
 const entryArgument = {
   name: 'entry',
   description: 'the id of the entry that says it is due, as `reports refunds` has it',
@@ -26,6 +26,7 @@ decided by   -
 transaction  -
 failure      -`;
 const entry = '019ac2f0-1c1e-7c3a-9f6e-0d4f7f1f2a3b';
+const customer = '0e4f6a1c-77a1-4a55-9c0e-9d1f5a3b2c10';
 
 /** What is owed back to payers, and is paid. */
 export const refunds: readonly CommandSpec[] = [
@@ -94,6 +95,28 @@ ${entry}  proposed    1000  0x857b06519e91e3a54538791bdbb0e22373e36b66  ann  -`,
       },
     ],
     run: async (input, context) => show((await context.api().post(`${pathOf(input)}/reject`)).body, context),
+  },
+  {
+    name: 'refunds credit',
+    summary: 'Makes what an entry says is owed to a wallet of a customer their credit. It is never paid back then.',
+    speaks: 'billing',
+    arguments: [entryArgument],
+    options: [{ flags: '--customer <customer>', description: 'its id', required: true }, idempotencyOption],
+    examples: [
+      {
+        line: `refunds credit ${entry} --customer ${customer}`,
+        output: `customer  ${customer}\nbalance   0.001000`,
+      },
+    ],
+    run: async (input, { billing, out }) => {
+      const path = `/customers/${idPath(textOf(input, 'customer') ?? '')}/credit/refund`;
+      const { body } = await billing().post(path, { entry: argument(input) });
+      await out.record(body, [
+        ['customer', body['customer']],
+        ['balance', body['balance']],
+      ]);
+      return undefined;
+    },
   },
 ];
 

@@ -19,7 +19,7 @@ const refundView = z
     payer: z.string(),
     /** In the asset's smallest unit. */
     amount: z.string(),
-    /** `approved` is being sent; `settled` is in a block, `final` for good. */
+    /** `approved` is being sent; `settled` is in a block, `final` for good. `credited` is not paid: see billing. */
     state: z.enum(refundStates),
     proposedBy: person,
     proposedAt: z.iso.datetime(),
@@ -114,6 +114,18 @@ export class RefundsController {
     return this.#decide(request, { id, action: 'refund.reject' }, (tx, found) =>
       this.refunds.reject(tx, found, operatorOf(request)),
     );
+  }
+
+  /** It became credit of a customer, as billing says when it makes it so: no refund of it can be proposed any more. */
+  @Post(':id/credit')
+  @HttpCode(200)
+  @Needs('money')
+  @Answers(200, refundView)
+  async credit(@Req() request: FastifyRequest, @Param('id', idParam) id: string): Promise<View> {
+    return this.changes.make(request, 'refund.credit', async (tx) => {
+      const after = viewRefund(await this.refunds.credit(tx, entryOf(id), operatorOf(request)));
+      return { subject: after.entry, before: null, after, answer: after };
+    });
   }
 
   async #decide(

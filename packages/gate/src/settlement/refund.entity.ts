@@ -1,16 +1,16 @@
 import { atomicColumn, bigintColumn, timeColumn } from '@keyfare/db/columns';
 import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
-/** Where a refund stands, in this order; `rejected` is the other end. */
-export const refundStates = ['proposed', 'rejected', 'approved', 'settling', 'settled', 'final'] as const;
+/** Where a refund stands, in this order; `rejected` and `credited` are the other ends. */
+export const refundStates = ['proposed', 'rejected', 'credited', 'approved', 'settling', 'settled', 'final'] as const;
 export type RefundState = (typeof refundStates)[number];
 
 /** Money that is owed back by an entry `refund-due`, on its way to its payer: one refund for one entry. */
 @Entity({ name: 'refund' })
-@Check('refund_state', `state in ('proposed', 'rejected', 'approved', 'settling', 'settled', 'final')`)
+@Check('refund_state', `state in ('proposed', 'rejected', 'credited', 'approved', 'settling', 'settled', 'final')`)
 @Check('refund_amount', 'amount > 0')
 @Check('refund_decided', `(decided_by is null) = (state = 'proposed')`)
-@Check('refund_second', `state in ('proposed', 'rejected') or decided_by <> proposed_by`)
+@Check('refund_second', `state in ('proposed', 'rejected', 'credited') or decided_by <> proposed_by`)
 @Check('refund_placed', `(wallet_nonce is not null) = (state in ('settling', 'settled', 'final'))`)
 @Index('refund_open', ['state'], { where: `state in ('approved', 'settling', 'settled')` })
 export class RefundEntity {

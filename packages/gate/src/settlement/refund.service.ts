@@ -9,6 +9,7 @@ import type { Movement, PaymentOutcome, SettlementEvents } from '../settling.js'
 import { Tracing } from '../tracing.js';
 import {
   adoptRefunds,
+  creditRefund,
   proposeRefund,
   type RefundRow,
   retryRefund,
@@ -104,7 +105,7 @@ export class RefundService {
     const values = [entryId, by.id, by.name, this.config.clock()];
     const [row] = await tx.query<RefundRow>({ text: proposeRefund, values });
     if (row === undefined) {
-      const detail = `${entryId} is no refund that is due and final, or one was proposed before.`;
+      const detail = `${entryId} is no refund that is due and final, or one was proposed before, or it became credit.`;
       throw new Problem('refund/conflict', detail);
     }
     if (!this.#settlers.has(row.network)) throw new Problem('refund/conflict', `${row.network} is not configured.`);
@@ -122,6 +123,21 @@ export class RefundService {
   async reject(tx: Sql, found: RefundRow, by: By): Promise<RefundRow> {
     if (found.state !== 'proposed') throw new Problem('refund/conflict', 'The refund does not wait for a decision.');
     return this.#decide(tx, found, { state: 'rejected', by });
+  }
+
+  /**
+   * What the entry says is owed becomes credit of a customer, in the books of billing: it is never paid back. Again is
+   * the same. 404 `refund/not-found` where the entry says nothing is owed; 409 `refund/conflict` while a refund of it
+   * is proposed, and once one was approved.
+   */
+  async credit(tx: Sql, entryId: string, by: By): Promise<RefundRow> {
+    const values = [entryId, by.id, by.name, this.config.clock()];
+    const [row] = await tx.query<RefundRow>({ text: creditRefund, values });
+    if (row !== undefined) return row;
+    const found = await this.find(entryId, tx);
+    if (found.state === 'credited') return found;
+    const why = found.state === 'proposed' ? 'A refund of it is proposed: reject it first.' : 'A refund of it is paid.';
+    throw new Problem('refund/conflict', why);
   }
 
   /** What dead processes followed is this one's. */

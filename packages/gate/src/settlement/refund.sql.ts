@@ -1,3 +1,5 @@
+import type { RefundState } from './refund.entity.js';
+
 /** A refund as the driver gives it. */
 export interface RefundRow {
   readonly entry_id: string;
@@ -5,7 +7,7 @@ export interface RefundRow {
   readonly asset: `0x${string}`;
   readonly payer: `0x${string}`;
   readonly amount: string;
-  readonly state: 'proposed' | 'rejected' | 'approved' | 'settling' | 'settled' | 'final';
+  readonly state: RefundState;
   readonly proposed_by: string;
   readonly proposed_name: string;
   readonly proposed_at: Date;
@@ -105,5 +107,19 @@ export const proposeRefund = `
   on conflict (entry_id) do update set state = 'proposed', proposed_by = excluded.proposed_by,
     proposed_name = excluded.proposed_name, proposed_at = excluded.proposed_at, decided_by = null, decided_name = null,
     decided_at = null
+  where refund.state = 'rejected'
+  returning *`;
+
+/** Answers nothing for an entry that says nothing is owed, and for one that was proposed and not rejected. */
+export const creditRefund = `
+  insert into keyfare.refund (entry_id, network, asset, payer, amount, state, proposed_by, proposed_name, proposed_at,
+    decided_by, decided_name, decided_at)
+  select e.id, d.said ->> 'network', d.said ->> 'asset', d.said ->> 'payer', (d.said ->> 'amount')::numeric, 'credited',
+    $2, $3, $4, $2, $3, $4
+  from keyfare.entry e
+  cross join lateral (select convert_from(e.payload, 'UTF8')::jsonb as said) d
+  where e.id = $1 and e.kind = 'refund-due' and (d.said ->> 'amount')::numeric > 0
+  on conflict (entry_id) do update set state = 'credited', decided_by = excluded.decided_by,
+    decided_name = excluded.decided_name, decided_at = excluded.decided_at
   where refund.state = 'rejected'
   returning *`;

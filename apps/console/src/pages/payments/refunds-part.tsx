@@ -16,7 +16,7 @@ import { Owed } from './owed-refunds.js';
 
 type Refund = components['schemas']['Refund'];
 
-const states = ['proposed', 'rejected', 'approved', 'settling', 'settled', 'final'] as const;
+const states = ['proposed', 'rejected', 'credited', 'approved', 'settling', 'settled', 'final'] as const;
 
 /** What payers are owed back, and what operators have decided of it. */
 export const RefundsPart = () => (
