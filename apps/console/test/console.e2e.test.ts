@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
-import { AxeResults } from './axe.js';
+import { seriousFindings } from './axe.js';
 import { journeys } from './journeys.js';
 import { typedPart } from './typed-part.js';
 import { openWorld, type Person, password, settled, type World } from './world.js';
@@ -221,17 +221,7 @@ describe('the console in a real Chromium', () => {
 
   it('has no serious finding of axe on any page, light, and dark once the system changes', async () => {
     const page = await world.open(admin, '/', { colorScheme: 'light' });
-    const axe = new AxeResults(page);
-    const findings: string[] = [];
-    for (const path of pages) {
-      await page.emulateMedia({ colorScheme: 'light' });
-      await page.goto(`/console${path}`);
-      await settled(page);
-      findings.push(...(await axe.serious()).map((finding) => `${path}: ${finding}`));
-      await page.emulateMedia({ colorScheme: 'dark' });
-      findings.push(...(await axe.serious(['color-contrast'])).map((finding) => `${path}, dark: ${finding}`));
-    }
-    expect(findings).toEqual([]);
+    expect(await seriousFindings(page, pages)).toEqual([]);
   }, 120_000);
 
   it('fits a phone: nothing is wider than the page but what scrolls in itself', async () => {
