@@ -12,7 +12,10 @@ const large = 300_000;
 const sizes = [30_000, small, large];
 const million = 1_000_000;
 
-/** The books over an honest log: each figure has a file of its own beside this one. With `full`, up to a million. */
+/**
+ * The books over an honest log: each figure has a file of its own beside this one. With `full`, up to a million and a
+ * million of transfers.
+ */
 export async function benchBilling({ full }: { readonly full: boolean }): Promise<Report> {
   const { insert } = await measurePrimitives();
   const check = Math.min(checkCost(1_000), checkCost(1_000));
@@ -21,7 +24,10 @@ export async function benchBilling({ full }: { readonly full: boolean }): Promis
   );
   return withBooks(async (books) => {
     const intake = await benchIntake(books);
-    const reconcile = await benchReconcile(books, full ? [...sizes, million] : sizes);
+    const reconcile = await benchReconcile(
+      books,
+      full ? { sizes: [...sizes, million], transfers: million } : { sizes, transfers: 0 },
+    );
     const floorUs = check + insert;
     return {
       bench: 'billing',

@@ -6,7 +6,7 @@ import { choosePort } from '@keyfare/devstack/ports';
 import { migrateGate } from '@keyfare/gate/database';
 import { startFreshPostgres } from '../fresh-postgres.js';
 import { startProgram } from '../program.js';
-import { type BenchLog, openBenchLog } from './log.js';
+import { type BenchLog, openBenchLog, payTo } from './log.js';
 
 /** A running billing over a log, each process and PostgreSQL its own. */
 export interface Books {
@@ -46,7 +46,7 @@ export async function startBooks(fill?: (sql: SqlPool) => Promise<void>): Promis
       API_JWKS_URL: `http://127.0.0.1:${String(keysPort)}/`,
       RPC_URL: 'http://127.0.0.1:9',
       NETWORK: 'base-sepolia',
-      PAY_TO: `0x${'a'.repeat(40)}`,
+      PAY_TO: payTo,
       PORT: String(port),
       INTAKE_INTERVAL_MS: '50',
       CHAIN_INTERVAL_MS: '60000',

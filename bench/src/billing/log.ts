@@ -49,6 +49,8 @@ const inOnePost = 50;
 const accounts = 200;
 const skus = ['forecast', 'history', 'alerts'];
 const base = findNetwork('base-sepolia');
+/** The wallet that every payment goes to. */
+export const payTo = `0x${'a'.repeat(40)}`;
 const hex = (bytes: number): string => `0x${randomBytes(bytes).toString('hex')}`;
 
 /** Opens a log whose entries are signed by a key of its own and written by the gate's statements. */
@@ -133,7 +135,7 @@ function callOf(nth: number): { readonly receipt: EntryPayloads['call']; readonl
       asset: base?.usdc.address.toLowerCase() ?? '',
       decimals: 6,
       amount: '1000',
-      payTo: `0x${'a'.repeat(40)}`,
+      payTo,
       nonce: hex(32),
       settlement: 'settled',
     },

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Books } from './books.js';
+import { expectNoBreaks, fillTransfers } from './transfers.js';
 
 /** What runs of the reconciliation take, in seconds from their beginning to their end. */
 export interface ReconcileFigures {
-  /** Of a full run, with every signature, by the number of entries. */
+  /** Of a full run, with every signature, by the number of entries; with `+` that of the transfers after it. */
   readonly full: Readonly<Record<string, number>>;
   /** Of the night after one hundredth more entries. */
   readonly nightly: number;
@@ -13,14 +14,25 @@ export interface ReconcileFigures {
 
 const inOneLog = 10_000;
 
-/** Lets the books grow to each of the sizes, the smallest first, and reconciles there. */
-export async function benchReconcile(books: Books, sizes: readonly number[]): Promise<ReconcileFigures> {
+/**
+ * Lets the books grow to each of the sizes, the smallest first, and reconciles there; with `transfers`, again with so
+ * many of them.
+ */
+export async function benchReconcile(
+  books: Books,
+  { sizes, transfers }: { readonly sizes: readonly number[]; readonly transfers: number },
+): Promise<ReconcileFigures> {
   const full: Record<string, number> = {};
   for (const size of sizes) {
     await grow(books, size);
     full[String(size)] = await run(books, 'full');
   }
   const largest = await books.booked();
+  if (transfers > 0) {
+    await fillTransfers(books.sql, transfers);
+    full[`${String(sizes.at(-1))}+${String(transfers)}`] = await run(books, 'full');
+    await expectNoBreaks(books.sql);
+  }
   await grow(books, Math.ceil(largest * 1.01));
   const nightly = await run(books, 'recent');
   let feedDelayMs = 0;
