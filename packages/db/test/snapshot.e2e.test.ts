@@ -19,7 +19,7 @@ afterAll(async () => {
 });
 
 function poolOf(poolSize: number): SqlPool {
-  const pool = new SqlPool({ url: database.url, applicationName: 'readers', poolSize, connectTimeoutMs: 500 });
+  const pool = new SqlPool({ url: database.url, applicationName: 'readers', poolSize, connectTimeoutMs: 20_000 });
   pools.push(pool);
   return pool;
 }
@@ -114,6 +114,25 @@ describe('a snapshot that is read over two connections', () => {
     // Both are as good as new.
     const seen = await inOneSnapshot(pool, async (read) => Promise.all([read(look), read(look)]));
     expect(seen).toHaveLength(2);
+  });
+
+  it('keeps a connection that waits for the other one, whatever the limit for what is idle', async () => {
+    const pool = poolOf(2);
+    const [name] = new URL(database.url).pathname.slice(1).split('/');
+    await other.query({ text: `alter database "${name ?? ''}" set idle_in_transaction_session_timeout = '100ms'` });
+    try {
+      for (const isFirst of [true, false]) {
+        const seen = await inOneSnapshot(pool, async (read) => {
+          const sleep = read(async (tx) => tx.query({ text: 'select pg_sleep(0.5)' }));
+          const quick = read(look);
+          await Promise.all([sleep, quick]);
+          return isFirst ? Promise.all([read(look), read(look)]) : [await read(look)];
+        });
+        expect(seen.length).toBe(isFirst ? 2 : 1);
+      }
+    } finally {
+      await other.query({ text: `alter database "${name ?? ''}" reset idle_in_transaction_session_timeout` });
+    }
   });
 
   it('ends with the error of a connection that is lost', async () => {

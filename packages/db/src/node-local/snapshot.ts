@@ -9,6 +9,8 @@ interface Waiting {
 }
 
 const readOnly = { text: 'set transaction isolation level repeatable read, read only' };
+// One waits while the other reads: a limit that an administrator has set for what hangs would end it.
+const mayWait = { text: 'set local idle_in_transaction_session_timeout = 0' };
 
 /**
  * The work reads one snapshot of the database over two connections, in which it locks nothing. Where no second one is
@@ -18,6 +20,7 @@ const readOnly = { text: 'set transaction isolation level repeatable read, read 
 export async function inOneSnapshot<T>(pool: SqlPool, work: (read: Read) => Promise<T>): Promise<T> {
   return pool.transaction(async (first) => {
     await first.query(readOnly);
+    await first.query(mayWait);
     const [snapshot] = await first.query<{ id: string }>({ text: 'select pg_export_snapshot() as id' });
     const readers = new Readers();
     readers.add(first);
@@ -26,6 +29,7 @@ export async function inOneSnapshot<T>(pool: SqlPool, work: (read: Read) => Prom
       .transaction(async (tx) => {
         await tx.query(readOnly);
         await tx.query({ text: `set transaction snapshot '${snapshot?.id ?? ''}'` });
+        await tx.query(mayWait);
         hasJoined = true;
         readers.add(tx);
         await readers.over;
