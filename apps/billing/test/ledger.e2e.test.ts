@@ -251,7 +251,7 @@ describe('the ledger', () => {
       }),
       { numRuns: 25 },
     );
-  }, 60_000);
+  }, 180_000);
 
   it('dates what happened in a locked month, or before one, at the start of the next, and its reversal too', async () => {
     await world.rows(`update billing.accounting_month set locked_at = null`);

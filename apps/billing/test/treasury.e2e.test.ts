@@ -28,7 +28,7 @@ beforeEach(async () => {
   payer = await fundedPayer(node, 1);
   for (const { address } of [payer, till, treasury, stranger, neighbour]) await fundEth(node.rpcUrl, address);
   service = await startService(world, { RPC_URL: node.rpcUrl, DUST_BELOW: '100', RECONCILE_GRACE_SECONDS: '0' });
-}, 60_000);
+}, 120_000);
 afterEach(async () => {
   await service.close();
   await Promise.all([world.close(), node.kill()]);
@@ -93,7 +93,7 @@ describe('a treasury wallet that is named', () => {
       [lower(till)]: { sweep: '-0.003000', unidentified: '0.005000' },
       [lower(treasury)]: { sweep: '0.003000' },
     });
-  }, 60_000);
+  }, 120_000);
 
   it('moves what was booked before it had a name, and back when it turns out to be somebody else’s', async () => {
     await mintUsdc(node.rpcUrl, till.address, 5_000n);
@@ -117,7 +117,7 @@ describe('a treasury wallet that is named', () => {
     expect(await audit()).toEqual(['unknown-inbound: 1000', 'unknown-inbound: 5000']);
     expect(await balances(world)).toMatchObject({ 'treasury-out': '3000', 'unidentified-receipts': '-6000' });
     await expectBalances(till, treasury);
-  }, 60_000);
+  }, 120_000);
 
   it('counts from the time on from which it is ours: what it held before is its opening balance', async () => {
     await mintUsdc(node.rpcUrl, treasury.address, 700n);
@@ -138,7 +138,7 @@ describe('a treasury wallet that is named', () => {
       'treasury-out': '100',
       'unidentified-receipts': '-500',
     });
-  }, 60_000);
+  }, 120_000);
 
   it('is a sweep by authorization too, which no entry has to record', async () => {
     await name(treasury, 'treasury');
@@ -151,7 +151,7 @@ describe('a treasury wallet that is named', () => {
       'unidentified-receipts': '-900',
     });
     expect(await world.rows('select * from billing.open_payment')).toEqual([]);
-  }, 60_000);
+  }, 120_000);
 
   it('survives that the block of a sweep is orphaned: both sides are undone', async () => {
     await name(treasury, 'treasury');
@@ -164,7 +164,7 @@ describe('a treasury wallet that is named', () => {
     const booked = await balances(world);
     expect([booked[transit], booked[cash(treasury)]]).toEqual([undefined, undefined]);
     await expectBalances(till, treasury);
-  }, 60_000);
+  }, 120_000);
 
   it('makes what leaves for a wallet without a name a break, which a resolution closes by giving it one', async () => {
     // A block says its time in whole seconds.
@@ -185,7 +185,7 @@ describe('a treasury wallet that is named', () => {
     expect(await audit()).toEqual(['unknown-inbound: 900']);
     expect(await balances(world)).toMatchObject({ [cash(stranger)]: '300', [cash(treasury)]: '600' });
     expect(await service.call('/audit?action=break.change')).toMatchObject({ status: 200 });
-  }, 60_000);
+  }, 120_000);
 });
 
 describe('another service that shares the till', () => {
@@ -207,7 +207,7 @@ describe('another service that shares the till', () => {
     await send(till, neighbour, 250n);
     expect(await audit()).toEqual([]);
     expect(await balances(world)).not.toHaveProperty(`other-service:${network}:${lower(neighbour)}`);
-  }, 60_000);
+  }, 120_000);
 
   it('claims nothing that an entry of ours records', async () => {
     await name(testPayer(90), 'service');
@@ -217,7 +217,7 @@ describe('another service that shares the till', () => {
     await world.log.paidCall(paid);
     expect(await audit()).toEqual([]);
     expect(await balances(world)).toEqual({ [cash(till)]: '4000', 'revenue:x402:forecast': '-4000' });
-  }, 60_000);
+  }, 120_000);
 });
 
 describe('what anybody may send', () => {
@@ -258,7 +258,7 @@ describe('what anybody may send', () => {
     });
     await expectBalances(till);
     expect(await month()).toEqual({ [lower(till)]: { dust: '0.000100', unidentified: '0.000100' } });
-  }, 60_000);
+  }, 120_000);
 
   it('a payment as small as dust that an entry records is a payment', async () => {
     const [paid] = await settle(node, [{ payer, payTo: till.address, amount: 2n }]);
@@ -267,7 +267,7 @@ describe('what anybody may send', () => {
     await world.log.paidCall(paid);
     expect(await audit()).toEqual([]);
     expect(await balances(world)).toEqual({ [cash(till)]: '2', 'revenue:x402:forecast': '-2' });
-  }, 60_000);
+  }, 120_000);
 });
 
 describe('what is owed back to a wallet of a customer', () => {
@@ -281,7 +281,7 @@ describe('what is owed back to a wallet of a customer', () => {
       RECONCILE_GRACE_SECONDS: '0',
       API_URL: api.url,
     });
-  }, 60_000);
+  }, 120_000);
   afterEach(async () => api.close());
 
   /** What the API's operators' routes answer. */
@@ -332,7 +332,7 @@ describe('what is owed back to a wallet of a customer', () => {
     // A customer's wallet can have no other name.
     const named = { address: payer.address, kind: 'service', label: 'x' };
     expect((await service.call('/wallets', { body: named })).status).toBe(409);
-  }, 60_000);
+  }, 120_000);
 });
 
 describe('the list of wallets', () => {
@@ -349,5 +349,5 @@ describe('the list of wallets', () => {
     expect(await service.call(`/wallets/${stranger.address}`)).toMatchObject({ status: 404 });
     const told = await service.call('/audit?action=wallet.add');
     expect(told.body).toMatchObject({ items: [{ subject: lower(treasury), before: null }] });
-  }, 60_000);
+  }, 120_000);
 });

@@ -5,8 +5,10 @@ import { expectWhole, makeBooks } from './whole-books-proof.js';
 
 // A failure names its history: KEYFARE_SOAK_SEED makes it again.
 const given = process.env['KEYFARE_SOAK_SEED'];
-const length = process.env['KEYFARE_SOAK_SHORT'] === '1' ? 2 : 4;
-const seeds = given === undefined ? Array.from({ length }, () => randomBytes(4).toString('hex')) : [given];
+// The same for each commit: what chance alone finds is found by `npm run soak`, and stops nobody's change.
+const fixed = ['5eed0001', '5eed000f'];
+const random = Array.from({ length: 4 }, () => randomBytes(4).toString('hex'));
+const seeds = given === undefined ? (process.env['KEYFARE_SOAK_SHORT'] === '1' ? fixed : random) : [given];
 
 it.each(seeds)(
   'books of the history %s are whole, and those from nothing are the same',

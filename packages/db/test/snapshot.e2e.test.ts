@@ -116,24 +116,28 @@ describe('a snapshot that is read over two connections', () => {
     expect(seen).toHaveLength(2);
   });
 
-  it('keeps a connection that waits for the other one, whatever the limit for what is idle', async () => {
-    const pool = poolOf(2);
-    const [name] = new URL(database.url).pathname.slice(1).split('/');
-    await other.query({ text: `alter database "${name ?? ''}" set idle_in_transaction_session_timeout = '100ms'` });
-    try {
-      for (const isFirst of [true, false]) {
-        const seen = await inOneSnapshot(pool, async (read) => {
-          const sleep = read(async (tx) => tx.query({ text: 'select pg_sleep(0.5)' }));
-          const quick = read(look);
-          await Promise.all([sleep, quick]);
-          return isFirst ? Promise.all([read(look), read(look)]) : [await read(look)];
+  it.each(['first', 'second'])(
+    'keeps its %s connection while that waits for the other one, whatever the limit for what is idle',
+    async (idle) => {
+      const name = new URL(database.url).pathname.slice(1);
+      await other.query({ text: `alter database "${name}" set idle_in_transaction_session_timeout = '2s'` });
+      try {
+        const long = gate();
+        const pids = await inOneSnapshot(poolOf(2), async (read) => {
+          const work = async (tx: Sql): Promise<void> => {
+            long.open();
+            await tx.query({ text: 'select pg_sleep(3)' });
+          };
+          const short = async (): Promise<void> => long.opened;
+          await Promise.all((idle === 'first' ? [short, work] : [work, short]).map(async (task) => read(task)));
+          return Promise.all([read(look), read(look)]);
         });
-        expect(seen.length).toBe(isFirst ? 2 : 1);
+        expect(new Set(pids.map(({ pid }) => pid)).size).toBe(2);
+      } finally {
+        await other.query({ text: `alter database "${name}" reset idle_in_transaction_session_timeout` });
       }
-    } finally {
-      await other.query({ text: `alter database "${name ?? ''}" reset idle_in_transaction_session_timeout` });
-    }
-  });
+    },
+  );
 
   it('ends with the error of a connection that is lost', async () => {
     const work = inOneSnapshot(poolOf(2), async (read) =>

@@ -16,10 +16,15 @@ export class WriteWholeJournals1799000001010 implements MigrationInterface {
   }
 }
 
+// A session keeps the plan of its first call, which may be of empty tables: it must not be one that reads them whole.
+const byIndex = 'set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off';
+
 const statements = [
+  // As writers take them, and whole: a billing of the release before may be posting.
+  'lock table billing.ledger_account, billing.journal, billing.movement in access exclusive mode',
   'drop trigger journal_complete on billing.journal',
   `create or replace function billing.journal_complete() returns trigger language plpgsql
-    set search_path = pg_catalog, pg_temp as $$
+    set search_path = pg_catalog, pg_temp ${byIndex} as $$
   declare
     journal uuid;
   begin
@@ -37,7 +42,7 @@ const statements = [
   'drop function billing.refuse_further_movements()',
   // The primary key keeps lines apart: so many from 0 to the last are all of them, and none can follow.
   `create function billing.check_movements() returns trigger language plpgsql
-    set search_path = pg_catalog, pg_temp as $$
+    set search_path = pg_catalog, pg_temp ${byIndex} as $$
   declare
     account text;
     journal uuid;

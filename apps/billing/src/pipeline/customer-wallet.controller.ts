@@ -71,9 +71,10 @@ export class CustomerWalletController {
     @Param('id', idParam) id: string,
     @Body({ schema: refundRequest }) { entry }: z.infer<typeof refundRequest>,
   ): Promise<z.infer<typeof creditView>> {
-    if (await this.matches.canCreditRefund(id, entry)) await this.refunds.credit(asked, entry);
+    const isTold = await this.matches.canCreditRefund(id, entry);
+    if (isTold) await this.refunds.credit(asked, entry);
     return this.changes.make(asked, 'customer-credit.refund', async (tx) => {
-      const balance = await this.matches.creditRefund(tx, id, { entry, by: operatorOf(asked).name });
+      const balance = await this.matches.creditRefund(tx, id, { entry, by: operatorOf(asked).name, isTold });
       const answer = { customer: id, balance: formatMoney(money('USD', balance)) };
       return { subject: id, before: null, after: { ...answer, entry }, answer };
     });

@@ -114,13 +114,18 @@ export class WalletMatches {
   /**
    * What an entry says is owed back to a wallet of the customer's becomes credit, one dollar for one USDC; then it is
    * owed no longer. 404 `customer/not-found`; 409 `refund/conflict` where nothing in USDC is owed to such a wallet, or
-   * it was paid back or credited before.
+   * it was paid back or credited before, or the API does not know of it yet (`isTold`) and might pay it too.
    */
-  async creditRefund(tx: Sql, customer: string, { entry, by }: { entry: string; by: string }): Promise<bigint> {
+  async creditRefund(
+    tx: Sql,
+    customer: string,
+    { entry, by, isTold }: { readonly entry: string; readonly by: string; readonly isTold: boolean },
+  ): Promise<bigint> {
     await awaitBooks(tx);
     const { id: customerId } = await this.customers.find('customer', customer, tx);
     const amount = await owedBack(tx, { customerId, entry });
     if (amount === null) throw new Problem('refund/conflict', 'No USDC is owed to a wallet of the customer by it.');
+    if (!isTold) throw new Problem('refund/conflict', 'It became owed while you asked: ask again.');
     const id = await this.credits.add(tx, { customerId, entryId: entry, amount, by });
     await this.ledger.post(tx, [
       compoundJournal({

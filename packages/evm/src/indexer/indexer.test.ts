@@ -278,5 +278,5 @@ describe('an indexer of a chain that was restarted', () => {
     other.close();
     await local.kill();
     rmSync(path, { recursive: true });
-  });
+  }, 120_000);
 });

@@ -10,6 +10,7 @@ import { Tracing } from '../tracing.js';
 import {
   adoptRefunds,
   creditRefund,
+  creditRejected,
   proposeRefund,
   type RefundRow,
   retryRefund,
@@ -132,10 +133,13 @@ export class RefundService {
    */
   async credit(tx: Sql, entryId: string, by: By): Promise<RefundRow> {
     const values = [entryId, by.id, by.name, this.config.clock()];
-    const [row] = await tx.query<RefundRow>({ text: creditRefund, values });
-    if (row !== undefined) return row;
+    for (const text of [creditRejected, creditRefund]) {
+      const [row] = await tx.query<RefundRow>({ text, values });
+      if (row !== undefined) return row;
+    }
     const found = await this.find(entryId, tx);
     if (found.state === 'credited') return found;
+    if (found.state === 'rejected') throw new Problem('refund/conflict', 'It was rejected just now: ask again.');
     const why = found.state === 'proposed' ? 'A refund of it is proposed: reject it first.' : 'A refund of it is paid.';
     throw new Problem('refund/conflict', why);
   }

@@ -110,7 +110,12 @@ export const proposeRefund = `
   where refund.state = 'rejected'
   returning *`;
 
-/** Answers nothing for an entry that says nothing is owed, and for one that was proposed and not rejected. */
+/** Of a refund that was rejected; the log need not have its entry any more. */
+export const creditRejected = `
+  update keyfare.refund set state = 'credited', decided_by = $2, decided_name = $3, decided_at = $4
+  where entry_id = $1 and state = 'rejected' returning *`;
+
+/** Answers nothing for an entry that says nothing is owed, and for one that was proposed before. */
 export const creditRefund = `
   insert into keyfare.refund (entry_id, network, asset, payer, amount, state, proposed_by, proposed_name, proposed_at,
     decided_by, decided_name, decided_at)
@@ -119,7 +124,5 @@ export const creditRefund = `
   from keyfare.entry e
   cross join lateral (select convert_from(e.payload, 'UTF8')::jsonb as said) d
   where e.id = $1 and e.kind = 'refund-due' and (d.said ->> 'amount')::numeric > 0
-  on conflict (entry_id) do update set state = 'credited', decided_by = excluded.decided_by,
-    decided_name = excluded.decided_name, decided_at = excluded.decided_at
-  where refund.state = 'rejected'
+  on conflict (entry_id) do nothing
   returning *`;
