@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** One run of one program: a pid alone is reused, a pid with its start time and executable is not. */
 export interface ProcessIdentity {
@@ -9,16 +9,21 @@ export interface ProcessIdentity {
   readonly executable: string;
 }
 
-/** The process that has this pid now, or null. A zombie has ended: nobody may have collected it, but nothing runs. */
+/**
+ * The process that has this pid now, or null. A zombie of which no thread is left has ended: nobody may have collected
+ * it, but nothing runs.
+ */
 export function identify(pid: number): ProcessIdentity | null {
   if (!Number.isSafeInteger(pid) || pid <= 0) return null;
   return process.platform === 'linux' ? fromProc(pid) : fromPs(pid);
 }
 
-/** Whether exactly this run is still running. */
+/** Whether exactly this run is still running, and may hold ports and files. */
 export function isAlive(identity: ProcessIdentity): boolean {
   const now = identify(identity.pid);
-  return now !== null && now.startedAt === identity.startedAt && now.executable === identity.executable;
+  if (now === null || now.startedAt !== identity.startedAt) return false;
+  // On its way out a process has no executable any more while it still has its ports.
+  return now.executable === identity.executable || (process.platform === 'linux' && executableOf(now.pid) === null);
 }
 
 let self: ProcessIdentity | undefined;
@@ -44,8 +49,17 @@ function fromProc(pid: number): ProcessIdentity | null {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [state] = fields;
   const ticks = fields[19];
-  if (ticks === undefined || state === 'Z' || state === 'X') return null;
+  if (ticks === undefined || state === 'X' || (state === 'Z' && !hasThreads(pid))) return null;
   return { pid, startedAt: `${bootId()}:${ticks}`, executable: executableOf(pid) ?? commandName(stat) };
+}
+
+/** The first thread may be gone before the others, which have the same ports and files. */
+function hasThreads(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${String(pid)}/task`).length > 1;
+  } catch {
+    return false;
+  }
 }
 
 let boot: string | undefined;
