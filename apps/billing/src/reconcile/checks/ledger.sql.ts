@@ -180,6 +180,39 @@ const chargeSums = `
     -amount
   from billing.charge_day`;
 
+/**
+ * Of each transfer the accounts that it may stand on, and what it moves. `offset 0` keeps them apart from the VALUES
+ * that read them: PostgreSQL prepares the expressions of VALUES anew for each row, these for 0.18 ms.
+ */
+const transferAccounts = `
+  select t.id, t.code, t.pay_to, t.from_address, t.to_address,
+    case when t.orphaned_at is null and (t.from_address <> t.to_address or t.authorizer is not null)
+      then t.value else 0 end as value,
+    lower(t.code) || ':' || t.network || ':' || t.pay_to as wallet,
+    coalesce(c.receivable || ${suffixSql('t.code')} || ':' || t.network, nature.account,
+      'unidentified-receipts' || ${suffixSql('t.code')}) as came_from,
+    coalesce(case when c.receivable is null then nature.account end,
+      'treasury-out' || ${suffixSql('t.code')}) as went_to
+  from (select *, ${codeSql('asset')} as code, from_address <> to_address as moves,
+      case to_address when pay_to then from_address else to_address end as other from billing.chain_transfer) as t
+  left join claims c on (c.network, c.asset, c.payer, c.nonce) = (t.network, t.asset, t.authorizer, t.nonce)
+  left join billing.wallet own on own.network = t.network and own.address = t.pay_to
+    and (own.since > t.block_time or own.kind not in ('till', 'treasury', 'settler'))
+  left join billing.wallet o on o.network = t.network and o.address = t.other and o.since <= t.block_time and t.moves
+  left join billing.wallet s on s.network = t.network and s.address = t.sender and s.since <= t.block_time and t.moves
+    and s.kind = 'service' and t.to_address = t.pay_to
+  left join refunds r on (r.network, r.asset, r.nonce) = (t.network, t.asset, t.nonce) and r.payer = t.to_address
+    and r.amount = t.value and t.authorizer = t.pay_to and t.moves
+  cross join lateral (select case
+      when own.kind is not null then 'opening-balance' || ${suffixSql('t.code')}
+      when r.nonce is not null then 'refunds-due' || ${suffixSql('t.code')}
+      when o.kind in ('till', 'treasury', 'settler') then 'in-transit' || ${suffixSql('t.code')} || ':' || t.network
+      when o.kind = 'service' then 'other-service' || ${suffixSql('t.code')} || ':' || t.network || ':' || o.address
+      when s.kind = 'service' then 'other-service' || ${suffixSql('t.code')} || ':' || t.network || ':' || s.address
+      when t.dust and t.moves and t.to_address = t.pay_to then 'dust' || ${suffixSql('t.code')} || ':' || t.network
+      end as account) as nature
+  offset 0`;
+
 /** What is posted of all else. */
 const otherPostings = `
   select 'refund-due:' || entry_id, line.account, code, line.sign * amount
@@ -201,34 +234,13 @@ const otherPostings = `
       case turn when 'restored' then 1 else -1 end)) as line (account, sign)
   where turn is not null
   union all
-  select 'transfer:' || t.id, line.account, t.code,
-    case when t.orphaned_at is null and (t.from_address <> t.to_address or t.authorizer is not null)
-      then line.sign * t.value else 0 end
-  from (select *, ${codeSql('asset')} as code, from_address <> to_address as moves,
-      case to_address when pay_to then from_address else to_address end as other from billing.chain_transfer) as t
-  left join claims c on (c.network, c.asset, c.payer, c.nonce) = (t.network, t.asset, t.authorizer, t.nonce)
-  left join billing.wallet own on own.network = t.network and own.address = t.pay_to
-    and (own.since > t.block_time or own.kind not in ('till', 'treasury', 'settler'))
-  left join billing.wallet o on o.network = t.network and o.address = t.other and o.since <= t.block_time and t.moves
-  left join billing.wallet s on s.network = t.network and s.address = t.sender and s.since <= t.block_time and t.moves
-    and s.kind = 'service' and t.to_address = t.pay_to
-  left join refunds r on (r.network, r.asset, r.nonce) = (t.network, t.asset, t.nonce) and r.payer = t.to_address
-    and r.amount = t.value and t.authorizer = t.pay_to and t.moves
-  cross join lateral (select case
-      when own.kind is not null then 'opening-balance' || ${suffixSql('t.code')}
-      when r.nonce is not null then 'refunds-due' || ${suffixSql('t.code')}
-      when o.kind in ('till', 'treasury', 'settler') then 'in-transit' || ${suffixSql('t.code')} || ':' || t.network
-      when o.kind = 'service' then 'other-service' || ${suffixSql('t.code')} || ':' || t.network || ':' || o.address
-      when s.kind = 'service' then 'other-service' || ${suffixSql('t.code')} || ':' || t.network || ':' || s.address
-      when t.dust and t.moves and t.to_address = t.pay_to then 'dust' || ${suffixSql('t.code')} || ':' || t.network
-      end as account) as nature
+  select 'transfer:' || t.id, line.account, t.code, line.sign * t.value
+  from (${transferAccounts}) as t
   cross join lateral (values
-    (lower(t.code) || ':' || t.network || ':' || t.pay_to, 1, t.to_address),
-    (coalesce(c.receivable || ${suffixSql('t.code')} || ':' || t.network, nature.account,
-      'unidentified-receipts' || ${suffixSql('t.code')}), -1, t.to_address),
-    (coalesce(case when c.receivable is null then nature.account end,
-      'treasury-out' || ${suffixSql('t.code')}), 1, t.from_address),
-    (lower(t.code) || ':' || t.network || ':' || t.pay_to, -1, t.from_address)) as line (account, sign, party)
+    (t.wallet, 1, t.to_address),
+    (t.came_from, -1, t.to_address),
+    (t.went_to, 1, t.from_address),
+    (t.wallet, -1, t.from_address)) as line (account, sign, party)
   where line.party = t.pay_to
   union all
   select 'opening:' || lower(code) || ':' || network || ':' || pay_to, line.account, code, line.sign * opening_balance
