@@ -8,6 +8,7 @@ import { startTestChain } from '@keyfare/devstack/test-chain';
 import { fundEth, mintUsdc, transferUsdc, usdcBalance } from '@keyfare/devstack/usdc';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { ChainDiverged } from '../src/chain/chain-reader.js';
+import { tryTurn, turns } from '../src/turns.js';
 import { settle } from './payments.js';
 import { type Books, type BooksOptions, balances, openBooks, openWorld, type World } from './world.js';
 
@@ -48,6 +49,16 @@ async function transfers(): Promise<readonly { value: string; live: boolean; non
 async function cursor(): Promise<Record<string, unknown>> {
   const [row] = await world.rows('select * from billing.chain_cursor');
   return row ?? {};
+}
+
+async function nameServices(...wallets: readonly TestPayer[]): Promise<void> {
+  for (const { address } of wallets) {
+    await world.rows(
+      `insert into billing.wallet (network, address, kind, label, since, added_at, applied)
+        values ($1, $2, 'service', 'theirs', timestamptz 'epoch', now(), false)`,
+      [network, address.toLowerCase()],
+    );
+  }
 }
 
 /** The identity that must always hold between the books and the chain. */
@@ -108,6 +119,43 @@ describe('the indexer', () => {
     expect(await balances(world)).toEqual({ [cash]: '24', 'revenue:x402:forecast': '-24' });
     expect(await transfers()).toHaveLength(16);
   }, 30_000);
+
+  it('has moved what each wallet is about that was named when it says that it is current', async () => {
+    const { chainJob, reconcileJob } = books();
+    await settle(node, [{ payer, payTo: merchant.address, amount: 4_000n }]);
+    await chainJob.catchUp(60_000);
+    await nameServices(testPayer(90), testPayer(91), testPayer(92));
+    expect(await chainJob.catchUp(60_000)).toBe('current');
+    expect(await world.rows('select address from billing.wallet where not applied')).toEqual([]);
+    const found = await reconcileJob.run('manual', 'full');
+    expect(found.report).toMatchObject({ breaks: [], unchecked: [] });
+  });
+
+  it('is not judged by where transfers stand while they are on their way to a wallet that was named', async () => {
+    const { chainJob, reconcileJob } = books({ env: { RECONCILE_WAIT_SECONDS: '0' } });
+    await settle(node, [{ payer, payTo: merchant.address, amount: 4_000n }]);
+    await chainJob.catchUp(60_000);
+    await nameServices(testPayer(90));
+    // Another process has the chain's turn, and has not got to it.
+    const early = await world.sql.transaction(async (tx) => {
+      expect(await tryTurn(tx, turns.chain)).toBe(true);
+      return reconcileJob.run('manual', 'full');
+    });
+    expect(early.report).toMatchObject({
+      breaks: [],
+      unchecked: expect.arrayContaining([
+        'entry-unposted',
+        'posting-without-entry',
+        'ledger-mismatch',
+        'match-mismatch',
+      ]),
+    });
+    await chainJob.catchUp(60_000);
+    const { breaks, unchecked } = (await reconcileJob.run('manual', 'full')).report;
+    expect(breaks).toEqual([]);
+    expect(unchecked).not.toContain('ledger-mismatch');
+    expect(unchecked).not.toContain('match-mismatch');
+  });
 
   it('goes on where it stopped, block by block, and reads nothing twice', async () => {
     for (let round = 1n; round <= 3n; round += 1n) {

@@ -78,8 +78,8 @@ export class ChainJob {
   }
 
   /**
-   * Moves what was booked before a wallet was named to where it belongs since, some hundreds of transfers at a time;
-   * null where all of it stands there. Goes on after the last one that was looked at, by whichever process.
+   * Moves what was booked before a wallet was named to where it belongs since, some hundreds of transfers of one wallet
+   * at a time; null where all of it stands there. Goes on after the last one that was looked at, by whichever process.
    */
   async #applyWallets(): Promise<ChainProgress | null> {
     const { caip2: network } = this.config.network;
@@ -102,7 +102,8 @@ export class ChainJob {
       await matchRefunds(tx, transfers, this.now());
       const last = transfers.length < appliedAtOnce ? null : (transfers.at(-1)?.id ?? null);
       await markApplied(tx, wallet, { upTo: last });
-      return last === null ? null : 'more';
+      // Another wallet may have been named with it.
+      return 'more';
     });
   }
 

@@ -4,9 +4,10 @@ import type { Sql } from '@keyfare/db/sql';
 import type { BillingConfig } from '../config.js';
 import type { SignaturePool } from '../signature-pool.js';
 import type { Standstills } from '../standstills.js';
+import { nextUnapplied } from '../treasury/registry.js';
 import { canCheckBalances, checkBalances } from './checks/balance.sql.js';
 import { checkCharges, checkPosted } from './checks/charges.sql.js';
-import { type BreakClass, breakClasses, type Check } from './checks/check.js';
+import { type BreakClass, breakClasses, type Check, leftOut } from './checks/check.js';
 import { checkCopies, checkDocuments, checkFaults } from './checks/entries.sql.js';
 import { checkFinalInvoices, checkNumbers } from './checks/final-invoices.sql.js';
 import { checkInvoices } from './checks/invoices.sql.js';
@@ -77,7 +78,8 @@ export async function readBooks(
     network: config.network,
     payTo: config.payTo,
   };
-  const tasks = [...tasksOfBooks(input, judgement, { at, standstills }), ...tasksOfLog];
+  const isMoving = await read(async (tx) => (await nextUnapplied(tx, config.network.caip2)) !== null);
+  const tasks = [...tasksOfBooks(input, judgement, { at, standstills, isMoving }), ...tasksOfLog];
   // Beside the checks: the proofs, the figures, and the signatures.
   const total = tasks.length + 3;
   let done = 0;
@@ -144,22 +146,26 @@ async function readFeedState(tx: Sql): Promise<FeedState> {
   return row ?? { place: '0', complete_as_of: null };
 }
 
-/** Those that need no plan, the longest first. */
+/**
+ * Those that need no plan, the longest first. `isMoving`: a wallet was named, and what was booked before is still on
+ * its way to where it belongs since. Where a transfer should stand is left out then.
+ */
 function tasksOfBooks(
   input: RunInput,
   judgement: PaymentJudgement,
-  { at, standstills }: { readonly at: Date; readonly standstills: Standstills },
+  { at, standstills, isMoving }: { readonly at: Date; readonly standstills: Standstills; readonly isMoving: boolean },
 ): readonly Task[] {
   const isWhole = input.scope === 'full';
   const payments = isWhole ? 'all' : 'open';
+  const standing = (check: Check): Check => (isMoving ? leftOut(check) : check);
   return [
     {
       name: 'balances of the ledger',
-      make: async (tx) => (isWhole || (await needsLedger(tx)) ? [checkLedger()] : []),
+      make: async (tx) => (isWhole || isMoving || (await needsLedger(tx)) ? [standing(checkLedger())] : []),
     },
     alone(checkPayments(judgement, payments)),
     alone(checkTransfers(payments)),
-    ...(isWhole ? [alone(checkMatches()), alone(checkSums())] : []),
+    ...(isWhole ? [alone(standing(checkMatches())), alone(checkSums())] : []),
     alone(checkInvoices()),
     { name: 'accounts', make: async (tx) => checksOfAccounts(tx, input, { at }) },
     alone(checkFaults()),
@@ -207,5 +213,8 @@ const ofFullRuns: ReadonlySet<BreakClass> = new Set(['match-mismatch']);
 
 function uncheckedBy(findings: readonly Findings[], scope: RunInput['scope']): BreakClass[] {
   const checked = new Set(findings.flatMap(({ check }) => check.classes));
-  return breakClasses.filter((name) => !checked.has(name) && (scope === 'full' || !ofFullRuns.has(name)));
+  const left = new Set(findings.flatMap(({ check }) => (check.isLeftOut === true ? check.classes : [])));
+  return breakClasses.filter(
+    (name) => left.has(name) || (!checked.has(name) && (scope === 'full' || !ofFullRuns.has(name))),
+  );
 }

@@ -83,6 +83,13 @@ export interface Check {
   readonly window?: Window;
   /** The same of one that reads no stretch: the breaks of which the key `key` is one of these. */
   readonly among?: { readonly key: string; readonly ids: readonly string[] };
+  /** It is left out of this run: its classes are unchecked, and none of its breaks is over. */
+  readonly isLeftOut?: true;
   readonly text: string;
   readonly values: readonly unknown[];
+}
+
+/** The check, left out of a run that cannot do it. */
+export function leftOut(check: Check): Check {
+  return { ...check, isLeftOut: true, window: [], text: 'select null::text as class where false', values: [] };
 }
