@@ -10,8 +10,8 @@ import {
   type FastifyReply,
   type FastifyRequest,
   LogController,
+  type onErrorHookHandler,
   type onRequestHookHandler,
-  type onSendHookHandler,
 } from 'fastify';
 import type { Logger } from 'pino';
 import '../request-slots.js';
@@ -99,7 +99,7 @@ export function createAdapter(settings: AdapterSettings): FastifyAdapter {
     done();
   });
   instance.addHook('onRequest', forgiveEmptyBody(operatorPathsOf(adapter)));
-  instance.addHook('onSend', readOn(16 * bodyLimitBytes));
+  instance.addHook('onError', readOn(16 * bodyLimitBytes));
   return adapter;
 }
 
@@ -123,9 +123,9 @@ function forgiveEmptyBody(paths: OperatorPaths): onRequestHookHandler {
  * in the place of the answer (RFC 9112 §9.6). What is left of the body is read and dropped, up to `maxBytes`; a longer
  * one, and one of unknown length, closes the connection.
  */
-function readOn(maxBytes: number): onSendHookHandler {
-  return ({ headers }, reply, _payload, done) => {
-    const isRefused = reply.statusCode === 413 || reply.statusCode === 400;
+function readOn(maxBytes: number): onErrorHookHandler {
+  return ({ headers }, reply, { statusCode }, done) => {
+    const isRefused = statusCode === 413 || statusCode === 400;
     if (isRefused && Number(headers['content-length']) <= maxBytes) void reply.removeHeader('connection');
     done();
   };

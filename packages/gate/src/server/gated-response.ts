@@ -10,14 +10,15 @@ export interface ResponseGate {
 
 type Any = (...args: unknown[]) => unknown;
 
-/** Which response each socket carries now; the others of pipelined requests wait. */
-const carried = new WeakMap<Socket, GatedResponse>();
+/** Which response a socket carries now; the others of pipelined requests wait. On the socket: a map costs each call. */
+const carried = Symbol('the response that the socket carries');
+type Carrier = Socket & { [carried]?: GatedResponse | undefined };
 /** Sockets whose own `write` and `end` ask the gate of the response they carry. */
 const gatedSockets = new WeakSet<Socket>();
 
 /** The response that the socket carries now, which no other bytes may interrupt. */
 export function responseOn(socket: Socket): GatedResponse | undefined {
-  return carried.get(socket);
+  return (socket as Carrier)[carried];
 }
 
 /**
@@ -33,12 +34,12 @@ export class GatedResponse<Request extends IncomingMessage = IncomingMessage> ex
 
   override assignSocket(socket: Socket): void {
     super.assignSocket(socket);
-    carried.set(socket, this);
+    (socket as Carrier)[carried] = this;
   }
 
   override detachSocket(socket: Socket): void {
     super.detachSocket(socket);
-    carried.delete(socket);
+    (socket as Carrier)[carried] = undefined;
   }
 
   /**
@@ -48,7 +49,7 @@ export class GatedResponse<Request extends IncomingMessage = IncomingMessage> ex
   lock(gate: ResponseGate): void {
     this.gate = gate;
     const { socket } = this.req;
-    if (this.socket === socket) carried.set(socket, this);
+    if (this.socket === socket) (socket as Carrier)[carried] = this;
     gateSocket(socket);
   }
 
@@ -118,7 +119,7 @@ function hasBytes([chunk]: readonly unknown[]): boolean {
 }
 
 function mayWrite(socket: Socket): boolean {
-  const gate = carried.get(socket)?.gate;
+  const gate = (socket as Carrier)[carried]?.gate;
   if (gate === undefined || gate.exchange.mayLeave) return true;
   gate.refuse();
   return false;
