@@ -1,8 +1,9 @@
 // jest-light-runner has no timeouts of its own, and a test that hangs would hang the run without a name.
 import { addEventHandler, getState } from 'jest-circus';
 
-// A bound for what hangs, not a measure: starting a program takes seconds on a busy machine.
-const defaultMs = 30_000;
+// A bound for what hangs, not a measure: starting a program takes many seconds on a busy machine. What a test asks for
+// counts where it is more.
+const leastMs = 120_000;
 
 addEventHandler(({ name }) => {
   const { currentDescribeBlock } = getState();
@@ -11,8 +12,9 @@ addEventHandler(({ name }) => {
 });
 
 function bound(entry) {
-  const { fn, timeout = defaultMs, asyncError } = entry;
+  const { fn, asyncError } = entry;
   if (fn === undefined) return;
+  const timeout = Math.max(entry.timeout ?? 0, leastMs);
   entry.fn = async () => {
     let timer;
     const late = new Promise((_, reject) => {

@@ -77,7 +77,7 @@ describe('operators of the API', () => {
     });
     expect(code(past)).toEqual([400, 'request/invalid']);
     const short = await call('POST', '/admin/operators', {
-      body: { name: name(), scopes: ['read'], expiresAt: new Date(Date.now() + 1_500).toISOString() },
+      body: { name: name(), scopes: ['read'], expiresAt: new Date(Date.now() + 5_000).toISOString() },
     });
     const token = short.body['token'] as string;
     let answer = await call('GET', '/admin/accounts', { token });

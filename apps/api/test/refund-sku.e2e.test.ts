@@ -7,7 +7,7 @@ import { killPoints, startVictim } from './kill-points.js';
 import { payUntilAnswered } from './payments-in-hand.js';
 
 const main = fileURLToPath(new URL('flows-process.js', import.meta.url));
-const env = { PUBLIC_URL: 'http://api.test', REPLICA_TTL_MS: '1000', LOG_LEVEL: 'warn' };
+const env = { PUBLIC_URL: 'http://api.test', REPLICA_TTL_MS: '3000', LOG_LEVEL: 'warn' };
 
 let ground: Ground;
 let peer: Api;

@@ -147,18 +147,6 @@ describe('the program', () => {
     ]);
   });
 
-  it('does in the morning what nobody was there to do in the night', async () => {
-    const first = await start();
-    await first.reconcile();
-    await first.close();
-    services.splice(0);
-    world.clock.advance(25 * 3_600_000);
-    await start();
-    const scheduled = async (): Promise<number> =>
-      (await world.rows(`select 1 from billing.reconciliation where trigger = 'schedule'`)).length;
-    expect(await settled(scheduled, 1)).toBe(1);
-  }, 30_000);
-
   it('answers 503 without its database, and comes back with it', async () => {
     const service = await start();
     // Connections of the program are ended, and new ones refused, as in a restart of the server.
@@ -219,37 +207,6 @@ describe('the process', () => {
       ),
     ).toEqual([]);
   }, 30_000);
-
-  it('that is killed in the middle of a long log goes on where it stopped: every call is billed, and none twice', async () => {
-    const calls = 6_000;
-    await world.log.terms('acct_1', { includedUnits: '1000' });
-    await world.log.keyCalls('acct_1', calls);
-    const charged = async (): Promise<number> =>
-      (await world.rows<{ n: number }>('select count(*)::int as n from billing.charge'))[0]?.n ?? 0;
-    const kills: number[] = [];
-    for (let life = 0; life < 3; life += 1) {
-      const child = spawn(process.execPath, [main], {
-        env: { PATH: process.env['PATH'] ?? '', ...world.env, PORT: String(await choosePort()), LOG_LEVEL: 'silent' },
-        stdio: 'ignore',
-      });
-      const exited = once(child, 'exit');
-      const before = await charged();
-      const worked = await settled(async () => (await charged()) > before, true);
-      child.kill('SIGKILL');
-      await exited;
-      expect(worked).toBe(true);
-      kills.push(await charged());
-    }
-    expect(kills[0]).toBeLessThan(calls);
-    await start();
-    expect(await settled(charged, calls)).toBe(calls);
-    const [sums] = await world.rows(
-      `select (select sum(units) from billing.charge)::text as units, (select sum(overage) from billing.charge)::text as overage,
-        (select sum(amount) from billing.ledger_line where amount > 0)::text as posted,
-        (select units from billing.period_total)::text as total`,
-    );
-    expect(sums).toEqual({ units: '6000', overage: '5000', posted: String(5_000 * 250), total: '6000' });
-  }, 90_000);
 
   it('that is configured wrongly says everything that is wrong, and ends with 1', async () => {
     const child = spawn(process.execPath, [main], {

@@ -119,7 +119,7 @@ export async function makeOperator(
 
 /** The value, as soon as it is what was expected; the last one seen when it does not become so in twenty seconds. */
 export async function settled<T>(read: () => Promise<T>, expected: T): Promise<T> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 25_000;
   for (;;) {
     const value = await read();
     if (value === expected || Date.now() > deadline) return value;

@@ -4,28 +4,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { seriousFindings } from './axe.js';
 import { journeys } from './journeys.js';
+import { pages } from './pages.js';
 import { typedPart } from './typed-part.js';
 import { openWorld, type Person, password, settled, type World } from './world.js';
 
 const require = createRequire(import.meta.url);
-
-const pages = [
-  '/',
-  '/reconciliation',
-  '/invoices',
-  '/invoices/run',
-  '/invoices/bank',
-  '/invoices/setup',
-  '/ledger',
-  '/ledger/journal',
-  '/ledger/reports/revenue',
-  '/ledger/files',
-  '/operations',
-  '/operations/treasury',
-  '/operations/entries',
-  '/operations/audit',
-  '/operations/operators',
-] as const;
 
 describe('the console in a real Chromium', () => {
   let world: World;
@@ -72,28 +55,6 @@ describe('the console in a real Chromium', () => {
     await other.goto(`/console/enter#${link}`);
     await other.getByText('operator/wrong-password').waitFor();
   }, 60_000);
-
-  it('asks nobody but its own origin, and breaks no rule of its own policy', async () => {
-    const page = await (await world.context()).newPage();
-    const foreign: string[] = [];
-    const complaints: string[] = [];
-    page.on('request', (request) => {
-      if (!request.url().startsWith(world.billing) && !request.url().startsWith('blob:')) foreign.push(request.url());
-    });
-    page.on('console', (message) => {
-      if (message.type() === 'error' && /Content Security Policy|Refused/.test(message.text()))
-        complaints.push(message.text());
-    });
-    page.on('pageerror', (error) => complaints.push(error.message));
-    const { link } = await world.ask<{ link: string }>(`/admin/operators/${admin.id}/link`, { of: 'api', body: {} });
-    await page.goto(`/console/enter#${link}`);
-    await page.getByRole('heading', { name: 'Today' }).waitFor();
-    for (const path of pages) {
-      await page.goto(`/console${path}`);
-      await settled(page);
-    }
-    expect({ foreign, complaints }).toEqual({ foreign: [], complaints: [] });
-  }, 90_000);
 
   it('resolves a break by keyboard alone: what it posts is shown before, and seen in the ledger after', async () => {
     const page = await world.open(finance, '/reconciliation?class=settled-not-recorded');

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import type { Locator } from 'playwright-core';
 import { seriousFindings } from './axe.js';
+import { pages } from './pages.js';
 import { openWorld, type Person, settled, type World } from './world.js';
 
 interface List<T> {
@@ -335,6 +336,28 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
     }
     expect(wide).toEqual([]);
     expect((await accounts(`شركة الطقس ${mark}`)).map(({ id }) => id)).toEqual([arabic.id]);
+  }, 90_000);
+
+  it('asks nobody but its own origin, and breaks no rule of its own policy', async () => {
+    const page = await (await world.context()).newPage();
+    const foreign: string[] = [];
+    const complaints: string[] = [];
+    page.on('request', (request) => {
+      if (!request.url().startsWith(world.billing) && !request.url().startsWith('blob:')) foreign.push(request.url());
+    });
+    page.on('console', (message) => {
+      if (message.type() === 'error' && /Content Security Policy|Refused/.test(message.text()))
+        complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => complaints.push(error.message));
+    const { link } = await world.ask<{ link: string }>(`/admin/operators/${admin.id}/link`, { of: 'api', body: {} });
+    await page.goto(`/console/enter#${link}`);
+    await page.getByRole('heading', { name: 'Today' }).waitFor();
+    for (const path of pages) {
+      await page.goto(`/console${path}`);
+      await settled(page);
+    }
+    expect({ foreign, complaints }).toEqual({ foreign: [], complaints: [] });
   }, 90_000);
 
   it('has no serious finding of axe on any of these pages, light, and dark once the system changes', async () => {

@@ -170,8 +170,10 @@ describe('a payment presented again', () => {
       expect([first.status, first.body['code']]).toEqual([503, 'payment/outcome-unknown']);
       expect(Number(first.headers.get('retry-after'))).toBeGreaterThan(0);
       expect(first.headers.has('payment-required')).toBe(false);
-      const retry = await call(patient, '/ping', { headers: v2 });
-      expect(retry.status).toBe(503);
+      // 409 while it is still being submitted.
+      let retry = first;
+      const again = async (): Promise<number> => (retry = await call(patient, '/ping', { headers: v2 })).status;
+      expect(await settled(again, 503)).toBe(503);
       expect(retry.headers.has('payment-required')).toBe(false);
       await callRpc(ground.chain.rpcUrl, 'evm_setAutomine', [true]);
       await ground.chain.mine();

@@ -213,7 +213,7 @@ describe('a sweep', () => {
     async (whose) => {
       const headers = await plant(whose === 'nobody' ? nobody : gate.app.get(ReplicaId).id);
       expect(await settled(claims, 0)).toBe(0);
-      expect((await call(gate, '/ping', { headers })).status).toBe(200);
+      expect(await settled(async () => (await call(gate, '/ping', { headers })).status, 200)).toBe(200);
       const [open] = await rows(ground.database.url, 'select open from keyfare.payer_exposure');
       expect(open ?? { open: '0' }).toEqual({ open: '0' });
       await rows(ground.database.url, 'delete from keyfare.payment');

@@ -62,7 +62,9 @@ describe('a pool of the host', () => {
     expect(lent).toBeGreaterThan(before);
     const { v2 } = await signPayment(ground, await fundedPayer(ground.chain, 4_101));
     expect((await call(host, '/ping', { headers: v2 })).status).toBe(200);
-    expect(await host.app.get(GateHealth).readiness()).toMatchObject({ database: 'up', listener: 'up', chain: 'up' });
+    const health = host.app.get(GateHealth);
+    expect(await settled(async () => (await health.readiness()).chain, 'up')).toBe('up');
+    expect(await health.readiness()).toMatchObject({ database: 'up', listener: 'up', chain: 'up' });
     await host.close();
     expect(pool.ended).toBe(false);
     expect((await pool.query('select current_user as login, session_user as session')).rows).toEqual([
@@ -94,7 +96,9 @@ describe('a pool of the host', () => {
     cleanups.push(async () => pool.end());
     const gate = await start({ pool });
     expect((await call(gate, '/ping', withKey(await issueKey(gate)))).status).toBe(200);
-    expect(await gate.app.get(GateHealth).readiness()).toMatchObject({ database: 'up', listener: 'up' });
+    const health = gate.app.get(GateHealth);
+    expect(await settled(async () => (await health.readiness()).database, 'up')).toBe('up');
+    expect(await health.readiness()).toMatchObject({ database: 'up', listener: 'up' });
     expect(asked).toBeGreaterThan(3);
   });
 

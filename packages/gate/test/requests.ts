@@ -110,7 +110,7 @@ export async function raw(gate: { url: string }, text: string): Promise<string> 
 export { adminQuery as rows } from '@keyfare/devstack/postgres';
 
 /** The value, as soon as it is what was expected; the last one seen when it does not become so in time. */
-export async function settled<T>(read: () => Promise<T>, expected: T, timeoutMs = 10_000): Promise<T> {
+export async function settled<T>(read: () => Promise<T>, expected: T, timeoutMs = 25_000): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const value = await read();

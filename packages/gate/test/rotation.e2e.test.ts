@@ -116,7 +116,7 @@ describe('a rotation without downtime', () => {
     const newKey = `0x${randomBytes(32).toString('hex')}` as const;
     const wallets = [oldKey, newKey].map((key) => privateKeyToAccount(key as `0x${string}`).address.toLowerCase());
     await fundEth(ground.chain.rpcUrl, wallets[1] as `0x${string}`);
-    const short = { SETTLE_TIMEOUT_MS: '2000', REPLACE_AFTER_MS: '500', REPLICA_TTL_MS: '1000', CONFIRMATIONS: '0' };
+    const short = { SETTLE_TIMEOUT_MS: '4000', REPLACE_AFTER_MS: '500', REPLICA_TTL_MS: '2000', CONFIRMATIONS: '0' };
     const rotated = { ...short, SETTLER_PRIVATE_KEY: newKey };
     const old = await start(short);
     const next = await start({ ...rotated, SETTLER_PREVIOUS_KEYS: oldKey });
@@ -158,7 +158,7 @@ describe('a rotation without downtime', () => {
     expect([again.status, again.headers.get('idempotent-replay')]).toEqual([200, 'true']);
     await end(next);
 
-    const last = await start(rotated);
+    const last = await start({ ...rotated, SETTLE_TIMEOUT_MS: '20000' });
     const fresh = await signPayment(ground, payer);
     expect((await call(last, '/ping', { headers: fresh.v2 })).status).toBe(200);
     expect((await walletOf(fresh.nonce))?.wallet).toBe(wallets[1]);
@@ -178,7 +178,7 @@ describe('a rotation without downtime', () => {
     await end(old);
     await callRpc(ground.chain.rpcUrl, 'anvil_dropAllTransactions', []).catch(() => undefined);
     await callRpc(ground.chain.rpcUrl, 'evm_setAutomine', [true]);
-    const early = await start({ ...short, SETTLER_PRIVATE_KEY: newKey });
+    const early = await start({ ...short, SETTLE_TIMEOUT_MS: '20000', SETTLER_PRIVATE_KEY: newKey });
     const fresh = await signPayment(ground, payer);
     expect((await call(early, '/ping', { headers: fresh.v2 })).status).toBe(200);
     const warned = async () =>

@@ -35,8 +35,8 @@ describe('security: keys that are remembered', () => {
       { ...first, secret: second.secret },
       { ...second, secret: first.secret },
       { ...first, environment: 'live' as const },
-      { ...first, id: first.id.toLowerCase() },
-      { ...first, id: first.id.toUpperCase() },
+      // An id may happen to have small letters alone, or none.
+      ...[first.id.toLowerCase(), first.id.toUpperCase()].flatMap((id) => (id === first.id ? [] : [{ ...first, id }])),
       { ...first, secret: first.secret.toUpperCase() },
       { ...first, secret: 'A'.repeat(32) },
     ];

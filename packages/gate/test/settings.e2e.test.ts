@@ -78,7 +78,8 @@ describe('a node', () => {
   it('of another chain stops no start where nothing is at stake', async () => {
     node.answer = otherChain;
     const gate = await start({ RPC_URL: node.url });
-    expect((await gate.app.get(GateHealth).readiness()).chain).toBe('wrong-chain');
+    const chain = async (): Promise<string> => (await gate.app.get(GateHealth).readiness()).chain;
+    expect(await settled(chain, 'wrong-chain')).toBe('wrong-chain');
   });
 });
 

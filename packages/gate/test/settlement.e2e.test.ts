@@ -5,6 +5,7 @@ import { fundEth, mintUsdc, transferUsdc, usdcBalance } from '@keyfare/devstack/
 import { openProxy, type Proxy } from '@keyfare/fixtures/proxy';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { privateKeyToAccount } from 'viem/accounts';
+import { Settlements } from '../src/settling.js';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
 import { call, rows, settled, signPayment, submitAsStranger, verifiedReceipt } from './requests.js';
 
@@ -218,9 +219,11 @@ describe('a settlement', () => {
     const poor = await startGate(ground, { env: { SETTLER_PRIVATE_KEY: settlerKey, SETTLE_TIMEOUT_MS: '500' } });
     const [before, first, second] = await Promise.all([1, 2, 3].map(() => signPayment(ground, payer)));
     if (before === undefined || first === undefined || second === undefined) throw new Error('no payments');
-    expect((await call(poor, '/ping', { headers: before.v2 })).status).toBe(200);
+    expect(await settled(async () => (await call(poor, '/ping', { headers: before.v2 })).status, 200)).toBe(200);
     await fundEth(ground.chain.rpcUrl, address, 0n);
     expect((await call(poor, '/ping', { headers: first.v2 })).status).toBe(503);
+    // The caller may have been answered before the node has refused.
+    expect(await settled(async () => poor.app.get(Settlements).refuses('eip155:84532'), true)).toBe(true);
     const refused = await call(poor, '/ping', { headers: second.v2 });
     expect([refused.status, refused.body['code']]).toEqual([503, 'service/chain-unavailable']);
     const again = await call(poor, '/ping', { headers: before.v2 });
@@ -228,7 +231,7 @@ describe('a settlement', () => {
     expect(TestController.work.runs).toBe(2);
     await fundEth(ground.chain.rpcUrl, address);
     expect(await settled(async () => (await call(poor, '/ping', { headers: second.v2 })).status, 200)).toBe(200);
-    expect(await state(first.nonce)).toBe('settled');
+    expect(await settled(() => state(first.nonce), 'settled')).toBe('settled');
     await poor.close();
   });
 

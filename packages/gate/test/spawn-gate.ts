@@ -6,7 +6,7 @@ import type { Ground } from './gate-under-test.js';
 /** A gate in a process of its own; one that is killed counts as dead after so long. */
 export async function spawnGate(
   ground: Ground,
-  deadAfterMs = 500,
+  deadAfterMs = 3_000,
 ): Promise<{ readonly url: string; kill(): Promise<void> }> {
   const program = fileURLToPath(new URL('./gate-process.js', import.meta.url));
   const child = spawn(process.execPath, [program], {

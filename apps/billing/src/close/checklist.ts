@@ -49,7 +49,9 @@ export async function lookAt(
   const [row] = await sql.query<Looked>({
     text: `
       with latest as (
-        select entries_as_of, chain_as_of from billing.reconciliation order by finished_at desc limit 1)
+        -- One that came while transfers were on their way to a wallet that was named has not looked at the ledger.
+        select entries_as_of, chain_as_of, coalesce(report -> 'unchecked' ? 'ledger-mismatch', false) as is_in_part
+        from billing.reconciliation order by finished_at desc limit 1)
       select $3::timestamptz >= $2 as is_over,
         (select count(*)::int from generate_series(
             (select date_trunc('month', min(effective_at) at time zone 'utc') from billing.journal),
@@ -68,7 +70,7 @@ export async function lookAt(
         -- What is in no match at all, and should be, is a break.
         (select count(*)::int from billing.match m join billing.chain_transfer t on t.id = m.transfer_id
           where m.state = 'provisional' and t.block_time < $2) as provisional,
-        coalesce((select entries_as_of >= $2 and chain_as_of >= $2 from latest), false) as reconciled,
+        coalesce((select entries_as_of >= $2 and chain_as_of >= $2 and not is_in_part from latest), false) as reconciled,
         (select count(*)::int from billing.break
           where status = 'open' and coalesce(happened_at, $1) < $2
             and case when amount is null then class <> all ($5::text[]) else amount > $4::numeric end) as breaks,

@@ -18,7 +18,7 @@ import { checkMeter, checkTotals, needsEntries } from './checks/meter.sql.js';
 import { checkPayments, checkRefunds, checkTransfers } from './checks/payments.sql.js';
 import { checkSignatures } from './checks/signatures.js';
 import { checkStandstills } from './checks/standstills.sql.js';
-import { checkSums } from './checks/sums.sql.js';
+import { checkGasSpent, checkSums } from './checks/sums.sql.js';
 import { checkTerms } from './checks/terms.sql.js';
 import type { PaymentJudgement } from './payment-status.sql.js';
 import { type Plan, planRun } from './plan.js';
@@ -165,7 +165,7 @@ function tasksOfBooks(
     },
     alone(checkPayments(judgement, payments)),
     alone(checkTransfers(payments)),
-    ...(isWhole ? [alone(standing(checkMatches())), alone(checkSums())] : []),
+    ...(isWhole ? [alone(standing(checkMatches())), alone(checkSums()), alone(standing(checkGasSpent()))] : []),
     alone(checkInvoices()),
     { name: 'accounts', make: async (tx) => checksOfAccounts(tx, input, { at }) },
     alone(checkFaults()),

@@ -124,8 +124,10 @@ function forgiveEmptyBody(paths: OperatorPaths): onRequestHookHandler {
  * one, and one of unknown length, closes the connection.
  */
 function readOn(maxBytes: number): onErrorHookHandler {
-  return ({ headers }, reply, { statusCode }, done) => {
-    const isRefused = statusCode === 413 || statusCode === 400;
+  return ({ headers }, reply, error, done) => {
+    // Fastify's errors say a `statusCode`; those of Nest's parsers, and ours, a `status`.
+    const { statusCode, status = statusCode } = error as { readonly statusCode?: number; readonly status?: number };
+    const isRefused = status === 413 || status === 400;
     if (isRefused && Number(headers['content-length']) <= maxBytes) void reply.removeHeader('connection');
     done();
   };

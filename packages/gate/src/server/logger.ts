@@ -55,8 +55,6 @@ function standardOutput(): DestinationStream {
   const stream = pino.destination({
     dest: 1,
     sync: false,
-    // Of a text it would count the bytes, and copy it twice.
-    contentMode: 'buffer',
     maxLength: longestBacklog,
     retryEAGAIN: () => performance.now() < endsAtMs,
   });
@@ -75,9 +73,7 @@ function standardOutput(): DestinationStream {
     }
     stream.destroy();
   });
-  // Its types know texts alone.
-  const bytes = stream as unknown as { readonly write: (line: Buffer) => boolean };
-  return { write: (text: string) => void bytes.write(Buffer.from(text)) };
+  return { write: (text: string) => void stream.write(text) };
 }
 
 /** The lines of Nest and of errors, through the same logger, redacted. */
