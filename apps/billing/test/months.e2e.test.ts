@@ -107,6 +107,22 @@ describe('a month', () => {
     });
   });
 
+  it('is not reconciled by a run that left out where transfers stand', async () => {
+    await monthOfBusiness();
+    expect(await missing(first)).not.toContain('reconciled');
+    // As one does that comes while they are on their way to a wallet that was named.
+    await market.world.rows(
+      `insert into billing.reconciliation (id, trigger, started_at, finished_at, entries_as_of, chain_as_of, report, digest)
+        select gen_random_uuid(), trigger, started_at, finished_at + interval '1 second', entries_as_of, chain_as_of,
+          jsonb_set(report, '{unchecked}', '["ledger-mismatch"]'), digest
+        from billing.reconciliation order by finished_at desc limit 1`,
+    );
+    expect(await missing(first)).toContain('reconciled');
+    market.world.clock.advance(60_000);
+    await market.run();
+    expect(await missing(first)).not.toContain('reconciled');
+  });
+
   it('is opened again for a reason, as the last that is locked; months are locked in their order', async () => {
     await monthOfBusiness();
     await resolveAll();

@@ -59,12 +59,14 @@ describe('a connection on which a request was refused before its body was read',
   it.each([
     ['a body that is too large', 'x'.repeat(2_000_000), 413],
     ['a body that is no JSON', `{${'x'.repeat(900_000)}`, 400],
+    ['a form that is refused', `__proto__=1&x=${'x'.repeat(900_000)}`, 400],
   ])(
     '(%s) gives its answer to a client that writes on, and serves the next one',
-    async (_why, text, status) => {
+    async (why, text, status) => {
       const { secret } = await gate.issueKey();
       const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-      const headers = { 'content-type': 'application/json', 'x-api-key': secret };
+      const type = why.includes('form') ? 'application/x-www-form-urlencoded' : 'application/json';
+      const headers = { 'content-type': type, 'x-api-key': secret };
       const ports = new Set<number | undefined>();
       for (let round = 0; round < 5; round += 1) {
         const body = Buffer.from(status === 413 ? JSON.stringify(text) : text);
