@@ -60,9 +60,9 @@ describe('the allowance', () => {
     const { secret, key } = await gates[0].issueKey({ includedUnits: 40n });
     expect((await call(gates[0], '/ping', withKey(secret))).status).toBe(200);
     // 429 `meter/contended` while the first has not heard that units are asked for.
-    const served = async (): Promise<number> => (await call(gates[1], '/ping', withKey(secret))).status;
-    for (let index = 0; index < 39; index += 1) expect(await settled(served, 200)).toBe(200);
-    expect(await served()).toBe(429);
+    const status = async (): Promise<number> => (await call(gates[1], '/ping', withKey(secret))).status;
+    for (let index = 0; index < 39; index += 1) expect(await settled(status, 200)).toBe(200);
+    expect(await status()).toBe(429);
     expect((await allowance(key.accountId))?.used).toBe('40');
   });
 

@@ -4,7 +4,6 @@ import type { Sql } from '@keyfare/db/sql';
 import type { BillingConfig } from '../config.js';
 import type { SignaturePool } from '../signature-pool.js';
 import type { Standstills } from '../standstills.js';
-import { nextUnapplied } from '../treasury/registry.js';
 import { canCheckBalances, checkBalances } from './checks/balance.sql.js';
 import { checkCharges, checkPosted } from './checks/charges.sql.js';
 import { type BreakClass, breakClasses, type Check, leftOut } from './checks/check.js';
@@ -78,7 +77,7 @@ export async function readBooks(
     network: config.network,
     payTo: config.payTo,
   };
-  const isMoving = await read(async (tx) => (await nextUnapplied(tx, config.network.caip2)) !== null);
+  const isMoving = await read(async (tx) => readIsMoving(tx, config.network.caip2));
   const tasks = [...tasksOfBooks(input, judgement, { at, standstills, isMoving }), ...tasksOfLog];
   // Beside the checks: the proofs, the figures, and the signatures.
   const total = tasks.length + 3;
@@ -144,6 +143,15 @@ async function readFeedState(tx: Sql): Promise<FeedState> {
     text: `select place::text as place, complete_as_of from billing.feed_cursor where feed = 'api'`,
   });
   return row ?? { place: '0', complete_as_of: null };
+}
+
+/** Whether transfers are on their way to a wallet that was named. */
+async function readIsMoving(tx: Sql, network: string): Promise<boolean> {
+  const [row] = await tx.query<{ moving: boolean }>({
+    text: 'select exists (select 1 from billing.wallet where network = $1 and not applied) as moving',
+    values: [network],
+  });
+  return row?.moving === true;
 }
 
 /**
