@@ -131,12 +131,12 @@ describe('a resolution', () => {
     expect(await market.world.rows(`select 1 from billing.journal where kind = 'resolution'`)).toHaveLength(1);
   });
 
-  it('sent twenty times at once posts once', async () => {
+  it('sent four times at once posts once', async () => {
     await stray(500n);
     const { id } = await onlyOpen();
     const tag = await tagOf(id);
     const answers = await Promise.all(
-      Array.from({ length: 20 }, async () =>
+      Array.from({ length: 4 }, async () =>
         service.call(`/breaks/${id}`, {
           method: 'PATCH',
           body: { resolution: 'a gift', kind: 'gift' },

@@ -45,6 +45,8 @@ beforeAll(async () => {
   wallet = payer.address.toLowerCase();
   await fundEth(node.rpcUrl, payer.address);
   month = world.clock().toISOString().slice(0, 7);
+  // On the first day of a month, what is dated there below would be of the same day as the calls.
+  if (world.clock().getUTCDate() === 1) world.clock.advance(24 * 3_600_000);
   service = await startService(world, { RPC_URL: node.rpcUrl });
   const { log } = world;
   const effectiveAt = monthOf(world.clock()).start.getTime() / 1_000;

@@ -5,7 +5,7 @@ import { fundEth } from '@keyfare/devstack/usdc';
 import { afterEach, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { type Hex, numberToHex } from 'viem';
 import { settle } from './payments.js';
-import { type Service, startService } from './service.js';
+import { type Service, startService, settled as untilSettled } from './service.js';
 import { balances, openWorld, type World } from './world.js';
 
 const network = 'eip155:84532';
@@ -25,6 +25,10 @@ beforeEach(async () => {
   payer = await fundedPayer(node, 1);
   await fundEth(node.rpcUrl, settler.address);
   service = await startService(world, { RPC_URL: node.rpcUrl, CHAIN_CONFIRMATIONS: '1', RECONCILE_GRACE_SECONDS: '0' });
+  // The job of a service's start ends with a look at the gas, which finds a settler where one is named by then.
+  const drawn = async (): Promise<number> =>
+    (await world.rows(`select 1 from billing_jobs.job where name = 'drafts' and state = 'completed'`)).length;
+  expect(await untilSettled(drawn, 1)).toBe(1);
 }, 60_000);
 afterEach(async () => {
   await service.close();

@@ -175,10 +175,10 @@ describe('a month', () => {
     expect(await missing(second)).toContain('matches');
   });
 
-  it('that ten ask to lock at once is locked once', async () => {
+  it('that four ask to lock at once is locked once', async () => {
     await monthOfBusiness();
     await resolveAll();
-    const answers = await Promise.all(Array.from({ length: 10 }, async () => lock(first)));
+    const answers = await Promise.all(Array.from({ length: 4 }, async () => lock(first)));
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 409]));
     expect((await month(first)).events).toHaveLength(1);

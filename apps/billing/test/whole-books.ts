@@ -51,8 +51,10 @@ export async function playHistory(options: HistoryOptions): Promise<Played> {
   const keys = await serveKeys(manifest.jwks.keys);
   const head = await headOf(log);
   const worlds: World[] = [];
-  // Of the entries none is younger.
-  const clock = fixedClock(new Date(Date.now() + 1_000).toISOString());
+  // Of the entries none is younger, and what was planted at their end is overdue. On the first of a month that is to
+  // come.
+  const nowMs = Math.max(Date.now() + 1_000, Date.parse(manifest.until) + 48 * 3_600_000);
+  const clock = fixedClock(new Date(nowMs).toISOString());
   return {
     options,
     manifest,

@@ -113,7 +113,7 @@ export function openBooks(world: World, options: BooksOptions = {}): Books {
     });
   const sql = pool(billingRole);
   const feedSql = pool(feedReaderRole);
-  const chain: Chain = openChain({ rpcUrl: config.rpcUrl, chainId: config.network.chainId, timeoutMs: 2_000 });
+  const chain: Chain = openChain({ rpcUrl: config.rpcUrl, chainId: config.network.chainId, timeoutMs: 10_000 });
   const wallets = new Wallets(config, chain, clock);
   const ledger = new LedgerService();
   const keyStore = new KeyStore(config, sql, clock);

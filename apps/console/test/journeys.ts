@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, expect, it } from '@keyfare/jest-preset/globals';
 import type { Locator, Page } from 'playwright-core';
-import type { Person, World } from './world.js';
+import { goBy, type Person, type World } from './world.js';
 
 interface List<T> {
   readonly items: readonly T[];
@@ -51,9 +51,7 @@ export function journeys(worldOf: () => World): void {
       ['t', 'Today'],
     ];
     for (const [key, title] of visits) {
-      await page.keyboard.press('g');
-      await page.keyboard.press(key);
-      await page.getByRole('heading', { level: 1, name: title }).waitFor();
+      await goBy(page, key, page.getByRole('heading', { level: 1, name: title }));
     }
     await page.keyboard.press('?');
     await page.getByRole('dialog', { name: 'Keyboard' }).waitFor();
@@ -89,12 +87,14 @@ export function journeys(worldOf: () => World): void {
     };
     const title = async (name: string | RegExp): Promise<void> =>
       page.getByRole('heading', { level: 1, name }).waitFor();
+    const pageBy = async (key: string, there: Locator | string): Promise<void> =>
+      goBy(page, key, typeof there === 'string' ? page.getByRole('heading', { level: 1, name: there }) : there);
     await go('/');
 
     await enter(page.getByRole('link', { name: /Refunds due/ }));
     await title(/Refunds/);
 
-    await press('g', 'r');
+    await pageBy('r', grid('months'));
     await tabTo(grid('months'));
     // The month before the running one.
     await press('j', 'Enter');
@@ -103,26 +103,23 @@ export function journeys(worldOf: () => World): void {
     await enter(page.getByRole('dialog').getByRole('button', { name: 'Sign off' }));
     await page.getByText(`Signed off by ${admin.name}`).waitFor();
 
-    await press('g', 'v');
-    await title('Receipts');
+    await pageBy('v', 'Receipts');
     const { items } = await world.ask<List<{ entry: string }>>(`/reports/settlements?month=${month}&limit=1`);
     await tabTo(page.getByLabel('A receipt, or its id'));
     await page.keyboard.type(items[0]?.entry ?? '');
     await enter(page.getByRole('button', { name: 'Check' }));
     await page.getByText('genuine', { exact: true }).waitFor();
 
-    await press('g', 'l');
+    await pageBy('l', grid('trial balance'));
     await enter(grid('trial balance'));
     await page.waitForURL(/ledger\/accounts/);
 
-    await press('g', 'i');
-    await title('Invoices');
+    await pageBy('i', 'Invoices');
     await enter(grid('invoices'));
     await page.waitForURL(/invoices\/[0-9a-f-]{36}/);
     await page.getByRole('heading', { name: 'Lines' }).waitFor();
 
-    await press('g', 'n');
-    await title('Prices and plans');
+    await pageBy('n', 'Prices and plans');
     await enter(grid('plans'));
     await enter(page.getByRole('button', { name: 'Next version' }));
     await tabTo(page.getByLabel('Price of a month, in dollars'));
@@ -132,8 +129,7 @@ export function journeys(worldOf: () => World): void {
     await press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
 
-    await press('g', 'o');
-    await title('Operations');
+    await pageBy('o', 'Operations');
     await enter(page.getByRole('link', { name: 'Audit log' }));
     await title(/Audit/);
     await enter(page.getByRole('grid').first());
@@ -141,7 +137,7 @@ export function journeys(worldOf: () => World): void {
     await press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
 
-    await press('g', 'p');
+    await pageBy('p', grid('payments'));
     await enter(grid('payments'));
     await page.getByText('Presented and claimed').waitFor();
     expect(page.url()).toContain('/console/payments/');

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@keyfare/j
 import type { Locator } from 'playwright-core';
 import { seriousFindings } from './axe.js';
 import { pages } from './pages.js';
-import { openWorld, type Person, settled, type World } from './world.js';
+import { goBy, openWorld, type Person, settled, type World } from './world.js';
 
 interface List<T> {
   readonly items: readonly T[];
@@ -141,9 +141,7 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
   it('changes a plan by keyboard alone, with what it does shown before', async () => {
     const { id, name } = await open(`Moved by keys ${mark}`, 'starter');
     const page = await world.open(admin, '/');
-    await page.keyboard.press('g');
-    await page.keyboard.press('c');
-    await page.getByRole('heading', { level: 1, name: 'Customers' }).waitFor();
+    await goBy(page, 'c', page.getByRole('heading', { level: 1, name: 'Customers' }));
     await page.keyboard.press('/');
     // Slower than the search waits: no letter and no space between words may be lost.
     await page.keyboard.type(name, { delay: 300 });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openBrowser } from '@keyfare/fixtures/browser';
-import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
+import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core';
 
 export const password = 'correct horse battery staple';
 type Role = 'viewer' | 'finance' | 'operator' | 'admin';
@@ -176,4 +176,18 @@ async function whole(child: ChildProcess): Promise<void> {
       code === 0 ? resolve() : reject(new Error(`a program ended with ${String(code)}: ${complaint}`)),
     );
   });
+}
+
+/** To another page by `g` and a letter. The page forgets a `g` after a while, also when the machine takes so long. */
+export async function goBy(page: Page, key: string, there: Locator): Promise<void> {
+  for (let turn = 0; turn < 6; turn += 1) {
+    await page.keyboard.press('g');
+    await page.keyboard.press(key);
+    const isThere = await there.waitFor({ timeout: 5_000 }).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return;
+  }
+  await there.waitFor();
 }

@@ -28,7 +28,7 @@ async function options(name: string, program: string): Promise<ServiceOptions> {
     readyUrl: `http://127.0.0.1:${String(port)}/`,
     logPath: join(area.path, 'logs', `${name}.log`),
     runDir,
-    stopTimeoutMs: 500,
+    stopTimeoutMs: 20_000,
   };
 }
 
@@ -52,7 +52,7 @@ describe('spawnService', () => {
       process.on('SIGTERM', () => {});
       const child = require('node:child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
       console.log(child.pid);`);
-    const settings = await options('stubborn', program);
+    const settings = { ...(await options('stubborn', program)), stopTimeoutMs: 500 };
     const service = await spawnService(settings);
     const grandchild = identify(Number(readFileSync(settings.logPath, 'utf8')));
     if (grandchild === null) throw new Error('the grandchild runs');

@@ -45,7 +45,7 @@ describe('npm start, begun and ended in other ways', () => {
     expect(await closedMonth(third.ready)).toMatchObject(settled);
     expect((await reconcile(third.ready)).map((found) => found.class)).toEqual(['unknown-inbound']);
     expect(await stop(third)).toBe(0);
-  }, 120_000);
+  }, 600_000);
 
   it('stops at once when it is told to while it starts, and leaves nothing running', async () => {
     const [, home] = homes;
@@ -54,7 +54,7 @@ describe('npm start, begun and ended in other ways', () => {
     expect(await stop(launched)).toBe(0);
     expect(launched.said()).toBe('');
     nothingRuns(home);
-  }, 60_000);
+  }, 600_000);
 
   it('ends with 1, and says why, when the chain or PostgreSQL dies', async () => {
     const [, home] = homes;
@@ -72,7 +72,7 @@ describe('npm start, begun and ended in other ways', () => {
     expect(await exitedToo).toBe(1);
     expect(two.complaint()).toMatch(/postgres|api|billing/);
     nothingRuns(home);
-  }, 90_000);
+  }, 600_000);
 
   it('continues with the same data, and after a kill -9 of everything, without repair and with whole books', async () => {
     const [home] = homes;
@@ -90,7 +90,7 @@ describe('npm start, begun and ended in other ways', () => {
     expect(await found.text()).toBe(answer.headers.get('keyfare-receipt'));
     expect(await reconcile(after.ready)).toEqual([]);
     expect(await stop(after)).toBe(0);
-  }, 90_000);
+  }, 600_000);
 
   it('ends what a start left running that was killed alone', async () => {
     const [, home] = homes;
@@ -103,5 +103,5 @@ describe('npm start, begun and ended in other ways', () => {
     expect((await callByKey(after.ready)).status).toBe(200);
     expect(await stop(after)).toBe(0);
     await stopChain(join(home, 'chain', 'state.json'));
-  }, 90_000);
+  }, 600_000);
 });

@@ -49,5 +49,5 @@ describe('npm start', () => {
       for (const url of [ready.api, ready.billing, ready.rpc]) expect(await answers(url)).toBe(false);
     }
     for (const home of homes) nothingRuns(home);
-  }, 180_000);
+  }, 600_000);
 });
