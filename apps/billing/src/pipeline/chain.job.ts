@@ -60,12 +60,7 @@ export class ChainJob {
       const found = new Set<ChainProgress>();
       const moved = await this.#applyWallets();
       if (moved !== null) found.add(moved);
-      try {
-        for (const wallet of await this.wallets.followed(this.sql)) found.add(await this.#step(wallet));
-      } catch (error) {
-        // What is on its way to a wallet that was named needs no node: the last step of it says that the chain is away.
-        if (moved !== 'more' || !(error instanceof ChainUnavailable)) throw error;
-      }
+      for (const wallet of await this.wallets.followed(this.sql)) found.add(await this.#step(wallet));
       return outcomes.find((outcome) => found.has(outcome)) ?? 'idle';
     });
   }
