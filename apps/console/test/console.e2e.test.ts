@@ -31,15 +31,15 @@ describe('the console in a real Chromium', () => {
   it('signs in by name and password, says what is wrong with them, and signs out', async () => {
     const page = await (await world.context()).newPage();
     await page.goto('/');
-    await page.getByLabel('Name').fill(admin.name);
-    await page.getByLabel('Password').fill('not the password at all');
+    await page.getByLabel('Name', { exact: true }).fill(admin.name);
+    await page.getByLabel('Password', { exact: true }).fill('not the password at all');
     await page.keyboard.press('Enter');
     await page.getByText('operator/wrong-password').waitFor();
-    await page.getByLabel('Password').fill(password);
+    await page.getByLabel('Password', { exact: true }).fill(password);
     await page.keyboard.press('Enter');
-    await page.getByRole('heading', { name: 'Today' }).waitFor();
-    await page.getByRole('button', { name: 'Sign out' }).click();
-    await page.getByRole('button', { name: 'Sign in' }).waitFor();
+    await page.getByRole('heading', { name: 'Today', exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click();
+    await page.getByRole('button', { name: 'Sign in', exact: true }).waitFor();
     expect(await page.context().cookies()).toEqual([
       expect.objectContaining({ name: 'keyfare_device', httpOnly: true }),
     ]);
@@ -49,7 +49,7 @@ describe('the console in a real Chromium', () => {
     const { link } = await world.ask<{ link: string }>(`/admin/operators/${admin.id}/link`, { of: 'api', body: {} });
     const page = await (await world.context()).newPage();
     await page.goto(`/console/enter#${link}`);
-    await page.getByRole('heading', { name: 'Today' }).waitFor();
+    await page.getByRole('heading', { name: 'Today', exact: true }).waitFor();
     expect(page.url()).toBe(`${world.billing}/console/`);
     const other = await (await world.context()).newPage();
     await other.goto(`/console/enter#${link}`);
@@ -58,19 +58,19 @@ describe('the console in a real Chromium', () => {
 
   it('resolves a break by keyboard alone: what it posts is shown before, and seen in the ledger after', async () => {
     const page = await world.open(finance, '/reconciliation?class=settled-not-recorded');
-    await page.getByRole('grid', { name: 'breaks' }).focus();
+    await page.getByRole('grid', { name: 'breaks', exact: true }).focus();
     await page.keyboard.press('Enter');
-    await page.getByRole('heading', { name: 'settled-not-recorded' }).waitFor();
-    await page.getByRole('button', { name: 'Resolve' }).focus();
+    await page.getByRole('heading', { name: 'settled-not-recorded', exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Resolve', exact: true }).focus();
     await page.keyboard.press('Enter');
     const dialog = page.getByRole('dialog');
-    await dialog.getByRole('button', { name: /How/ }).focus();
+    await dialog.getByRole('button', { name: /\bHow\b/ }).focus();
     await page.keyboard.press('Enter');
-    await page.getByRole('option', { name: 'Keep as other income' }).waitFor();
+    await page.getByRole('option', { name: 'Keep as other income', exact: true }).waitFor();
     await page.keyboard.type('Keep');
     await page.keyboard.press('Enter');
     await dialog.getByText(/It posts 0.0033 USDC/).waitFor();
-    await dialog.getByLabel('Why').focus();
+    await dialog.getByLabel('Why', { exact: true }).focus();
     await page.keyboard.type('nobody asks for it');
     await page.keyboard.press('Tab');
     await page.keyboard.press('Tab');
@@ -87,24 +87,27 @@ describe('the console in a real Chromium', () => {
     const other = await world.person('finance');
     const path = '/reconciliation?class=unknown-inbound';
     const first = await world.open(finance, path);
-    await first.getByRole('grid', { name: 'breaks' }).getByText('unknown-inbound').first().click();
-    await first.getByRole('button', { name: 'Resolve' }).click();
-    await first.getByRole('dialog').getByRole('button', { name: /How/ }).click();
-    await first.getByRole('option', { name: 'Owe it back' }).click();
+    await first.getByRole('grid', { name: 'breaks', exact: true }).getByText('unknown-inbound').first().click();
+    await first.getByRole('button', { name: 'Resolve', exact: true }).click();
+    await first
+      .getByRole('dialog')
+      .getByRole('button', { name: /\bHow\b/ })
+      .click();
+    await first.getByRole('option', { name: 'Owe it back', exact: true }).click();
     await first.getByText('A second person has to approve it.').waitFor();
-    await first.getByRole('dialog').getByLabel('Why').fill('it is a stranger’s');
-    await first.getByRole('dialog').getByRole('button', { name: 'Resolve' }).click();
+    await first.getByRole('dialog').getByLabel('Why', { exact: true }).fill('it is a stranger’s');
+    await first.getByRole('dialog').getByRole('button', { name: 'Resolve', exact: true }).click();
     await first.getByText('Proposed resolution').waitFor();
-    await first.getByRole('button', { name: 'Approve' }).click();
-    await first.getByRole('button', { name: 'Approve and post' }).click();
+    await first.getByRole('button', { name: 'Approve', exact: true }).click();
+    await first.getByRole('button', { name: 'Approve and post', exact: true }).click();
     await first.getByText('break/conflict').waitFor();
 
     const second = await world.open(other, first.url().slice(`${world.billing}/console`.length));
-    await second.getByRole('button', { name: 'Approve' }).click();
-    await second.getByRole('button', { name: 'Approve and post' }).click();
+    await second.getByRole('button', { name: 'Approve', exact: true }).click();
+    await second.getByRole('button', { name: 'Approve and post', exact: true }).click();
     await second.getByText('Owe it back: it is a stranger’s').waitFor();
     await second.getByRole('heading', { name: 'Resolution', exact: true }).waitFor();
-    await second.getByRole('button', { name: 'Open again' }).waitFor();
+    await second.getByRole('button', { name: 'Open again', exact: true }).waitFor();
   }, 120_000);
 
   it('two people who change one case: the second is told, and nothing of the first is lost', async () => {
@@ -112,37 +115,37 @@ describe('the console in a real Chromium', () => {
     const path = '/reconciliation?class=meter-mismatch';
     const [one, two] = [await world.open(admin, path), await world.open(other, path)];
     for (const page of [one, two]) {
-      await page.getByRole('grid', { name: 'breaks' }).getByText('meter-mismatch').first().click();
-      await page.getByRole('button', { name: 'Assign' }).click();
+      await page.getByRole('grid', { name: 'breaks', exact: true }).getByText('meter-mismatch').first().click();
+      await page.getByRole('button', { name: 'Assign', exact: true }).click();
     }
-    await one.getByLabel('Owner').fill('ada');
-    await one.getByRole('button', { name: 'Save' }).click();
+    await one.getByLabel('Owner', { exact: true }).fill('ada');
+    await one.getByRole('button', { name: 'Save', exact: true }).click();
     await one.getByRole('dialog').waitFor({ state: 'detached' });
-    await two.getByLabel('Owner').fill('grace');
-    await two.getByRole('button', { name: 'Save' }).click();
+    await two.getByLabel('Owner', { exact: true }).fill('grace');
+    await two.getByRole('button', { name: 'Save', exact: true }).click();
     await two.getByText('request/precondition-failed').waitFor();
-    expect(await two.getByLabel('Owner').inputValue()).toBe('grace');
+    expect(await two.getByLabel('Owner', { exact: true }).inputValue()).toBe('grace');
   }, 90_000);
 
   it('keeps what was written when the session ends in the middle of a form', async () => {
     const page = await world.open(admin, '/reconciliation?class=digest-mismatch');
-    await page.getByRole('grid', { name: 'breaks' }).getByText('digest-mismatch').first().click();
-    await page.getByLabel('Comment').fill('half a sentence');
+    await page.getByRole('grid', { name: 'breaks', exact: true }).getByText('digest-mismatch').first().click();
+    await page.getByLabel('Comment', { exact: true }).fill('half a sentence');
     const { items } = await world.ask<{ items: { id: string }[] }>(`/admin/sessions?operator=${admin.id}&limit=200`, {
       of: 'api',
     });
     for (const { id } of items)
       await world.ask(`/admin/sessions/${id}/end`, { of: 'api', body: {} }).catch(() => undefined);
-    const dialog = page.getByRole('dialog', { name: 'Your session has ended' });
-    const comment = page.getByRole('button', { name: 'Comment' });
+    const dialog = page.getByRole('dialog', { name: 'Your session has ended', exact: true });
+    const comment = page.getByRole('button', { name: 'Comment', exact: true });
     // What the page reads by itself may be the first to be refused.
     await Promise.any([comment.click(), dialog.waitFor()]);
-    await dialog.getByLabel('Password').fill(password);
-    await dialog.getByRole('button', { name: 'Sign in' }).click();
+    await dialog.getByLabel('Password', { exact: true }).fill(password);
+    await dialog.getByRole('button', { name: 'Sign in', exact: true }).click();
     await dialog.waitFor({ state: 'detached' });
     const said = page.getByRole('listitem').filter({ hasText: 'half a sentence' });
     // Where the click was what had been refused, it is sent again by itself.
-    if ((await page.getByLabel('Comment').inputValue()) !== '' && (await said.count()) === 0) {
+    if ((await page.getByLabel('Comment', { exact: true }).inputValue()) !== '' && (await said.count()) === 0) {
       await comment.click({ timeout: 5_000 }).catch(() => undefined);
     }
     await said.waitFor();
@@ -152,8 +155,8 @@ describe('the console in a real Chromium', () => {
   it('shows a viewer no button that changes anything, and the API refuses one all the same', async () => {
     const viewer = await world.person('viewer');
     const page = await world.open(viewer, '/reconciliation?class=refund-due');
-    await page.getByRole('grid', { name: 'breaks' }).getByText('refund-due').first().click();
-    await page.getByRole('heading', { name: 'refund-due' }).waitFor();
+    await page.getByRole('grid', { name: 'breaks', exact: true }).getByText('refund-due').first().click();
+    await page.getByRole('heading', { name: 'refund-due', exact: true }).waitFor();
     await page.getByText('It is as it was found.').waitFor();
     expect(await page.getByRole('button', { name: /Resolve|Assign|Comment/ }).count()).toBe(0);
     const csrf = await page.evaluate(async () => ((await (await fetch('/session')).json()) as { csrf: string }).csrf);
@@ -175,9 +178,9 @@ describe('the console in a real Chromium', () => {
     await page.getByRole('link', { name: 'Reconciliation', exact: true }).click();
     await page.getByText('The connection is lost.').first().waitFor();
     await page.context().setOffline(false);
-    await page.getByRole('grid', { name: 'breaks' }).waitFor();
+    await page.getByRole('grid', { name: 'breaks', exact: true }).waitFor();
     await page.getByText('The connection is lost.').first().waitFor({ state: 'detached' });
-    await page.getByRole('button', { name: 'Try again' }).first().waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Try again', exact: true }).first().waitFor({ state: 'detached' });
   }, 90_000);
 
   it('has no serious finding of axe on any page, light, and dark once the system changes', async () => {
@@ -194,8 +197,8 @@ describe('the console in a real Chromium', () => {
       if (await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth)) wide.push(path);
     }
     expect(wide).toEqual([]);
-    await page.getByRole('button', { name: 'Menu' }).click();
-    await page.getByRole('link', { name: 'Today' }).waitFor();
+    await page.getByRole('button', { name: 'Menu', exact: true }).click();
+    await page.getByRole('link', { name: 'Today', exact: true }).waitFor();
   }, 90_000);
 
   it.each([

@@ -54,7 +54,7 @@ export function journeys(worldOf: () => World): void {
       await goBy(page, key, page.getByRole('heading', { level: 1, name: title }));
     }
     await page.keyboard.press('?');
-    await page.getByRole('dialog', { name: 'Keyboard' }).waitFor();
+    await page.getByRole('dialog', { name: 'Keyboard', exact: true }).waitFor();
     await page.keyboard.press('Escape');
     for (const [path, name] of [
       ['/customers', 'accounts'],
@@ -99,15 +99,15 @@ export function journeys(worldOf: () => World): void {
     // The month before the running one.
     await press('j', 'Enter');
     await page.waitForURL(/reconciliation\/months/);
-    await enter(page.getByRole('button', { name: 'Sign off' }));
-    await enter(page.getByRole('dialog').getByRole('button', { name: 'Sign off' }));
+    await enter(page.getByRole('button', { name: 'Sign off', exact: true }));
+    await enter(page.getByRole('dialog').getByRole('button', { name: 'Sign off', exact: true }));
     await page.getByText(`Signed off by ${admin.name}`).waitFor();
 
     await pageBy('v', 'Receipts');
     const { items } = await world.ask<List<{ entry: string }>>(`/reports/settlements?month=${month}&limit=1`);
-    await tabTo(page.getByLabel('A receipt, or its id'));
+    await tabTo(page.getByLabel('A receipt, or its id', { exact: true }));
     await page.keyboard.type(items[0]?.entry ?? '');
-    await enter(page.getByRole('button', { name: 'Check' }));
+    await enter(page.getByRole('button', { name: 'Check', exact: true }));
     await page.getByText('genuine', { exact: true }).waitFor();
 
     await pageBy('l', grid('trial balance'));
@@ -117,12 +117,12 @@ export function journeys(worldOf: () => World): void {
     await pageBy('i', 'Invoices');
     await enter(grid('invoices'));
     await page.waitForURL(/invoices\/[0-9a-f-]{36}/);
-    await page.getByRole('heading', { name: 'Lines' }).waitFor();
+    await page.getByRole('heading', { name: 'Lines', exact: true }).waitFor();
 
     await pageBy('n', 'Prices and plans');
     await enter(grid('plans'));
-    await enter(page.getByRole('button', { name: 'Next version' }));
-    await tabTo(page.getByLabel('Price of a month, in dollars'));
+    await enter(page.getByRole('button', { name: 'Next version', exact: true }));
+    await tabTo(page.getByLabel('Price of a month, in dollars', { exact: true }));
     await press('Control+A');
     await page.keyboard.type('19.50');
     await page.getByText('19.50').first().waitFor();
@@ -130,7 +130,7 @@ export function journeys(worldOf: () => World): void {
     await page.getByRole('dialog').waitFor({ state: 'detached' });
 
     await pageBy('o', 'Operations');
-    await enter(page.getByRole('link', { name: 'Audit log' }));
+    await enter(page.getByRole('link', { name: 'Audit log', exact: true }));
     await title(/Audit/);
     await enter(page.getByRole('grid').first());
     await page.getByRole('dialog').waitFor();
@@ -165,11 +165,11 @@ export function journeys(worldOf: () => World): void {
     const startsAt = `${month}-01T00:00:00.000Z`;
     await world.ask('/contracts', { body: { customerId, sellerId, account, startsAt } });
     await go(`/invoices/run?month=${month}`);
-    await page.getByRole('button', { name: 'Preview' }).click();
+    await page.getByRole('button', { name: 'Preview', exact: true }).click();
     await page.getByText('It is through.').waitFor();
     await page.getByText('Would be final').waitFor();
-    await page.getByRole('button', { name: 'Make final' }).click();
-    await page.getByRole('dialog').getByRole('button', { name: 'Make final' }).click();
+    await page.getByRole('button', { name: 'Make final', exact: true }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Make final', exact: true }).click();
     await page.getByText('Made final').waitFor();
     await page.getByText('It is through.').waitFor();
     const { items } = await world.ask<List<{ id: string; number: string | null }>>(
@@ -179,7 +179,7 @@ export function journeys(worldOf: () => World): void {
     expect(made?.number).toContain(seller.series);
     await go(`/invoices/${made?.id}`);
     await heading(made?.number ?? '');
-    await page.getByRole('button', { name: 'Show the PDF' }).click();
+    await page.getByRole('button', { name: 'Show the PDF', exact: true }).click();
     await page.locator('iframe.paper').waitFor();
     const pdf = await page.evaluate(
       async (path) => (await fetch(path)).headers.get('content-type'),
@@ -203,8 +203,8 @@ export function journeys(worldOf: () => World): void {
 
   it('Reconciliation: a month’s statement is read and signed off', async () => {
     await go(`/reconciliation/months/${month}`);
-    await page.getByRole('button', { name: 'Sign off' }).click();
-    await page.getByRole('dialog').getByRole('button', { name: 'Sign off' }).click();
+    await page.getByRole('button', { name: /^Sign off/ }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Sign off', exact: true }).click();
     await page.getByText(`Signed off by ${admin.name}`).waitFor();
     await page.getByText('unchanged since').waitFor();
     const report = await world.ask<{ signedOff: { operator: { id: string } } }>(`/months/${month}/report`);
@@ -213,7 +213,7 @@ export function journeys(worldOf: () => World): void {
 
   it('Reconciliation: a run is asked for and its progress followed to its end', async () => {
     await go('/reconciliation');
-    await page.getByRole('button', { name: 'Run a full audit' }).click();
+    await page.getByRole('button', { name: 'Run a full audit', exact: true }).click();
     await page.waitForURL(/\/reconciliation\/runs\//);
     await page.locator('.badge', { hasText: 'done' }).waitFor();
     await page.getByText('Breaks that it found').waitFor();
@@ -235,18 +235,18 @@ export function journeys(worldOf: () => World): void {
   it('Operations: an operator is made with a token that is shown once, and the audit log tells it', async () => {
     await go('/operations/operators');
     await page
-      .getByRole('button', { name: /New operator|Make/ })
+      .getByRole('button', { name: /^New operator/ })
       .first()
       .click();
     const dialog = page.getByRole('dialog');
-    await dialog.getByLabel('Name').fill('someone new');
+    await dialog.getByLabel('Name', { exact: true }).fill('someone new');
     await dialog.getByRole('button', { name: 'Make', exact: true }).click();
     // What is sensitive asks for the password, where it was not shown just now.
-    const again = page.getByRole('dialog', { name: 'Your password, please' });
-    const token = page.getByRole('dialog', { name: 'The token of someone new' });
+    const again = page.getByRole('dialog', { name: 'Your password, please', exact: true });
+    const token = page.getByRole('dialog', { name: 'The token of someone new', exact: true });
     await Promise.any([again.waitFor(), token.waitFor()]);
     if (await again.isVisible()) {
-      await again.getByLabel('Password').fill('correct horse battery staple');
+      await again.getByLabel('Password', { exact: true }).fill('correct horse battery staple');
       await page.keyboard.press('Enter');
     }
     await token.waitFor();
@@ -261,7 +261,7 @@ export function journeys(worldOf: () => World): void {
     const begun = page.waitForEvent('download');
     await page
       .locator('.table-box', { has: grid('breaks') })
-      .getByRole('button', { name: 'Export CSV' })
+      .getByRole('button', { name: 'Export CSV', exact: true })
       .click();
     const download = await begun;
     const lines = readFileSync(await download.path(), 'utf8')
@@ -284,18 +284,18 @@ export function journeys(worldOf: () => World): void {
     }
     const own = await (await world.context()).newPage();
     await own.goto('/console/me');
-    await own.getByLabel('API key').fill('kf_test_nobody');
+    await own.getByLabel('API key', { exact: true }).fill('kf_test_nobody');
     await own.keyboard.press('Enter');
     await own.getByText(/credential\//).waitFor();
-    await own.getByLabel('API key').fill(world.demoKey);
+    await own.getByLabel('API key', { exact: true }).fill(world.demoKey);
     await own.keyboard.press('Enter');
-    await own.getByRole('button', { name: 'Sign out' }).waitFor();
-    await own.getByRole('grid', { name: 'receipts' }).getByText('forecast').first().waitFor();
+    await own.getByRole('button', { name: 'Sign out', exact: true }).waitFor();
+    await own.getByRole('grid', { name: 'receipts', exact: true }).getByText('forecast').first().waitFor();
     await own.goto('/console/reconciliation');
-    await own.getByRole('button', { name: 'Sign in' }).waitFor();
+    await own.getByRole('button', { name: 'Sign in', exact: true }).waitFor();
     await own.goto('/console/me');
-    await own.getByRole('button', { name: 'Sign out' }).click();
-    await own.getByLabel('API key').waitFor();
+    await own.getByRole('button', { name: 'Sign out', exact: true }).click();
+    await own.getByLabel('API key', { exact: true }).waitFor();
     expect(await own.evaluate(async () => (await fetch('/me')).status)).toBe(401);
   }, 90_000);
 }

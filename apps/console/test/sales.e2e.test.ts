@@ -49,39 +49,39 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
 
   it('opens an account and makes a key that is shown once and buys a call; rotated and revoked it buys none', async () => {
     const page = await world.open(admin, '/customers');
-    await page.getByRole('button', { name: 'Open an account' }).click();
+    await page.getByRole('button', { name: 'Open an account', exact: true }).click();
     const dialog = page.getByRole('dialog');
-    await dialog.getByLabel('Name').fill('Weather of tomorrow');
-    await choose(dialog, /Plan/, 'starter');
+    await dialog.getByLabel('Name', { exact: true }).fill('Weather of tomorrow');
+    await choose(dialog, /\bPlan\b/, 'starter');
     await dialog.getByText(/units included/).waitFor();
     await dialog.getByRole('button', { name: 'Open', exact: true }).click();
-    await page.getByRole('heading', { level: 1, name: 'Weather of tomorrow' }).waitFor();
+    await page.getByRole('heading', { level: 1, name: 'Weather of tomorrow', exact: true }).waitFor();
 
-    await page.getByRole('link', { name: 'Keys' }).click();
-    await page.getByRole('button', { name: 'Create a key' }).click();
-    await page.getByRole('dialog').getByLabel('Name').fill('production');
-    await page.getByRole('dialog').getByRole('button', { name: 'Create' }).click();
-    const secret = page.getByLabel('The secret');
+    await page.getByRole('link', { name: 'Keys', exact: true }).click();
+    await page.getByRole('button', { name: 'Create a key', exact: true }).click();
+    await page.getByRole('dialog').getByLabel('Name', { exact: true }).fill('production');
+    await page.getByRole('dialog').getByRole('button', { name: 'Create', exact: true }).click();
+    const secret = page.getByLabel('The secret', { exact: true });
     const key = (await secret.innerText()).trim();
     expect(await call(key)).toBe(200);
-    await page.getByRole('button', { name: 'I have kept it' }).click();
+    await page.getByRole('button', { name: 'I have kept it', exact: true }).click();
     await secret.waitFor({ state: 'detached' });
     expect(await page.content()).not.toContain(key);
 
-    await page.getByRole('button', { name: 'Rotate production' }).click();
-    await choose(dialog, /How long/, /None/);
+    await page.getByRole('button', { name: 'Rotate production', exact: true }).click();
+    await choose(dialog, /\bHow long\b/, /None/);
     await page.getByRole('button', { name: 'Rotate', exact: true }).click();
     const next = (await secret.innerText()).trim();
-    await page.getByRole('button', { name: 'I have kept it' }).click();
+    await page.getByRole('button', { name: 'I have kept it', exact: true }).click();
     expect(await call(next)).toBe(200);
     expect(await call(key)).toBe(401);
 
-    await page.getByRole('button', { name: 'Revoke production' }).click();
-    await page.getByRole('button', { name: 'Revoke for good' }).click();
-    await page.getByRole('gridcell', { name: 'revoked' }).waitFor();
+    await page.getByRole('button', { name: 'Revoke production', exact: true }).click();
+    await page.getByRole('button', { name: 'Revoke for good', exact: true }).click();
+    await page.getByRole('gridcell', { name: 'revoked', exact: true }).waitFor();
     expect(await call(next)).toBe(401);
 
-    await page.getByRole('link', { name: 'History' }).click();
+    await page.getByRole('link', { name: 'History', exact: true }).click();
     for (const action of ['account.open', 'key.issue', 'key.rotate', 'key.revoke']) {
       await page.getByText(action, { exact: true }).waitFor();
     }
@@ -111,20 +111,20 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
     });
     const page = await world.open(finance, `/customers/${id}?part=contract`);
     const dialog = page.getByRole('dialog');
-    const terms = page.getByRole('grid', { name: 'contract terms' });
-    await page.getByRole('button', { name: 'Agree a minimum' }).click();
-    await dialog.getByLabel('Minimum of a period').fill('40');
-    await dialog.getByLabel('From').fill('2030-03-15');
+    const terms = page.getByRole('grid', { name: 'contract terms', exact: true });
+    await page.getByRole('button', { name: 'Agree a minimum', exact: true }).click();
+    await dialog.getByLabel('Minimum of a period', { exact: true }).fill('40');
+    await dialog.getByLabel('From', { exact: true }).fill('2030-03-15');
     await dialog.getByRole('button', { name: 'Agree', exact: true }).click();
     // Within a period: what was written stays, and it is said when that period began.
     await dialog.getByText(/began at 2030-03-13T23:00:00.000Z/).waitFor();
-    await dialog.getByLabel('From').fill('2030-03-14');
+    await dialog.getByLabel('From', { exact: true }).fill('2030-03-14');
     await dialog.getByRole('button', { name: 'Agree', exact: true }).click();
     await terms.getByText('Minimum of a period').waitFor();
-    await page.getByRole('button', { name: 'Agree a price' }).click();
-    await dialog.getByLabel('Product').fill('forecast');
+    await page.getByRole('button', { name: 'Agree a price', exact: true }).click();
+    await dialog.getByLabel('Product', { exact: true }).fill('forecast');
     await dialog.getByLabel(/Price of a unit/).fill('0.0001');
-    await dialog.getByLabel('From').fill('2030-04-01');
+    await dialog.getByLabel('From', { exact: true }).fill('2030-04-01');
     await dialog.getByRole('button', { name: 'Agree', exact: true }).click();
     await terms.getByText('A unit of forecast').waitFor();
     expect(await world.ask(`/contracts/${contract}/commits`)).toMatchObject({
@@ -134,14 +134,14 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
       items: [{ unitPrice: '0.000100', validFrom: '2030-03-31T22:00:00.000Z' }],
     });
     const watching = await world.open(viewer, `/customers/${id}?part=contract`);
-    await watching.getByRole('grid', { name: 'contract terms' }).getByText('A unit of forecast').waitFor();
+    await watching.getByRole('grid', { name: 'contract terms', exact: true }).getByText('A unit of forecast').waitFor();
     expect(await watching.getByRole('button', { name: /^Agree/ }).count()).toBe(0);
   }, 90_000);
 
   it('changes a plan by keyboard alone, with what it does shown before', async () => {
     const { id, name } = await open(`Moved by keys ${mark}`, 'starter');
     const page = await world.open(admin, '/');
-    await goBy(page, 'c', page.getByRole('heading', { level: 1, name: 'Customers' }));
+    await goBy(page, 'c', page.getByRole('heading', { level: 1, name: 'Customers', exact: true }));
     await page.keyboard.press('/');
     // Slower than the search waits: no letter and no space between words may be lost.
     await page.keyboard.type(name, { delay: 300 });
@@ -149,22 +149,22 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
       .getByRole('status')
       .filter({ hasText: /^1 row$/ })
       .waitFor();
-    const grid = page.getByRole('grid', { name: 'accounts' });
+    const grid = page.getByRole('grid', { name: 'accounts', exact: true });
     while (!(await grid.evaluate((element) => element === document.activeElement))) await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { level: 1, name }).waitFor();
-    const change = page.getByRole('button', { name: 'Change plan' });
+    const change = page.getByRole('button', { name: 'Change plan', exact: true });
     while (!(await change.evaluate((element) => element === document.activeElement))) await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     const dialog = page.getByRole('dialog');
-    const select = dialog.getByRole('button', { name: /New plan/ });
+    const select = dialog.getByRole('button', { name: /\bNew plan\b/ });
     while (!(await select.evaluate((element) => element === document.activeElement))) await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await page.keyboard.type('pro');
     await page.keyboard.press('Enter');
     await dialog.getByText('Then: pro v1').waitFor();
     await dialog.getByText(/All units of the month that runs count against the new plan/).waitFor();
-    const action = dialog.getByRole('button', { name: 'Change from now on' });
+    const action = dialog.getByRole('button', { name: 'Change from now on', exact: true });
     while (!(await action.evaluate((element) => element === document.activeElement))) await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await dialog.waitFor({ state: 'detached' });
@@ -175,16 +175,16 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
   it('suspends an account and closes it for good only after its id was written', async () => {
     const { id, name } = await open(`To be closed ${mark}`, 'starter');
     const page = await world.open(admin, `/customers/${id}`);
-    await page.getByRole('button', { name: 'Suspend' }).click();
-    await page.getByRole('dialog').getByRole('button', { name: 'Suspend' }).click();
-    await page.getByRole('button', { name: 'Make active' }).waitFor();
-    await page.getByRole('button', { name: 'Close' }).click();
-    const close = page.getByRole('button', { name: 'Close for good' });
+    await page.getByRole('button', { name: 'Suspend', exact: true }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Suspend', exact: true }).click();
+    await page.getByRole('button', { name: 'Make active', exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Close', exact: true }).click();
+    const close = page.getByRole('button', { name: 'Close for good', exact: true });
     expect(await close.isDisabled()).toBe(true);
-    await page.getByLabel('Its id, to be sure').fill(id);
+    await page.getByLabel('Its id, to be sure', { exact: true }).fill(id);
     await close.click();
     await page.getByText('closed', { exact: true }).waitFor();
-    await page.getByRole('button', { name: 'Change plan' }).waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Change plan', exact: true }).waitFor({ state: 'detached' });
     await page.goto(`/console/customers?status=closed&search=${encodeURIComponent(name)}`);
     await page.getByRole('gridcell', { name }).waitFor();
   }, 90_000);
@@ -197,30 +197,30 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
     });
     const [first, second] = [await open('First of the team', team), await open('Second of the team', team)];
     const page = await world.open(admin, '/prices');
-    await page.getByRole('gridcell', { name: `${team} v1` }).click();
-    await page.getByRole('button', { name: 'Next version' }).click();
+    await page.getByRole('gridcell', { name: `${team} v1`, exact: true }).click();
+    await page.getByRole('button', { name: 'Next version', exact: true }).click();
     const dialog = page.getByRole('dialog');
-    await dialog.getByLabel('Price of a month, in dollars').fill('12.50');
+    await dialog.getByLabel('Price of a month, in dollars', { exact: true }).fill('12.50');
     await dialog.getByText('They would pay').waitFor();
     await dialog.getByText('25.00').first().waitFor();
-    await dialog.getByRole('button', { name: 'Make version 2' }).click();
+    await dialog.getByRole('button', { name: 'Make version 2', exact: true }).click();
     await dialog.waitFor({ state: 'detached' });
     await page.getByRole('rowheader', { name: /^2/ }).waitFor();
     const versionOf = async ({ id }: Account): Promise<number> =>
       (await world.ask<Account>(`/admin/accounts/${id}`, { of: 'api' })).plan.version;
     expect([await versionOf(first), await versionOf(second)]).toEqual([1, 1]);
 
-    await page.getByRole('checkbox', { name: `Select ${first.name}` }).check();
-    await page.getByRole('button', { name: 'Move to another version' }).click();
-    await page.getByRole('button', { name: 'Move 1 from now on' }).click();
-    await page.getByRole('gridcell', { name: `${team} v2` }).waitFor();
+    await page.getByRole('checkbox', { name: `Select ${first.name}`, exact: true }).check();
+    await page.getByRole('button', { name: 'Move to another version', exact: true }).click();
+    await page.getByRole('button', { name: 'Move 1 from now on', exact: true }).click();
+    await page.getByRole('gridcell', { name: `${team} v2`, exact: true }).waitFor();
     expect([await versionOf(first), await versionOf(second)]).toEqual([2, 1]);
   }, 90_000);
 
   it('shows what routes cost, and what a product has cost', async () => {
     const page = await world.open(viewer, '/prices?part=routes');
     await page.getByRole('gridcell', { name: 'forecast', exact: true }).first().click();
-    await page.getByRole('heading', { level: 1, name: 'Product forecast' }).waitFor();
+    await page.getByRole('heading', { level: 1, name: 'Product forecast', exact: true }).waitFor();
     await page.getByText('on offer').waitFor();
   }, 60_000);
 
@@ -232,22 +232,22 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
     expect(due).toBeDefined();
     const month = due?.issuedAt.slice(0, 7) ?? '';
     const page = await world.open(finance, `/payments?part=refunds&month=${month}`);
-    await page.getByRole('grid', { name: 'refunds due' }).getByRole('checkbox').nth(1).check();
-    await page.getByRole('button', { name: 'Propose to pay 1' }).click();
+    await page.getByRole('grid', { name: 'refunds due', exact: true }).getByRole('checkbox').nth(1).check();
+    await page.getByRole('button', { name: 'Propose to pay 1', exact: true }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Propose', exact: true }).click();
     await page.getByText('needs another').waitFor();
-    expect(await page.getByRole('button', { name: 'Approve' }).count()).toBe(0);
+    expect(await page.getByRole('button', { name: 'Approve', exact: true }).count()).toBe(0);
 
     const other = await world.open(admin, '/payments?part=refunds');
-    await other.getByRole('button', { name: 'Approve' }).click();
-    await other.getByRole('button', { name: 'Approve and send' }).click();
+    await other.getByRole('button', { name: 'Approve', exact: true }).click();
+    await other.getByRole('button', { name: 'Approve and send', exact: true }).click();
     await other
-      .getByRole('grid', { name: 'refunds' })
+      .getByRole('grid', { name: 'refunds', exact: true })
       .getByText(/approved|settling|settled|final/)
       .waitFor();
     // The settler of a seeded history has no tokens to pay with: the page says so, and it is tried again.
     await other
-      .getByRole('grid', { name: 'refunds' })
+      .getByRole('grid', { name: 'refunds', exact: true })
       .getByText(/balance of the token may be too low/)
       .waitFor();
     const { state } = await world.ask<{ state: string }>(`/admin/refunds/${due?.entry ?? ''}`, { of: 'api' });
@@ -276,26 +276,26 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
     );
     const id = items.find(({ entry, flow }) => entry !== null && flow === 'settled')?.entry ?? '';
     const page = await world.open(viewer, '/receipts');
-    await page.getByLabel('A receipt, or its id').fill(id);
-    await page.getByRole('button', { name: 'Check' }).click();
+    await page.getByLabel('A receipt, or its id', { exact: true }).fill(id);
+    await page.getByRole('button', { name: 'Check', exact: true }).click();
     await page.getByText('genuine', { exact: true }).waitFor();
-    await page.getByRole('heading', { name: 'Its journals' }).waitFor();
+    await page.getByRole('heading', { name: 'Its journals', exact: true }).waitFor();
     await page.getByText('Header, raw form, and keys of your own').click();
-    const receipt = (await page.getByRole('region', { name: 'Raw form' }).innerText()).trim();
+    const receipt = (await page.getByRole('region', { name: 'Raw form', exact: true }).innerText()).trim();
 
     await page.context().setOffline(true);
-    const field = page.getByLabel('A receipt, or its id');
+    const field = page.getByLabel('A receipt, or its id', { exact: true });
     await field.fill(receipt);
-    await page.getByRole('button', { name: 'Check' }).click();
+    await page.getByRole('button', { name: 'Check', exact: true }).click();
     await page.getByText('genuine', { exact: true }).waitFor();
     const [head = '', body = '', tail = ''] = receipt.split('.');
     const flip = (text: string): string => `${text.startsWith('A') ? 'B' : 'A'}${text.slice(1)}`;
     await field.fill(`${head}.${body}.${flip(tail)}`);
-    await page.getByRole('button', { name: 'Check' }).click();
+    await page.getByRole('button', { name: 'Check', exact: true }).click();
     await page.getByText('not genuine', { exact: true }).waitFor();
     await page.getByText('bad-signature').waitFor();
     await field.fill('anything else');
-    await page.getByRole('button', { name: 'Check' }).click();
+    await page.getByRole('button', { name: 'Check', exact: true }).click();
     await page.getByRole('alert').filter({ hasText: 'neither an id' }).waitFor();
   }, 90_000);
 
@@ -350,7 +350,7 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
     page.on('pageerror', (error) => complaints.push(error.message));
     const { link } = await world.ask<{ link: string }>(`/admin/operators/${admin.id}/link`, { of: 'api', body: {} });
     await page.goto(`/console/enter#${link}`);
-    await page.getByRole('heading', { name: 'Today' }).waitFor();
+    await page.getByRole('heading', { name: 'Today', exact: true }).waitFor();
     for (const path of pages) {
       await page.goto(`/console${path}`);
       await settled(page);

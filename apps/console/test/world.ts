@@ -112,7 +112,7 @@ export async function openWorld(): Promise<World> {
     open: async (who, path, options) => {
       const page = await (await context(options)).newPage();
       await page.goto(`/console/enter#${await linkOf(who)}`);
-      await page.getByRole('navigation', { name: 'Pages' }).waitFor();
+      await page.getByRole('navigation', { name: 'Pages', exact: true }).waitFor();
       if (path !== '/') await page.goto(`/console${path}`);
       await page.getByRole('heading', { level: 1 }).waitFor();
       return page;
