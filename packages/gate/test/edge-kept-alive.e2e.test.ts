@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
 
@@ -97,5 +98,67 @@ describe('a connection on which a request was refused before its body was read',
     expect(response.statusCode).toBe(413);
     expect(response.headers.connection).toBe('close');
     sent.destroy();
+  }, 30_000);
+
+  /** Writes a head and a part of the body, waits for the answer's first bytes, and only then writes on. */
+  const writeOn = async (head: readonly string[], body: Buffer): Promise<string> => {
+    const { hostname, port } = new URL(gate.url);
+    const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
+    let text = '';
+    socket.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+    });
+    const first = once(socket, 'data');
+    const ended = once(socket, 'end');
+    socket.write(`${head.join('\r\n')}\r\n\r\n`);
+    socket.write(body.subarray(0, 1_000));
+    await first;
+    // An error of the socket rejects each of these.
+    for (let at = 1_000; at < body.length; at += 100_000) {
+      const isTaken = socket.write(body.subarray(at, at + 100_000));
+      if (!isTaken) await once(socket, 'drain');
+      await new Promise((turn) => setTimeout(turn, 5));
+    }
+    await ended;
+    socket.end();
+    await once(socket, 'close');
+    return text;
+  };
+
+  it.each([
+    ['no credential', [], 800_000, 402],
+    ['a body that is too large', ['x-api-key: key'], 2_000_000, 413],
+  ] as const)(
+    '(%s) that its client asked to close is closed when the client has written on, and not reset before',
+    async (_why, extra, size, status) => {
+      const { secret } = await gate.issueKey();
+      const head = [
+        'POST /echo HTTP/1.1',
+        'host: gate',
+        'connection: close',
+        'content-type: application/json',
+        `content-length: ${String(size)}`,
+        ...extra.map((line) => line.replace(/key$/, secret)),
+      ];
+      const answer = await writeOn(head, Buffer.alloc(size, 'x'));
+      expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${String(status)} `));
+      expect(answer).toMatch(/"status":\d+[^]*\}$/);
+      expect(answer.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+    },
+    30_000,
+  );
+
+  it('and that its client asked to close serves no request behind the body, and does not wait for ever', async () => {
+    const head = ['POST /echo HTTP/1.1', 'host: gate', 'connection: close', 'content-length: 20000'];
+    const next = '\r\nGET /free HTTP/1.1\r\nhost: gate\r\n\r\n';
+    const answer = await writeOn(head, Buffer.concat([Buffer.alloc(20_000, 'x'), Buffer.from(next)]));
+    expect(answer.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+    const { hostname, port } = new URL(gate.url);
+    const slow = connect({ port: Number(port), host: hostname, allowHalfOpen: true }).resume();
+    slow.write(`${head.join('\r\n')}\r\n\r\nx`);
+    // It never ends its side; once ours is gone, what it writes is answered by a reset.
+    const beat = setInterval(() => slow.write('x'), 100);
+    await new Promise<void>((resolve) => slow.on('error', () => undefined).once('close', () => resolve()));
+    clearInterval(beat);
   }, 30_000);
 });

@@ -74,8 +74,14 @@ export class Leases {
     await this.#fold(bucket, 'fold');
   }
 
-  /** As `fold`, and gives back all that no call holds, unless units are just being asked for. */
+  /**
+   * As `fold`, and gives back all that no call holds, unless units are asked for again and again. What is under way has
+   * told the database already what is kept: a return that joined it would give nothing back, and who waits for these
+   * units would be refused.
+   */
   async giveBack(bucket: Bucket): Promise<void> {
+    await bucket.asking;
+    await bucket.folding?.catch(() => undefined);
     await this.#fold(bucket, 'return');
   }
 

@@ -119,9 +119,8 @@ function forgiveEmptyBody(paths: OperatorPaths): onRequestHookHandler {
 }
 
 /**
- * Keeps a connection whose body was refused. Fastify closes it, and a client that is still writing then finds a reset
- * in the place of the answer (RFC 9112 §9.6). What is left of the body is read and dropped, up to `maxBytes`; a longer
- * one, and one of unknown length, closes the connection.
+ * Keeps a connection whose body was refused, which Fastify would close. What is left of the body is read and dropped,
+ * up to `maxBytes`; a longer one, and one of unknown length, ends the connection as `lingerAtEnd` says.
  */
 function readOn(maxBytes: number): onErrorHookHandler {
   return ({ headers }, reply, error, done) => {

@@ -1,5 +1,6 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { lingerAtEnd } from './linger.js';
 
 /** Whether bytes may leave, and what to do with an attempt to send some before. */
 export interface ResponseGate {
@@ -40,6 +41,7 @@ export class GatedResponse<Request extends IncomingMessage = IncomingMessage> ex
   override detachSocket(socket: Socket): void {
     super.detachSocket(socket);
     (socket as Carrier)[carried] = undefined;
+    if (!this.req.complete) lingerAtEnd(socket, this.req);
   }
 
   /**
