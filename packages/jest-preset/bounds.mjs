@@ -25,8 +25,18 @@ function bound(entry) {
     });
     try {
       await Promise.race([fn(), late]);
+    } catch (error) {
+      throw withCauses(error);
     } finally {
       clearTimeout(timer);
     }
   };
+}
+
+/** The runner shows a stack only: a property that failed, or a query, says why by the cause of its error. */
+function withCauses(error) {
+  for (let cause = error?.cause; cause instanceof Error && typeof error.stack === 'string'; cause = cause.cause) {
+    error.stack += `\nCaused by: ${cause.stack ?? cause.message}`;
+  }
+  return error;
 }

@@ -22,8 +22,8 @@ export const preset = {
     ? ['<rootDir>/dist/**/*.soak.test.js', ...leftOut]
     : ['<rootDir>/dist/**/*.test.js', '!**/*.soak.test.js', ...(servers ? [] : ['!**/*.servers.test.js'])],
   passWithNoTests: soaks,
-  // Jest leaves one of two cores idle; tests of programs mostly wait for them.
-  maxWorkers: Math.max(2, availableParallelism() - 1),
+  // Jest leaves one of two cores idle; tests of programs wait for them half of their time.
+  maxWorkers: Math.max(3, availableParallelism()),
   reporters: ['default', '@keyfare/jest-preset/reporter'],
 };
 

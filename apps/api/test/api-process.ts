@@ -158,8 +158,21 @@ export async function startApi(
     readyUrl: `${url}/readyz`,
     logPath,
     runDir: join(ground.folder, 'run'),
+    stopTimeoutMs: 60_000,
   });
   return { url, service, log: () => readFileSync(logPath, 'utf8') };
+}
+
+/** What `/readyz` says once it finds all well, and knows the settler's funds: a part that is asked for the first time may not answer in its time. */
+export async function readiness({ url }: Pick<Api, 'url'>): Promise<Readonly<Record<string, unknown>>> {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    const text = await (await fetch(`${url}/readyz`)).text();
+    const answer = JSON.parse(text) as Readonly<Record<string, unknown>>;
+    const isAll = answer['status'] === 'ready' && !text.includes('"funds":null');
+    if (isAll || Date.now() > deadline) return answer;
+    await new Promise((wake) => setTimeout(wake, 100));
+  }
 }
 
 /** Waits until the process has written the text: lines are written in the background. Answers its whole lines. */

@@ -5,6 +5,7 @@ import { type EntryKind, type EntryPayloads, signEntry, type TermsPayload } from
 import type { Ed25519Jwk, ReceiptSigner, X402Receipt } from '@keyfare/core/receipt';
 import { type Clock, monthOf, unixSeconds } from '@keyfare/core/time';
 import { type Sql, SqlPool } from '@keyfare/db/sql';
+import { patience } from '@keyfare/devstack/test-database';
 import { Sequencer } from '@keyfare/gate/log';
 import {
   keyReceipt,
@@ -35,7 +36,7 @@ export class LogWriter {
     url: string,
     private readonly clock: Clock,
   ) {
-    this.#sql = new SqlPool({ url, applicationName: 'test-gate' });
+    this.#sql = new SqlPool({ ...patience, url, applicationName: 'test-gate' });
     const { signer, jwk } = makeSigner();
     this.signer = signer;
     this.keys = [jwk];

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { SqlPool } from '@keyfare/db/sql';
+import { patience } from '@keyfare/devstack/test-database';
 import { afterAll, beforeAll, expect, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import type { Checkpoint, TimedTransfer } from '../src/chain/chain-reader.js';
@@ -22,7 +23,7 @@ let place = 0n;
 beforeAll(async () => {
   world = await openWorld();
   const pool = (): SqlPool =>
-    new SqlPool({ url: world.database.url, applicationName: 'test', role: billingRole, poolSize: 2 });
+    new SqlPool({ ...patience, url: world.database.url, applicationName: 'test', role: billingRole, poolSize: 2 });
   processes = [pool(), pool()];
 }, 60_000);
 afterAll(async () => {

@@ -1,7 +1,7 @@
 import { createDataSource } from '@keyfare/db/data-source';
 import { migrate } from '@keyfare/db/migrations';
 import { SqlPool } from '@keyfare/db/sql';
-import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
+import { createTestDatabase, patience, type TestDatabase } from '@keyfare/devstack/test-database';
 import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { CreateChain1796000000400 } from '../src/chain/chain.migration.js';
 import { migrateBilling } from '../src/database.js';
@@ -42,7 +42,7 @@ beforeAll(async () => {
   await old.initialize();
   await migrate(old, schema);
   await old.destroy();
-  sql = new SqlPool({ url, applicationName: 'test', poolSize: 1 });
+  sql = new SqlPool({ ...patience, url, applicationName: 'test', poolSize: 1 });
   for (const { id: entry, tx, position, kind, fault = null } of entries) {
     await sql.query({
       text: `insert into billing.entry (tx, position, id, kind, principal, digest, recorded_at, ingested_at, fault)

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { schemaDrift } from '@keyfare/db/migrations';
 import { errorCode, SqlPool } from '@keyfare/db/sql';
-import { createTestDatabase } from '@keyfare/devstack/test-database';
+import { createTestDatabase, patience } from '@keyfare/devstack/test-database';
 import { migrateGate } from '@keyfare/gate/database';
 import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { migrateBilling, ownerDataSource, pendingBillingMigrations } from '../src/database.js';
@@ -22,7 +22,13 @@ afterAll(async () => {
 });
 
 function poolAs(role?: string, url = world.database.url): SqlPool {
-  const pool = new SqlPool({ url, applicationName: 'test', ...(role !== undefined && { role }), poolSize: 1 });
+  const pool = new SqlPool({
+    ...patience,
+    url,
+    applicationName: 'test',
+    ...(role !== undefined && { role }),
+    poolSize: 1,
+  });
   pools.push(pool);
   return pool;
 }

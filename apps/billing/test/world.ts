@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '@keyfare/core/time';
 import { SqlPool } from '@keyfare/db/sql';
-import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
+import { createTestDatabase, patience, type TestDatabase } from '@keyfare/devstack/test-database';
 import { type Chain, openChain } from '@keyfare/evm/chain';
 import { type FixedClock, fixedClock } from '@keyfare/fixtures/clock';
 import { migrateGate } from '@keyfare/gate/database';
@@ -62,7 +62,7 @@ export async function openWorldOn(
 ): Promise<World> {
   const log = new LogWriter(database.url, clock);
   const keys = await serveKeys(log.keys);
-  const sql = new SqlPool({ url: database.url, applicationName: 'test', poolSize: 2 });
+  const sql = new SqlPool({ ...patience, url: database.url, applicationName: 'test', poolSize: 2 });
   return {
     database,
     log,
@@ -105,6 +105,7 @@ export function openBooks(world: World, options: BooksOptions = {}): Books {
   const clock: Clock = options.clock ?? world.clock;
   const pool = (role: string): SqlPool =>
     new SqlPool({
+      ...patience,
       url: role === feedReaderRole ? config.feedDatabaseUrl : config.databaseUrl,
       applicationName: options.applicationName ?? 'test-billing',
       role,

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@keyfare/j
 import type { Locator } from 'playwright-core';
 import { seriousFindings } from './axe.js';
 import { pages } from './pages.js';
-import { goBy, openWorld, type Person, settled, type World } from './world.js';
+import { goBy, openWorld, type Person, pick, settled, type World } from './world.js';
 
 interface List<T> {
   readonly items: readonly T[];
@@ -38,12 +38,17 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
       })
     ).status;
 
+  /** A changed key is known to each process within a second, on a machine that has a second. */
+  const refused = async (key: string): Promise<void> => {
+    while ((await call(key)) !== 401) await new Promise((wake) => setTimeout(wake, 50));
+  };
+
   beforeAll(async () => {
     world = await openWorld();
     admin = await world.person('admin');
     finance = await world.person('finance');
     viewer = await world.person('viewer');
-  }, 240_000);
+  }, 600_000);
   afterEach(async () => world.closePages());
   afterAll(async () => world.close(), 60_000);
 
@@ -74,12 +79,12 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
     const next = (await secret.innerText()).trim();
     await page.getByRole('button', { name: 'I have kept it', exact: true }).click();
     expect(await call(next)).toBe(200);
-    expect(await call(key)).toBe(401);
+    await refused(key);
 
     await page.getByRole('button', { name: 'Revoke production', exact: true }).click();
     await page.getByRole('button', { name: 'Revoke for good', exact: true }).click();
     await page.getByRole('gridcell', { name: 'revoked', exact: true }).waitFor();
-    expect(await call(next)).toBe(401);
+    await refused(next);
 
     await page.getByRole('link', { name: 'History', exact: true }).click();
     for (const action of ['account.open', 'key.issue', 'key.rotate', 'key.revoke']) {
@@ -160,8 +165,7 @@ describe('customers, payments, receipts and prices in a real Chromium', () => {
     const select = dialog.getByRole('button', { name: /\bNew plan\b/ });
     while (!(await select.evaluate((element) => element === document.activeElement))) await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
-    await page.keyboard.type('pro');
-    await page.keyboard.press('Enter');
+    await pick(page, 'pro v1');
     await dialog.getByText('Then: pro v1').waitFor();
     await dialog.getByText(/All units of the month that runs count against the new plan/).waitFor();
     const action = dialog.getByRole('button', { name: 'Change from now on', exact: true });

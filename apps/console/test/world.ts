@@ -84,7 +84,7 @@ export async function openWorld(): Promise<World> {
   const context: World['context'] = async (options) => {
     const opened = await browser.newContext({ locale: 'en-GB', baseURL: billing, ...options });
     // Of what a test waits for the machine decides when it comes: these end what hangs.
-    opened.setDefaultTimeout(30_000);
+    opened.setDefaultTimeout(100_000);
     passing.add(opened);
     return opened;
   };
@@ -176,6 +176,16 @@ async function whole(child: ChildProcess): Promise<void> {
       code === 0 ? resolve() : reject(new Error(`a program ended with ${String(code)}: ${complaint}`)),
     );
   });
+}
+
+/** One option of an open list by keyboard. The list forgets letters that were typed a second ago. */
+export async function pick(page: Page, name: string): Promise<void> {
+  const option = page.getByRole('option', { name, exact: true });
+  await option.waitFor();
+  await page.keyboard.press('Home');
+  const isFocused = async (): Promise<boolean> => option.evaluate((element) => element === document.activeElement);
+  while (!(await isFocused())) await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
 }
 
 /** To another page by `g` and a letter. The page forgets a `g` after a while, also when the machine takes so long. */

@@ -210,7 +210,7 @@ describe('the database', () => {
 
   it('whose clock is another than this machine’s is told by how much', async () => {
     const late = () => new Date(Date.now() - 45_000);
-    await expectOnly(troubles({}, 'database', late), 'database.clock', /45 s ahead of this machine's/, /NTP/);
+    await expectOnly(troubles({}, 'database', late), 'database.clock', /4[0-5] s ahead of this machine's/, /NTP/);
     const early = () => new Date(Date.now() + 10_000);
     const [found] = await troubles({}, 'database', early);
     expect(found).toMatchObject({ name: 'database.clock', status: 'warn', found: expect.stringContaining('behind') });

@@ -23,7 +23,7 @@ export interface ServiceOptions {
   readonly logPath: string;
   /** Where the start is recorded: see `endOrphans`. */
   readonly runDir: string;
-  /** Default 30 000. */
+  /** Default 120 000. */
   readonly readyTimeoutMs?: number;
   /** Between SIGTERM and SIGKILL in `stop`; default 10 000. */
   readonly stopTimeoutMs?: number;
@@ -135,7 +135,7 @@ async function waitUntilReady(
   ended: Promise<Ending>,
   started: ProcessIdentity,
 ): Promise<void> {
-  const { name, readyUrl, logPath, readyTimeoutMs = 30_000 } = options;
+  const { name, readyUrl, logPath, readyTimeoutMs = 120_000 } = options;
   const deadline = performance.now() + readyTimeoutMs;
   const port = portOf(readyUrl);
   const failed = earlyEnd(options, ended);

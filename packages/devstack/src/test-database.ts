@@ -1,11 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { Client } from 'pg';
+import { Client, Pool, type QueryResultRow } from 'pg';
 import type { SharedHome } from './home/index.js';
 import { identify, identifySelf, type ProcessIdentity } from './identity.js';
 import { choosePort, PortTaken } from './ports.js';
 import {
-  adminQuery,
   databaseUrl,
   isPostgresRunning,
   type PostgresServer,
@@ -27,6 +26,12 @@ export interface DatabaseTemplate {
    */
   readonly version?: string;
 }
+
+/**
+ * For the connections that tests have of their own: a machine that stands still for ten seconds, as shared ones do, is
+ * no failure of what is tested.
+ */
+export const patience = { connectTimeoutMs: 60_000, queryTimeoutMs: 100_000 } as const;
 
 /** A database for one test file. */
 export interface TestDatabase {
@@ -53,8 +58,11 @@ export async function createTestDatabase(
   const { adminUrl } = await startTestPostgres(options.home);
   await dropStale(adminUrl);
   const name = `test_${ownerMark(identifySelf())}_${randomBytes(6).toString('hex')}`;
-  const source = options.template === undefined ? 'template1' : await ensureTemplate(adminUrl, options.template);
-  await adminQuery(adminUrl, `create database ${quoteIdentifier(name)} template ${quoteIdentifier(source)}`);
+  const { template } = options;
+  if (template === undefined) await copyDatabase(adminUrl, 'template1', name);
+  else if (!(await copyReady(adminUrl, templateName(template), name))) {
+    await copyDatabase(adminUrl, await ensureTemplate(adminUrl, template), name);
+  }
   return {
     name,
     url: databaseUrl(adminUrl, name),
@@ -62,6 +70,38 @@ export async function createTestDatabase(
     env: programEnvironment(databaseUrl(adminUrl, name)),
     drop: async () => await dropDatabase(adminUrl, name),
   };
+}
+
+const pools = new Map<string, Pool>();
+
+/** As the superuser; the connection is kept for a moment, for one test file may ask for twenty databases. */
+async function ask<Row extends QueryResultRow>(
+  adminUrl: string,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<readonly Row[]> {
+  const settings = { connectionString: adminUrl, max: 4, idleTimeoutMillis: 1_000, allowExitOnIdle: true };
+  const pool = pools.get(adminUrl) ?? new Pool(settings).on('error', () => undefined);
+  pools.set(adminUrl, pool);
+  return (await pool.query<Row>(text, [...values])).rows;
+}
+
+async function copyDatabase(adminUrl: string, source: string, name: string): Promise<void> {
+  await ask(adminUrl, `create database ${quoteIdentifier(name)} template ${quoteIdentifier(source)}`);
+}
+
+/** Copies a template that is ready without the lock under which one is made; false where there is none. */
+async function copyReady(adminUrl: string, template: string, name: string): Promise<boolean> {
+  const found = await ask(adminUrl, 'select 1 from pg_database where datname = $1 and not datallowconn', [template]);
+  if (found.length === 0) return false;
+  // Whoever made a newer version may just remove this one.
+  return copyDatabase(adminUrl, template, name).then(
+    () => true,
+    (error: { readonly code?: string }) => {
+      if (error.code === '3D000') return false;
+      throw error;
+    },
+  );
 }
 
 /**
@@ -155,7 +195,7 @@ function templateName({ name, version }: DatabaseTemplate): string {
 }
 
 async function dropOtherVersions(adminUrl: string, template: string, current: string): Promise<void> {
-  const rows = await adminQuery<{ name: string }>(
+  const rows = await ask<{ name: string }>(
     adminUrl,
     'select datname as name from pg_database where datname ~ $1 and datname <> $2',
     [`^tpl_${template}_v[0-9a-f]{16}$`, current],
@@ -170,7 +210,7 @@ async function dropStale(adminUrl: string): Promise<void> {
 }
 
 async function dropDatabase(adminUrl: string, name: string): Promise<void> {
-  await adminQuery(adminUrl, `drop database if exists ${quoteIdentifier(name)} with (force)`);
+  await ask(adminUrl, `drop database if exists ${quoteIdentifier(name)} with (force)`);
 }
 
 interface OwnedDatabase {
@@ -179,7 +219,7 @@ interface OwnedDatabase {
 }
 
 async function ownedDatabases(adminUrl: string): Promise<readonly OwnedDatabase[]> {
-  const rows = await adminQuery<{ name: string; mark: string }>(
+  const rows = await ask<{ name: string; mark: string }>(
     adminUrl,
     `select datname as name, substring(datname from '_(p[0-9]+_[0-9a-f]{8})(_[0-9a-f]{12})?$') as mark
        from pg_database where datname ~ '^(test|tpl_[a-z0-9_]+)_p[0-9]+_[0-9a-f]{8}(_[0-9a-f]{12})?$'`,

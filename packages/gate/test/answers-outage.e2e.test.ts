@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { SqlPool } from '@keyfare/db/sql';
 import { fundedPayer, type TestPayer } from '@keyfare/devstack/payers';
+import { patience } from '@keyfare/devstack/test-database';
 import { openProxy, type Proxy } from '@keyfare/fixtures/proxy';
 import { openTcpProxy, type TcpProxy } from '@keyfare/fixtures/tcp-proxy';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@keyfare/jest-preset/globals';
@@ -126,7 +127,7 @@ describe('an answer that cannot be stored', () => {
     const payment = await signNamed(ground, payer);
     const [answer] = await begin('/authorization/pdf', payment.headers({ key: 'mine' }));
     const { url } = ground.database;
-    const other = new SqlPool({ url, applicationName: 'locks the answers' });
+    const other = new SqlPool({ ...patience, url, applicationName: 'locks the answers' });
     const waiting = async (): Promise<number> =>
       (
         await rows(

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { SqlPool } from '@keyfare/db/sql';
 import { callRpc } from '@keyfare/devstack/chain';
 import { fundedPayer, type TestPayer, testPayer } from '@keyfare/devstack/payers';
+import { patience } from '@keyfare/devstack/test-database';
 import { fundEth, installWallet, mintUsdc, transferUsdc, usdcBalance } from '@keyfare/devstack/usdc';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@keyfare/jest-preset/globals';
 import { PaymentLedger } from '../src/settling.js';
@@ -179,7 +180,7 @@ describe('deferred payments', () => {
 
   /** Ends the connection of whoever next waits for the wallet's row, which is what a new transaction needs first. */
   async function breakFirstAttempt(begin: () => Promise<void>): Promise<void> {
-    const other = new SqlPool({ url: ground.database.url, applicationName: 'other' });
+    const other = new SqlPool({ ...patience, url: ground.database.url, applicationName: 'other' });
     const waiting = `from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()
       and query like '%keyfare.wallet%' and pid <> pg_backend_pid()`;
     try {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { SqlPool } from '@keyfare/db/sql';
+import { patience } from '@keyfare/devstack/test-database';
 import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { KeyUses } from '../src/key/key-uses.js';
 import { AccountService, AgreementService, KeyService, MeterService, PlanService } from '../src/services.js';
@@ -132,7 +133,7 @@ describe('keys', () => {
   it('is rotated and used at the same moment without a deadlock: the call waits for the rotation', async () => {
     const { key } = await gate.issueKey();
     const rotated = await gate.app.get(KeyService).rotate(key.id, { graceSeconds: 60 });
-    const owner = new SqlPool({ url: ground.database.url, applicationName: 'test' });
+    const owner = new SqlPool({ ...patience, url: ground.database.url, applicationName: 'test' });
     let use: Promise<number> | undefined;
     // As a rotation goes: the key is locked, and then the secret that was never used is replaced.
     await owner.transaction(async (tx) => {

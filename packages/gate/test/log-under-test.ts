@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { SqlPool } from '@keyfare/db/sql';
+import { patience } from '@keyfare/devstack/test-database';
 import { expect } from '@keyfare/jest-preset/globals';
 import { newExchangeId } from '../src/exchange/exchange.js';
 import { keyCallValues, postKeyCalls } from '../src/exchange/post.sql.js';
@@ -31,7 +32,7 @@ export function freshIds(size: number): readonly string[] {
 
 /** Opens the log of a database that has the gate's schema, as a living process. */
 export async function openLog(url: string): Promise<LogUnderTest> {
-  const sql = new SqlPool({ url, applicationName: 'test', role: 'keyfare_gate' });
+  const sql = new SqlPool({ ...patience, url, applicationName: 'test', role: 'keyfare_gate' });
   const writer = randomUUID();
   await sql.query({
     text: `insert into keyfare.replica (id, started_at, expires_at) values ($1, now(), now() + interval '1 hour')`,

@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { PlanTerms } from '@keyfare/core/metering';
 import { money } from '@keyfare/core/money';
 import { DatabaseUnavailable, errorCode, SqlPool, type Statement } from '@keyfare/db/sql';
-import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
+import { createTestDatabase, patience, type TestDatabase } from '@keyfare/devstack/test-database';
 import { afterAll, beforeAll, describe, it } from '@keyfare/jest-preset/globals';
 import * as fc from 'fast-check';
 import type { GateConfig } from '../src/config.js';
@@ -87,7 +87,7 @@ class Process {
   loss: 'request' | 'answer' | undefined;
 
   constructor(url: string) {
-    this.sql = new SqlPool({ url, applicationName: 'model', role: gateRole, poolSize: 2 });
+    this.sql = new SqlPool({ ...patience, url, applicationName: 'model', role: gateRole, poolSize: 2 });
     const query = this.sql.query.bind(this.sql);
     this.sql.query = async <Row>(statement: Statement): Promise<readonly Row[]> => {
       if (this.loss === undefined || statement.name !== 'keyfare_settle_leases') return query<Row>(statement);

@@ -4,7 +4,7 @@ import { thumbprint } from '@keyfare/core/receipt';
 import { createDataSource } from '@keyfare/db/data-source';
 import { migrate } from '@keyfare/db/migrations';
 import { SqlPool } from '@keyfare/db/sql';
-import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
+import { createTestDatabase, patience, type TestDatabase } from '@keyfare/devstack/test-database';
 import { afterEach, beforeEach, expect, it } from '@keyfare/jest-preset/globals';
 import { migrateGate, ownerDataSource } from '../src/database.js';
 import { newExchangeId } from '../src/exchange/exchange.js';
@@ -14,7 +14,7 @@ let sql: SqlPool;
 
 beforeEach(async () => {
   database = await createTestDatabase();
-  sql = new SqlPool({ url: database.url, applicationName: 'test' });
+  sql = new SqlPool({ ...patience, url: database.url, applicationName: 'test' });
 });
 afterEach(async () => {
   await sql.close();

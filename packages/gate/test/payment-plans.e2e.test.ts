@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { type Sql, SqlPool } from '@keyfare/db/sql';
-import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
+import { createTestDatabase, patience, type TestDatabase } from '@keyfare/devstack/test-database';
 import { afterAll, beforeAll, expect, it } from '@keyfare/jest-preset/globals';
 import { migrateGate } from '../src/database.js';
 import { newExchangeId } from '../src/exchange/exchange.js';
@@ -44,7 +44,7 @@ beforeAll(async () => {
   database = await createTestDatabase({
     template: { name: 'gate', migrate: async (url) => void (await migrateGate(url)) },
   });
-  sql = new SqlPool({ url: database.url, applicationName: 'test', poolSize: 1, queryTimeoutMs: 60_000 });
+  sql = new SqlPool({ ...patience, url: database.url, applicationName: 'test', poolSize: 1 });
   for (const [state, flow, owner, size] of [
     ['final', 'deferred', randomUUID(), 200_000],
     ['claimed', 'deferred', me, 20],
@@ -203,7 +203,7 @@ it('what ends takes its payers in the order in which claims take them, whatever 
   for (const hold of holds) await sql.query({ text: claimPayments, values: [...claimRows.values([hold]), me] });
   const payers = holds.map(({ payer }) => payer).toSorted();
   const lock = `select payer from keyfare.payer_exposure where payer = any($1::text[]) for update skip locked`;
-  const others = new SqlPool({ url: database.url, applicationName: 'others', poolSize: 2, queryTimeoutMs: 60_000 });
+  const others = new SqlPool({ ...patience, url: database.url, applicationName: 'others', poolSize: 2 });
   const waits = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
   let released: Promise<unknown> = Promise.resolve();
   const free = await others.transaction(async (tx: Sql) => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseJwks, verifyReceipt } from '@keyfare/core/receipt';
 import { errorCode, SqlPool } from '@keyfare/db/sql';
+import { patience } from '@keyfare/devstack/test-database';
 import { afterAll, beforeAll, expect, it } from '@keyfare/jest-preset/globals';
 import type { IssuedKey } from '../src/services.js';
 import { type GateUnderTest, type Ground, openGround, startGate } from './gate-under-test.js';
@@ -50,8 +51,8 @@ const calls: Record<string, string[]> = {};
 beforeAll(async () => {
   ground = await openGround();
   const { url } = ground.database;
-  owner = new SqlPool({ url, applicationName: 'psql', poolSize: 1 });
-  reader = new SqlPool({ url, applicationName: 'reader', role: 'keyfare_billing_reader' });
+  owner = new SqlPool({ ...patience, url, applicationName: 'psql', poolSize: 1 });
+  reader = new SqlPool({ ...patience, url, applicationName: 'reader', role: 'keyfare_billing_reader' });
   // As the gate made them in their time.
   for (const month of months) await rows(url, 'select keyfare.make_month($1)', [`${month}-10T00:00:00Z`]);
   for (const [index, month] of months.entries()) {
@@ -115,7 +116,7 @@ it('says of a month that all its entries have places, and the last of them', asy
 });
 
 it('a month that somebody reads is not taken out: the statement gives up, and the posts behind it go on', async () => {
-  const peer = new SqlPool({ url: ground.database.url, applicationName: 'report', poolSize: 1 });
+  const peer = new SqlPool({ ...patience, url: ground.database.url, applicationName: 'report', poolSize: 1 });
   try {
     await peer.transaction(async (tx) => {
       await tx.query({ text: 'select count(*) from keyfare.entry' });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { SqlPool } from '@keyfare/db/sql';
-import { createTestDatabase, type TestDatabase } from '@keyfare/devstack/test-database';
+import { createTestDatabase, patience, type TestDatabase } from '@keyfare/devstack/test-database';
 import { afterAll, beforeAll, beforeEach, expect, it } from '@keyfare/jest-preset/globals';
 import { migrateGate } from '../src/database.js';
 import { keyCallValues, postKeyCalls } from '../src/exchange/post.sql.js';
@@ -77,7 +77,7 @@ it('a transaction that is held open delays no entry but its own', async () => {
 
 it('a transaction that is held open in another database of the cluster delays nobody', async () => {
   const elsewhere = await createTestDatabase();
-  const neighbor = new SqlPool({ url: elsewhere.url, applicationName: 'test', poolSize: 1 });
+  const neighbor = new SqlPool({ ...patience, url: elsewhere.url, applicationName: 'test', poolSize: 1 });
   const holder = log.sequencer();
   try {
     await neighbor.transaction(async (tx) => {
@@ -194,7 +194,12 @@ it('the feed shows a call as it was posted, and billing pages by place', async (
   const before = (await log.feed()).length;
   const ids = await log.post(3);
   await holder.turn();
-  const reader = new SqlPool({ url: database.url, applicationName: 'reader', role: 'keyfare_billing_reader' });
+  const reader = new SqlPool({
+    ...patience,
+    url: database.url,
+    applicationName: 'reader',
+    role: 'keyfare_billing_reader',
+  });
   const page = await reader.query({
     text: `select place::int, id, usage_rail, usage_account, usage_payer, usage_units::int, jws from keyfare.entry_feed
       where last_place > $1 and place > $1 order by last_place, place limit 2`,

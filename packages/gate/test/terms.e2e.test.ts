@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Overage } from '@keyfare/core/metering';
 import { money } from '@keyfare/core/money';
 import { SqlPool } from '@keyfare/db/sql';
+import { patience } from '@keyfare/devstack/test-database';
 import { afterAll, beforeAll, describe, expect, it } from '@keyfare/jest-preset/globals';
 import { AgreementService, MeterService, PlanService, TermsService } from '../src/services.js';
 import { type GateUnderTest, type Ground, openGround, startGate, TestController } from './gate-under-test.js';
@@ -69,7 +70,7 @@ describe('a change of plan', () => {
   it('that is under way is waited for by the first call of the month', async () => {
     const { secret, key } = await gate.issueKey({ includedUnits: 2n });
     const plan = await newPlan(1_000n);
-    const owner = new SqlPool({ url: ground.database.url, applicationName: 'test' });
+    const owner = new SqlPool({ ...patience, url: ground.database.url, applicationName: 'test' });
     let first: ReturnType<typeof call> | undefined;
     await owner.transaction(async (tx) => {
       await tx.query({

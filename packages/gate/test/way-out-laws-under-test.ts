@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { SqlPool } from '@keyfare/db/sql';
+import { patience } from '@keyfare/devstack/test-database';
 import { expect } from '@keyfare/jest-preset/globals';
 import { Controller, ForbiddenException, Get, Param, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
@@ -125,7 +126,7 @@ const nothing = (): void => undefined;
 
 /** Lets no entry be written until `release`. */
 export async function holdPosts(url: string) {
-  const sql = new SqlPool({ url, applicationName: 'test' });
+  const sql = new SqlPool({ ...patience, url, applicationName: 'test' });
   let release = nothing;
   const released = new Promise<void>((resolve) => {
     release = resolve;

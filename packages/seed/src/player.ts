@@ -323,13 +323,13 @@ export async function select<Row extends Record<string, unknown>>(
   return adminQuery<Row>(superuserUrl, text, values);
 }
 
-const patienceMs = 60_000;
+const patienceMs = 240_000;
 
-/** Waits until it is so. Throws after a minute. */
+/** Waits until it is so. Throws after four. */
 export async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
   const deadlineMs = performance.now() + patienceMs;
   while (!(await isSo())) {
-    if (performance.now() > deadlineMs) throw new Error(`${what}: not so after a minute`);
+    if (performance.now() > deadlineMs) throw new Error(`${what}: not so after four minutes`);
     await setTimeout(20);
   }
 }

@@ -75,21 +75,24 @@ it('says of a return what was posted and what calls still hold, and closes the l
   ]);
 });
 
-it.each(['fold', 'ask'] as const)('gives back what is idle also while another statement (%s) is under way', async (other) => {
-  const replica = new ReplicaId();
-  const { sql, said } = answering(other === 'ask' ? '6' : '0', '9');
-  const leases = new Leases(sql, replica);
-  const bucket = newBucket(replica);
-  Object.assign(bucket, { isOpen: true, free: other === 'ask' ? 0n : 6n, used: 3n, post: 7n });
-  if (other === 'ask') {
-    void bucket.wait(1n).then(() => bucket.end({ units: 1n, leased: true }, 1n));
-    leases.serve(bucket);
-  }
-  await Promise.all([other === 'ask' ? bucket.asking : leases.fold(bucket), leases.giveBack(bucket)]);
-  expect(said).toHaveLength(2);
-  const [free, isOpen, keep] = [bucket.free, bucket.isOpen, said[1]?.values?.[6]];
-  expect({ free, isOpen, keep }).toEqual({ free: 0n, isOpen: false, keep: ['0'] });
-});
+it.each(['fold', 'ask'] as const)(
+  'gives back what is idle also while another statement (%s) is under way',
+  async (other) => {
+    const replica = new ReplicaId();
+    const { sql, said } = answering(other === 'ask' ? '6' : '0', '9');
+    const leases = new Leases(sql, replica);
+    const bucket = newBucket(replica);
+    Object.assign(bucket, { isOpen: true, free: other === 'ask' ? 0n : 6n, used: 3n, post: 7n });
+    if (other === 'ask') {
+      void bucket.wait(1n).then(() => bucket.end({ units: 1n, leased: true }, 1n));
+      leases.serve(bucket);
+    }
+    await Promise.all([other === 'ask' ? bucket.asking : leases.fold(bucket), leases.giveBack(bucket)]);
+    expect(said).toHaveLength(2);
+    const [free, isOpen, keep] = [bucket.free, bucket.isOpen, said[1]?.values?.[6]];
+    expect({ free, isOpen, keep }).toEqual({ free: 0n, isOpen: false, keep: ['0'] });
+  },
+);
 
 it('returns the idle leases of 1,000 accounts in a few statements, not one for each', async () => {
   const replica = new ReplicaId();
