@@ -12,7 +12,11 @@ const results = `${root}jest-results`;
 prepare();
 install(`${root}interop/x402-v1`);
 rmSync(results, { recursive: true, force: true });
-const args = ['--no-install', 'turbo', 'run', 'test', '--continue', '--concurrency=1', ...process.argv.slice(2)];
+// Two workspaces at a time, whose tests wait for programs half of their time; those that take long count on more of the
+// machine.
+const atOnce = process.env.KEYFARE_SOAK === '1' ? 1 : 2;
+const options = ['--continue', `--concurrency=${atOnce}`, ...process.argv.slice(2)];
+const args = ['--no-install', 'turbo', 'run', 'test', ...options];
 const { status } = spawnSync('npx', args, { cwd: root, stdio: 'inherit' });
 const failedNodes = process.env.KEYFARE_SOAK === '1' ? runNodes() : [];
 const { stopTestPostgres } = await import('../packages/devstack/dist/src/test-database.js');

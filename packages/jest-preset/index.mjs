@@ -23,7 +23,7 @@ export const preset = {
     : ['<rootDir>/dist/**/*.test.js', '!**/*.soak.test.js', ...(servers ? [] : ['!**/*.servers.test.js'])],
   passWithNoTests: soaks,
   // Jest leaves one of two cores idle; tests of programs wait for them half of their time.
-  maxWorkers: Math.max(3, availableParallelism()),
+  maxWorkers: Math.max(2, availableParallelism() - 1),
   reporters: ['default', '@keyfare/jest-preset/reporter'],
 };
 

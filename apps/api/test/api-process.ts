@@ -163,7 +163,10 @@ export async function startApi(
   return { url, service, log: () => readFileSync(logPath, 'utf8') };
 }
 
-/** What `/readyz` says once it finds all well, and knows the settler's funds: a part that is asked for the first time may not answer in its time. */
+/**
+ * What `/readyz` says once it finds all well, and knows the settler's funds: a part that is asked for the first time
+ * may not answer in its time.
+ */
 export async function readiness({ url }: Pick<Api, 'url'>): Promise<Readonly<Record<string, unknown>>> {
   const deadline = Date.now() + 60_000;
   for (;;) {

@@ -23,7 +23,8 @@ describe('each class of break is found, by its name', () => {
     const { log } = world;
     await goodBusiness(market);
     await log.keyCall('acct_1', {}, (written) => {
-      const forged = `${written.jws?.slice(0, -4) ?? ''}AAAA`;
+      const jws = written.jws ?? '';
+      const forged = `${jws.slice(0, -4)}${jws.endsWith('AAAA') ? 'BAAA' : 'AAAA'}`;
       Object.assign(written, { jws: forged, digest: sha256(forged) });
     });
     await log.keyCall('acct_1', {}, (written) => {
@@ -238,7 +239,10 @@ describe('each class of break is found, by its name', () => {
       await tx.query({
         text: `update billing.balance set debits = debits + 7 where account = 'revenue:x402:forecast'`,
       });
-      await tx.query({ text: `update billing.balance_day set credits = credits + 9 where account like 'usdc:%'` });
+      await tx.query({
+        text: `update billing.balance_day set credits = credits + 9 where account like 'usdc:%'
+          and day = (select max(day) from billing.balance_day where account like 'usdc:%')`,
+      });
       await tx.query({
         text: `update billing.journal set effective_at = occurred_at - interval '1 millisecond'
           where id = (select id from billing.journal where kind = 'call' order by id limit 1)`,

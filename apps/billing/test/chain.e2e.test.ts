@@ -75,7 +75,7 @@ describe('the indexer', () => {
     ]);
     await transferUsdc(node.rpcUrl, { privateKey: payer.privateKey, to: merchant.address, value: 400n });
     await transferUsdc(node.rpcUrl, { privateKey: merchant.privateKey, to: payer.address, value: 5n });
-    expect(await books().chainJob.catchUp(10_000)).toBe('current');
+    expect(await books().chainJob.catchUp(100_000)).toBe('current');
     expect(await transfers()).toEqual([
       { value: '10', live: true, nonce: true },
       { value: '20', live: true, nonce: true },
@@ -201,7 +201,7 @@ describe('the indexer', () => {
     await node.pause();
     expect(await reader.chainJob.catchUp(5_000)).toBe('unavailable');
     node.resume();
-    expect(await reader.chainJob.catchUp(10_000)).toBe('current');
+    expect(await reader.chainJob.catchUp(100_000)).toBe('current');
     await expectBalance();
   }, 30_000);
 });
@@ -220,7 +220,7 @@ describe('a reorganization', () => {
     await reader.chainJob.catchUp(10_000);
     expect(await balances(world)).toEqual({ [cash]: '30', 'revenue:x402:forecast': '-30' });
     await callRpc(node.rpcUrl, 'anvil_reorg', [1, []]);
-    expect(await reader.chainJob.catchUp(10_000)).toBe('current');
+    expect(await reader.chainJob.catchUp(100_000)).toBe('current');
     expect(await balances(world)).toEqual({ [cash]: '10', [receivable]: '20', 'revenue:x402:forecast': '-30' });
     expect(await transfers()).toEqual([
       { value: '10', live: true, nonce: true },
@@ -257,7 +257,7 @@ describe('a reorganization', () => {
     expect(await reader.chainJob.step()).toBe('behind');
     expect((await transfers()).map(({ live }) => live)).toEqual([true]);
     world.clock.advance(11_000);
-    expect(await reader.chainJob.catchUp(10_000)).toBe('current');
+    expect(await reader.chainJob.catchUp(100_000)).toBe('current');
     expect((await transfers()).map(({ live }) => live)).toEqual([false]);
     expect(await balances(world)).toEqual({});
     await settle(node, [{ payer, payTo, amount: 7n }]);
@@ -344,7 +344,7 @@ describe('the local chain of a home', () => {
       const at = (chain: LocalChain): Books => books({ env: { ...local, RPC_URL: chain.rpcUrl } });
       const seen: unknown[] = [];
       for (const chain of [one, other, one, other, one]) {
-        expect(await at(chain).chainJob.catchUp(10_000)).toBe('current');
+        expect(await at(chain).chainJob.catchUp(100_000)).toBe('current');
         seen.push((await balances(world))[cash]);
         expect(BigInt((await balances(world))[cash] ?? 0)).toBe(await usdcBalance(chain.rpcUrl, merchant.address));
       }
@@ -380,7 +380,7 @@ describe('the local chain of a home', () => {
       const after = books({ env: { ...local, RPC_URL: home.rpcUrl } });
       await after.chainJob.step();
       world.clock.advance(11_000);
-      expect(await after.chainJob.catchUp(10_000)).toBe('current');
+      expect(await after.chainJob.catchUp(100_000)).toBe('current');
       const left = await usdcBalance(home.rpcUrl, merchant.address);
       expect(BigInt((await balances(world))[cash] ?? 0)).toBe(left);
     } finally {

@@ -269,18 +269,22 @@ describe('the session of an operator in a browser', () => {
     expect(said[0]).toEqual(said[1]);
     // From many addresses, for one name.
     const waits: number[] = [];
+    const strangers = new Set<number>();
     for (let attempt = 0; attempt < 30; attempt += 1) {
       const response = await fetch(`${api.url}/admin/sessions`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', 'x-forwarded-for': `198.51.100.${attempt}` },
         body: JSON.stringify({ name: who.name, password: 'wrong wrong wrong' }),
       });
-      if (response.status === 429) waits.push(Number(response.headers.get('retry-after')));
+      if (response.status !== 429) continue;
+      waits.push(Number(response.headers.get('retry-after')));
+      // At once: a name may be tried again each twenty seconds.
+      const stranger = await new BrowserSession(billing.url).call('/session', { body: { name: who.name, password } });
+      strangers.add(stranger.status);
     }
     expect(waits.length).toBeGreaterThan(5);
     expect(Math.min(...waits)).toBeGreaterThan(0);
-    const stranger = await new BrowserSession(billing.url).call('/session', { body: { name: who.name, password } });
-    expect(stranger.status).toBe(429);
+    expect(strangers).toContain(429);
     expect((await browser.call('/session', { body: { name: who.name, password } })).status).toBe(200);
   }, 30_000);
 

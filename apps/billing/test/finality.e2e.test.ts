@@ -53,7 +53,7 @@ describe('what is booked of a chain', () => {
       await current.mine(4);
       const at = (chain: LocalChain): Books => market.books({ env: { ...impatient, RPC_URL: chain.rpcUrl } });
       const [good, bad] = [at(current), at(late)];
-      expect(await good.chainJob.catchUp(20_000)).toBe('current');
+      expect(await good.chainJob.catchUp(100_000)).toBe('current');
       await good.reconcileJob.run('manual');
       const booked = await balances(market.world);
       const before = await cursor();
@@ -65,7 +65,7 @@ describe('what is booked of a chain', () => {
       expect(await balances(market.world)).toEqual(booked);
       expect(await cursor()).toEqual({ ...before, doubt: 'behind', doubted_since: expect.any(Date) });
       expect(await market.openBreaks()).toContain('chain-stalled');
-      expect(await good.chainJob.catchUp(20_000)).toBe('current');
+      expect(await good.chainJob.catchUp(100_000)).toBe('current');
       await good.reconcileJob.run('manual');
       expect(await market.openBreaks()).not.toContain('chain-stalled');
     } finally {
@@ -80,7 +80,7 @@ describe('what is booked of a chain', () => {
     await settle(node, [{ payer, payTo, amount: 2n }]);
     await node.mine(20);
     const reader = market.books({ env: impatient });
-    expect(await reader.chainJob.catchUp(20_000)).toBe('current');
+    expect(await reader.chainJob.catchUp(100_000)).toBe('current');
     await reader.reconcileJob.run('manual');
     const booked = await balances(world);
     await callRpc(node.rpcUrl, 'evm_revert', [snapshot]);
@@ -101,7 +101,7 @@ describe('what is booked of a chain', () => {
     await market.node.mine(5);
     const env = { ...impatient, CHAIN_START_BLOCK: '5' };
     const first = market.books({ env });
-    expect(await first.chainJob.catchUp(20_000)).toBe('current');
+    expect(await first.chainJob.catchUp(100_000)).toBe('current');
     await first.reconcileJob.run('manual');
     // The same genesis, and since then other blocks.
     await callRpc(market.node.rpcUrl, 'anvil_reset', []);
@@ -137,7 +137,7 @@ describe('what is booked of a chain', () => {
     expect(await reader.chainJob.catchUp(500)).toBe('behind');
     expect((await cursor())['complete_as_of']).toEqual(before['complete_as_of']);
     await market.node.mine(6);
-    expect(await reader.chainJob.catchUp(10_000)).toBe('current');
+    expect(await reader.chainJob.catchUp(100_000)).toBe('current');
     expect((await cursor())['complete_as_of']).toEqual(market.world.clock());
   });
 });

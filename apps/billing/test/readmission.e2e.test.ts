@@ -112,7 +112,7 @@ describe('an operator', () => {
     const id = await log.keyCall('acct_1', { units: 2 });
     const bad = await log.keyCall('acct_1', {}, (written) => {
       const jws = written.jws ?? '';
-      written.jws = `${jws.slice(0, -3)}${jws.endsWith('AAA') ? 'BBB' : 'AAA'}`;
+      written.jws = `${jws.slice(0, -3)}${jws.endsWith('AAA') ? 'BAA' : 'AAA'}`;
       written.digest = sha256(written.jws);
     });
     const running = await service();

@@ -146,6 +146,7 @@ describe('a process that is lost inside a run', () => {
     const [lost, other] = [store(), store()];
     const id = await ask();
     expect(await lost.claim()).toMatchObject({ id });
+    await world.rows(`update billing.reconciliation_run set beaten_at = now() + interval '1 hour'`);
     expect(await other.claim()).toBeNull();
     await world.rows(`update billing.reconciliation_run set beaten_at = now() - interval '2 seconds'`);
     expect(await other.claim()).toMatchObject({ id });

@@ -33,7 +33,7 @@ beforeAll(async () => {
   // A call on credit that the history forgot is overdue a day after its end: on the first of a month that is to come.
   const overdueMs = Date.parse(manifest.until) + 48 * 3_600_000;
   books = openBooks(world, { clock: () => new Date(Math.max(Date.now(), overdueMs)) });
-}, 120_000);
+}, 480_000);
 afterAll(async () => {
   await books.close();
   await keys.close();

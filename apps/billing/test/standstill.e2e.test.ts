@@ -56,7 +56,7 @@ describe('a transaction that is left open on the same server', () => {
       const id = await world.log.keyCall('acct_1');
       const reader = market.books();
       await reader.readAll();
-      expect(await reader.chainJob.catchUp(10_000)).toBe('current');
+      expect(await reader.chainJob.catchUp(100_000)).toBe('current');
       expect(await world.rows('select 1 as booked from billing.charge where entry_id = $1', [id])).toEqual([
         { booked: 1 },
       ]);

@@ -18,7 +18,7 @@ let books: Books;
 beforeAll(async () => {
   played = await playHistory({ accounts: 5, calls: 300, months: 2, seed: 'whole', paidPercent: 10 });
   books = await makeBooks(played, 6);
-}, 120_000);
+}, 480_000);
 afterAll(async () => {
   await books.office.service.close();
   await played.close();

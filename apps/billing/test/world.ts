@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '@keyfare/core/time';
 import { SqlPool } from '@keyfare/db/sql';
+import { adminQuery } from '@keyfare/devstack/postgres';
 import { createTestDatabase, patience, type TestDatabase } from '@keyfare/devstack/test-database';
 import { type Chain, openChain } from '@keyfare/evm/chain';
 import { type FixedClock, fixedClock } from '@keyfare/fixtures/clock';
@@ -48,6 +49,8 @@ Logger.overrideLogger(false);
 const migrateAll = async (url: string): Promise<void> => {
   await migrateGate(url);
   await migrateBilling(url);
+  // No test's queues get a job because it happens to run at half past midnight: no process finds the calendar due.
+  await adminQuery(url, `update billing_jobs.version set cron_on = now() + interval '10 years'`);
 };
 
 export async function openWorld(env: Readonly<Record<string, string>> = {}): Promise<World> {
@@ -152,7 +155,7 @@ export function openBooks(world: World, options: BooksOptions = {}): Books {
       const [now] = await world.rows<{ us: string }>(
         'select (extract(epoch from clock_timestamp()) * 1000000)::bigint as us',
       );
-      if (!(await intakeJob.catchUp({ asOf: BigInt(now?.us ?? 0), since: clock() }, 20_000)))
+      if (!(await intakeJob.catchUp({ asOf: BigInt(now?.us ?? 0), since: clock() }, 100_000)))
         throw new Error('the intake did not catch up');
     },
     close: async () => {

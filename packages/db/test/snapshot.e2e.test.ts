@@ -120,13 +120,13 @@ describe('a snapshot that is read over two connections', () => {
     'keeps its %s connection while that waits for the other one, whatever the limit for what is idle',
     async (idle) => {
       const name = new URL(database.url).pathname.slice(1);
-      await other.query({ text: `alter database "${name}" set idle_in_transaction_session_timeout = '2s'` });
+      await other.query({ text: `alter database "${name}" set idle_in_transaction_session_timeout = '4s'` });
       try {
         const long = gate();
         const pids = await inOneSnapshot(poolOf(2), async (read) => {
           const work = async (tx: Sql): Promise<void> => {
             long.open();
-            await tx.query({ text: 'select pg_sleep(3)' });
+            await tx.query({ text: 'select pg_sleep(5)' });
           };
           const short = async (): Promise<void> => long.opened;
           await Promise.all((idle === 'first' ? [short, work] : [work, short]).map(async (task) => read(task)));

@@ -26,7 +26,7 @@ export interface AnvilOptions {
 /** Nobody's account; its code names the home that the chain belongs to. ASCII "keyfare". */
 const markerAddress: Address = '0x6b65796661726500000000000000000000000000';
 
-const startTimeoutMs = 20_000;
+const startTimeoutMs = 120_000;
 
 /** The program of this platform's npm package. */
 function anvilProgram(): string {

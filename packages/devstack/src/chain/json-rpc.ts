@@ -14,7 +14,7 @@ export class RpcError extends Error {
   }
 }
 
-const timeoutMs = 10_000;
+const timeoutMs = 60_000;
 
 /** Calls a node at an http: URL on a connection of its own. Throws `RpcError`, or what kept the node from answering. */
 export async function callRpc(rpcUrl: string, method: string, params: readonly unknown[] = []): Promise<unknown> {
