@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { parseJwks, type ReceiptPayload, verifyReceipt } from '@keyfare/core/receipt';
+import { callRpc } from '@keyfare/devstack/chain';
 import {
   type AuthorizationRequest,
   paymentHeaderV1,
@@ -74,7 +75,10 @@ export async function verifiedReceipt(gate: GateUnderTest, answer: Answer): Prom
   return verdict.payload;
 }
 
-/** Sends a signed authorization to the chain from an account of its own, as anybody may. Answers the transaction. */
+/**
+ * Sends a signed authorization to the chain from an account of its own, as anybody may. Answers the transaction, which
+ * is mined.
+ */
 export async function submitAsStranger(
   ground: Ground,
   payload: Awaited<ReturnType<typeof signAuthorization>>,
@@ -85,12 +89,15 @@ export async function submitAsStranger(
   const { from, to, value, validAfter, validBefore, nonce } = payload.authorization;
   const { r, s, v } = parseSignature(payload.signature);
   const client = createWalletClient({ account: stranger, chain: baseSepolia, transport: http(rpcUrl) });
-  return client.writeContract({
+  const hash = await client.writeContract({
     address: usdcAddress,
     abi: usdcAbi,
     functionName: 'transferWithAuthorization',
     args: [from, to, BigInt(value), BigInt(validAfter), BigInt(validBefore), nonce, Number(v), r, s],
   });
+  const isMined = async (): Promise<boolean> => (await callRpc(rpcUrl, 'eth_getTransactionReceipt', [hash])) !== null;
+  await settled(isMined, true);
+  return hash;
 }
 
 /** Sends bytes and reads what comes back until the connection ends. */

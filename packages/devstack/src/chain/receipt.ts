@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Hex } from 'viem';
 import { callRpc } from './json-rpc.js';
 
-const waitMs = 30_000;
+const waitMs = 100_000;
 
 /** Waits until the transaction is mined and returns its hash. Throws when it reverted. */
 export async function waitForReceipt(rpcUrl: string, hash: Hex): Promise<Hex> {
