@@ -142,7 +142,7 @@ export async function rows<Row extends QueryResultRow = QueryResultRow>(
 }
 
 /** The value, as soon as it is what was expected; the last one seen when it does not become so in time. */
-export async function settled<T>(read: () => Promise<T>, expected: T, timeoutMs = 25_000): Promise<T> {
+export async function settled<T>(read: () => Promise<T>, expected: T, timeoutMs = 60_000): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const value = await read();

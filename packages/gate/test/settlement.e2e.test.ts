@@ -109,7 +109,11 @@ describe('a settlement', () => {
     } finally {
       await automine(true);
     }
-    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(answers.map(() => 200));
+    // On a slow machine four blocks take longer than a caller waits: the same payment has its answer then.
+    for (const answer of await Promise.all(answers)) expect([200, 503]).toContain(answer.status);
+    for (const { v2 } of payments) {
+      expect(await settled(async () => (await call(gate, '/ping', { headers: v2 })).status, 200)).toBe(200);
+    }
   });
 
   it('that cannot be judged keeps no other waiting, and is judged when it can be', async () => {
