@@ -1,12 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { Client, Pool, type QueryResultRow } from 'pg';
+import { Client } from 'pg';
 import type { SharedHome } from './home/index.js';
 import { identify, identifySelf, type ProcessIdentity } from './identity.js';
 import { choosePort, PortTaken } from './ports.js';
 import {
   databaseUrl,
   isPostgresRunning,
+  keptQuery,
   type PostgresServer,
   quoteIdentifier,
   startPostgres,
@@ -72,27 +73,15 @@ export async function createTestDatabase(
   };
 }
 
-const pools = new Map<string, Pool>();
-
-/** As the superuser; the connection is kept for a moment, for one test file may ask for twenty databases. */
-async function ask<Row extends QueryResultRow>(
-  adminUrl: string,
-  text: string,
-  values: readonly unknown[] = [],
-): Promise<readonly Row[]> {
-  const settings = { connectionString: adminUrl, max: 4, idleTimeoutMillis: 1_000, allowExitOnIdle: true };
-  const pool = pools.get(adminUrl) ?? new Pool(settings).on('error', () => undefined);
-  pools.set(adminUrl, pool);
-  return (await pool.query<Row>(text, [...values])).rows;
-}
-
 async function copyDatabase(adminUrl: string, source: string, name: string): Promise<void> {
-  await ask(adminUrl, `create database ${quoteIdentifier(name)} template ${quoteIdentifier(source)}`);
+  await keptQuery(adminUrl, `create database ${quoteIdentifier(name)} template ${quoteIdentifier(source)}`);
 }
 
 /** Copies a template that is ready without the lock under which one is made; false where there is none. */
 async function copyReady(adminUrl: string, template: string, name: string): Promise<boolean> {
-  const found = await ask(adminUrl, 'select 1 from pg_database where datname = $1 and not datallowconn', [template]);
+  const found = await keptQuery(adminUrl, 'select 1 from pg_database where datname = $1 and not datallowconn', [
+    template,
+  ]);
   if (found.length === 0) return false;
   // Whoever made a newer version may just remove this one.
   return copyDatabase(adminUrl, template, name).then(
@@ -195,7 +184,7 @@ function templateName({ name, version }: DatabaseTemplate): string {
 }
 
 async function dropOtherVersions(adminUrl: string, template: string, current: string): Promise<void> {
-  const rows = await ask<{ name: string }>(
+  const rows = await keptQuery<{ name: string }>(
     adminUrl,
     'select datname as name from pg_database where datname ~ $1 and datname <> $2',
     [`^tpl_${template}_v[0-9a-f]{16}$`, current],
@@ -210,7 +199,7 @@ async function dropStale(adminUrl: string): Promise<void> {
 }
 
 async function dropDatabase(adminUrl: string, name: string): Promise<void> {
-  await ask(adminUrl, `drop database if exists ${quoteIdentifier(name)} with (force)`);
+  await keptQuery(adminUrl, `drop database if exists ${quoteIdentifier(name)} with (force)`);
 }
 
 interface OwnedDatabase {
@@ -219,7 +208,7 @@ interface OwnedDatabase {
 }
 
 async function ownedDatabases(adminUrl: string): Promise<readonly OwnedDatabase[]> {
-  const rows = await ask<{ name: string; mark: string }>(
+  const rows = await keptQuery<{ name: string; mark: string }>(
     adminUrl,
     `select datname as name, substring(datname from '_(p[0-9]+_[0-9a-f]{8})(_[0-9a-f]{12})?$') as mark
        from pg_database where datname ~ '^(test|tpl_[a-z0-9_]+)_p[0-9]+_[0-9a-f]{8}(_[0-9a-f]{12})?$'`,

@@ -10,9 +10,7 @@ import {
   type TestPayer,
   usdcRequirements,
 } from '@keyfare/devstack/payers';
-import { adminQuery } from '@keyfare/devstack/postgres';
 import { fundEth, usdcAbi, usdcAddress } from '@keyfare/devstack/usdc';
-import { Pool, type QueryResultRow } from 'pg';
 import { createWalletClient, http, parseSignature } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 import { baseSepolia } from 'viem/chains';
@@ -115,31 +113,8 @@ export async function raw(gate: { url: string }, text: string): Promise<string> 
   });
 }
 
-const pools = new Map<string, Pool>();
-
-/**
- * Rows of a query as the superuser. Its connection is kept for a moment, for a test that waits for something asks every
- * few milliseconds; a statement that sets something of its session has one of its own.
- */
-export async function rows<Row extends QueryResultRow = QueryResultRow>(
-  url: string,
-  text: string,
-  values: readonly unknown[] = [],
-): Promise<Row[]> {
-  if (/^\s*set\b/i.test(text)) return adminQuery<Row>(url, text, values);
-  const pool = pools.get(url) ?? new Pool({ connectionString: url, idleTimeoutMillis: 500, allowExitOnIdle: true });
-  if (!pools.has(url))
-    pools.set(
-      url,
-      pool.on('error', () => undefined),
-    );
-  const ask = async (): Promise<Row[]> => (await pool.query<Row>(text, [...values])).rows;
-  // A connection from before the server went away is found out when it is used.
-  return ask().catch(async (error: { readonly severity?: string }) => {
-    if (error.severity === 'ERROR') throw error;
-    return ask();
-  });
-}
+/** Rows of a query as the superuser. */
+export { keptQuery as rows } from '@keyfare/devstack/postgres';
 
 /** The value, as soon as it is what was expected; the last one seen when it does not become so in time. */
 export async function settled<T>(read: () => Promise<T>, expected: T, timeoutMs = 60_000): Promise<T> {

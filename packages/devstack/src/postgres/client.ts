@@ -1,4 +1,4 @@
-import { Client, type QueryResultRow } from 'pg';
+import { Client, Pool, type QueryResultRow } from 'pg';
 
 /** Runs one statement on a connection of its own and closes it. Throws what the server answered. */
 export async function adminQuery<Row extends QueryResultRow = QueryResultRow>(
@@ -14,6 +14,35 @@ export async function adminQuery<Row extends QueryResultRow = QueryResultRow>(
   } finally {
     await client.end().catch(() => undefined);
   }
+}
+
+const kept = new Map<string, Pool>();
+
+/**
+ * As `adminQuery`, on a connection that is kept for a moment: a test that waits for something asks every few
+ * milliseconds. A statement that sets something of its session has a connection of its own.
+ */
+export async function keptQuery<Row extends QueryResultRow = QueryResultRow>(
+  url: string,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<Row[]> {
+  if (/^\s*set\b/i.test(text)) return adminQuery<Row>(url, text, values);
+  const pool = kept.get(url) ?? openKept(url);
+  const ask = async (): Promise<Row[]> => (await pool.query<Row>(text, [...values])).rows;
+  // A connection from before the server went away is found out when it is used.
+  return ask().catch(async (error: { readonly severity?: string }) => {
+    if (error.severity === 'ERROR') throw error;
+    return ask();
+  });
+}
+
+function openKept(url: string): Pool {
+  const pool = new Pool({ connectionString: url, idleTimeoutMillis: 500, allowExitOnIdle: true });
+  // One that the server ends is replaced at the next question.
+  pool.on('error', () => undefined);
+  kept.set(url, pool);
+  return pool;
 }
 
 /** Makes the database when it is missing, and answers its URL. Of two that ask at once both get it. */

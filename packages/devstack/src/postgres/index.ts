@@ -1,4 +1,4 @@
-export { adminQuery, databaseUrl, ensureDatabase, quoteIdentifier } from './client.js';
+export { adminQuery, databaseUrl, ensureDatabase, keptQuery, quoteIdentifier } from './client.js';
 export {
   isPostgresRunning,
   killPostgres,
